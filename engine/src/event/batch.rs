@@ -1,0 +1,388 @@
+//! `EventBatch`: events of one source as Arrow columns, and the builder that sources fill.
+//!
+//! In: one row at a time, its identity, its raw text and the texts of the projected fields. Out:
+//! Arrow arrays. Field columns are dictionary-encoded per batch, so that whatever looks at values
+//! looks at each distinct one once. Dictionaries live and die with their batch: a batch means the
+//! same whatever came before it.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow_array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, BooleanArray, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray};
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::{Origin, OriginBase, Projection};
+
+/// Separates the JSON texts of one cell (RFC 7464's record separator).
+pub const TEXT_SEPARATOR: char = '\u{1e}';
+
+/// What identifies one event.
+#[derive(Debug, Clone)]
+pub struct RowIdentity<'a> {
+    /// The natural id, or a hash in hexadecimal where the source has none.
+    pub event_id: &'a str,
+    /// Event time, microseconds since 1970 in UTC.
+    pub time: i64,
+    /// When the input received it, microseconds since 1970 in UTC.
+    pub ingest_time: i64,
+    /// The event had no readable time; `time` is the ingest time.
+    pub time_missing: bool,
+    /// The file, object or partition.
+    pub base: &'a OriginBase,
+    /// The line, where the input has lines; from 1.
+    pub line: Option<u64>,
+    /// The record or offset.
+    pub record: Option<u64>,
+}
+
+/// Events of one source.
+#[derive(Debug, Clone)]
+pub struct EventBatch {
+    source: Arc<str>,
+    projection: Arc<Projection>,
+    event_id: StringArray,
+    time: TimestampMicrosecondArray,
+    ingest_time: TimestampMicrosecondArray,
+    time_missing: BooleanArray,
+    bases: Vec<OriginBase>,
+    places: Vec<Place>,
+    raw: StringArray,
+    fields: Vec<DictionaryArray<Int32Type>>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    base: u32,
+    line: Option<u64>,
+    record: Option<u64>,
+}
+
+/// One event of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    batch: &'a EventBatch,
+    index: usize,
+}
+
+impl EventBatch {
+    /// The source's name.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source
+    }
+
+    /// The projection that the field columns follow.
+    pub fn projection(&self) -> &Arc<Projection> {
+        &self.projection
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The field columns, in the projection's order.
+    pub fn fields(&self) -> &[DictionaryArray<Int32Type>] {
+        &self.fields
+    }
+
+    /// The raw events.
+    pub fn raw(&self) -> &StringArray {
+        &self.raw
+    }
+
+    /// The natural ids.
+    pub fn event_ids(&self) -> &StringArray {
+        &self.event_id
+    }
+
+    /// Event times.
+    pub fn times(&self) -> &TimestampMicrosecondArray {
+        &self.time
+    }
+
+    /// Ingest times.
+    pub fn ingest_times(&self) -> &TimestampMicrosecondArray {
+        &self.ingest_time
+    }
+
+    /// Whether each event's time is missing and stands for its ingest time.
+    pub fn times_missing(&self) -> &BooleanArray {
+        &self.time_missing
+    }
+
+    /// One event.
+    pub fn row(&self, index: usize) -> Row<'_> {
+        assert!(index < self.len(), "row {index} of a batch of {}", self.len());
+        Row { batch: self, index }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The source's name.
+    pub fn source(&self) -> &'a str {
+        &self.batch.source
+    }
+
+    /// The natural id.
+    pub fn event_id(&self) -> &'a str {
+        self.batch.event_id.value(self.index)
+    }
+
+    /// Event time, microseconds since 1970 in UTC.
+    pub fn time(&self) -> i64 {
+        self.batch.time.value(self.index)
+    }
+
+    /// The event as it came.
+    pub fn raw(&self) -> &'a str {
+        self.batch.raw.value(self.index)
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> Origin {
+        let place = &self.batch.places[self.index];
+        Origin {
+            base: self.batch.bases[place.base as usize].clone(),
+            line: place.line,
+            record: place.record,
+        }
+    }
+}
+
+/// Fills an [`EventBatch`] row by row: first the fields that are present, then [`Self::finish_row`].
+#[derive(Debug)]
+pub struct BatchBuilder {
+    source: Arc<str>,
+    projection: Arc<Projection>,
+    event_id: StringBuilder,
+    time: TimestampMicrosecondBuilder,
+    ingest_time: TimestampMicrosecondBuilder,
+    time_missing: BooleanBuilder,
+    bases: Vec<OriginBase>,
+    places: Vec<Place>,
+    raw: StringBuilder,
+    fields: Vec<FieldBuilder>,
+    scratch: String,
+    bytes: usize,
+}
+
+impl BatchBuilder {
+    /// A builder for events of one source.
+    pub fn new(source: Arc<str>, projection: Arc<Projection>) -> Self {
+        let fields = projection.fields.iter().map(|_| FieldBuilder::default()).collect();
+        Self {
+            source,
+            projection,
+            event_id: StringBuilder::new(),
+            time: TimestampMicrosecondBuilder::new(),
+            ingest_time: TimestampMicrosecondBuilder::new(),
+            time_missing: BooleanBuilder::new(),
+            bases: Vec::new(),
+            places: Vec::new(),
+            raw: StringBuilder::new(),
+            fields,
+            scratch: String::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Finished rows.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether no row is finished.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Bytes of raw and of field text held: what a batcher bounds.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.fields.iter().map(|field| field.text.len()).sum::<usize>()
+    }
+
+    /// Gives the current row one JSON text for a field. A field that is not given is absent.
+    pub fn field(&mut self, field: usize, text: &str) {
+        self.fields[field].push(text);
+    }
+
+    /// Gives the current row the several JSON texts that a path through an array found.
+    pub fn field_texts<'t>(&mut self, field: usize, texts: impl Iterator<Item = &'t str>) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        for (i, text) in texts.enumerate() {
+            if i > 0 {
+                scratch.push(TEXT_SEPARATOR);
+            }
+            scratch.push_str(text);
+        }
+        self.fields[field].push(&scratch);
+        self.scratch = scratch;
+    }
+
+    /// Ends the current row.
+    pub fn finish_row(&mut self, identity: &RowIdentity<'_>, raw: &str) {
+        let base = match self.bases.last() {
+            Some(last) if last == identity.base => self.bases.len() - 1,
+            _ => {
+                self.bases.push(identity.base.clone());
+                self.bases.len() - 1
+            }
+        };
+        self.places.push(Place { base: base as u32, line: identity.line, record: identity.record });
+        self.event_id.append_value(identity.event_id);
+        self.time.append_value(identity.time);
+        self.ingest_time.append_value(identity.ingest_time);
+        self.time_missing.append_value(identity.time_missing);
+        self.raw.append_value(raw);
+        self.bytes += raw.len();
+        let rows = self.places.len();
+        for field in &mut self.fields {
+            field.pad_to(rows);
+        }
+    }
+
+    /// Takes the finished rows as a batch and starts anew.
+    pub fn finish(&mut self) -> EventBatch {
+        self.bytes = 0;
+        EventBatch {
+            source: Arc::clone(&self.source),
+            projection: Arc::clone(&self.projection),
+            event_id: self.event_id.finish(),
+            time: self.time.finish().with_timezone("UTC"),
+            ingest_time: self.ingest_time.finish().with_timezone("UTC"),
+            time_missing: self.time_missing.finish(),
+            bases: std::mem::take(&mut self.bases),
+            places: std::mem::take(&mut self.places),
+            raw: self.raw.finish(),
+            fields: self.fields.iter_mut().map(FieldBuilder::finish).collect(),
+        }
+    }
+}
+
+/// One dictionary column in the making. Arrow's own builder hashes on every append and knows no
+/// shortcut for a value that repeats from row to row, as a key or a user agent does in a trail.
+#[derive(Debug, Default)]
+struct FieldBuilder {
+    hasher: DefaultHashBuilder,
+    table: HashTable<i32>,
+    ends: Vec<u32>,
+    text: String,
+    keys: Vec<i32>,
+    last: Option<i32>,
+}
+
+const ABSENT: i32 = -1;
+
+impl FieldBuilder {
+    fn value(text: &str, ends: &[u32], key: i32) -> std::ops::Range<usize> {
+        let key = key as usize;
+        let start = if key == 0 { 0 } else { ends[key - 1] as usize };
+        debug_assert!(ends[key] as usize <= text.len());
+        start..ends[key] as usize
+    }
+
+    fn push(&mut self, value: &str) {
+        if let Some(last) = self.last
+            && self.text[Self::value(&self.text, &self.ends, last)] == *value
+        {
+            self.keys.push(last);
+            return;
+        }
+        let hash = self.hasher.hash_one(value);
+        let (text, ends, hasher) = (&self.text, &self.ends, &self.hasher);
+        let found = self.table.find(hash, |&key| text[Self::value(text, ends, key)] == *value).copied();
+        let key = match found {
+            Some(key) => key,
+            None => {
+                let key = ends.len() as i32;
+                // a table that grows hashes the keys it holds again, never this one
+                self.table.insert_unique(hash, key, |&key| hasher.hash_one(&text[Self::value(text, ends, key)]));
+                // the bytes of a batch are bounded far below 2 GiB: see limits.rs
+                self.text.push_str(value);
+                self.ends.push(self.text.len() as u32);
+                key
+            }
+        };
+        self.keys.push(key);
+        self.last = Some(key);
+    }
+
+    fn pad_to(&mut self, rows: usize) {
+        debug_assert!(self.keys.len() <= rows, "a field was given twice for one row");
+        if self.keys.len() < rows {
+            self.keys.resize(rows, ABSENT);
+        }
+    }
+
+    fn finish(&mut self) -> DictionaryArray<Int32Type> {
+        let mut values = StringBuilder::with_capacity(self.ends.len(), self.text.len());
+        for key in 0..self.ends.len() {
+            values.append_value(&self.text[Self::value(&self.text, &self.ends, key as i32)]);
+        }
+        let keys: Int32Array = self.keys.iter().map(|&key| (key != ABSENT).then_some(key)).collect();
+        self.table.clear();
+        self.ends.clear();
+        self.text.clear();
+        self.keys.clear();
+        self.last = None;
+        DictionaryArray::new(keys, Arc::new(values.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ProjectedField;
+
+    fn projection(names: &[&str]) -> Arc<Projection> {
+        let field = |name: &&str| ProjectedField {
+            name: name.to_string(),
+            paths: vec![name.to_string()],
+            column: None,
+        };
+        Arc::new(Projection { fields: names.iter().map(field).collect() })
+    }
+
+    fn cell(batch: &EventBatch, field: usize, row: usize) -> Option<String> {
+        let column = &batch.fields()[field];
+        let values = column.values().as_any().downcast_ref::<StringArray>().unwrap();
+        column.key(row).map(|key| values.value(key).to_owned())
+    }
+
+    #[test]
+    fn a_batch_gives_back_what_its_rows_were_given() {
+        let base = OriginBase::File { path: "a.json".into() };
+        let mut builder = BatchBuilder::new("test".into(), projection(&["a", "b"]));
+        for (line, a) in [(1, Some("\"x\"")), (2, None), (3, Some("\"x\"")), (4, Some("\"y\""))] {
+            if let Some(a) = a {
+                builder.field(0, a);
+            }
+            builder.field_texts(1, ["1", "2"].into_iter());
+            let identity = RowIdentity {
+                event_id: "id",
+                time: line,
+                ingest_time: 0,
+                time_missing: false,
+                base: &base,
+                line: Some(line as u64),
+                record: None,
+            };
+            builder.finish_row(&identity, "{}");
+        }
+        let batch = builder.finish();
+        let seen: Vec<_> = (0..4).map(|row| cell(&batch, 0, row)).collect();
+        assert_eq!(seen, [Some("\"x\"".into()), None, Some("\"x\"".into()), Some("\"y\"".into())]);
+        assert_eq!(batch.fields()[0].values().len(), 2, "distinct values only");
+        assert_eq!(cell(&batch, 1, 3).as_deref(), Some("1\u{1e}2"));
+        assert_eq!(batch.row(3).origin().to_string(), "a.json:4");
+        assert!(builder.is_empty() && builder.finish().is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! From a Sigma field's name to where its value stands in an event.
+//!
+//! In: what a log source declares of itself ([`SourceSpec`]) and the fields that a rule set asks
+//! for. Out: a [`Projection`], the list of fields that the source must find in each event.
+//!
+//! A name is looked up as a native path, then among the log source's aliases, then as a canonical
+//! column; the first that is present wins, and `null` is present. Names are case-insensitive.
+
+use super::columns::{Column, column};
+
+/// What a log source declares of itself. The engine knows providers only through this.
+#[derive(Debug, Clone)]
+pub struct SourceSpec {
+    /// The source's name, for example `aws.cloudtrail`.
+    pub name: String,
+    /// The Sigma log sources that it serves.
+    pub logsources: Vec<LogsourceMapping>,
+    /// Takes the rules of every log source (a generic source asked to).
+    pub all_logsources: bool,
+    /// Other names under which public rules know its fields.
+    pub aliases: Vec<Alias>,
+}
+
+/// One Sigma `logsource` that a source serves. What is `None` here is not defined for the source:
+/// a rule that names it does not fit.
+#[derive(Debug, Clone, Default)]
+pub struct LogsourceMapping {
+    /// `product`
+    pub product: Option<String>,
+    /// `service`
+    pub service: Option<String>,
+    /// `category`
+    pub category: Option<String>,
+    /// Rules of this log source see canonical columns only (`cloud/normalized`).
+    pub canonical_only: bool,
+}
+
+/// A field name of public rules, and the native path where its value really stands.
+#[derive(Debug, Clone)]
+pub struct Alias {
+    /// The name as rules write it.
+    pub field: String,
+    /// The native path.
+    pub path: String,
+}
+
+/// A field that a rule set asks a source for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectedField {
+    /// The name as rules write it, in lower case.
+    pub name: String,
+    /// Native paths to try, in this order: the name itself, then its aliases.
+    pub paths: Vec<String>,
+    /// The canonical column to fall back to, where the name is one.
+    pub column: Option<&'static Column>,
+}
+
+/// The fields that a source must find in each event, in the order of the batch's columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Projection {
+    /// The fields.
+    pub fields: Vec<ProjectedField>,
+}
+
+impl ProjectedField {
+    /// A canonical column and nothing else: what a rule of a `canonical_only` log source sees.
+    pub fn canonical(name: &str) -> Self {
+        Self { name: name.to_lowercase(), paths: Vec::new(), column: column(name) }
+    }
+
+    /// Resolves a Sigma field name for a source.
+    pub fn resolve(name: &str, source: &SourceSpec) -> Self {
+        let mut paths = vec![name.to_owned()];
+        for alias in &source.aliases {
+            if alias.field.eq_ignore_ascii_case(name) && !paths.contains(&alias.path) {
+                paths.push(alias.path.clone());
+            }
+        }
+        Self { name: name.to_lowercase(), paths, column: column(name) }
+    }
+}
+
+impl SourceSpec {
+    /// The mapping through which a rule's log source fits this source, if it does: each attribute
+    /// that the rule gives must be the mapping's own; what the rule leaves out is free.
+    pub fn serves(
+        &self,
+        product: Option<&str>,
+        service: Option<&str>,
+        category: Option<&str>,
+    ) -> Option<&LogsourceMapping> {
+        let fits = |asked: Option<&str>, has: &Option<String>| match (asked, has) {
+            (None, _) => true,
+            (Some(asked), Some(has)) => asked.eq_ignore_ascii_case(has),
+            (Some(_), None) => false,
+        };
+        self.logsources.iter().find(|mapping| {
+            fits(product, &mapping.product)
+                && fits(service, &mapping.service)
+                && fits(category, &mapping.category)
+        })
+    }
+}

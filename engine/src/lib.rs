@@ -1,0 +1,3 @@
+//! Rules and events in, alerts out.
+pub mod event;
+pub mod json;
