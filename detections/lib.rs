@@ -1,0 +1,1 @@
+//! The rules that ship inside Virga, each beside its cases.

@@ -1,0 +1,268 @@
+//! The façade: load rules, scan batches, raise alerts.
+//!
+//! In: rule files and the sources at hand. Out: for each batch its hits, for each hit an alert. What
+//! could not be loaded, or fits no source, is in the [`LoadReport`]; nothing is dropped in silence.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::alert::{Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id};
+use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
+use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec};
+use crate::json::{Cells, Projector};
+use crate::plan::{Lists, LoweredRule, SourcePlan, lower};
+use crate::scan::{Hit, ScanCounts, Scanner};
+use crate::sigma::{Document, Rule, parse_documents};
+
+/// Rules that have been read, with all that was wrong with them.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    /// The rules that can run.
+    pub rules: Vec<LoweredRule>,
+    /// Everything to say about the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Documents that had an error.
+    pub rejected: usize,
+    /// Correlations and filters: read, but not run yet.
+    pub not_yet: usize,
+    /// Documents that were given twice, word for word.
+    pub repeated: usize,
+    by_id: HashMap<String, usize>,
+}
+
+/// What became of the rules of a rule set on the sources at hand.
+#[derive(Debug, Clone, Default)]
+pub struct LoadReport {
+    /// Rules that run on at least one source.
+    pub loaded: usize,
+    /// Documents with an error.
+    pub rejected: usize,
+    /// Rules whose log source no source serves, by number.
+    pub unmapped: Vec<usize>,
+    /// Correlations and filters: read, but not run yet.
+    pub not_yet: usize,
+    /// Rules that only feed a correlation and raise no alert of their own, by number.
+    pub muted: Vec<usize>,
+}
+
+/// A rule, and the sources on which it runs.
+#[derive(Debug, Clone)]
+pub struct LoadedRule {
+    /// The rule.
+    pub lowered: LoweredRule,
+    /// The sources, by name, and whether it sees canonical columns only.
+    pub sources: Vec<(String, bool)>,
+    fields: Vec<String>,
+}
+
+/// A set of rules compiled for a set of sources.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<LoadedRule>,
+    scanners: BTreeMap<String, Scanner>,
+    describers: HashMap<(usize, String), Projector>,
+    report: LoadReport,
+    tenant: String,
+}
+
+impl RuleSet {
+    /// Reads rule files.
+    pub fn load(files: impl IntoIterator<Item = Arc<SourceFile>>, lists: &Lists) -> Self {
+        let mut set = Self::default();
+        for file in files {
+            set.add(&file, lists);
+        }
+        set
+    }
+
+    /// Reads one more file.
+    pub fn add(&mut self, file: &Arc<SourceFile>, lists: &Lists) {
+        let (documents, diagnostics) = parse_documents(file);
+        self.rejected += broken_documents(&diagnostics);
+        self.diagnostics.extend(diagnostics);
+        for document in documents {
+            match document {
+                Document::Rule(rule) => self.add_rule(Arc::from(rule), lists),
+                Document::Correlation | Document::Filter => self.not_yet += 1,
+            }
+        }
+    }
+
+    fn add_rule(&mut self, rule: Arc<Rule>, lists: &Lists) {
+        let (lowered, diagnostics) = lower(&rule, lists);
+        self.rejected += usize::from(lowered.is_none());
+        self.diagnostics.extend(diagnostics);
+        let Some(lowered) = lowered else { return };
+        if let Some(other) = self.by_id.get(&rule.key()).map(|&other| &self.rules[other].rule) {
+            if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
+                self.repeated += 1;
+                return;
+            }
+            let cause = format!("the id `{}` is already that of a rule in {}", rule.key(), other.file.name);
+            let at = rule.span.start..rule.span.start;
+            self.diagnostics.push(
+                Diagnostic::error(codes::DUPLICATE_RULE, &rule.file, at, cause)
+                    .with_help("give one of the two a new id: alerts are known by it"),
+            );
+            self.rejected += 1;
+            return;
+        }
+        self.by_id.insert(rule.key(), self.rules.len());
+        self.rules.push(lowered);
+    }
+}
+
+/// How many documents the errors of one file are about.
+fn broken_documents(diagnostics: &[Diagnostic]) -> usize {
+    let mut documents: Vec<usize> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|d| d.file.text[..d.span.start.min(d.file.text.len())].matches("\n---").count())
+        .collect();
+    documents.dedup();
+    documents.len()
+}
+
+impl Engine {
+    /// Compiles rules for sources.
+    pub fn new(set: &RuleSet, sources: &[SourceSpec]) -> Self {
+        let rules: Vec<LoadedRule> = set.rules.iter().map(|rule| route(rule, sources)).collect();
+        let mut scanners = BTreeMap::new();
+        for source in sources {
+            let own: Vec<(u32, &LoweredRule, bool)> = rules
+                .iter()
+                .enumerate()
+                .flat_map(|(number, rule)| {
+                    let here = rule.sources.iter().filter(|(name, _)| *name == source.name);
+                    here.map(move |(_, canonical)| (number as u32, &rule.lowered, *canonical))
+                })
+                .collect();
+            scanners.insert(source.name.clone(), Scanner::new(SourcePlan::new(source, &own)));
+        }
+        let unmapped: Vec<usize> = (0..rules.len()).filter(|&i| rules[i].sources.is_empty()).collect();
+        let report = LoadReport {
+            loaded: rules.len() - unmapped.len(),
+            rejected: set.rejected,
+            unmapped,
+            not_yet: set.not_yet,
+            muted: Vec::new(),
+        };
+        Self { rules, scanners, describers: HashMap::new(), report, tenant: String::new() }
+    }
+
+    /// What became of the rules.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    /// The rules, by number.
+    pub fn rules(&self) -> &[LoadedRule] {
+        &self.rules
+    }
+
+    /// The fields that batches of a source must have; `None` where the engine does not know it.
+    pub fn projection(&self, source: &str) -> Option<Arc<Projection>> {
+        self.scanners.get(source).map(|scanner| Arc::clone(&scanner.plan().projection))
+    }
+
+    /// What scanning a source has cost so far.
+    pub fn counts(&self, source: &str) -> Option<ScanCounts> {
+        self.scanners.get(source).map(Scanner::counts)
+    }
+
+    /// The rules that match the rows of a batch, by row, then by rule.
+    ///
+    /// # Panics
+    /// Where the batch is of a source that the engine was not built for, or was made for another
+    /// projection.
+    pub fn scan(&mut self, batch: &EventBatch, hits: &mut Vec<Hit>) {
+        let scanner = self.scanners.get_mut(batch.source().as_ref());
+        scanner.expect("a batch of a source that the engine was built for").scan(batch, hits);
+    }
+
+    /// The alert of a hit. `columns` are the canonical columns of the event.
+    pub fn alert(&mut self, batch: &EventBatch, hit: Hit, columns: &[(&'static Column, ColumnValue)]) -> Alert {
+        let row = batch.row(hit.row as usize);
+        let rule = Arc::clone(&self.rules[hit.rule as usize].lowered.rule);
+        let mut fields = self.rule_fields(hit.rule as usize, row);
+        for (name, value) in columns_json(columns) {
+            fields.entry(name).or_insert(value);
+        }
+        let time = show_time(row.time());
+        Alert {
+            alert_id: detection_id(&self.tenant, &rule.key(), row.event_id()),
+            revision: 0,
+            kind: AlertKind::Detection,
+            rule: AlertRule::of(&rule),
+            time: time.clone(),
+            first_seen: time.clone(),
+            last_seen: time.clone(),
+            group: Map::new(),
+            count: 1,
+            events: vec![Evidence {
+                event_id: row.event_id().to_owned(),
+                time,
+                source: row.source().to_owned(),
+                origin: row.origin(),
+            }],
+            fields,
+            custom: rule.custom.clone(),
+        }
+    }
+
+    /// For a rule with `suppress`: the id that equal events of one bucket share.
+    pub fn suppressed_id(&self, hit: Hit, alert: &Alert, row: Row<'_>) -> Option<String> {
+        let rule = &self.rules[hit.rule as usize].lowered.rule;
+        let suppress = rule.suppress.as_ref()?;
+        let value = |field: &String| alert.fields.get(&field.to_lowercase()).map(Value::to_string).unwrap_or_default();
+        let values: Vec<String> = suppress.by.iter().map(value).collect();
+        Some(suppressed_id(&self.tenant, &rule.key(), &values, suppress, row.time()))
+    }
+
+    /// What the rule's `fields`, and those that it is suppressed by, hold.
+    fn rule_fields(&mut self, rule: usize, row: Row<'_>) -> Map<String, Value> {
+        let names = &self.rules[rule].fields;
+        if names.is_empty() {
+            return Map::new();
+        }
+        let Some(scanner) = self.scanners.get(row.source()) else { return Map::new() };
+        let source = &scanner.plan().source;
+        let projector = self.describers.entry((rule, row.source().to_owned())).or_insert_with(|| {
+            Projector::new(&names.iter().map(|name| ProjectedField::resolve(name, source).paths).collect::<Vec<_>>())
+        });
+        let mut cells = Cells::default();
+        let mut fields = Map::new();
+        if projector.project(row.raw(), &mut cells).is_ok() {
+            for (slot, name) in names.iter().enumerate() {
+                let mut texts: Vec<Value> = cells
+                    .texts(slot, row.raw())
+                    .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+                    .collect();
+                match texts.len() {
+                    0 => {}
+                    1 => drop(fields.insert(name.clone(), texts.remove(0))),
+                    _ => drop(fields.insert(name.clone(), Value::Array(texts))),
+                }
+            }
+        }
+        fields
+    }
+}
+
+/// The sources that a rule runs on.
+fn route(rule: &LoweredRule, sources: &[SourceSpec]) -> LoadedRule {
+    let asked = &rule.rule.logsource.value;
+    let serving = sources.iter().filter_map(|source| {
+        let mapping =
+            source.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
+        match mapping {
+            Some(mapping) => Some((source.name.clone(), mapping.canonical_only)),
+            None => source.all_logsources.then(|| (source.name.clone(), false)),
+        }
+    });
+    let mut fields = rule.rule.fields.clone();
+    fields.extend(rule.rule.suppress.iter().flat_map(|suppress| suppress.by.iter().map(|field| field.to_lowercase())));
+    LoadedRule { lowered: rule.clone(), sources: serving.collect(), fields }
+}

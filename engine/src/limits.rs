@@ -1,0 +1,41 @@
+//! Every bound of the engine, in one place, each with its reason and what happens beyond it.
+
+/// How deep an event's JSON may nest. Real cloud logs stay below 20; beyond this the event is not
+/// read and goes to quarantine, so that no input can exhaust the stack.
+pub const MAX_JSON_DEPTH: usize = 64;
+
+/// Names in a field path for which every way of joining neighbours into one key is tried (2^(n−1)
+/// routes). Longer paths are tried as single names and as one whole key.
+pub const MAX_JOINED_SEGMENTS: usize = 8;
+
+/// Bytes of one rule document. The largest public rule has 60 KB; beyond this the document is
+/// rejected with a diagnostic.
+pub const MAX_RULE_BYTES: usize = 1 << 20;
+
+/// How deep a rule's YAML may nest, and how deep its condition; beyond this it is rejected.
+pub const MAX_RULE_DEPTH: usize = 32;
+
+/// Tests in one rule after its modifiers have expanded it (`windash` and lists multiply); the
+/// largest public rule has 2,100. Beyond this it is rejected.
+pub const MAX_RULE_PREDICATES: usize = 20_000;
+
+/// Values that one `windash` may expand to: five characters for each dash.
+pub const MAX_WINDASH_VARIANTS: usize = 5_000;
+
+/// Bytes of one compiled regular expression (the regex library's own default; the largest public one
+/// needs 2 MB); beyond this the rule is rejected.
+pub const MAX_REGEX_BYTES: usize = 10 << 20;
+
+/// Values of one `expand` placeholder; beyond this the rule is rejected.
+pub const MAX_PLACEHOLDER_VALUES: usize = 20_000;
+
+/// Verdicts that a plan remembers by tuple of classes. Real sources have tens to a few thousand
+/// tuples; when an adversary makes more, the memory is emptied and filled anew.
+pub const MAX_MEMO_ENTRIES: usize = 1 << 16;
+
+/// Classes that one field may intern before the classes and all that is remembered of them are
+/// dropped. A class is a set of tests that a value passes: few sets ever occur.
+pub const MAX_CLASSES: usize = 1 << 16;
+
+/// Evidence kept in one alert; the count goes on beyond it.
+pub const MAX_EVIDENCE: usize = 20;

@@ -1,0 +1,20 @@
+//! `all`: every value of the list must match. On a single value it changes nothing; the loader warns.
+
+use super::{Apply, Example, Modifier, Fault};
+
+pub(super) static MODIFIER: Modifier = Modifier {
+    name: "all",
+    summary: "All values must match, not just one.",
+    example: Example {
+        selection: r#"policy|contains|all: [Allow, s3]"#,
+        matches: r#"{"policy":"Allow s3:*"}"#,
+        misses: r#"{"policy":"Allow ec2:*"}"#,
+    },
+    apply: Apply::Item(|item| {
+        if item.all {
+            return Err(Fault::chain("`all` stands twice"));
+        }
+        item.all = true;
+        Ok(())
+    }),
+};

@@ -1,0 +1,495 @@
+//! A batch → hits, by distinct value and by tuple of classes.
+//!
+//! In: an [`EventBatch`] of the plan's source. Out: for each row the rules that match it. Work is done
+//! once for each distinct value of a field in the batch (its class), and once for each new tuple of
+//! classes (its verdict); a row costs a hash of its classes and a look-up. How many rules there are
+//! shows only in the size of the look-up tables.
+//!
+//! Fields whose values hardly repeat in a batch are left out of the tuple. A rule that the other
+//! fields do not decide stays *open*, and only for the rows of such a tuple are those fields looked
+//! at. The same holds for keywords (the whole event) and for comparisons of two fields. Which fields
+//! are left out changes the cost, never the hits.
+
+use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
+use hashbrown::HashTable;
+
+use super::classes::{ABSENT, Classes, FieldMatcher, cells_relate};
+use crate::event::EventBatch;
+use crate::limits::{MAX_CLASSES, MAX_MEMO_ENTRIES};
+use crate::plan::{LocalExpr, SourcePlan};
+use crate::predicate::Test;
+
+/// A rule that matches a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// The row of the batch.
+    pub row: u32,
+    /// The rule's number among all loaded rules.
+    pub rule: u32,
+}
+
+/// What a scan has cost so far, in counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScanCounts {
+    /// Rows seen.
+    pub rows: u64,
+    /// Values put into a class.
+    pub values: u64,
+    /// Tuples of classes whose verdict had to be worked out.
+    pub tuples: u64,
+    /// Rows with rules that the tuple left open.
+    pub open_rows: u64,
+}
+
+/// Runs the plan of one source. Holds what it has learnt (classes, verdicts), which changes its cost
+/// only.
+#[derive(Debug)]
+pub struct Scanner {
+    plan: SourcePlan,
+    fields: Vec<FieldState>,
+    /// By test: the rules of whose witness it is part.
+    witnessed: Vec<Vec<u32>>,
+    /// Rules without a witness.
+    unwitnessed: Vec<u32>,
+    memos: Vec<Memo>,
+    stamps: Vec<u32>,
+    stamp: u32,
+    bits: Bits,
+    counts: ScanCounts,
+}
+
+#[derive(Debug)]
+struct FieldState {
+    matcher: FieldMatcher,
+    classes: Classes,
+    /// This batch: the field is not part of the tuple.
+    deferred: bool,
+    /// This batch: class by key of the dictionary; `UNKNOWN` where not yet looked at.
+    by_key: Vec<u32>,
+    /// This batch: class by row, where the field is part of the tuple and not all rows are `ABSENT`.
+    by_row: Vec<u32>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+/// Verdicts by tuple, for one choice of deferred fields.
+#[derive(Debug)]
+struct Memo {
+    deferred: Vec<bool>,
+    table: HashTable<u32>,
+    tuples: Vec<u32>,
+    hashes: Vec<u64>,
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug, Default)]
+struct Verdict {
+    hits: Vec<u32>,
+    open: Vec<u32>,
+}
+
+/// A set of tests that can be emptied without touching what is not in it.
+#[derive(Debug, Default)]
+struct Bits {
+    words: Vec<u64>,
+    set: Vec<u32>,
+}
+
+impl Bits {
+    fn insert(&mut self, bits: &[u32]) {
+        for &bit in bits {
+            self.words[bit as usize / 64] |= 1 << (bit % 64);
+        }
+        self.set.extend_from_slice(bits);
+    }
+
+    fn contains(&self, bit: u32) -> bool {
+        self.words[bit as usize / 64] & (1 << (bit % 64)) != 0
+    }
+
+    fn clear(&mut self) {
+        for bit in self.set.drain(..) {
+            self.words[bit as usize / 64] = 0;
+        }
+    }
+}
+
+/// What is known of an expression while some fields have not been looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    False,
+    Unknown,
+    True,
+}
+
+impl Truth {
+    fn of(b: bool) -> Self {
+        if b { Self::True } else { Self::False }
+    }
+}
+
+fn truth(expr: &LocalExpr, test: &impl Fn(u32) -> Truth) -> Truth {
+    match expr {
+        LocalExpr::Never => Truth::False,
+        LocalExpr::Test(number) => test(*number),
+        LocalExpr::Not(inner) => match truth(inner, test) {
+            Truth::False => Truth::True,
+            Truth::Unknown => Truth::Unknown,
+            Truth::True => Truth::False,
+        },
+        LocalExpr::And(branches) => {
+            let mut all = Truth::True;
+            for branch in branches {
+                match truth(branch, test) {
+                    Truth::False => return Truth::False,
+                    Truth::Unknown => all = Truth::Unknown,
+                    Truth::True => {}
+                }
+            }
+            all
+        }
+        LocalExpr::Or(branches) => {
+            let mut any = Truth::False;
+            for branch in branches {
+                match truth(branch, test) {
+                    Truth::True => return Truth::True,
+                    Truth::Unknown => any = Truth::Unknown,
+                    Truth::False => {}
+                }
+            }
+            any
+        }
+        LocalExpr::AtLeast(n, branches) => {
+            let (mut surely, mut maybe) = (0, 0);
+            for branch in branches {
+                match truth(branch, test) {
+                    Truth::True => surely += 1,
+                    Truth::Unknown => maybe += 1,
+                    Truth::False => {}
+                }
+            }
+            match () {
+                () if surely >= *n => Truth::True,
+                () if surely + maybe >= *n => Truth::Unknown,
+                () => Truth::False,
+            }
+        }
+    }
+}
+
+/// A number for a field's class; 0 for an absent one, so that a column of absent values can be left
+/// out. The hash of a tuple is the sum.
+fn class_hash(field: usize, class: u32) -> u64 {
+    if class == ABSENT {
+        return 0;
+    }
+    // the finaliser of splitmix64
+    let mut z = (((field as u64) << 32) | u64::from(class)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn values(column: &DictionaryArray<Int32Type>) -> &StringArray {
+    // a batch builds its own columns: there is no other kind
+    column.values().as_any().downcast_ref::<StringArray>().expect("field columns hold strings")
+}
+
+impl Scanner {
+    /// A scanner for a plan.
+    pub fn new(plan: SourcePlan) -> Self {
+        let fields = plan
+            .fields
+            .iter()
+            .map(|field| {
+                let matcher = FieldMatcher::new(field.tests.iter().map(|&t| (t, &plan.tests[t as usize].test)));
+                let classes = Classes::new(matcher.absent());
+                FieldState { matcher, classes, deferred: false, by_key: Vec::new(), by_row: Vec::new() }
+            })
+            .collect();
+        let mut witnessed = vec![Vec::new(); plan.tests.len()];
+        let mut unwitnessed = Vec::new();
+        for (rule, compiled) in plan.rules.iter().enumerate() {
+            match &compiled.witness {
+                Some(tests) => tests.iter().for_each(|&test| witnessed[test as usize].push(rule as u32)),
+                None => unwitnessed.push(rule as u32),
+            }
+        }
+        let bits = Bits { words: vec![0; plan.tests.len().div_ceil(64)], set: Vec::new() };
+        let stamps = vec![0; plan.rules.len()];
+        Self {
+            plan,
+            fields,
+            witnessed,
+            unwitnessed,
+            memos: Vec::new(),
+            stamps,
+            stamp: 0,
+            bits,
+            counts: ScanCounts::default(),
+        }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &SourcePlan {
+        &self.plan
+    }
+
+    /// What it has cost so far.
+    pub fn counts(&self) -> ScanCounts {
+        self.counts
+    }
+
+    /// The rules that match the rows of a batch, by row, then by rule.
+    ///
+    /// # Panics
+    /// Where the batch was not made for this plan's projection.
+    pub fn scan(&mut self, batch: &EventBatch, hits: &mut Vec<Hit>) {
+        assert_eq!(batch.projection(), &self.plan.projection, "the batch was made for another plan");
+        if self.plan.rules.is_empty() || batch.is_empty() {
+            self.counts.rows += batch.len() as u64;
+            return;
+        }
+        self.forget_if_too_much();
+        let mut hashes = vec![0u64; batch.len()];
+        for field in 0..self.fields.len() {
+            self.classify_field(field, batch, &mut hashes);
+        }
+        let memo = self.memo();
+        let start = hits.len();
+        for (row, &hash) in hashes.iter().enumerate() {
+            let verdict = self.verdict(memo, row, hash);
+            self.report(memo, verdict, row, batch, hits);
+        }
+        hits[start..].sort_unstable();
+        self.counts.rows += batch.len() as u64;
+    }
+
+    /// Bounds what an adversary can make the scanner remember.
+    fn forget_if_too_much(&mut self) {
+        let remembered: usize = self.memos.iter().map(|memo| memo.verdicts.len()).sum();
+        let classes = self.fields.iter().map(|field| field.classes.len()).max().unwrap_or(0);
+        if remembered > MAX_MEMO_ENTRIES || classes > MAX_CLASSES {
+            self.memos.clear();
+            for field in &mut self.fields {
+                field.classes = Classes::new(field.matcher.absent());
+            }
+        }
+    }
+
+    /// Decides whether a field is part of the tuple in this batch, and if so, classes its values.
+    fn classify_field(&mut self, field: usize, batch: &EventBatch, hashes: &mut [u64]) {
+        let state = &mut self.fields[field];
+        state.by_row.clear();
+        state.by_key.clear();
+        let Some(column) = self.plan.fields[field].column else {
+            state.deferred = true;
+            state.by_key.resize(batch.len(), UNKNOWN);
+            return;
+        };
+        let column = &batch.fields()[column];
+        let values = values(column);
+        // with few repeats it is cheaper to look at a value only when a rule comes to depend on it
+        state.deferred = values.len() > 16 && values.len() * 4 > batch.len();
+        if state.deferred {
+            state.by_key.resize(values.len(), UNKNOWN);
+            return;
+        }
+        let mut inert = true;
+        for key in 0..values.len() {
+            let class = state.classes.intern(state.matcher.classify(values.value(key)));
+            inert &= class == ABSENT;
+            state.by_key.push(class);
+        }
+        self.counts.values += values.len() as u64;
+        if inert {
+            return;
+        }
+        let mixed: Vec<u64> = state.by_key.iter().map(|&class| class_hash(field, class)).collect();
+        let keys = column.keys();
+        state.by_row.reserve(keys.len());
+        for (row, key) in keys.iter().enumerate() {
+            match key {
+                Some(key) => {
+                    hashes[row] = hashes[row].wrapping_add(mixed[key as usize]);
+                    state.by_row.push(state.by_key[key as usize]);
+                }
+                None => state.by_row.push(ABSENT),
+            }
+        }
+    }
+
+    /// The memory for this batch's choice of deferred fields.
+    fn memo(&mut self) -> usize {
+        let same = |memo: &Memo| memo.deferred.iter().zip(&self.fields).all(|(d, field)| *d == field.deferred);
+        if let Some(memo) = self.memos.iter().position(same) {
+            return memo;
+        }
+        // a choice of fields may flip from batch to batch; few choices are worth remembering
+        if self.memos.len() >= 8 {
+            self.memos.clear();
+        }
+        self.memos.push(Memo {
+            deferred: self.fields.iter().map(|field| field.deferred).collect(),
+            table: HashTable::new(),
+            tuples: Vec::new(),
+            hashes: Vec::new(),
+            verdicts: Vec::new(),
+        });
+        self.memos.len() - 1
+    }
+
+    fn class(&self, field: usize, row: usize) -> u32 {
+        self.fields[field].by_row.get(row).copied().unwrap_or(ABSENT)
+    }
+
+    /// The verdict for a row's tuple: remembered, or worked out now.
+    fn verdict(&mut self, memo: usize, row: usize, hash: u64) -> u32 {
+        let width = self.fields.len();
+        let found = {
+            let memo = &self.memos[memo];
+            memo.table.find(hash, |&entry| {
+                memo.hashes[entry as usize] == hash
+                    && memo.tuples[entry as usize * width..][..width]
+                        .iter()
+                        .zip(&self.fields)
+                        .all(|(class, field)| *class == field.by_row.get(row).copied().unwrap_or(ABSENT))
+            })
+        };
+        if let Some(&entry) = found {
+            return entry;
+        }
+        let verdict = self.work_out(row);
+        let tuple: Vec<u32> = (0..width).map(|field| self.class(field, row)).collect();
+        self.counts.tuples += 1;
+        let memo = &mut self.memos[memo];
+        let entry = memo.verdicts.len() as u32;
+        memo.tuples.extend(tuple);
+        memo.hashes.push(hash);
+        memo.verdicts.push(verdict);
+        let hashes = &memo.hashes;
+        memo.table.insert_unique(hash, entry, |&entry| hashes[entry as usize]);
+        entry
+    }
+
+    /// What a row's classes say of every rule that they, or the deferred fields, make a candidate.
+    fn work_out(&mut self, row: usize) -> Verdict {
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.clear();
+        for (field, state) in self.fields.iter().enumerate() {
+            if !state.deferred {
+                bits.insert(state.classes.tests(self.class(field, row)));
+            }
+        }
+        let unknown =
+            |test: u32| {
+                let plan = &self.plan.tests[test as usize];
+                self.fields[plan.field as usize].deferred || plan.other.is_some()
+            };
+        let known = |test: u32| if unknown(test) { Truth::Unknown } else { Truth::of(bits.contains(test)) };
+        let mut verdict = Verdict::default();
+        let consider = |rule: u32, verdict: &mut Verdict| match truth(&self.plan.rules[rule as usize].expr, &known) {
+            Truth::True => verdict.hits.push(rule),
+            Truth::Unknown => verdict.open.push(rule),
+            Truth::False => {}
+        };
+        self.stamp += 1;
+        let deferred_tests = self.fields.iter().zip(&self.plan.fields).filter(|(state, _)| state.deferred);
+        let deferred_tests = deferred_tests.flat_map(|(_, field)| field.tests.iter());
+        let passed = bits.set.iter().chain(deferred_tests);
+        let candidates = passed.flat_map(|&test| &self.witnessed[test as usize]).chain(&self.unwitnessed);
+        for &rule in candidates {
+            let stamp = &mut self.stamps[rule as usize];
+            if *stamp != self.stamp {
+                *stamp = self.stamp;
+                consider(rule, &mut verdict);
+            }
+        }
+        self.bits = bits;
+        verdict
+    }
+
+    /// Turns a verdict into hits, deciding what it left open.
+    fn report(&mut self, memo: usize, verdict: u32, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
+        let verdict = &self.memos[memo].verdicts[verdict as usize];
+        let number = |rule: u32| self.plan.rules[rule as usize].rule;
+        hits.extend(verdict.hits.iter().map(|&rule| Hit { row: row as u32, rule: number(rule) }));
+        if verdict.open.is_empty() {
+            return;
+        }
+        self.counts.open_rows += 1;
+        let open = verdict.open.clone();
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.clear();
+        for field in 0..self.fields.len() {
+            let class = match self.fields[field].deferred {
+                false => self.class(field, row),
+                true if self.asked_by(&open, field) => self.deferred_class(field, row, batch),
+                true => continue,
+            };
+            bits.insert(self.fields[field].classes.tests(class));
+        }
+        for rule in open {
+            let compiled = &self.plan.rules[rule as usize];
+            let witnessed = compiled.witness.as_ref().is_none_or(|tests| tests.iter().any(|&test| bits.contains(test)));
+            let test = |test: u32| match self.plan.tests[test as usize].other {
+                None => Truth::of(bits.contains(test)),
+                Some(other) => Truth::of(self.fields_relate(test, other, row, batch)),
+            };
+            if witnessed && truth(&compiled.expr, &test) == Truth::True {
+                hits.push(Hit { row: row as u32, rule: compiled.rule });
+            }
+        }
+        self.bits = bits;
+    }
+
+    /// Whether one of these rules has a test on a field. Rule sets whose open rules are many have
+    /// them on most deferred fields: then the answer is yes without looking.
+    fn asked_by(&self, rules: &[u32], field: usize) -> bool {
+        fn asks(expr: &LocalExpr, is: &impl Fn(u32) -> bool) -> bool {
+            match expr {
+                LocalExpr::Never => false,
+                LocalExpr::Test(test) => is(*test),
+                LocalExpr::Not(inner) => asks(inner, is),
+                LocalExpr::And(branches) | LocalExpr::Or(branches) | LocalExpr::AtLeast(_, branches) => {
+                    branches.iter().any(|branch| asks(branch, is))
+                }
+            }
+        }
+        let is = |test: u32| self.plan.tests[test as usize].field as usize == field;
+        rules.len() > 8 || rules.iter().any(|&rule| asks(&self.plan.rules[rule as usize].expr, &is))
+    }
+
+    /// The class of a deferred field's value, worked out at most once for each distinct value.
+    fn deferred_class(&mut self, field: usize, row: usize, batch: &EventBatch) -> u32 {
+        let state = &mut self.fields[field];
+        let (key, text) = match self.plan.fields[field].column {
+            None => (row, batch.raw().value(row)),
+            Some(column) => {
+                let column = &batch.fields()[column];
+                match column.key(row) {
+                    Some(key) => (key, values(column).value(key)),
+                    None => return ABSENT,
+                }
+            }
+        };
+        if state.by_key[key] == UNKNOWN {
+            self.counts.values += 1;
+            state.by_key[key] = state.classes.intern(state.matcher.classify(text));
+        }
+        state.by_key[key]
+    }
+
+    /// Compares two fields of a row.
+    fn fields_relate(&self, test: u32, other: u32, row: usize, batch: &EventBatch) -> bool {
+        let Test::FieldRef(relation) = &self.plan.tests[test as usize].test else { return false };
+        let cell = |field: u32| {
+            let column = &batch.fields()[self.plan.fields[field as usize].column?];
+            column.key(row).map(|key| values(column).value(key))
+        };
+        match (cell(self.plan.tests[test as usize].field), cell(other)) {
+            (Some(a), Some(b)) => cells_relate(relation, a, b),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Events → which rules match which rows.
+//!
+//! Two ways with one meaning. `reference` walks one event and one rule at a time, straight from the
+//! specification: slow, plain, the oracle. `evaluate` looks at values, not rows: each distinct value
+//! of a field is put into a *class* (the set of tests that it passes: `classes`), each row into a
+//! tuple of classes, and what a tuple means is worked out once and remembered.
+
+mod classes;
+mod evaluate;
+pub mod reference;
+
+pub use evaluate::{Hit, ScanCounts, Scanner};

@@ -1,0 +1,566 @@
+//! A YAML document → a rule with its metadata, log source, selections and condition.
+//!
+//! In: the nodes of a file. Out: [`Document`]s and diagnostics. A document with an error is left out;
+//! the others of the same file are not.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::condition::{self, Condition};
+use super::detection::{self, Detection, Selection};
+use super::value::Spanned;
+use super::yaml::{self, Kind, Node, Scalar};
+use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, nearest};
+
+/// One document of a rule file.
+#[derive(Debug, Clone)]
+pub enum Document {
+    /// A detection rule.
+    Rule(Box<Rule>),
+    /// A correlation of rules.
+    Correlation,
+    /// A filter on rules.
+    Filter,
+}
+
+/// How bad it is when a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Worth knowing; no reason to act.
+    Informational,
+    /// Notable.
+    Low,
+    /// To be looked at.
+    Medium,
+    /// To be looked at soon.
+    High,
+    /// To be looked at now.
+    Critical,
+}
+
+impl Level {
+    /// All levels, from the least.
+    pub const ALL: [Self; 5] = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The level of that word, in any case.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.word().eq_ignore_ascii_case(word))
+    }
+}
+
+/// Which logs a rule is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Logsource {
+    /// `product`
+    pub product: Option<String>,
+    /// `service`
+    pub service: Option<String>,
+    /// `category`
+    pub category: Option<String>,
+}
+
+impl std::fmt::Display for Logsource {
+    /// `product/service`, with `category:` where there is one; `*` for what is left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let or_any = |attribute: &Option<String>| attribute.clone().unwrap_or_else(|| "*".into());
+        write!(f, "{}/{}", or_any(&self.product), or_any(&self.service))?;
+        match &self.category {
+            Some(category) => write!(f, " category:{category}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a rule's alerts are thinned out: at most one for equal values in a bucket of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppress {
+    /// The fields whose values must be equal.
+    pub by: Vec<String>,
+    /// The length of a bucket, in microseconds. Buckets are aligned to 1970.
+    pub bucket: i64,
+}
+
+/// A detection rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The number of the document in its file, from 1.
+    pub document: usize,
+    /// The bytes of the document.
+    pub span: Range<usize>,
+    /// `id`
+    pub id: Option<String>,
+    /// `name`
+    pub name: Option<String>,
+    /// `title`
+    pub title: String,
+    /// `status`
+    pub status: Option<String>,
+    /// `level`
+    pub level: Option<Level>,
+    /// `description`
+    pub description: Option<String>,
+    /// `author`
+    pub author: Option<String>,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// `references`
+    pub references: Vec<String>,
+    /// `falsepositives`
+    pub falsepositives: Vec<String>,
+    /// `fields`: what an alert should show.
+    pub fields: Vec<String>,
+    /// `logsource`
+    pub logsource: Spanned<Logsource>,
+    /// The selections.
+    pub selections: Vec<Selection>,
+    /// The conditions; any of them is enough.
+    pub conditions: Vec<Condition>,
+    /// `suppress`
+    pub suppress: Option<Suppress>,
+    /// Keys that are not Sigma's, as JSON.
+    pub custom: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Rule {
+    /// What the rule is known by: its id, else its name, else file and document.
+    pub fn key(&self) -> String {
+        match (&self.id, &self.name) {
+            (Some(id), _) => id.clone(),
+            (None, Some(name)) => name.clone(),
+            (None, None) => format!("{}#{}", self.file.name, self.document),
+        }
+    }
+}
+
+/// Top-level keys that mean something; any other is the author's own.
+const KNOWN_KEYS: &[&str] = &[
+    "title", "id", "related", "name", "taxonomy", "status", "description", "license", "author", "references",
+    "date", "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope",
+    "correlation", "filter", "generate", "suppress",
+];
+
+const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "unsupported"];
+
+/// Reads all documents of a rule file.
+pub fn parse_documents(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
+    let nodes = match yaml::documents(file) {
+        Ok(nodes) => nodes,
+        Err(diagnostic) => return (Vec::new(), vec![diagnostic]),
+    };
+    let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
+    for (i, node) in nodes.iter().enumerate() {
+        if node.scalar() == Some(Scalar::Null) {
+            continue;
+        }
+        let mut reader = Reader { file, document: i + 1, diagnostics: Vec::new() };
+        let document = reader.document(node);
+        let broken = reader.diagnostics.iter().any(|d| d.severity == crate::diagnostic::Severity::Error);
+        diagnostics.append(&mut reader.diagnostics);
+        documents.extend(document.filter(|_| !broken));
+    }
+    if nodes.iter().all(|node| node.scalar() == Some(Scalar::Null)) {
+        diagnostics.push(Diagnostic::warning(codes::NOT_A_RULE, file, 0..0, "the file holds no rule"));
+    }
+    (documents, diagnostics)
+}
+
+struct Reader<'f> {
+    file: &'f Arc<SourceFile>,
+    document: usize,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn error(&mut self, code: Code, span: &Range<usize>, cause: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(code, self.file, span.clone(), cause));
+    }
+
+    fn error_with_help(&mut self, code: Code, span: &Range<usize>, cause: impl Into<String>, help: &str) {
+        self.diagnostics.push(Diagnostic::error(code, self.file, span.clone(), cause).with_help(help));
+    }
+
+    fn document(&mut self, node: &Node) -> Option<Document> {
+        let Kind::Map(pairs) = &node.kind else {
+            let cause = format!("a Sigma document is a mapping, this is {}", node.word());
+            self.error(codes::NOT_A_RULE, &node.span, cause);
+            return None;
+        };
+        if let Some(action) = node.get("action") {
+            let help = "write each rule out in full, with YAML anchors for what they share";
+            self.error_with_help(codes::OLD_SYNTAX, &action.span, "`action` is no longer part of Sigma", help);
+            return None;
+        }
+        for (kind, document) in [("correlation", Document::Correlation), ("filter", Document::Filter)] {
+            if let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some(kind)) {
+                let cause = format!("{kind} documents are read, but not run yet");
+                self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
+                return Some(document);
+            }
+        }
+        if node.get("detection").is_none() && node.get("logsource").is_none() {
+            let help = "a rule has at least `title`, `logsource` and `detection`";
+            self.error_with_help(codes::NOT_A_RULE, &head(node), "neither a rule, a correlation nor a filter", help);
+            return None;
+        }
+        self.rule(node, pairs).map(|rule| Document::Rule(Box::new(rule)))
+    }
+
+    fn rule(&mut self, node: &Node, pairs: &[(Node, Node)]) -> Option<Rule> {
+        let title = self.mandatory_text(node, "title");
+        let level = self.word(node, "level", |word| Level::parse(word), &Level::ALL.map(Level::word));
+        let status = self.word(
+            node,
+            "status",
+            |word| STATUSES.iter().find(|status| status.eq_ignore_ascii_case(word)).map(|s| s.to_string()),
+            STATUSES,
+        );
+        let logsource = self.logsource(node);
+        let (selections, conditions) = self.detection(node)?;
+        Some(Rule {
+            file: Arc::clone(self.file),
+            document: self.document,
+            span: node.span.clone(),
+            id: self.text(node, "id"),
+            name: self.text(node, "name"),
+            title: title?,
+            status,
+            level,
+            description: self.text(node, "description"),
+            author: self.text(node, "author"),
+            tags: self.texts(node, "tags"),
+            references: self.texts(node, "references"),
+            falsepositives: self.texts(node, "falsepositives"),
+            fields: self.texts(node, "fields"),
+            logsource: logsource?,
+            selections,
+            conditions,
+            suppress: self.suppress(node),
+            custom: self.custom(pairs),
+        })
+    }
+
+    /// A key that must be there and be a text.
+    fn mandatory_text(&mut self, node: &Node, key: &'static str) -> Option<String> {
+        if node.get(key).is_none() {
+            self.error(codes::MISSING_KEY, &head(node), format!("a rule needs a `{key}`"));
+        }
+        self.text(node, key)
+    }
+
+    fn text(&mut self, node: &Node, key: &'static str) -> Option<String> {
+        let value = node.get(key)?;
+        match (value.scalar(), value.text()) {
+            (Some(Scalar::Null), _) => None,
+            (Some(_), Some(text)) => Some(text.to_owned()),
+            _ => {
+                self.error(codes::WRONG_TYPE, &value.span, format!("`{key}` must be a text, not {}", value.word()));
+                None
+            }
+        }
+    }
+
+    /// A list of texts; one text alone is a list of one.
+    fn texts(&mut self, node: &Node, key: &'static str) -> Vec<String> {
+        let Some(value) = node.get(key) else { return Vec::new() };
+        let items = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            match (item.scalar(), item.text()) {
+                (Some(Scalar::Null), _) => {}
+                (_, Some(text)) => texts.push(text.to_owned()),
+                (_, None) => {
+                    let cause = format!("`{key}` must be a list of texts, this is {}", item.word());
+                    self.error(codes::WRONG_TYPE, &item.span, cause);
+                }
+            }
+        }
+        texts
+    }
+
+    /// A key whose value must be one of a few words.
+    fn word<T>(
+        &mut self,
+        node: &Node,
+        key: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+        known: &[&str],
+    ) -> Option<T> {
+        let text = self.text(node, key)?;
+        let value = read(&text);
+        if value.is_none()
+            && let Some(node) = node.get(key)
+        {
+            let help = format!("one of {}", known.join(", "));
+            self.error_with_help(codes::BAD_VALUE, &node.span, format!("`{text}` is no {key}"), &help);
+        }
+        value
+    }
+
+    fn logsource(&mut self, node: &Node) -> Option<Spanned<Logsource>> {
+        let Some(value) = node.get("logsource") else {
+            self.error(codes::MISSING_KEY, &head(node), "a rule needs a `logsource`");
+            return None;
+        };
+        let Kind::Map(pairs) = &value.kind else {
+            self.error(codes::WRONG_TYPE, &value.span, format!("`logsource` must be a mapping, not {}", value.word()));
+            return None;
+        };
+        let known = ["product", "service", "category", "definition"];
+        for (key, _) in pairs {
+            let name = key.text().unwrap_or_default();
+            if !known.contains(&name) {
+                let help = match nearest(name, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "a log source has `product`, `service`, `category` and `definition`".into(),
+                };
+                self.error_with_help(codes::UNKNOWN_KEY, &key.span, format!("`{name}` is not part of a log source"), &help);
+            }
+        }
+        let mut attribute = |key| self.text(value, key).map(|text| text.to_lowercase());
+        let logsource = Logsource {
+            product: attribute("product"),
+            service: attribute("service"),
+            category: attribute("category"),
+        };
+        if logsource == Logsource::default() {
+            let cause = "a log source needs a `product`, `service` or `category`";
+            self.error(codes::MISSING_KEY, &value.span, cause);
+            return None;
+        }
+        Some(Spanned { value: logsource, span: value.span.clone() })
+    }
+
+    fn detection(&mut self, node: &Node) -> Option<(Vec<Selection>, Vec<Condition>)> {
+        let Some(value) = node.get("detection") else {
+            self.error(codes::MISSING_KEY, &head(node), "a rule needs a `detection`");
+            return None;
+        };
+        let Kind::Map(pairs) = &value.kind else {
+            self.error(codes::WRONG_TYPE, &value.span, format!("`detection` must be a mapping, not {}", value.word()));
+            return None;
+        };
+        let mut selections = Vec::new();
+        let mut broken = false;
+        for (key, node) in pairs {
+            match key.text().unwrap_or_default() {
+                "condition" => {}
+                "timeframe" => {
+                    let help = "the time span of a count belongs to a correlation rule (`timespan`)";
+                    self.error_with_help(codes::OLD_SYNTAX, &key.span, "`timeframe` is no longer part of a detection", help);
+                }
+                name => match detection::parse(node, self.file) {
+                    Ok(detection) => selections.push(Selection {
+                        name: Spanned { value: name.to_owned(), span: key.span.clone() },
+                        detection,
+                    }),
+                    Err(diagnostic) => {
+                        self.diagnostics.push(diagnostic);
+                        broken = true;
+                    }
+                },
+            }
+        }
+        let conditions = self.conditions(value)?;
+        if selections.is_empty() && !broken {
+            self.error(codes::EMPTY_DETECTION, &value.span, "`detection` has no selection");
+        }
+        if !broken {
+            self.check_selections(&selections, &conditions);
+        }
+        Some((selections, conditions))
+    }
+
+    fn conditions(&mut self, detection: &Node) -> Option<Vec<Condition>> {
+        let Some(value) = detection.get("condition") else {
+            self.error(codes::MISSING_KEY, &head(detection), "`detection` needs a `condition`");
+            return None;
+        };
+        let nodes = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        let mut conditions = Vec::new();
+        for node in nodes {
+            let Some(text) = node.text().filter(|_| node.scalar() != Some(Scalar::Null)) else {
+                self.error(codes::WRONG_TYPE, &node.span, format!("a condition must be a text, not {}", node.word()));
+                continue;
+            };
+            match condition::parse(text, &node.span, verbatim(self.file, node, text), self.file) {
+                Ok(condition) => conditions.push(condition),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+        }
+        (!conditions.is_empty()).then_some(conditions)
+    }
+
+    /// Every name that a condition uses exists, every selection is used.
+    fn check_selections(&mut self, selections: &[Selection], conditions: &[Condition]) {
+        let mut used = vec![false; selections.len()];
+        for condition in conditions {
+            self.mark_used(condition, selections, &mut used);
+        }
+        for (selection, used) in selections.iter().zip(used) {
+            if !used {
+                let cause = format!("`{}` is never used by the condition", selection.name.value);
+                let span = selection.name.span.clone();
+                self.diagnostics.push(Diagnostic::warning(codes::UNUSED_SELECTION, self.file, span, cause));
+            }
+        }
+    }
+
+    fn mark_used(&mut self, condition: &Condition, selections: &[Selection], used: &mut [bool]) {
+        match condition {
+            Condition::Not(inner) => self.mark_used(inner, selections, used),
+            Condition::And(branches) | Condition::Or(branches) => {
+                branches.iter().for_each(|branch| self.mark_used(branch, selections, used));
+            }
+            Condition::Selection(name) => {
+                match selections.iter().position(|selection| selection.name.value == name.value) {
+                    Some(at) => used[at] = true,
+                    None => self.unknown_selection(&name.value, &name.span, selections),
+                }
+            }
+            Condition::Of(quantity, pattern) => {
+                let covered: Vec<usize> =
+                    (0..selections.len()).filter(|&i| pattern.value.covers(&selections[i].name.value)).collect();
+                covered.iter().for_each(|&i| used[i] = true);
+                if covered.is_empty() {
+                    self.unknown_selection(&pattern.value.to_string(), &pattern.span, selections);
+                } else if let super::Quantity::AtLeast(n) = quantity
+                    && *n > covered.len()
+                {
+                    let cause = format!("`{n} of {}`, but there are only {}", pattern.value, covered.len());
+                    self.error(codes::CONDITION_SYNTAX, &pattern.span, cause);
+                }
+            }
+        }
+    }
+
+    fn unknown_selection(&mut self, name: &str, span: &Range<usize>, selections: &[Selection]) {
+        let names = || selections.iter().map(|selection| selection.name.value.as_str());
+        let help = match nearest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        self.error_with_help(codes::UNKNOWN_SELECTION, span, format!("there is no selection `{name}`"), &help);
+    }
+
+    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
+        let value = node.get("suppress")?;
+        let Kind::Map(pairs) = &value.kind else {
+            self.error_with_help(
+                codes::WRONG_TYPE,
+                &value.span,
+                "`suppress` must be a mapping",
+                "`suppress: {by: [principal], for: 1h}`",
+            );
+            return None;
+        };
+        for (key, _) in pairs {
+            if !matches!(key.text(), Some("by" | "for")) {
+                let cause = format!("`{}` is not part of `suppress`", key.text().unwrap_or_default());
+                self.error_with_help(codes::UNKNOWN_KEY, &key.span, cause, "`suppress` has `by` and `for`");
+            }
+        }
+        let by = self.texts(value, "by");
+        let bucket = match value.get("for").map(|node| (node, node.text().and_then(timespan))) {
+            Some((_, Some(bucket))) => bucket,
+            other => {
+                let span = other.map_or(&value.span, |(node, _)| &node.span);
+                let help = "a number and s, m, h, d or w, as in `for: 1h`";
+                self.error_with_help(codes::BAD_VALUE, span, "`for` must be a time span", help);
+                return None;
+            }
+        };
+        Some(Suppress { by, bucket })
+    }
+
+    /// The author's own keys, kept; one that looks like a misspelt key of Sigma is pointed out.
+    fn custom(&mut self, pairs: &[(Node, Node)]) -> serde_json::Map<String, serde_json::Value> {
+        let mut custom = serde_json::Map::new();
+        for (key, value) in pairs {
+            let name = key.text().unwrap_or_default();
+            if KNOWN_KEYS.contains(&name) {
+                continue;
+            }
+            if let Some(near) = nearest(name, KNOWN_KEYS.iter().copied()) {
+                let cause = format!("`{name}` is taken as a key of your own");
+                let warning = Diagnostic::warning(codes::LIKE_A_KEY, self.file, key.span.clone(), cause);
+                self.diagnostics.push(warning.with_help(format!("did you mean `{near}`?")));
+            }
+            custom.insert(name.to_owned(), to_json(value));
+        }
+        custom
+    }
+}
+
+/// The first line of a node: what to underline when something is missing from it.
+fn head(node: &Node) -> Range<usize> {
+    match &node.kind {
+        Kind::Map(pairs) => pairs.first().map_or(node.span.clone(), |(key, _)| key.span.clone()),
+        _ => node.span.clone(),
+    }
+}
+
+/// Where a scalar's first character stands, if it stands in the file letter for letter.
+fn verbatim(file: &SourceFile, node: &Node, text: &str) -> Option<usize> {
+    let written = file.text.get(node.span.clone())?;
+    written.find(text).filter(|at| *at <= 1).map(|at| node.span.start + at)
+}
+
+/// `15m` → microseconds. Units: s, m, h, d, w, M (30 days), y (365 days).
+pub(crate) fn timespan(text: &str) -> Option<i64> {
+    let unit = text.chars().last()?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|n| *n > 0)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        'M' => 30 * 86_400,
+        'y' => 365 * 86_400,
+        _ => return None,
+    };
+    number.checked_mul(seconds)?.checked_mul(1_000_000)
+}
+
+fn to_json(node: &Node) -> serde_json::Value {
+    match (&node.kind, node.scalar()) {
+        (Kind::List(items), _) => items.iter().map(to_json).collect(),
+        (Kind::Map(pairs), _) => {
+            let pairs = pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_json(value)));
+            serde_json::Value::Object(pairs.collect())
+        }
+        (_, Some(Scalar::Null) | None) => serde_json::Value::Null,
+        (_, Some(Scalar::Bool(b))) => b.into(),
+        (_, Some(Scalar::Number(number))) => serde_json::from_str(number).unwrap_or_else(|_| number.into()),
+        (_, Some(Scalar::Text(text))) => text.into(),
+    }
+}
+
+impl Detection {
+    /// Calls `see` with every item.
+    pub fn for_each_item<'d>(&'d self, see: &mut impl FnMut(&'d detection::FieldItem)) {
+        match self {
+            Self::All(items) | Self::Any(items) => items.iter().for_each(|item| item.for_each_item(see)),
+            Self::Item(item) => see(item),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! YAML text → the tree of a Sigma document, with the place of everything.
+//!
+//! In: the text of a rule file, which may hold several documents. Out: [`Document`]s, and
+//! [`Diagnostic`]s for all that is wrong with them. Nothing is ignored in silence: a key that is not
+//! known inside `detection` or `logsource` is an error, a top-level one is a custom field.
+//!
+//! The pipeline of this folder: `yaml` (text → nodes with places) → `document` (which kind, metadata,
+//! log source) → `detection` (selections and their values) and `condition` (the boolean expression).
+
+mod condition;
+mod detection;
+mod document;
+mod value;
+pub(crate) mod yaml;
+
+pub use condition::{Condition, Quantity, SelectionPattern};
+pub use detection::{Detection, FieldItem, Selection};
+pub use document::{Document, Level, Logsource, Rule, Suppress, parse_documents};
+pub use value::{Part, Pattern, RuleValue, Spanned};
+
+pub use crate::diagnostic::Diagnostic;

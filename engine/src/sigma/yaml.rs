@@ -1,0 +1,327 @@
+//! YAML text → nodes that know where they stand.
+//!
+//! In: the text of a file. Out: one [`Node`] a document, or a diagnostic. Scalars keep the text as it
+//! was written, so that `007`, `1.10` and a number beyond 2^64 lose nothing; what a plain scalar means
+//! (null, true, a number) follows the core schema of YAML 1.2. A repeated key is an error: in a rule
+//! it means that half a selection is lost.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
+use crate::limits::{MAX_RULE_BYTES, MAX_RULE_DEPTH};
+
+/// A node of a YAML document.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// The bytes of the file that it covers.
+    pub span: Range<usize>,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// A scalar: its text, and whether it was written without quotes.
+    Scalar { text: String, plain: bool },
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in the order of the text.
+    Map(Vec<(Node, Node)>),
+}
+
+/// What a scalar means by YAML 1.2's core schema.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar<'n> {
+    Null,
+    Bool(bool),
+    /// A number, as it was written.
+    Number(&'n str),
+    Text(&'n str),
+}
+
+impl Node {
+    /// What a scalar means; `None` for a list or mapping.
+    pub fn scalar(&self) -> Option<Scalar<'_>> {
+        let Kind::Scalar { text, plain } = &self.kind else { return None };
+        if !plain {
+            return Some(Scalar::Text(text));
+        }
+        Some(match text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+            "true" | "True" | "TRUE" => Scalar::Bool(true),
+            "false" | "False" | "FALSE" => Scalar::Bool(false),
+            number if is_number(number) => Scalar::Number(number),
+            text => Scalar::Text(text),
+        })
+    }
+
+    /// The text of a scalar, whatever it means.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.kind {
+            Kind::Map(pairs) => pairs.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// The word for what it is, for messages.
+    pub fn word(&self) -> &'static str {
+        match (&self.kind, self.scalar()) {
+            (Kind::List(_), _) => "a list",
+            (Kind::Map(_), _) => "a mapping",
+            (_, Some(Scalar::Null)) => "null",
+            (_, Some(Scalar::Bool(_))) => "a boolean",
+            (_, Some(Scalar::Number(_))) => "a number",
+            _ => "a text",
+        }
+    }
+}
+
+/// Decimal integers and floats of the core schema.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.bytes().any(|b| b.is_ascii_digit())
+        && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && text.parse::<f64>().is_ok()
+}
+
+/// Reads all documents of a file.
+pub(crate) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
+    let text = &file.text;
+    if text.len() > MAX_RULE_BYTES {
+        let cause = format!("the file has {} bytes, a rule file may have {MAX_RULE_BYTES}", text.len());
+        return Err(Diagnostic::error(codes::TOO_LARGE, file, 0..0, cause));
+    }
+    let mut loader = Loader { file, bytes: byte_offsets(text), anchors: HashMap::new(), nodes: 0 };
+    let mut parser = Parser::new_from_str(text);
+    let mut documents = Vec::new();
+    loop {
+        let (event, span) = loader.next(&mut parser)?;
+        match event {
+            Event::StreamEnd => return Ok(documents),
+            Event::DocumentStart(_) => {
+                loader.anchors.clear();
+                let first = loader.next(&mut parser)?;
+                documents.push(loader.node(first, &mut parser, 0)?);
+            }
+            Event::DocumentEnd | Event::StreamStart | Event::Nothing => {}
+            _ => return Err(loader.error(codes::YAML, span, "something stands outside a document")),
+        }
+    }
+}
+
+/// The parser counts characters; diagnostics count bytes.
+fn byte_offsets(text: &str) -> Option<Vec<usize>> {
+    if text.is_ascii() {
+        return None;
+    }
+    Some(text.char_indices().map(|(at, _)| at).chain([text.len()]).collect())
+}
+
+struct Loader<'f> {
+    file: &'f Arc<SourceFile>,
+    bytes: Option<Vec<usize>>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+/// Aliases may multiply a small file; no rule needs more nodes than bytes allowed.
+const MAX_NODES: usize = MAX_RULE_BYTES;
+
+type TextParser<'f> = Parser<'f, saphyr_parser::StrInput<'f>>;
+
+impl<'f> Loader<'f> {
+    fn byte(&self, character: usize) -> usize {
+        let length = self.file.text.len();
+        match &self.bytes {
+            None => character.min(length),
+            Some(offsets) => offsets.get(character).copied().unwrap_or(length),
+        }
+    }
+
+    fn range(&self, span: Span) -> Range<usize> {
+        let start = self.byte(span.start.index());
+        start..self.byte(span.end.index()).max(start)
+    }
+
+    fn error(&self, code: crate::diagnostic::Code, span: Span, cause: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.file, self.range(span), cause)
+    }
+
+    fn next(&self, parser: &mut TextParser<'f>) -> Result<(Event<'f>, Span), Diagnostic> {
+        match parser.next() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let at = self.byte(error.marker().index());
+                Err(Diagnostic::error(codes::YAML, self.file, at..at, error.info())
+                    .with_help("quote values that hold ': ', ' #', or begin with one of * & % @ ` [ {"))
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn node(
+        &mut self,
+        (event, span): (Event<'f>, Span),
+        parser: &mut TextParser<'f>,
+        depth: usize,
+    ) -> Result<Node, Diagnostic> {
+        self.nodes += 1;
+        if depth > MAX_RULE_DEPTH || self.nodes > MAX_NODES {
+            return Err(self.error(codes::TOO_DEEP, span, format!("a rule may nest {MAX_RULE_DEPTH} levels")));
+        }
+        let (anchor, node) = match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                (anchor, Node { span: self.range(span), kind })
+            }
+            Event::SequenceStart(anchor, _) => (anchor, self.list(span, parser, depth)?),
+            Event::MappingStart(anchor, _) => (anchor, self.map(span, parser, depth)?),
+            Event::Alias(anchor) => {
+                let node = self.anchors.get(&anchor).cloned();
+                let node = node.ok_or_else(|| self.error(codes::YAML, span, "an alias to no anchor"))?;
+                self.nodes += weight(&node);
+                return Ok(node);
+            }
+            _ => return Err(self.error(codes::YAML, span, "a value was expected")),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, span: Span, parser: &mut TextParser<'f>, depth: usize) -> Result<Node, Diagnostic> {
+        let mut items = Vec::new();
+        loop {
+            match self.next(parser)? {
+                (Event::SequenceEnd, end) => {
+                    let span = self.range(span).start..self.range(end).end;
+                    return Ok(Node { span, kind: Kind::List(items) });
+                }
+                event => items.push(self.node(event, parser, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, span: Span, parser: &mut TextParser<'f>, depth: usize) -> Result<Node, Diagnostic> {
+        let mut pairs: Vec<(Node, Node)> = Vec::new();
+        let mut keys = std::collections::HashSet::new();
+        loop {
+            match self.next(parser)? {
+                (Event::MappingEnd, end) => {
+                    let span = self.range(span).start..self.range(end).end;
+                    return Ok(Node { span, kind: Kind::Map(pairs) });
+                }
+                event => {
+                    let key = self.node(event, parser, depth + 1)?;
+                    let Some(text) = key.text() else {
+                        return Err(Diagnostic::error(codes::YAML, self.file, key.span, "a key must be a text"));
+                    };
+                    if !keys.insert(text.to_owned()) {
+                        let cause = format!("the key `{text}` stands twice; only one of the two can count");
+                        return Err(Diagnostic::error(codes::DUPLICATE_KEY, self.file, key.span, cause)
+                            .with_help("join the values in one list, or put them into two selections"));
+                    }
+                    let event = self.next(parser)?;
+                    let value = self.node(event, parser, depth + 1)?;
+                    pairs.push((key, value));
+                }
+            }
+        }
+    }
+}
+
+fn weight(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Scalar { .. } => 0,
+        Kind::List(items) => items.iter().map(weight).sum(),
+        Kind::Map(pairs) => pairs.iter().map(|(key, value)| weight(key) + weight(value)).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Vec<Node>, Diagnostic> {
+        documents(&Arc::new(SourceFile { name: "test.yml".into(), text: text.into() }))
+    }
+
+    fn scalar(text: &str) -> String {
+        let nodes = load(&format!("a: {text}")).unwrap();
+        format!("{:?}", nodes[0].get("a").unwrap().scalar().unwrap())
+    }
+
+    #[test]
+    fn plain_scalars_mean_what_yaml_1_2_says() {
+        let cases = [
+            ("~", "Null"),
+            ("", "Null"),
+            ("'null'", "Text(\"null\")"),
+            ("true", "Bool(true)"),
+            ("yes", "Text(\"yes\")"),
+            ("007", "Number(\"007\")"),
+            ("'1'", "Text(\"1\")"),
+            ("-1.5e3", "Number(\"-1.5e3\")"),
+            ("12345678901234567890123", "Number(\"12345678901234567890123\")"),
+            ("0x10", "Text(\"0x10\")"),
+            ("1.2.3.4", "Text(\"1.2.3.4\")"),
+            ("2026-11-20", "Text(\"2026-11-20\")"),
+            (".", "Text(\".\")"),
+            ("e5", "Text(\"e5\")"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(scalar(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_in_bytes_even_behind_non_ascii_text() {
+        let text = "a: é\nb: [x, 'ü', y]";
+        let nodes = load(text).unwrap();
+        let b = nodes[0].get("b").unwrap();
+        let Kind::List(items) = &b.kind else { panic!("{b:?}") };
+        assert_eq!(&text[items[2].span.clone()], "y");
+        assert_eq!(&text[items[1].span.clone()], "'ü'");
+    }
+
+    #[test]
+    fn what_is_no_rule_file_is_a_diagnostic() {
+        let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
+        let bomb: String = (1..20).fold("a0: &a0 [x, x]\n".to_owned(), |text, i| {
+            format!("{text}a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "))
+        });
+        for (text, code) in [
+            ("a: [", codes::YAML),
+            ("a: 1\na: 2", codes::DUPLICATE_KEY),
+            ("? [a]\n: 1", codes::YAML),
+            ("a: *x", codes::YAML),
+            (&deep, codes::TOO_DEEP),
+            (&bomb, codes::TOO_DEEP),
+            (&"# x\n".repeat(MAX_RULE_BYTES), codes::TOO_LARGE),
+        ] {
+            assert_eq!(load(text).unwrap_err().code, code, "{}", &text[..text.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn several_documents_and_anchors_are_read() {
+        let nodes = load("a: &x [1, 2]\nb: *x\n---\nc: 1\n").unwrap();
+        assert_eq!(nodes.len(), 2);
+        assert!(matches!(&nodes[0].get("b").unwrap().kind, Kind::List(items) if items.len() == 2));
+    }
+}

@@ -1,0 +1,97 @@
+//! What the engine's tests share: rules and events in, matches out, by both ways at once.
+
+use std::sync::Arc;
+
+use crate::diagnostic::SourceFile;
+use crate::event::{BatchBuilder, EventBatch, OriginBase, Projection, RowIdentity, SourceSpec};
+use crate::json::{Cells, Projector};
+use crate::plan::{Lists, LoweredRule, SourcePlan, lower};
+use crate::scan::{Hit, Scanner, reference};
+use crate::sigma::{Document, parse_documents};
+
+/// A source that takes every rule and knows no columns.
+pub fn source() -> SourceSpec {
+    SourceSpec { name: "test".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new() }
+}
+
+/// Lowers all rules of a file, which must have no error.
+pub fn lowered(file: &Arc<SourceFile>) -> Vec<LoweredRule> {
+    let (documents, diagnostics) = parse_documents(file);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let lists = Lists::from([("example".to_owned(), vec!["alice".to_owned(), "bob".to_owned()])]);
+    documents
+        .into_iter()
+        .filter_map(|document| match document {
+            Document::Rule(rule) => {
+                let (rule, diagnostics) = lower(&Arc::from(rule), &lists);
+                Some(rule.unwrap_or_else(|| panic!("{diagnostics:?}")))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Events as a batch for a projection.
+pub fn batch(projection: &Arc<Projection>, events: &[&str]) -> EventBatch {
+    let projector = Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
+    let mut cells = Cells::default();
+    let mut builder = BatchBuilder::new("test".into(), Arc::clone(projection));
+    let base = OriginBase::File { path: "test".into() };
+    for (i, event) in events.iter().enumerate() {
+        projector.project(event, &mut cells).unwrap_or_else(|error| panic!("{error}: {event}"));
+        for field in 0..projection.fields.len() {
+            if cells.text(field, event).is_some() {
+                builder.field_texts(field, cells.texts(field, event));
+            }
+        }
+        let identity = RowIdentity {
+            event_id: "id",
+            time: 0,
+            ingest_time: 0,
+            time_missing: false,
+            base: &base,
+            line: Some(i as u64 + 1),
+            record: None,
+        };
+        builder.finish_row(&identity, event);
+    }
+    builder.finish()
+}
+
+/// The hits of rules on events, by the fast way, in batches of some size.
+pub fn fast(rules: &[LoweredRule], events: &[&str], batch_size: usize) -> Vec<Hit> {
+    let source = source();
+    let numbered: Vec<_> = rules.iter().enumerate().map(|(i, rule)| (i as u32, rule, false)).collect();
+    let mut scanner = Scanner::new(SourcePlan::new(&source, &numbered));
+    let projection = Arc::clone(&scanner.plan().projection);
+    let mut all = Vec::new();
+    for (i, chunk) in events.chunks(batch_size.max(1)).enumerate() {
+        let mut hits = Vec::new();
+        scanner.scan(&batch(&projection, chunk), &mut hits);
+        let offset = (i * batch_size.max(1)) as u32;
+        all.extend(hits.into_iter().map(|hit| Hit { row: hit.row + offset, ..hit }));
+    }
+    all
+}
+
+/// The hits of rules on events, by the reference.
+pub fn slow(rules: &[LoweredRule], events: &[&str]) -> Vec<Hit> {
+    let source = source();
+    let mut hits = Vec::new();
+    for (row, text) in events.iter().enumerate() {
+        let event = reference::Event::parse(text, &source, &|_| None).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let matching = rules.iter().enumerate().filter(|(_, rule)| event.matches(rule, false));
+        hits.extend(matching.map(|(rule, _)| Hit { row: row as u32, rule: rule as u32 }));
+    }
+    hits
+}
+
+/// Whether the one rule of a file matches each event; both ways must agree.
+pub fn matches(file: &Arc<SourceFile>, events: &[&str]) -> Vec<bool> {
+    let rules = lowered(file);
+    assert_eq!(rules.len(), 1);
+    let slow = slow(&rules, events);
+    assert_eq!(fast(&rules, events, 1), slow, "the two ways differ on {events:?}\n{}", file.text);
+    assert_eq!(fast(&rules, events, 100), slow, "the two ways differ on {events:?}\n{}", file.text);
+    (0..events.len()).map(|row| slow.iter().any(|hit| hit.row == row as u32)).collect()
+}

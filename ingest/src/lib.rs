@@ -1,0 +1,1 @@
+//! Bytes in, event batches out.
