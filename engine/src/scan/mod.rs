@@ -10,3 +10,6 @@ mod evaluate;
 pub mod reference;
 
 pub use evaluate::{Hit, ScanCounts, Scanner};
+
+#[cfg(test)]
+mod tests;
