@@ -1,1 +1,40 @@
 //! The rules that ship inside Virga, each beside its cases.
+//!
+//! In: nothing. Out: the texts of `rules/<provider>/<topic>/<name>.yml` and of the cases beside them,
+//! embedded in the binary. This crate is content: it knows neither the engine nor any log source.
+
+use std::borrow::Cow;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "rules"]
+#[include = "*.yml"]
+struct Files;
+
+/// A file that ships inside the binary.
+#[derive(Debug, Clone)]
+pub struct EmbeddedFile {
+    /// Its path below `detections/rules`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+fn files(wanted: impl Fn(&str) -> bool) -> Vec<EmbeddedFile> {
+    let mut paths: Vec<Cow<'static, str>> = Files::iter().filter(|path| wanted(path)).collect();
+    paths.sort();
+    let read = |path: Cow<'static, str>| {
+        let file = Files::get(&path)?;
+        Some(EmbeddedFile { text: String::from_utf8_lossy(&file.data).into_owned(), path: path.into_owned() })
+    };
+    paths.into_iter().filter_map(read).collect()
+}
+
+/// The rules, by path.
+pub fn rules() -> Vec<EmbeddedFile> {
+    files(|path| !path.ends_with(".cases.yml"))
+}
+
+/// The cases of the rules, by path.
+pub fn cases() -> Vec<EmbeddedFile> {
+    files(|path| path.ends_with(".cases.yml"))
+}

@@ -12,6 +12,7 @@
 //! [`event::SourceSpec`]. The same rules and the same events give the same alerts, byte for byte.
 
 pub mod alert;
+pub mod cases;
 pub mod diagnostic;
 mod engine;
 pub mod event;

@@ -77,6 +77,12 @@ impl<'e> Event<'e> {
         Ok(Self { root: node(raw)?, source, columns })
     }
 
+    /// The values of a field as compact JSON; `None` where it is absent.
+    pub fn field(&self, name: &str) -> Option<Vec<String>> {
+        let nodes = self.values(&FieldKey::Named(name.to_lowercase()), false)?;
+        Some(nodes.iter().map(compact).collect())
+    }
+
     /// Whether a rule matches. `canonical_only`: its log source sees canonical columns only.
     pub fn matches(&self, rule: &LoweredRule, canonical_only: bool) -> bool {
         self.holds(&rule.expr, canonical_only)

@@ -504,7 +504,7 @@ impl Reader<'_> {
                 let warning = Diagnostic::warning(codes::LIKE_A_KEY, self.file, key.span.clone(), cause);
                 self.diagnostics.push(warning.with_help(format!("did you mean `{near}`?")));
             }
-            custom.insert(name.to_owned(), to_json(value));
+            custom.insert(name.to_owned(), node_to_json(value));
         }
         custom
     }
@@ -541,11 +541,11 @@ pub(crate) fn timespan(text: &str) -> Option<i64> {
     number.checked_mul(seconds)?.checked_mul(1_000_000)
 }
 
-fn to_json(node: &Node) -> serde_json::Value {
+pub(crate) fn node_to_json(node: &Node) -> serde_json::Value {
     match (&node.kind, node.scalar()) {
-        (Kind::List(items), _) => items.iter().map(to_json).collect(),
+        (Kind::List(items), _) => items.iter().map(node_to_json).collect(),
         (Kind::Map(pairs), _) => {
-            let pairs = pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_json(value)));
+            let pairs = pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), node_to_json(value)));
             serde_json::Value::Object(pairs.collect())
         }
         (_, Some(Scalar::Null) | None) => serde_json::Value::Null,

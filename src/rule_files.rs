@@ -1,0 +1,126 @@
+//! Rule files: from folders given on the command line, or those that ship with Virga.
+//!
+//! In: paths. Out: [`SourceFile`]s in the order of their paths, and a message for each that cannot be
+//! read: one unreadable file does not keep the others from being loaded.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use virga_engine::cases::parse_lists;
+use virga_engine::diagnostic::{Diagnostic, SourceFile};
+use virga_engine::plan::Lists;
+
+/// What reading a set of paths gave.
+#[derive(Debug, Default)]
+pub struct RuleFiles {
+    /// The files.
+    pub files: Vec<Arc<SourceFile>>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<String>,
+}
+
+const CASES: [&str; 2] = [".cases.yml", ".cases.yaml"];
+
+fn is_rule(path: &str) -> bool {
+    let yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+    yaml && !CASES.iter().any(|suffix| path.ends_with(suffix))
+}
+
+/// Reads rule files: those below the paths, or, where there are none, those that ship with Virga.
+pub fn read(paths: &[PathBuf]) -> RuleFiles {
+    if paths.is_empty() {
+        let files = virga_detections::rules();
+        let files = files.into_iter().map(|file| {
+            Arc::new(SourceFile { name: format!("detections/rules/{}", file.path), text: file.text })
+        });
+        return RuleFiles { files: files.collect(), unreadable: Vec::new() };
+    }
+    let mut found = RuleFiles::default();
+    for path in paths {
+        walk(path, true, 0, &mut found);
+    }
+    found
+}
+
+/// Folders of rules are shallow; a link that leads back up must not go on for ever.
+const MAX_FOLDER_DEPTH: usize = 32;
+
+fn walk(path: &Path, named: bool, depth: usize, found: &mut RuleFiles) {
+    let mut failed = |error: &dyn std::fmt::Display| found.unreadable.push(format!("{}: {error}", path.display()));
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return failed(&error),
+    };
+    if !metadata.is_dir() {
+        // a file that is named is read whatever it is called; in a folder, rules end in .yml
+        if named || is_rule(&path.to_string_lossy()) {
+            match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    let name = path.display().to_string();
+                    found.files.push(Arc::new(SourceFile { name, text }));
+                }
+                Err(error) => failed(&error),
+            }
+        }
+        return;
+    }
+    if depth > MAX_FOLDER_DEPTH {
+        return failed(&format!("folders nest deeper than {MAX_FOLDER_DEPTH}"));
+    }
+    match std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
+        Ok(entries) => {
+            let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+            paths.sort();
+            paths.iter().for_each(|path| walk(path, false, depth + 1, found));
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// The cases that stand beside a rule file, if any.
+///
+/// # Errors
+/// Where the file is there and cannot be read.
+pub fn cases_beside(rule: &SourceFile) -> Result<Option<Arc<SourceFile>>, String> {
+    if let Some(path) = rule.name.strip_prefix("detections/rules/") {
+        let wanted = path.trim_end_matches(".yml").to_owned() + CASES[0];
+        if let Some(file) = virga_detections::cases().into_iter().find(|file| file.path == wanted) {
+            let name = format!("detections/rules/{}", file.path);
+            return Ok(Some(Arc::new(SourceFile { name, text: file.text })));
+        }
+    }
+    let stem = rule.name.trim_end_matches(".yml").trim_end_matches(".yaml");
+    for suffix in CASES {
+        let name = format!("{stem}{suffix}");
+        match std::fs::read_to_string(&name) {
+            Ok(text) => return Ok(Some(Arc::new(SourceFile { name, text }))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{name}: {error}")),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads files of lists; a later file adds to an earlier one.
+///
+/// # Errors
+/// The first that cannot be read, or is no file of lists.
+pub fn lists(paths: &[PathBuf]) -> Result<Lists, Box<ListsError>> {
+    let mut all = Lists::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Box::new(ListsError::Unreadable(format!("{}: {error}", path.display()))))?;
+        let file = Arc::new(SourceFile { name: path.display().to_string(), text });
+        all.extend(parse_lists(&file).map_err(|diagnostic| Box::new(ListsError::Wrong(diagnostic)))?);
+    }
+    Ok(all)
+}
+
+/// Why lists could not be read.
+#[derive(Debug)]
+pub enum ListsError {
+    /// The file cannot be read.
+    Unreadable(String),
+    /// The file is no file of lists.
+    Wrong(Diagnostic),
+}

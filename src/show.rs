@@ -1,0 +1,161 @@
+//! How things look on a terminal: diagnostics with their place underlined, alerts as lines.
+//!
+//! Colours come from `anstream`, which strips them wherever the output is no terminal.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use virga_engine::alert::Alert;
+use virga_engine::diagnostic::{Diagnostic, Severity};
+use virga_engine::sigma::Level;
+
+/// The style of a level.
+pub fn level_style(level: Option<&str>) -> Style {
+    let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+    match level.and_then(Level::parse) {
+        Some(Level::Critical) => colour(AnsiColor::BrightRed).bold(),
+        Some(Level::High) => colour(AnsiColor::Red),
+        Some(Level::Medium) => colour(AnsiColor::Yellow),
+        Some(Level::Low) => colour(AnsiColor::Cyan),
+        _ => Style::new().dimmed(),
+    }
+}
+
+/// Dimmed text.
+pub const DIM: Style = Style::new().dimmed();
+
+/// Bold text.
+pub const BOLD: Style = Style::new().bold();
+
+/// A diagnostic with its line underlined, as miette draws it.
+pub fn diagnostic(diagnostic: &Diagnostic, colours: bool) -> String {
+    let severity = match diagnostic.severity {
+        Severity::Error => miette::Severity::Error,
+        Severity::Warning => miette::Severity::Warning,
+        Severity::Note => miette::Severity::Advice,
+    };
+    let mut drawn = MietteDiagnostic::new(diagnostic.code.title)
+        .with_code(diagnostic.code.id)
+        .with_severity(severity)
+        .with_label(LabeledSpan::new_with_span(Some(diagnostic.cause.clone()), diagnostic.span.clone()));
+    if !diagnostic.help.is_empty() {
+        drawn = drawn.with_help(diagnostic.help.clone());
+    }
+    let source = NamedSource::new(&diagnostic.file.name, diagnostic.file.text.clone());
+    let report = Report::from(drawn).with_source_code(source);
+    let theme = match colours {
+        true => miette::GraphicalTheme::unicode(),
+        false => miette::GraphicalTheme::unicode_nocolor(),
+    };
+    let mut text = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(100);
+    match handler.render_report(&mut text, report.as_ref()) {
+        Ok(()) => text,
+        // what cannot be drawn is said in one line
+        Err(_) => diagnostic.to_string(),
+    }
+}
+
+/// The columns that the table shows, behind time, level and rule.
+const TABLE_COLUMNS: [&str; 4] = ["principal", "action", "src_ip", "target"];
+
+/// The head of the table of alerts.
+pub fn table_head() -> String {
+    let mut line = format!("{BOLD}{:<20} {:<13} {:<44}", "TIME", "LEVEL", "RULE");
+    for name in TABLE_COLUMNS {
+        let _ = write!(line, " {:<1$}", name.to_uppercase(), width(name));
+    }
+    format!("{}{BOLD:#}", line.trim_end())
+}
+
+fn width(column: &str) -> usize {
+    match column {
+        "principal" => 40,
+        "action" => 28,
+        "src_ip" => 16,
+        _ => 1,
+    }
+}
+
+/// An alert as a line of the table.
+pub fn table_line(alert: &Alert) -> String {
+    let level = alert.rule.level.unwrap_or("-");
+    let style = level_style(alert.rule.level);
+    let mut line = format!(
+        "{DIM}{:<20}{DIM:#} {style}{:<13}{style:#} {:<44}",
+        cut(&alert.time, 20),
+        level,
+        cut(&alert.rule.title, 44)
+    );
+    for name in TABLE_COLUMNS {
+        let value = match alert.fields.get(name) {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => "-".to_owned(),
+        };
+        let _ = match width(name) {
+            1 => write!(line, " {}", printable(&value)),
+            width => write!(line, " {:<width$}", cut(&printable(&value), width)),
+        };
+    }
+    line.trim_end().to_owned()
+}
+
+/// A text without what could steer a terminal: values of logs are an attacker's to choose.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// A text cut to a width, its end kept where it is a path or a name behind slashes.
+pub fn cut(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    match text.contains('/') {
+        true => {
+            let tail: String = text.chars().skip(length + 1 - width).collect();
+            format!("…{tail}")
+        }
+        false => {
+            let head: String = text.chars().take(width - 1).collect();
+            format!("{head}…")
+        }
+    }
+}
+
+/// A number with its thousands apart.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_where_they_tell_least() {
+        assert_eq!(cut("short", 10), "short");
+        assert_eq!(cut("a long title of a rule", 8), "a long …");
+        assert_eq!(cut("arn:aws:iam::111122223333:role/Deploy", 8), "…/Deploy");
+    }
+
+    #[test]
+    fn a_log_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\x1b[31mb\r\n"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([0, 999, 1000, 1234567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}
