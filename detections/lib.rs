@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "rules"]
-#[include = "*.yml"]
 struct Files;
 
 /// A file that ships inside the binary.

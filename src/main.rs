@@ -1,1 +1,61 @@
-fn main() {}
+//! The command line of Virga: parses, calls a crate, prints.
+
+mod case_runner;
+mod commands;
+mod rule_files;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A streaming detection engine for cloud logs.
+///
+/// Virga compiles Sigma rules into one plan and runs it over CloudTrail and any other JSON logs.
+#[derive(Parser)]
+#[command(name = "virga", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  virga demo                                    an attack told in events, and its alerts explained
+  virga detect trail/                           the rules that ship with Virga on a folder of CloudTrail
+  virga detect --rules sigma/rules trail.json.gz | jq .rule.title
+  virga rules check my-rules/                   what is wrong with a folder of rules, and where")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play an attack told in events, and explain its alerts.
+    Demo(commands::demo::Args),
+    /// Run rules over logs and print the alerts.
+    Detect(commands::detect::Args),
+    /// Check, list, explain and test rules.
+    #[command(subcommand)]
+    Rules(commands::rules::Command),
+    /// Print the completion script of a shell.
+    Completions(commands::completions::Args),
+    /// Print the reference pages of the documentation.
+    #[command(hide = true)]
+    Reference(commands::reference::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Detect(args) => commands::detect::run(&args),
+        Command::Rules(command) => commands::rules::run(command),
+        Command::Completions(args) => commands::completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
+        Command::Reference(args) => commands::reference::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        // whoever reads our output has seen enough
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{}error:{:#} {error}", show::BOLD, show::BOLD);
+            ExitCode::from(2)
+        }
+    }
+}

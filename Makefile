@@ -1,0 +1,59 @@
+# Every command that the README names. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+CARGO := cargo
+CACHE := $(or $(VIRGA_CACHE),$(HOME)/.cache/virga)
+PACKAGES := build-essential
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: # a C compiler (for zstd) and cargo; says exactly what is missing where it cannot install it
+	@command -v $(CARGO) >/dev/null || { echo "virga needs Rust 1.95: install it with rustup, then run make again" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo "installing $(PACKAGES)"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q $(PACKAGES); \
+	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -y -q $(PACKAGES); \
+	  else echo "virga needs a C compiler: apt-get install $(PACKAGES)" >&2; exit 1; fi; }
+
+.PHONY: demo
+demo: setup ## build what the demo needs, play an attack told in events, explain the alerts
+	@$(CARGO) run --quiet --profile demo -- demo
+
+.PHONY: test
+test: setup ## all tests, with the real logs where they are at hand
+	$(CARGO) test --workspace
+
+.PHONY: lint
+lint: setup ## formatting, clippy and docs, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+.PHONY: bench
+bench: setup ## benchmarks with their counts asserted, peers in the same run
+	$(CARGO) bench --package virga-benches
+
+.PHONY: reference
+reference: ## print the reference pages from the code's own lists
+	$(CARGO) run --quiet -- reference --write docs/reference
+
+.PHONY: pysigma
+pysigma: ## ask pySigma again and compare with the goldens (Python 3, PyPI)
+	tests/pysigma/run.sh --check
+
+# how long each target runs, in seconds
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZ_SECONDS (a nightly toolchain and cargo-fuzz)
+	@for target in yaml_front json_projection scan; do \
+	  CARGO_TARGET_DIR=$(CACHE)/fuzz $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 || exit 1; \
+	done
+
+.PHONY: install
+install: setup ## build the binary for daily use and put it into ~/.cargo/bin
+	$(CARGO) install --path . --locked

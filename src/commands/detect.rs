@@ -1,0 +1,488 @@
+//! `virga detect`: rules over finite input, alerts on standard output.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use virga_engine::alert::Alert;
+use virga_engine::diagnostic::Severity;
+use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
+use virga_engine::scan::Hit;
+use virga_engine::sigma::Level;
+use virga_engine::{Engine, RuleSet};
+use virga_ingest::batcher::BatchLimits;
+use virga_ingest::quarantine::Quarantined;
+use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
+use virga_ingest::sources::{Describer, SOURCES, SourceDef, generic, source};
+use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
+
+use super::{Failure, Outcome};
+use crate::rule_files::{self, ListsError};
+use crate::show;
+
+/// Arguments of `virga detect`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit status: 0, whether or not something matched; 1 with --fail-on where something did; 2 where
+an input, a rule folder or an argument could not be used (all others are still worked through).
+
+Examples:
+  virga detect AWSLogs/                             the rules that ship with Virga on a folder of CloudTrail
+  virga detect --rules sigma/rules/cloud trail.json.gz
+  aws cloudtrail lookup-events | virga detect -
+  virga detect --fail-on high AWSLogs/              for CI: exit 1 where an alert is high or critical
+  virga detect --all-logsources --rules my.yml app.ndjson
+                                                    any rule on any JSON, one object a line")]
+pub struct Args {
+    /// Files or folders of logs, plain, gzip or zstd; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// The log source of the input.
+    #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
+    source: String,
+    /// Take any JSON object as an event (the same as `--source generic`).
+    #[arg(long)]
+    generic: bool,
+    /// For generic input: run the rules of this log source.
+    #[arg(long, value_name = "product=…,service=…,category=…", value_parser = logsource)]
+    logsource: Vec<LogsourceMapping>,
+    /// For generic input: run all rules, whatever log source they are for.
+    #[arg(long, conflicts_with = "logsource")]
+    all_logsources: bool,
+    /// How alerts are printed. [default: table on a terminal, ndjson in a pipe]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Exit with status 1 where an alert has at least this level.
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    fail_on: Option<Level>,
+    /// Print only alerts of at least this level. Rules without a level are always printed.
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    min_level: Option<Level>,
+    /// Apply the rules' own suppression: of equal alerts in a bucket of time only the first.
+    #[arg(long)]
+    suppress: bool,
+    /// Write what could not be read to this file, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
+    /// No progress bar and no closing summary.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Arguments that say which rules.
+#[derive(clap::Args, Clone)]
+pub struct RuleArgs {
+    /// Files or folders of Sigma rules. [default: the rules that ship with Virga]
+    #[arg(long = "rules", value_name = "DIR", num_args = 1..)]
+    pub rules: Vec<PathBuf>,
+    /// Files of lists that `%name%` placeholders of rules stand for.
+    #[arg(long, value_name = "FILE")]
+    pub lists: Vec<PathBuf>,
+}
+
+/// How alerts are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line an alert, for people.
+    Table,
+    /// A JSON object a line.
+    Ndjson,
+    /// OCSF Detection Findings, a JSON object a line.
+    Ocsf,
+}
+
+fn source_name(name: &str) -> Result<String, String> {
+    let known: Vec<&str> = SOURCES.iter().map(|source| source.name).chain(["auto"]).collect();
+    match known.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("there are: {}", known.join(", "))),
+    }
+}
+
+fn level(word: &str) -> Result<Level, String> {
+    Level::parse(word).ok_or_else(|| format!("one of {}", Level::ALL.map(Level::word).join(", ")))
+}
+
+fn logsource(text: &str) -> Result<LogsourceMapping, String> {
+    let mut mapping = LogsourceMapping::default();
+    for pair in text.split(',') {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err("write it as product=aws,service=cloudtrail".into());
+        };
+        let attribute = match key.trim() {
+            "product" => &mut mapping.product,
+            "service" => &mut mapping.service,
+            "category" => &mut mapping.category,
+            other => return Err(format!("a log source has product, service and category, not `{other}`")),
+        };
+        *attribute = Some(value.trim().to_lowercase());
+    }
+    Ok(mapping)
+}
+
+impl RuleArgs {
+    /// Reads the rules. What is wrong with them is printed; the second value says whether a path could
+    /// not be read.
+    pub fn load(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
+        let lists = rule_files::lists(&self.lists).map_err(|error| match *error {
+            ListsError::Unreadable(message) => Failure::Message(message),
+            ListsError::Wrong(diagnostic) => {
+                super::report(std::slice::from_ref(&diagnostic), Severity::Note);
+                Failure::Message(format!("{} holds no lists", diagnostic.file.name))
+            }
+        })?;
+        let found = rule_files::read(&self.rules);
+        for message in &found.unreadable {
+            anstream::eprintln!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
+        }
+        let set = RuleSet::load(found.files, &lists);
+        super::report(&set.diagnostics, least);
+        if set.rules.is_empty() {
+            let paths: Vec<String> = self.rules.iter().map(|path| path.display().to_string()).collect();
+            return Err(format!("no rule could be loaded from {}", paths.join(", ")).into());
+        }
+        Ok((set, !found.unreadable.is_empty()))
+    }
+}
+
+/// The sources that take part, as the engine must know them, and how the reader chooses among them.
+struct Sources {
+    specs: Vec<SourceSpec>,
+    taking_part: Vec<&'static SourceDef>,
+    fixed: bool,
+}
+
+impl Args {
+    fn sources(&self) -> Result<Sources, Failure> {
+        let generic_rules = !self.logsource.is_empty() || self.all_logsources;
+        let name = if self.generic || generic_rules { generic::SOURCE.name } else { &self.source };
+        let spec_of = |source: &'static SourceDef| match source.name == generic::SOURCE.name {
+            true => generic::spec(self.logsource.clone(), self.all_logsources),
+            false => source.spec(),
+        };
+        if name == generic::SOURCE.name && !generic_rules {
+            return Err("generic input needs `--logsource product=…` or `--all-logsources`: which rules are for it?".into());
+        }
+        let taking_part: Vec<&'static SourceDef> = match source(name) {
+            Some(source) => vec![source],
+            None => SOURCES.to_vec(),
+        };
+        let specs = taking_part.iter().map(|source| spec_of(source)).collect();
+        Ok(Sources { specs, fixed: taking_part.len() == 1, taking_part })
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let started = Instant::now();
+    let sources = args.sources()?;
+    let (set, rules_missing) = args.rules.load(Severity::Error)?;
+    let engine = Engine::new(&set, &sources.specs);
+    let plans: Vec<SourcePlan> = sources
+        .taking_part
+        .iter()
+        .filter_map(|source| Some(SourcePlan { source, projection: engine.projection(source.name)? }))
+        .collect();
+    let choice = match plans.as_slice() {
+        [only] if sources.fixed => Choice::Fixed(only.clone()),
+        _ => Choice::Auto(plans),
+    };
+    let progress = Progress::default();
+    let mut sink = DetectSink::new(args, engine, &sources.taking_part, progress.clone())?;
+    let summary = Reader::new(choice, BatchLimits::default()).run(inputs(args, &progress), &mut sink);
+    sink.finish()?;
+    if !args.quiet {
+        print_summary(&sink, &summary, set.diagnostics.len(), started);
+    }
+    Ok(match args.fail_on {
+        _ if rules_missing || summary.unreadable > 0 => ExitCode::from(2),
+        Some(least) if sink.worst >= Some(least) => ExitCode::from(1),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+fn inputs<'a>(
+    args: &'a Args,
+    progress: &'a Progress,
+) -> impl Iterator<Item = Result<Input, InputError>> + 'a {
+    args.inputs.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<Input, InputError>>> {
+        match path.to_str() {
+            Some("-") => Box::new(std::iter::once(Ok(stdin_input(now(), progress)))),
+            _ => Box::new(FileInputs::new(path, progress)),
+        }
+    })
+}
+
+/// The clock, in microseconds since 1970: the ingest time of standard input, which has none.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Takes batches, prints alerts, counts.
+struct DetectSink<'a> {
+    args: &'a Args,
+    engine: Engine,
+    describers: HashMap<&'static str, Describer>,
+    format: Format,
+    out: Box<dyn Write>,
+    quarantine: Option<BufWriter<File>>,
+    bar: ProgressBar,
+    progress: Progress,
+    hits: Vec<Hit>,
+    by_level: BTreeMap<Option<Level>, u64>,
+    worst: Option<Level>,
+    suppressed: HashSet<String>,
+    suppressed_alerts: u64,
+    failure: Option<std::io::Error>,
+    quarantined_shown: usize,
+}
+
+impl<'a> DetectSink<'a> {
+    fn new(
+        args: &'a Args,
+        engine: Engine,
+        sources: &[&'static SourceDef],
+        progress: Progress,
+    ) -> Result<Self, Failure> {
+        let terminal = std::io::stdout().is_terminal();
+        let format = args.format.unwrap_or(if terminal { Format::Table } else { Format::Ndjson });
+        let quarantine = match &args.quarantine {
+            None => None,
+            Some(path) => {
+                let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                Some(BufWriter::new(file))
+            }
+        };
+        let mut out: Box<dyn Write> = match format {
+            Format::Table => Box::new(anstream::stdout()),
+            _ => Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout())),
+        };
+        if format == Format::Table {
+            writeln!(out, "{}", show::table_head())?;
+        }
+        Ok(Self {
+            args,
+            engine,
+            describers: sources.iter().map(|source| (source.name, Describer::new(source))).collect(),
+            format,
+            out,
+            quarantine,
+            bar: bar(args),
+            progress,
+            hits: Vec::new(),
+            by_level: BTreeMap::new(),
+            worst: None,
+            suppressed: HashSet::new(),
+            suppressed_alerts: 0,
+            failure: None,
+            quarantined_shown: 0,
+        })
+    }
+
+    fn raise(&mut self, batch: &EventBatch, hit: Hit) -> std::io::Result<()> {
+        let row = batch.row(hit.row as usize);
+        let columns = self.describers.get(row.source()).map(|describer| describer.describe(row.raw()));
+        let alert = self.engine.alert(batch, hit, &columns.unwrap_or_default());
+        if self.args.suppress
+            && let Some(id) = self.engine.suppressed_id(hit, &alert, row)
+            && !self.suppressed.insert(id)
+        {
+            self.suppressed_alerts += 1;
+            return Ok(());
+        }
+        let level = self.engine.rules()[hit.rule as usize].lowered.rule.level;
+        *self.by_level.entry(level).or_default() += 1;
+        self.worst = self.worst.max(level);
+        if level.is_some() && level < self.args.min_level {
+            return Ok(());
+        }
+        self.print(&alert)
+    }
+
+    fn print(&mut self, alert: &Alert) -> std::io::Result<()> {
+        let (out, format) = (&mut self.out, self.format);
+        let mut write = || match format {
+            Format::Table => writeln!(out, "{}", show::table_line(alert)),
+            Format::Ndjson => {
+                serde_json::to_writer(&mut *out, alert)?;
+                writeln!(out)
+            }
+            Format::Ocsf => {
+                serde_json::to_writer(&mut *out, &alert.to_ocsf())?;
+                writeln!(out)
+            }
+        };
+        match format {
+            // a bar that is drawn between two lines must not tear them
+            Format::Table => self.bar.suspend(write),
+            _ => write(),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.bar.finish_and_clear();
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        self.out.flush()?;
+        if let Some(quarantine) = &mut self.quarantine {
+            quarantine.flush()?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be written ends the reading; the error is given at the end.
+    fn keep(&mut self, result: std::io::Result<()>) -> ControlFlow<()> {
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+/// Messages about single records that are printed; the summary has the counts, a file all of them.
+const QUARANTINED_SHOWN: usize = 10;
+
+impl Sink for DetectSink<'_> {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.clear();
+        self.engine.scan(&batch, &mut hits);
+        let raised = hits.iter().try_for_each(|hit| self.raise(&batch, *hit));
+        self.hits = hits;
+        self.bar.set_position(self.progress.bytes());
+        match self.failure {
+            None => self.keep(raised),
+            Some(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn quarantined(&mut self, record: Quarantined) {
+        if let Some(file) = &mut self.quarantine {
+            let written = writeln!(file, "{}", record.to_json_line());
+            // a quarantine that cannot be written would lose what it holds: the next batch ends the reading
+            if let Err(error) = written {
+                self.failure = Some(error);
+            }
+        }
+        if !self.args.quiet && self.quarantined_shown < QUARANTINED_SHOWN {
+            self.quarantined_shown += 1;
+            let origin = show::printable(&record.origin.to_string());
+            self.bar.suspend(|| anstream::eprintln!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause));
+        }
+    }
+
+    fn unreadable(&mut self, error: InputError) {
+        let message = show::printable(&error.to_string());
+        self.bar.suspend(|| anstream::eprintln!("{}warning:{:#} {message}", show::BOLD, show::BOLD));
+    }
+}
+
+/// A progress bar over the bytes of the inputs as they lie; hidden where nobody watches.
+fn bar(args: &Args) -> ProgressBar {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let from_stdin = args.inputs.iter().any(|path| path.as_os_str() == "-");
+    let (bar, template) = match from_stdin {
+        true => (ProgressBar::no_length(), "{spinner} {bytes} read, {bytes_per_sec}"),
+        false => {
+            let bytes = args.inputs.iter().map(|path| survey(path).bytes).sum();
+            (ProgressBar::new(bytes), "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
+        }
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started: Instant) {
+    let report = sink.engine.report();
+    let seconds = started.elapsed().as_secs_f64();
+    let events = summary.total_events();
+    let mut lines = vec![format!(
+        "{} events from {} inputs in {:.2} s ({} events/s)",
+        show::thousands(events),
+        show::thousands(summary.inputs),
+        seconds,
+        show::thousands((events as f64 / seconds.max(1e-9)) as u64),
+    )];
+    let by_source: Vec<String> =
+        summary.events.iter().map(|(source, count)| format!("{source} {}", show::thousands(*count))).collect();
+    lines.push(format!("sources      {}", by_source.join(", ")));
+    lines.push(format!("quarantined  {}{}", summary.quarantined.total(), causes(summary)));
+    if summary.unreadable > 0 {
+        lines.push(format!("unreadable   {} inputs", summary.unreadable));
+    }
+    if summary.times_missing > 0 {
+        lines.push(format!("no time      {} events (their input's time stands for it)", summary.times_missing));
+    }
+    lines.push(format!(
+        "rules        {} loaded, {} rejected, {} unmapped, {} muted{}",
+        report.loaded,
+        report.rejected,
+        report.unmapped.len(),
+        report.muted.len(),
+        match report.not_yet {
+            0 => String::new(),
+            n => format!(", {n} correlations and filters not run yet"),
+        }
+    ));
+    lines.push(format!("alerts       {}", alerts(sink)));
+    for line in lines {
+        anstream::eprintln!("{line}");
+    }
+    let unrecognised = summary.events.get(generic::SOURCE.name).copied().unwrap_or(0);
+    if unrecognised > 0 && sink.args.logsource.is_empty() && !sink.args.all_logsources {
+        anstream::eprintln!(
+            "{}hint:{:#} no source knows {} of the events; `--logsource product=…` says which rules are for them",
+            show::BOLD,
+            show::BOLD,
+            show::thousands(unrecognised)
+        );
+    }
+    if report.loaded == 0 {
+        anstream::eprintln!("{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for", show::BOLD, show::BOLD);
+    } else if said > 0 && report.rejected > 0 {
+        anstream::eprintln!("{}hint:{:#} `virga rules check` shows all that is wrong with the rules", show::BOLD, show::BOLD);
+    }
+}
+
+fn causes(summary: &Summary) -> String {
+    let causes: Vec<String> = summary.quarantined.iter().map(|(cause, count)| format!("{} {count}", cause.code())).collect();
+    if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
+}
+
+fn alerts(sink: &DetectSink<'_>) -> String {
+    let total: u64 = sink.by_level.values().sum();
+    let levels: Vec<String> = sink
+        .by_level
+        .iter()
+        .rev()
+        .map(|(level, count)| {
+            let word = level.map(Level::word);
+            let style = show::level_style(word);
+            format!("{style}{} {}{style:#}", word.unwrap_or("no level"), show::thousands(*count))
+        })
+        .collect();
+    let mut text = show::thousands(total);
+    if total > 0 {
+        text += &format!(": {}", levels.join(", "));
+    }
+    if sink.suppressed_alerts > 0 {
+        text += &format!(" ({} suppressed)", show::thousands(sink.suppressed_alerts));
+    }
+    text
+}

@@ -1,0 +1,267 @@
+//! `virga rules explain`: why a rule did or did not match an event.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use virga_engine::diagnostic::Severity;
+use virga_engine::event::{Column, ColumnValue, SourceSpec};
+use virga_engine::plan::LoweredRule;
+use virga_engine::scan::reference::{Event, Trace};
+use virga_engine::sigma::{Condition, Quantity};
+use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer};
+use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
+
+use super::detect::RuleArgs;
+use super::{Failure, Outcome};
+use crate::show;
+
+/// Arguments of `virga rules explain`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit status: 0 where the rule matches an event, 1 where it matches none.
+
+Examples:
+  virga rules explain aws-cloudtrail-stopped event.json
+  virga rules explain my-rule.yml trail.ndjson:17          the event of line 17
+  virga rules explain --rules sigma/rules 'AWS Root Credentials' trail.json.gz#3
+  virga rules explain my-rule.yml '{\"eventName\":\"StopLogging\"}'")]
+pub struct Args {
+    /// A rule file, or the id, name, title or file name of a rule.
+    #[arg(value_name = "RULE")]
+    rule: String,
+    /// A file with events (`:LINE` or `#RECORD` picks one), `-`, or an event as JSON.
+    #[arg(value_name = "EVENT")]
+    event: String,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// The log source of the event. [default: found from the event]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Explain every event, also those that the rule does not match. [default: for more than one
+    /// event, those that match, and the nearest miss]
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let rule = find_rule(args)?;
+    let events = read_events(&args.event)?;
+    if events.is_empty() {
+        return Err(format!("{} holds no event", args.event).into());
+    }
+    let mut explained: Vec<(usize, bool, usize, String)> = Vec::new();
+    for (number, (place, raw)) in events.iter().enumerate() {
+        let (matches, missing, text) = explain(args, &rule, place, raw)?;
+        explained.push((missing, matches, number, text));
+    }
+    let any = explained.iter().any(|(_, matches, _, _)| *matches);
+    let nearest = explained.iter().min_by_key(|(missing, _, number, _)| (*missing, *number)).map(|e| e.2);
+    for (_, matches, number, text) in &explained {
+        let wanted = args.all || events.len() == 1 || *matches || (!any && Some(*number) == nearest);
+        if wanted {
+            super::line(text)?;
+        }
+    }
+    if events.len() > 1 {
+        let matching = explained.iter().filter(|(_, matches, _, _)| *matches).count();
+        anstream::eprintln!("{matching} of {} events match{}", events.len(), if any || args.all { "" } else { "; shown is the nearest miss" });
+    }
+    Ok(if any { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The rule of a file, or the one that an id, name, title or file name means.
+fn find_rule(args: &Args) -> Result<LoweredRule, Failure> {
+    let mut rules = args.rules.clone();
+    let is_file = Path::new(&args.rule).is_file();
+    if is_file {
+        rules.rules = vec![PathBuf::from(&args.rule)];
+    }
+    let (set, _) = rules.load(Severity::Error)?;
+    let wanted = args.rule.to_lowercase();
+    let is_it = |rule: &&LoweredRule| {
+        let rule = &rule.rule;
+        let stem = Path::new(&rule.file.name).file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
+        is_file
+            || rule.key().to_lowercase() == wanted
+            || rule.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
+            || rule.title.to_lowercase() == wanted
+            || stem.as_deref() == Some(wanted.as_str())
+    };
+    let mut found = set.rules.iter().filter(is_it);
+    match (found.next(), found.next()) {
+        (Some(rule), None) => Ok(rule.clone()),
+        (Some(_), Some(_)) => Err(format!("several rules are called `{}`; give the id of one", args.rule).into()),
+        (None, _) => Err(format!("there is no rule `{}` among {} rules; `virga rules list` lists them", args.rule, set.rules.len()).into()),
+    }
+}
+
+/// The events that an argument means, each with where it stands.
+fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
+    if argument.trim_start().starts_with('{') {
+        return Ok(vec![("the given event".to_owned(), argument.to_owned())]);
+    }
+    let (path, line, record) = pick(argument);
+    let reader: Box<dyn Read + Send> = match path {
+        "-" => Box::new(std::io::stdin()),
+        path => Box::new(std::fs::File::open(path).map_err(|error| format!("{path}: {error}"))?),
+    };
+    let bytes = Decompressor::new(reader, ExpansionLimits::default()).map_err(|error| format!("{path}: {error}"))?;
+    let mut framer = Framer::new(bytes);
+    let mut events = Vec::new();
+    while let Some(frame) = framer.next() {
+        let (text, place) = match frame {
+            Frame::Event { text, place } => (text, place),
+            Frame::Bad { cause, place, .. } => {
+                anstream::eprintln!("{}quarantined:{:#} {path} {place:?}: {cause}", show::BOLD, show::BOLD);
+                continue;
+            }
+        };
+        if line.is_none_or(|line| place.line == Some(line)) && record.is_none_or(|record| place.record == Some(record)) {
+            let shown = match (place.line, place.record) {
+                (Some(line), None) => format!("{path}:{line}"),
+                (Some(line), Some(record)) => format!("{path}:{line}#{record}"),
+                (None, Some(record)) => format!("{path}#{record}"),
+                (None, None) => path.to_owned(),
+            };
+            events.push((shown, text.to_owned()));
+        }
+    }
+    Ok(events)
+}
+
+/// `path:17` → line 17, `path#3` → record 3; a file that is really called so goes first.
+fn pick(argument: &str) -> (&str, Option<u64>, Option<u64>) {
+    if Path::new(argument).exists() {
+        return (argument, None, None);
+    }
+    if let Some((path, record)) = argument.rsplit_once('#')
+        && let Ok(record) = record.parse()
+    {
+        let (path, line, _) = pick(path);
+        return (path, line, Some(record));
+    }
+    match argument.rsplit_once(':').map(|(path, line)| (path, line.parse())) {
+        Some((path, Ok(line))) => (path, Some(line), None),
+        _ => (argument, None, None),
+    }
+}
+
+/// The source of an event: the one that is named, else the first that recognises it.
+fn source_of(args: &Args, raw: &str) -> Result<&'static SourceDef, Failure> {
+    if let Some(name) = &args.source {
+        return source(name).ok_or_else(|| format!("there is no source `{name}`").into());
+    }
+    Ok(recognise(raw).unwrap_or(&generic::SOURCE))
+}
+
+/// Whether the rule matches, how many tests are missing, and the explanation.
+fn explain(args: &Args, rule: &LoweredRule, place: &str, raw: &str) -> Result<(bool, usize, String), Failure> {
+    let source = source_of(args, raw)?;
+    let spec: SourceSpec = source.spec();
+    let asked = &rule.rule.logsource.value;
+    let mapping = spec.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
+    let canonical = mapping.is_some_and(|mapping| mapping.canonical_only);
+    let described = Describer::new(source).describe(raw);
+    let columns = |column: &Column| -> Option<ColumnValue> {
+        described.iter().find(|(other, _)| other.name == column.name).map(|(_, value)| value.clone())
+    };
+    let event = Event::parse(raw, &spec, &columns).map_err(|error| format!("{place}: not JSON: {error}"))?;
+    let trace = event.trace(&rule.expr, canonical);
+    let matches = trace.holds();
+    let blockers = trace.blockers(true);
+    let mut text = Text::default();
+    let verdict = if matches { "matches" } else { "does not match" };
+    text.line(0, format!("{}{}{:#} {verdict} {} ({})", show::BOLD, rule.rule.title, show::BOLD, show::printable(place), source.name));
+    if mapping.is_none() {
+        text.line(0, format!("note: {} is not what {} serves: `virga detect` would not run the rule on it", asked, source.name));
+    }
+    for condition in rule.conditions() {
+        text.line(1, format!("condition: {}", show_condition(condition)));
+    }
+    for selection in &rule.selections {
+        let trace = event.trace(&selection.expr, canonical);
+        text.line(1, format!("{} {}", mark(trace.holds()), selection.name));
+        text.trace(2, &trace);
+    }
+    if !matches {
+        text.line(1, "what stopped it:".to_owned());
+        for blocker in &blockers {
+            text.trace(2, blocker);
+        }
+    }
+    Ok((matches, blockers.len(), text.0.trim_end().to_owned()))
+}
+
+fn mark(holds: bool) -> &'static str {
+    if holds { "✓" } else { "✗" }
+}
+
+fn show_condition(condition: &Condition) -> String {
+    let join = |word: &str, branches: &[Condition]| {
+        let shown: Vec<String> = branches
+            .iter()
+            .map(|branch| match branch {
+                Condition::And(_) | Condition::Or(_) => format!("({})", show_condition(branch)),
+                branch => show_condition(branch),
+            })
+            .collect();
+        shown.join(word)
+    };
+    match condition {
+        Condition::Selection(name) => name.value.clone(),
+        Condition::Not(inner) => format!("not {}", join("", std::slice::from_ref(inner))),
+        Condition::And(branches) => join(" and ", branches),
+        Condition::Or(branches) => join(" or ", branches),
+        Condition::Of(Quantity::All, pattern) => format!("all of {}", pattern.value),
+        Condition::Of(Quantity::AtLeast(n), pattern) => format!("{n} of {}", pattern.value),
+    }
+}
+
+/// Values and alternatives that are shown of one test or list; there may be thousands.
+const MOST_SHOWN: usize = 12;
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, depth: usize, text: String) {
+        self.0.push_str(&"  ".repeat(depth));
+        self.0.push_str(&text);
+        self.0.push('\n');
+    }
+
+    fn trace(&mut self, depth: usize, trace: &Trace) {
+        match trace {
+            Trace::Test { predicate, actual, holds } => {
+                let actual = match actual {
+                    None => "absent".to_owned(),
+                    Some(values) => {
+                        let shown: Vec<String> = values.iter().take(MOST_SHOWN).map(|v| show::cut(&show::printable(v), 160)).collect();
+                        shown.join(", ")
+                    }
+                };
+                let field = match &predicate.shown {
+                    field if field == "(whole event)" => "the event".to_owned(),
+                    field => field.clone(),
+                };
+                self.line(depth, format!("{} {field} {}   {}is: {actual}{:#}", mark(*holds), predicate.test, show::DIM, show::DIM));
+            }
+            Trace::Never => self.line(depth, "✗ a placeholder without a list matches nothing".to_owned()),
+            Trace::Join { word, parts, holds } => {
+                self.line(depth, format!("{} {word}", mark(*holds)));
+                // of many alternatives those that hold tell most
+                let mut order: Vec<&Trace> = parts.iter().collect();
+                if order.len() > MOST_SHOWN {
+                    order.sort_by_key(|part| part.holds() != *holds);
+                }
+                for part in order.iter().take(MOST_SHOWN) {
+                    self.trace(depth + 1, part);
+                }
+                if order.len() > MOST_SHOWN {
+                    self.line(depth + 1, format!("… and {} more", order.len() - MOST_SHOWN));
+                }
+            }
+        }
+    }
+}

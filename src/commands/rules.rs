@@ -1,0 +1,317 @@
+//! `virga rules`: check, list, explain and test rules.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+use virga_engine::cases::{Case, parse_cases};
+use virga_engine::diagnostic::{Diagnostic, Severity, SourceFile, codes};
+use virga_engine::event::SourceSpec;
+use virga_engine::modifiers::MODIFIERS;
+use virga_engine::sigma::Level;
+use virga_engine::{Engine, RuleSet};
+use virga_ingest::sources::{SOURCES, generic};
+
+use super::detect::RuleArgs;
+use super::{Failure, Outcome, explain};
+use crate::{case_runner, rule_files, show};
+
+/// Work with rules.
+#[derive(Subcommand)]
+#[command(after_help = "Examples:
+  virga rules check sigma/rules/ my-rules/
+  virga rules list --level high
+  virga rules explain aws-cloudtrail-stopped event.json
+  virga rules test detections/rules/")]
+pub enum Command {
+    /// Say what is wrong with rules, and where.
+    Check(CheckArgs),
+    /// List rules with their level, log source and the sources that run them.
+    List(ListArgs),
+    /// Say why a rule did or did not match an event.
+    Explain(explain::Args),
+    /// Run the cases that stand beside rules.
+    Test(TestArgs),
+    /// List the modifiers, each with an example.
+    Modifiers,
+}
+
+/// Arguments of `virga rules check`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit status: 0 where no rule has an error, 1 where one has, 2 where a path cannot be read.
+
+Examples:
+  virga rules check my-rules/
+  virga rules check --warnings-as-errors my-rules/     for CI
+  virga rules check --format ndjson my-rules/ | jq .code")]
+pub struct CheckArgs {
+    /// Files or folders of rules. [default: the rules that ship with Virga]
+    paths: Vec<PathBuf>,
+    /// Files of lists that `%name%` placeholders of rules stand for.
+    #[arg(long, value_name = "FILE")]
+    lists: Vec<PathBuf>,
+    /// Warnings fail the check too.
+    #[arg(long)]
+    warnings_as_errors: bool,
+    /// How diagnostics are printed.
+    #[arg(long, value_enum, default_value = "graphical")]
+    format: CheckFormat,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// With the place underlined.
+    Graphical,
+    /// A line each: file:line:column: severity[code]: cause.
+    Short,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+/// Arguments of `virga rules list`.
+#[derive(clap::Args)]
+pub struct ListArgs {
+    /// Files or folders of rules. [default: the rules that ship with Virga]
+    paths: Vec<PathBuf>,
+    /// Only rules of at least this level.
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
+    /// Only rules that no source runs.
+    #[arg(long)]
+    unmapped: bool,
+    /// A JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `virga rules test`.
+#[derive(clap::Args)]
+#[command(after_help = "The cases of `rule.yml` stand in `rule.cases.yml` beside it. Each has events that the rule must match
+(`match: true`) or must not (`match: false`).
+
+Exit status: 0 where all cases pass, 1 where one fails, 2 where a path cannot be read.")]
+pub struct TestArgs {
+    /// Files or folders of rules. [default: the rules that ship with Virga]
+    paths: Vec<PathBuf>,
+    /// A rule without a hit and a near miss among its cases fails.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Every source, as the engine must know it.
+pub fn all_sources() -> Vec<SourceSpec> {
+    SOURCES.iter().filter(|source| source.name != generic::SOURCE.name).map(|source| source.spec()).collect()
+}
+
+/// Runs the command.
+pub fn run(command: Command) -> Outcome {
+    match command {
+        Command::Check(args) => check(&args),
+        Command::List(args) => list(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test(&args),
+        Command::Modifiers => modifiers(),
+    }
+}
+
+fn load(paths: &[PathBuf], lists: &[PathBuf], least: Severity) -> Result<(RuleSet, bool), Failure> {
+    RuleArgs { rules: paths.to_vec(), lists: lists.to_vec() }.load(least)
+}
+
+fn check(args: &CheckArgs) -> Outcome {
+    let lists = rule_files::lists(&args.lists).map_err(|error| match *error {
+        rule_files::ListsError::Unreadable(message) => message,
+        rule_files::ListsError::Wrong(diagnostic) => diagnostic.to_string(),
+    })?;
+    let found = rule_files::read(&args.paths);
+    for message in &found.unreadable {
+        anstream::eprintln!("{}error:{:#} {message}", show::BOLD, show::BOLD);
+    }
+    let mut set = RuleSet::load(found.files, &lists);
+    let engine = Engine::new(&set, &all_sources());
+    for &rule in &engine.report().unmapped {
+        let rule = &engine.rules()[rule].lowered.rule;
+        let span = rule.logsource.span.clone();
+        let cause = format!("no source serves {}", rule.logsource.value);
+        set.diagnostics.push(
+            Diagnostic::note(codes::UNMAPPED_LOGSOURCE, &rule.file, span, cause)
+                .with_help("it runs on generic input: `virga detect --all-logsources`"),
+        );
+    }
+    set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));
+    let shown = set.diagnostics.iter().filter(|d| d.code != codes::UNMAPPED_LOGSOURCE);
+    for diagnostic in shown {
+        print_diagnostic(diagnostic, args.format)?;
+    }
+    let count = |severity| set.diagnostics.iter().filter(|d| d.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let report = engine.report();
+    anstream::eprintln!(
+        "{} rules: {} run, {} unmapped, {} rejected; {errors} errors, {warnings} warnings{}",
+        set.rules.len() + set.rejected,
+        report.loaded,
+        report.unmapped.len(),
+        set.rejected,
+        match set.not_yet {
+            0 => String::new(),
+            n => format!("; {n} correlations and filters not run yet"),
+        }
+    );
+    Ok(match () {
+        () if !found.unreadable.is_empty() => ExitCode::from(2),
+        () if errors > 0 || (args.warnings_as_errors && warnings > 0) => ExitCode::from(1),
+        () => ExitCode::SUCCESS,
+    })
+}
+
+fn print_diagnostic(diagnostic: &Diagnostic, format: CheckFormat) -> Result<(), Failure> {
+    match format {
+        CheckFormat::Graphical => {
+            let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+            super::line(show::diagnostic(diagnostic, colours))
+        }
+        CheckFormat::Short => super::line(diagnostic),
+        CheckFormat::Ndjson => {
+            let (line, column) = diagnostic.place();
+            super::line(json!({
+                "code": diagnostic.code.id, "severity": diagnostic.severity.word(), "file": diagnostic.file.name,
+                "line": line, "column": column, "cause": diagnostic.cause, "help": diagnostic.help,
+            }))
+        }
+    }
+}
+
+fn list(args: &ListArgs) -> Outcome {
+    let least = match &args.level {
+        None => None,
+        Some(word) => Some(Level::parse(word).ok_or_else(|| format!("`{word}` is no level"))?),
+    };
+    let (set, missing) = load(&args.paths, &[], Severity::Error)?;
+    let engine = Engine::new(&set, &all_sources());
+    let wanted = engine.rules().iter().filter(|rule| {
+        let level = rule.lowered.rule.level;
+        (least.is_none() || level >= least) && (!args.unmapped || rule.sources.is_empty())
+    });
+    let mut shown = 0;
+    for loaded in wanted {
+        shown += 1;
+        let rule = &loaded.lowered.rule;
+        let sources: Vec<&str> = loaded.sources.iter().map(|(name, _)| name.as_str()).collect();
+        let level = rule.level.map(Level::word);
+        if args.json {
+            super::line(json!({
+                "id": rule.key(), "title": rule.title, "level": level, "status": rule.status,
+                "logsource": rule.logsource.value.to_string(), "sources": sources, "tags": rule.tags, "file": rule.file.name,
+            }))?;
+            continue;
+        }
+        let style = show::level_style(level);
+        super::line(format!(
+            "{style}{:<13}{style:#} {:<60} {:<28} {}",
+            level.unwrap_or("-"),
+            show::cut(&rule.title, 60),
+            show::cut(&rule.logsource.value.to_string(), 28),
+            if sources.is_empty() { "(unmapped)".to_owned() } else { sources.join(", ") },
+        ))?;
+    }
+    if !args.json {
+        anstream::eprintln!("{shown} rules");
+    }
+    Ok(if missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn modifiers() -> Outcome {
+    for modifier in MODIFIERS {
+        super::line(format!("{}{:<13}{:#} {}", show::BOLD, modifier.name, show::BOLD, modifier.summary))?;
+        let example = &modifier.example;
+        super::line(format!("{:<13} {}{}{:#}", "", show::DIM, example.selection, show::DIM))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the cases of one rule came to.
+#[derive(Default)]
+struct Tally {
+    hits: usize,
+    misses: usize,
+    failures: Vec<String>,
+}
+
+fn test(args: &TestArgs) -> Outcome {
+    let found = rule_files::read(&args.paths);
+    for message in &found.unreadable {
+        anstream::eprintln!("{}error:{:#} {message}", show::BOLD, show::BOLD);
+    }
+    let (mut failed, mut rules, mut cases) = (0, 0, 0);
+    for file in &found.files {
+        let tally = test_file(file);
+        rules += 1;
+        cases += tally.hits + tally.misses;
+        let incomplete = args.strict && (tally.hits == 0 || tally.misses == 0);
+        let mut failures = tally.failures;
+        if incomplete && failures.is_empty() {
+            failures.push("needs at least one hit and one near miss".into());
+        }
+        let verdict = if failures.is_empty() { "ok" } else { "FAILED" };
+        super::line(format!("{verdict:<7} {} ({} hits, {} near misses)", file.name, tally.hits, tally.misses))?;
+        for failure in &failures {
+            super::line(format!("        {failure}"))?;
+        }
+        failed += usize::from(!failures.is_empty());
+    }
+    anstream::eprintln!("{rules} rules, {cases} cases, {failed} rules failed");
+    Ok(match () {
+        () if !found.unreadable.is_empty() => ExitCode::from(2),
+        () if failed > 0 => ExitCode::from(1),
+        () => ExitCode::SUCCESS,
+    })
+}
+
+fn test_file(file: &Arc<SourceFile>) -> Tally {
+    let mut tally = Tally::default();
+    let cases = match rule_files::cases_beside(file) {
+        Ok(Some(cases)) => match parse_cases(&cases) {
+            Ok(parsed) => parsed,
+            Err(diagnostics) => {
+                tally.failures.extend(diagnostics.iter().map(ToString::to_string));
+                return tally;
+            }
+        },
+        Ok(None) => Vec::new(),
+        Err(message) => {
+            tally.failures.push(message);
+            return tally;
+        }
+    };
+    if cases.is_empty() {
+        // a rule without cases must still be one
+        let set = RuleSet::load([Arc::clone(file)], &BTreeMap::new());
+        let errors = set.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        tally.failures.extend(errors.map(ToString::to_string));
+    }
+    for case in &cases {
+        match case.matches {
+            true => tally.hits += 1,
+            false => tally.misses += 1,
+        }
+        if let Err(failure) = run_case(file, case) {
+            tally.failures.push(format!("{}: {failure}", case.name));
+        }
+    }
+    tally
+}
+
+fn run_case(file: &Arc<SourceFile>, case: &Case) -> Result<(), String> {
+    let matched = case_runner::matches(file, case)?;
+    let events = case.events.len();
+    match (case.matches, case.count) {
+        (true, Some(count)) if matched != count => Err(format!("{matched} of {events} events matched, {count} should")),
+        (true, None) if matched == 0 => Err(format!("none of {events} events matched")),
+        (false, _) if matched > 0 => Err(format!("{matched} of {events} events matched, none should")),
+        _ => Ok(()),
+    }
+}
