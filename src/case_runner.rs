@@ -36,10 +36,11 @@ fn matching_events(
     events: &[&str],
     case: &Case,
 ) -> Result<usize, String> {
-    let spec = match source.name == generic::SOURCE.name {
+    let mut spec = match source.name == generic::SOURCE.name {
         true => generic::spec(Vec::new(), true),
         false => source.spec(),
     };
+    spec.columns.extend(case.enrich.keys().cloned());
     let mut engine = Engine::new(set, &[spec]);
     let projection = engine.projection(source.name).ok_or("the source has no plan")?;
     let mut normaliser = Normaliser::new(source, &projection);

@@ -71,6 +71,10 @@ pub mod codes {
     /// no source serves the rule's log source
     pub const UNMAPPED_LOGSOURCE: Code = Code { id: "unmapped-logsource", title: "no source serves the rule's log source" };
 
+    /// a rule needs a lookup table that is not there
+    pub const MISSING_TABLE: Code =
+        Code { id: "missing-table", title: "a rule needs a lookup table that is not there" };
+
     /// All of them, for the reference page.
     pub static ALL: &[Code] = &[
         YAML,
@@ -98,6 +102,7 @@ pub mod codes {
         TOO_MANY_TESTS,
         DUPLICATE_RULE,
         UNMAPPED_LOGSOURCE,
+        MISSING_TABLE,
     ];
 }
 

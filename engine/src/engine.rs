@@ -12,7 +12,7 @@ use crate::alert::{Alert, AlertKind, AlertRule, Evidence, columns_json, detectio
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec};
 use crate::json::{Cells, Projector};
-use crate::plan::{Lists, LoweredRule, SourcePlan, lower};
+use crate::plan::{FieldKey, Lists, LoweredRule, SourcePlan, lower};
 use crate::scan::{Hit, ScanCounts, Scanner};
 use crate::sigma::{Document, Rule, parse_documents};
 
@@ -41,6 +41,9 @@ pub struct LoadReport {
     pub rejected: usize,
     /// Rules whose log source no source serves, by number.
     pub unmapped: Vec<usize>,
+    /// Rules that no source runs because no lookup table fills a column that they ask for, by number,
+    /// with the column.
+    pub disabled: Vec<(usize, &'static str)>,
     /// Correlations and filters: read, but not run yet.
     pub not_yet: usize,
     /// Rules that only feed a correlation and raise no alert of their own, by number.
@@ -54,6 +57,8 @@ pub struct LoadedRule {
     pub lowered: LoweredRule,
     /// The sources, by name, and whether it sees canonical columns only.
     pub sources: Vec<(String, bool)>,
+    /// A column that no lookup table fills, for which some source does not run it.
+    pub missing_table: Option<&'static str>,
     fields: Vec<String>,
 }
 
@@ -141,11 +146,14 @@ impl Engine {
                 .collect();
             scanners.insert(source.name.clone(), Scanner::new(SourcePlan::new(source, &own)));
         }
-        let unmapped: Vec<usize> = (0..rules.len()).filter(|&i| rules[i].sources.is_empty()).collect();
+        let idle = (0..rules.len()).filter(|&i| rules[i].sources.is_empty());
+        let (disabled, unmapped): (Vec<usize>, Vec<usize>) = idle.partition(|&i| rules[i].missing_table.is_some());
+        let disabled: Vec<_> = disabled.into_iter().filter_map(|i| Some((i, rules[i].missing_table?))).collect();
         let report = LoadReport {
-            loaded: rules.len() - unmapped.len(),
+            loaded: rules.len() - unmapped.len() - disabled.len(),
             rejected: set.rejected,
             unmapped,
+            disabled,
             not_yet: set.not_yet,
             muted: Vec::new(),
         };
@@ -254,15 +262,25 @@ impl Engine {
 /// The sources that a rule runs on.
 fn route(rule: &LoweredRule, sources: &[SourceSpec]) -> LoadedRule {
     let asked = &rule.rule.logsource.value;
-    let serving = sources.iter().filter_map(|source| {
+    let (mut serving, mut missing_table) = (Vec::new(), None);
+    for source in sources {
         let mapping =
             source.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
-        match mapping {
-            Some(mapping) => Some((source.name.clone(), mapping.canonical_only)),
-            None => source.all_logsources.then(|| (source.name.clone(), false)),
+        if mapping.is_none() && !source.all_logsources {
+            continue;
         }
-    });
+        let mut missing = None;
+        rule.expr.for_each_predicate(&mut |predicate| {
+            if let FieldKey::Named(field) = &predicate.field {
+                missing = missing.or(source.missing_table(field));
+            }
+        });
+        match missing {
+            None => serving.push((source.name.clone(), mapping.is_some_and(|mapping| mapping.canonical_only))),
+            Some(column) => missing_table = Some(column.name),
+        }
+    }
     let mut fields = rule.rule.fields.clone();
     fields.extend(rule.rule.suppress.iter().flat_map(|suppress| suppress.by.iter().map(|field| field.to_lowercase())));
-    LoadedRule { lowered: rule.clone(), sources: serving.collect(), fields }
+    LoadedRule { lowered: rule.clone(), sources: serving, missing_table, fields }
 }

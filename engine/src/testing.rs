@@ -11,7 +11,7 @@ use crate::sigma::{Document, parse_documents};
 
 /// A source that takes every rule and knows no columns.
 pub fn source() -> SourceSpec {
-    SourceSpec { name: "test".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new() }
+    SourceSpec { name: "test".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new(), columns: Vec::new() }
 }
 
 /// Lowers all rules of a file, which must have no error.

@@ -94,7 +94,7 @@ fn the_sample_files_of_the_specification_load() {
 fn the_two_ways_agree_on_every_public_rule_and_real_events() {
     let Some(set) = load(SIGMAHQ, |path| path.starts_with("rules/")) else { return };
     let Some(corpus) = corpus() else { return };
-    let source = SourceSpec { name: "any".into(), logsources: vec![], all_logsources: true, aliases: vec![] };
+    let source = SourceSpec { name: "any".into(), logsources: vec![], all_logsources: true, aliases: vec![], columns: vec![] };
     let mut sample = Vec::new();
     for file in [
         "aws/aws_otrf_ec2_proxy_s3.jsonl.gz",

@@ -15,7 +15,7 @@ use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
 use virga_engine::scan::Hit;
 use virga_engine::sigma::Level;
-use virga_engine::{Engine, RuleSet};
+use virga_engine::{Engine, LoadReport, RuleSet};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
@@ -79,8 +79,8 @@ pub struct Args {
 /// Arguments that say which rules.
 #[derive(clap::Args, Clone)]
 pub struct RuleArgs {
-    /// Files or folders of Sigma rules. [default: the rules that ship with Virga]
-    #[arg(long = "rules", value_name = "DIR", num_args = 1..)]
+    /// A file or folder of Sigma rules; may be given several times. [default: those that ship with Virga]
+    #[arg(long = "rules", value_name = "DIR")]
     pub rules: Vec<PathBuf>,
     /// Files of lists that `%name%` placeholders of rules stand for.
     #[arg(long, value_name = "FILE")]
@@ -430,11 +430,12 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
         lines.push(format!("no time      {} events (their input's time stands for it)", summary.times_missing));
     }
     lines.push(format!(
-        "rules        {} loaded, {} rejected, {} unmapped, {} muted{}",
+        "rules        {} loaded, {} rejected, {} unmapped, {} muted{}{}",
         report.loaded,
         report.rejected,
         report.unmapped.len(),
         report.muted.len(),
+        disabled(report),
         match report.not_yet {
             0 => String::new(),
             n => format!(", {n} correlations and filters not run yet"),
@@ -457,6 +458,16 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
         anstream::eprintln!("{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for", show::BOLD, show::BOLD);
     } else if said > 0 && report.rejected > 0 {
         anstream::eprintln!("{}hint:{:#} `virga rules check` shows all that is wrong with the rules", show::BOLD, show::BOLD);
+    }
+}
+
+fn disabled(report: &LoadReport) -> String {
+    let mut columns: Vec<&str> = report.disabled.iter().map(|(_, column)| *column).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    match report.disabled.len() {
+        0 => String::new(),
+        n => format!(", {n} disabled (no lookup table fills {})", columns.join(", ")),
     }
 }
 

@@ -142,6 +142,12 @@ fn check(args: &CheckArgs) -> Outcome {
                 .with_help("it runs on generic input: `virga detect --all-logsources`"),
         );
     }
+    for (rule, column) in &engine.report().disabled {
+        let rule = &engine.rules()[*rule].lowered.rule;
+        let cause = format!("the rule does not run: no lookup table fills `{column}`");
+        let at = rule.logsource.span.clone();
+        set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &rule.file, at, cause));
+    }
     set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));
     let shown = set.diagnostics.iter().filter(|d| d.code != codes::UNMAPPED_LOGSOURCE);
     for diagnostic in shown {
@@ -215,7 +221,11 @@ fn list(args: &ListArgs) -> Outcome {
             level.unwrap_or("-"),
             show::cut(&rule.title, 60),
             show::cut(&rule.logsource.value.to_string(), 28),
-            if sources.is_empty() { "(unmapped)".to_owned() } else { sources.join(", ") },
+            match loaded.missing_table {
+                _ if !sources.is_empty() => sources.join(", "),
+                Some(column) => format!("(disabled: no lookup table fills {column})"),
+                None => "(unmapped)".to_owned(),
+            },
         ))?;
     }
     if !args.json {

@@ -30,6 +30,8 @@ pub struct Column {
     pub ocsf: &'static str,
     /// What it means.
     pub meaning: &'static str,
+    /// Filled from a lookup table, where the log itself does not say it.
+    pub from_table: bool,
 }
 
 /// The value of a canonical column for one event.
@@ -66,7 +68,16 @@ const fn col(
     ocsf: &'static str,
     meaning: &'static str,
 ) -> Column {
-    Column { name, kind, ocsf, meaning }
+    Column { name, kind, ocsf, meaning, from_table: false }
+}
+
+const fn table(
+    name: &'static str,
+    kind: ColumnKind,
+    ocsf: &'static str,
+    meaning: &'static str,
+) -> Column {
+    Column { name, kind, ocsf, meaning, from_table: true }
 }
 
 use ColumnKind::{Bool, Float, Int, List, Text};
@@ -86,12 +97,12 @@ pub static COLUMNS: &[Column] = &[
     col("src_ip", Text, "src_endpoint.ip", "source address as logged (may be a service name or masked)"),
     col("src_ip_kind", Text, "", "public, private, aws_service, internal, masked, invalid"),
     col("src_net", Text, "", "/24 (IPv4) or /48 (IPv6) network of src_ip"),
-    col("src_asn", Int, "src_endpoint.autonomous_system.number", "autonomous system of src_ip (lookup table)"),
-    col("src_country", Text, "src_endpoint.location.country", "country of src_ip (native or lookup table)"),
-    col("src_lat", Float, "src_endpoint.location.lat", "latitude of src_ip (native or lookup table)"),
-    col("src_lon", Float, "src_endpoint.location.long", "longitude of src_ip (native or lookup table)"),
-    col("src_is_cloud", Bool, "", "src_ip belongs to a cloud provider (lookup table)"),
-    col("src_tags", List, "", "operator's tags of src_ip: tor, vpn, proxy (lookup table)"),
+    table("src_asn", Int, "src_endpoint.autonomous_system.number", "autonomous system of src_ip (lookup table)"),
+    table("src_country", Text, "src_endpoint.location.country", "country of src_ip (native or lookup table)"),
+    table("src_lat", Float, "src_endpoint.location.lat", "latitude of src_ip (native or lookup table)"),
+    table("src_lon", Float, "src_endpoint.location.long", "longitude of src_ip (native or lookup table)"),
+    table("src_is_cloud", Bool, "", "src_ip belongs to a cloud provider (lookup table)"),
+    table("src_tags", List, "", "operator's tags of src_ip: tor, vpn, proxy (lookup table)"),
     col("user_agent", Text, "http_request.user_agent", "client's own word for itself; attacker-controlled"),
     col("region", Text, "cloud.region", "region or location"),
     col("account", Text, "cloud.account.uid", "account, subscription or project"),

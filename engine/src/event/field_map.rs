@@ -19,6 +19,9 @@ pub struct SourceSpec {
     pub all_logsources: bool,
     /// Other names under which public rules know its fields.
     pub aliases: Vec<Alias>,
+    /// The canonical columns that its events have, by its own derivation or from a lookup table. Empty
+    /// for a source of which nothing is known.
+    pub columns: Vec<String>,
 }
 
 /// One Sigma `logsource` that a source serves. What is `None` here is not defined for the source:
@@ -81,6 +84,14 @@ impl ProjectedField {
 }
 
 impl SourceSpec {
+    /// The lookup-table column that a field stands for and that nothing fills here. A rule that asks for
+    /// it must not run: a filter on a column that is never there would let everything through.
+    pub fn missing_table(&self, field: &str) -> Option<&'static Column> {
+        let column = column(field).filter(|column| column.from_table)?;
+        let known = self.columns.is_empty() || self.columns.iter().any(|name| name == column.name);
+        (!known).then_some(column)
+    }
+
     /// The mapping through which a rule's log source fits this source, if it does: each attribute
     /// that the rule gives must be the mapping's own; what the rule leaves out is free.
     pub fn serves(

@@ -107,7 +107,7 @@ pub fn scan(data: &[u8]) {
 }
 
 fn source() -> SourceSpec {
-    SourceSpec { name: "fuzz".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new() }
+    SourceSpec { name: "fuzz".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new(), columns: Vec::new() }
 }
 
 fn compare(rules: &[LoweredRule], events: &[String]) {
