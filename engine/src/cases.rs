@@ -148,7 +148,7 @@ impl Reader<'_> {
     fn event(&mut self, node: &Node) -> Option<CaseEvent> {
         self.keys(node, &["at", "source", "raw"]);
         let (Some(source), Some(raw)) = (node.get("source").and_then(Node::text), node.get("raw")) else {
-            self.error(codes::MISSING_KEY, &node.span, "an event needs `source` and `raw`", "`source: aws.cloudtrail`");
+            self.error(codes::MISSING_KEY, &node.span, "an event needs `source` and `raw`", "name the log source of the event");
             return None;
         };
         let at = match node.get("at") {

@@ -15,6 +15,7 @@ Example: `F|startswith: a*b` gives
 from __future__ import annotations
 
 import datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import yaml
@@ -81,7 +82,8 @@ def scalar(text: str) -> Json:
 def tree(node: Any, fields: bool) -> Json:
     """One node of a condition tree that pySigma has postprocessed.
 
-    With `fields` a leaf is `{"on": field, "is": leaf}`, the field being null for a keyword; without, the leaf.
+    With `fields` a leaf is `{"on": field, "is": leaf}`, the field being null for a keyword; without them it
+    is the leaf alone.
     """
     match node:
         case ConditionNOT():
@@ -107,7 +109,7 @@ def leaf(value: SigmaType) -> Json:
         case SigmaRegularExpression():
             return regular_expression(value)
         case SigmaCIDRExpression():
-            return {"op": "cidr", "network": str(value.network)}
+            return {"op": "cidr", "network": network(value.network)}
         case SigmaCompareExpression():
             compared = leaf(value.number)
             del compared["op"]
@@ -136,6 +138,15 @@ def regular_expression(value: SigmaRegularExpression) -> Json:
     if isinstance(value.regexp, SigmaString) and value.contains_placeholder():
         form["placeholders"] = [part.name for part in value.regexp.s if isinstance(part, Placeholder)]
     return form
+
+
+def network(value: IPv4Network | IPv6Network) -> str:
+    """Address and length; an IPv6 address in all its eight groups, which no version of Python shortens."""
+    if isinstance(value, IPv4Network):
+        return str(value)
+    address = value.network_address
+    scope = f"%{address.scope_id}" if address.scope_id else ""
+    return f"{address.packed.hex(':', 2)}{scope}/{value.prefixlen}"
 
 
 def parts(string: SigmaString) -> list[Json]:

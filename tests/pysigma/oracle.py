@@ -1,8 +1,8 @@
 """The oracle: asks pySigma, and keeps its answers as goldens.
 
 In: `cases/*.yml` (our own rules, values and patterns) and, for `validity`, a folder of SigmaHQ rules.
-Out: `goldens/validity.json`, `goldens/modifiers.json`, `goldens/matches.json`; with `--check` nothing is written,
-and the exit status is 1 with a diff when pySigma's answers are not those of the golden.
+Out: `goldens/validity.json`, `goldens/modifiers.json`, `goldens/matches.json`; with `--check` nothing is
+written, and the exit status is 1 with a diff when pySigma's answers are not those of the golden.
 
 Example: `run.sh modifiers --check`. The formats of the goldens are in README.md.
 """
@@ -71,7 +71,9 @@ def parse_arguments() -> argparse.Namespace:
         command = commands.add_parser(name, help=text)
         command.add_argument("--check", action="store_true", help="compare with the golden, write nothing")
         if name == "validity":
-            command.add_argument("--rules", type=Path, metavar="DIR", help="SigmaHQ rules, as files or as .tar.xz")
+            command.add_argument(
+                "--rules", type=Path, metavar="DIR", help="SigmaHQ rules, as files or as .tar.xz"
+            )
     arguments = parser.parse_args()
     if arguments.golden == "validity" and arguments.rules is None and not arguments.check:
         parser.error("writing the golden of validity needs --rules DIR; only --check can do without")
@@ -88,7 +90,7 @@ def validity(arguments: argparse.Namespace) -> dict[str, Json]:
 
 
 def modifiers(_: argparse.Namespace) -> dict[str, Json]:
-    """Every field and value of the groups, crossed; the modifiers that pySigma knows; how YAML types a scalar."""
+    """Every field and value of the groups, crossed; pySigma's modifiers; how YAML types a scalar."""
     cases = load("modifiers")
     entries = [
         {"field": field, "value": value, "expansion": expansions.expand(field, value)}
@@ -144,7 +146,8 @@ def check(golden: Path, made: dict[str, Json]) -> int:
     kept = json.loads(golden.read_text(encoding="utf-8"))
     expected = {key: section for key, section in kept.items() if key in made}
     before, after = written(expected).splitlines(), written(made).splitlines()
-    diff = list(difflib.unified_diff(before, after, f"{golden.name} (kept)", f"{golden.name} (pySigma)", "", "", 0, ""))
+    names = f"{golden.name} (kept)", f"{golden.name} (pySigma)"
+    diff = list(difflib.unified_diff(before, after, *names, n=0, lineterm=""))
     print("\n".join(diff) if diff else f"{golden.name}: the same")
     return 1 if diff else 0
 

@@ -1,9 +1,9 @@
 """Names for what pySigma rejects.
 
-In: an exception that pySigma raised. Out: `{"error": class, "reason": code}`, the code being ours: short, stable
-and free of the rule's text, which pySigma's messages quote. An exception that is not one of pySigma's own (or the
-YAML reader's) is a crash of pySigma on input it did not expect; `"crash": true` says so, the rule counts as
-rejected.
+In: an exception that pySigma raised. Out: `{"error": class, "reason": code}`, the code being ours: short,
+stable and free of the rule's text, which pySigma's messages quote. An exception that is not one of pySigma's
+own (or the YAML reader's) is a crash of pySigma on input it did not expect; `"crash": true` says so, the rule
+counts as rejected.
 
 Example: `SigmaModifierError("Unknown modifier 'foo'")` gives
 `{"error": "SigmaModifierError", "reason": "unknown-modifier"}`.
@@ -112,7 +112,7 @@ REASONS: list[tuple[str, str, str]] = [
 
 
 def failure(error: Exception) -> dict[str, object]:
-    """The class of the error and our code for it; a mistake we have no name for yet is a mistake of this file."""
+    """The class of the error and our code for it; an error without a code is a gap in the table above."""
     name = type(error).__name__
     if not isinstance(error, (SigmaError, yaml.YAMLError)):
         return {"error": name, "reason": "crash", "crash": True}

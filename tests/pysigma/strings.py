@@ -1,12 +1,13 @@
 """Whether a Sigma string matches a value, by the parts that pySigma split the string into.
 
-In: a pattern as it stands in a rule, its modifiers (only those that end in strings) and the value of an event.
-Out: true or false. The parts become a regular expression for the whole value: text as it is, `*` any run of
-characters, `?` exactly one (a Unicode code point), line breaks included; without regard to case unless `cased`.
+In: a pattern as it stands in a rule, its modifiers (only those that end in strings) and the value of an
+event. Out: true or false. The parts become a regular expression for the whole value: text as it is, `*` any
+run of characters, `?` exactly one (a Unicode code point), line breaks included; without regard to case unless
+`cased`.
 
-Two ideas of case are computed. `python` is the one of Python's `re.IGNORECASE`, which knows some letters as
-equal that have different simple lower cases; `simple` lowers each code point by itself, as Virga does. They
-differ on a handful of letters only.
+Two ideas of case are computed: that of Python's `re.IGNORECASE`, which takes some letters for equal that have
+different simple lower cases, and `simple`, which lowers each code point by itself, as Virga does. They differ
+on a handful of letters only.
 
 Example: pattern `a\\*` (an escaped asterisk) matches `A*` and not `ab`.
 """

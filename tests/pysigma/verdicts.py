@@ -4,8 +4,8 @@ In: the text of one YAML file, or a folder of rules. Out: None, or where and why
 
 A text is valid when pySigma's strict YAML reader takes it (the one of `SigmaRule.from_yaml`, which refuses a
 duplicate key), `SigmaCollection` builds a rule from every document, the rules that correlations refer to are
-found, and every condition parses. pySigma parses a condition on first use, so this file asks for each of them.
-Nothing here depends on a backend or a pipeline.
+found, and every condition parses. pySigma parses a condition on first use, so this file asks for each of
+them. Nothing here depends on a backend or a pipeline.
 
 Example: a condition that names a selection which is not there gives
 `{"error": "SigmaConditionError", "reason": "unknown-selection"}`.
@@ -48,6 +48,12 @@ def conditions(collection: SigmaCollection) -> Iterator[SigmaCondition]:
         yield from rule_filter.filter.parsed_condition
 
 
+def parse(collection: SigmaCollection) -> None:
+    """Has pySigma parse every condition, which it puts off; the errors of that are raised here."""
+    for condition in conditions(collection):
+        condition.parse()
+
+
 def judge(text: str) -> dict[str, Json]:
     """The verdict on one case of ours, with what pySigma read out of it when it is valid.
 
@@ -55,9 +61,11 @@ def judge(text: str) -> dict[str, Json]:
     """
     try:
         collection = SigmaCollection.from_dicts(documents(text))
-        trees = [tree(condition.parsed, fields=True) for condition in conditions(collection)]
+        trees = [tree(condition.parse(), fields=True) for condition in conditions(collection)]
         rules = [correlation(rule) for rule in collection.rules if isinstance(rule, SigmaCorrelationRule)]
-        verdict: dict[str, Json] = {"valid": True} | ({"correlations": rules} if rules else {"conditions": trees})
+        verdict: dict[str, Json] = {"valid": True} | (
+            {"correlations": rules} if rules else {"conditions": trees}
+        )
     except Exception as error:  # whatever escapes from pySigma is its verdict
         verdict = {"valid": False} | failure(error)
     loose = is_valid_read_loosely(text)
@@ -72,8 +80,7 @@ def correlation(rule: SigmaCorrelationRule) -> dict[str, Json]:
 
 def is_valid_read_loosely(text: str) -> bool:
     try:
-        for condition in conditions(SigmaCollection.from_yaml(text)):
-            condition.parsed
+        parse(SigmaCollection.from_yaml(text))
     except Exception:
         return False
     return True
@@ -90,25 +97,26 @@ def reject(text: str) -> list[dict[str, Json]]:
         if document.get("action") in PREPARING:
             continue
         before = [other for other in read[: number - 1] if other.get("action") in PREPARING]
-        error = document_error([*before, document])
-        if error is not None:
-            entries.append(({"document": number} if len(read) > 1 else {}) | failure(error))
+        problem = document_error([*before, document])
+        if problem is not None:
+            entries.append(({"document": number} if len(read) > 1 else {}) | failure(problem))
     return entries
 
 
 def document_error(context: list[Any]) -> Exception | None:
-    """Why pySigma rejects the last document, read after those that prepare it; pySigma changes what it reads."""
+    """Why pySigma rejects the last document, read after those that prepare it.
+
+    It gets a copy, because it changes what it reads.
+    """
     try:
-        collection = SigmaCollection.from_dicts(copy.deepcopy(context), resolve_references=False)
-        for condition in conditions(collection):
-            condition.parsed
+        parse(SigmaCollection.from_dicts(copy.deepcopy(context), resolve_references=False))
     except Exception as error:
         return error
     return None
 
 
 def archive(folder: Path) -> dict[str, Json]:
-    """The verdicts on a set of rules: a digest of what was read, counts for each top folder, what is rejected."""
+    """The verdicts on a set of rules: a digest of it, counts for each top folder, what is rejected."""
     digest = hashlib.sha256()
     counts: dict[str, dict[str, int]] = {}
     invalid: list[dict[str, Json]] = []

@@ -1,0 +1,244 @@
+//! The command line as its users meet it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const STORY: &str = "samples/stories/leaked-key-to-llmjacking.ndjson";
+
+fn virga(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("virga runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn alerts(output: &Output) -> Vec<Value> {
+    out(output).lines().map(|line| serde_json::from_str(line).expect("an alert is JSON")).collect()
+}
+
+fn rule(level: &str, selection: &str) -> String {
+    format!(
+        "title: a test rule\nid: 00000000-0000-4000-8000-000000000001\nlevel: {level}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n  sel: {{{selection}}}\n  condition: sel\n"
+    )
+}
+
+fn write(folder: &Path, name: &str, text: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("a file");
+    path.display().to_string()
+}
+
+#[test]
+fn the_story_raises_exactly_its_expected_alerts() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/stories/leaked-key-to-llmjacking.expected.json"));
+    let expected: Value = serde_json::from_str(&text.expect("what is expected")).expect("JSON");
+    let pair = |rule: &Value, event: &Value| (rule.to_string(), event.to_string());
+    let mut expected: Vec<_> = expected["alerts"].as_array().expect("a list").iter().map(|a| pair(&a["rule_id"], &a["event_id"])).collect();
+    expected.sort();
+    for args in [vec!["demo", "--json"], vec!["detect", STORY]] {
+        let output = virga(&args);
+        assert!(output.status.success(), "{}", err(&output));
+        let mut raised: Vec<_> = alerts(&output).iter().map(|a| pair(&a["rule"]["id"], &a["events"][0]["event_id"])).collect();
+        raised.sort();
+        assert_eq!(raised, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn the_demo_explains_its_alerts_and_what_to_try_next() {
+    let text = out(&virga(&["demo"]));
+    for words in ["CRITICAL", "evidence: samples/stories/", "virga rules explain", "11 alerts"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(!text.contains('\x1b'), "colours belong on a terminal");
+    let next = text.lines().find_map(|line| line.trim().strip_prefix("virga rules explain ")).expect("a next step");
+    let args: Vec<&str> = ["rules", "explain"].into_iter().chain(next.split(' ')).collect();
+    let output = virga(&args);
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    assert!(out(&output).contains(" matches "), "{}", out(&output));
+}
+
+#[test]
+fn every_form_of_delivery_gives_the_same_alerts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "r.yml", rule("low", "eventName: '*'").as_bytes());
+    let ids = |path: &str| {
+        let output = virga(&["detect", "--rules", &rules, path]);
+        assert!(err(&output).contains("quarantined  0"), "{}", err(&output));
+        let mut ids: Vec<(String, String)> = alerts(&output)
+            .iter()
+            .map(|alert| {
+                // where it stood differs; what it says does not
+                let mut fields = alert["fields"].clone();
+                fields.as_object_mut().map(|fields| fields.remove("src_asn"));
+                (alert["alert_id"].to_string(), fields.to_string())
+            })
+            .collect();
+        ids.sort();
+        ids
+    };
+    let records = ids("samples/aws.cloudtrail/records.json");
+    assert_eq!(records.len(), 5);
+    assert_eq!(ids("samples/aws.cloudtrail/events.ndjson"), records);
+    for form in ["eventbridge.json", "lookup-events.json", "cloudwatch-subscription.json"] {
+        let wrapped = ids(&format!("samples/aws.cloudtrail/{form}"));
+        assert_eq!(wrapped.len(), 4, "{form}");
+        assert!(wrapped.iter().all(|event| records.contains(event)), "{form}: {wrapped:?}\n{records:?}");
+    }
+}
+
+#[test]
+fn the_exit_status_says_what_scripts_need() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let high = write(folder.path(), "high.yml", rule("high", "eventName: StopLogging").as_bytes());
+    let never = write(folder.path(), "never.yml", rule("high", "eventName: Never").as_bytes());
+    for (args, status) in [
+        (vec!["detect", "--rules", &high, STORY], 0),
+        (vec!["detect", "--rules", &never, STORY], 0),
+        (vec!["detect", "--rules", &high, "--fail-on", "high", STORY], 1),
+        (vec!["detect", "--rules", &high, "--fail-on", "critical", STORY], 0),
+        (vec!["detect", "--rules", &never, "--fail-on", "low", STORY], 0),
+        (vec!["detect", "--rules", &high, STORY, "no/such/file"], 2),
+        (vec!["detect", "--rules", "no/such/folder", STORY], 2),
+        (vec!["detect", "--source", "no.such", STORY], 2),
+        (vec!["detect", "--generic", STORY], 2),
+        (vec!["detect"], 2),
+        (vec!["rules", "check", &high], 0),
+        (vec!["rules", "check", STORY], 1),
+        (vec!["rules", "check", "no/such/folder"], 2),
+        (vec!["rules", "test"], 0),
+        (vec!["rules", "explain", &high, r#"{"eventName":"StopLogging"}"#], 0),
+        (vec!["rules", "explain", &high, r#"{"eventName":"StartLogging"}"#], 1),
+        (vec!["rules", "explain", "no such rule", "{}"], 2),
+    ] {
+        let output = virga(&args);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn what_can_be_read_is_worked_through_beside_what_cannot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).expect("a folder");
+    write(&rules, "good.yml", rule("low", "eventName: '*'").as_bytes());
+    write(&rules, "broken.yml", b"title: [");
+    write(&rules, "binary.yml", b"\xff\xfe");
+    let logs = folder.path().join("logs");
+    std::fs::create_dir(&logs).expect("a folder");
+    let event = r#"{"eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"GetObject","eventID":"e1","eventTime":"2026-11-20T00:00:00Z"}"#;
+    write(&logs, "a.ndjson", format!("{event}\n{{broken\n\n{event}\n").as_bytes());
+    write(&logs, "b.json", b"");
+    write(&logs, "c.json.gz", b"\x1f\x8b\x08\x00broken");
+    write(&logs, "d.json", b"{\"eventName\":\"\xff\"}\n");
+    let quarantine = folder.path().join("quarantine.ndjson");
+    let output = virga(&[
+        "detect", "--rules", &rules.display().to_string(), "--quarantine", &quarantine.display().to_string(),
+        &logs.display().to_string(),
+    ]);
+    let summary = err(&output);
+    assert_eq!(alerts(&output).len(), 2, "{summary}");
+    assert!(summary.contains("1 loaded, 1 rejected"), "{summary}");
+    assert!(summary.contains("binary.yml"), "{summary}");
+    let kept = std::fs::read_to_string(&quarantine).expect("the quarantine");
+    let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(kept.len() >= 3 && summary.contains(&format!("quarantined  {}", kept.len())), "{kept:?} {summary}");
+    assert!(kept.iter().all(|entry| entry["cause"].is_string() && entry["origin"]["path"].is_string()));
+}
+
+#[test]
+fn standard_input_and_formats_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "r.yml", rule("high", "eventName: StopLogging").as_bytes());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["detect", "--rules", &rules, "--format", "ocsf", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("virga runs");
+    let story = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(STORY)).expect("the story");
+    child.stdin.take().expect("a pipe").write_all(&story).expect("a write");
+    let output = child.wait_with_output().expect("an end");
+    let alerts = alerts(&output);
+    assert!(!alerts.is_empty(), "{}", err(&output));
+    assert!(alerts.iter().all(|alert| alert["class_uid"] == 2004 && alert["severity_id"] == 4));
+    let table = out(&virga(&["detect", "--rules", &rules, "--format", "table", STORY]));
+    assert!(table.starts_with("TIME") && table.contains("StopLogging"), "{table}");
+    let quiet = virga(&["detect", "--quiet", "--rules", &rules, STORY]);
+    assert_eq!(err(&quiet), "");
+}
+
+#[test]
+fn suppression_keeps_the_first_of_a_bucket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = rule("low", "eventSource: '*'") + "suppress: {by: [eventSource], for: 30d}\n";
+    let rules = write(folder.path(), "r.yml", text.as_bytes());
+    let all = alerts(&virga(&["detect", "--rules", &rules, STORY]));
+    let output = virga(&["detect", "--suppress", "--rules", &rules, STORY]);
+    let first = alerts(&output);
+    let mut services: Vec<String> = first.iter().map(|alert| alert["fields"]["eventSource"].to_string()).collect();
+    services.sort();
+    services.dedup();
+    assert_eq!(services.len(), first.len(), "one alert a service");
+    assert!(first.len() < all.len() && err(&output).contains("suppressed"), "{}", err(&output));
+}
+
+#[test]
+fn any_rule_runs_on_any_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "title: t\nlogsource: {category: process_creation, product: windows}\ndetection:\n  sel: {Image|endswith: '\\evil.exe'}\n  condition: sel\n";
+    let rules = write(folder.path(), "r.yml", text.as_bytes());
+    let logs = write(folder.path(), "app.ndjson", b"{\"Image\":\"C:\\\\Evil.exe\"}\n{\"Image\":\"C:\\\\good.exe\"}\n");
+    for flags in [vec!["--all-logsources"], vec!["--logsource", "product=windows,category=process_creation"]] {
+        let args: Vec<&str> = ["detect", "--rules", &rules].into_iter().chain(flags).chain([logs.as_str()]).collect();
+        assert_eq!(alerts(&virga(&args)).len(), 1, "{args:?}");
+    }
+    let other = virga(&["detect", "--rules", &rules, "--logsource", "product=linux", &logs]);
+    assert_eq!(alerts(&other).len(), 0);
+    assert!(err(&other).contains("1 unmapped"), "{}", err(&other));
+}
+
+#[test]
+fn explain_shows_the_values_and_what_stopped_a_near_miss() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "title: t\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  sel: {eventName: StopLogging, errorCode: null}\n  filter: {userAgent|contains: terraform}\n  condition: sel and not filter\n";
+    let rule = write(folder.path(), "r.yml", text.as_bytes());
+    let event = r#"{"eventVersion":"1.08","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","userAgent":"Terraform/1.5"}"#;
+    let text = out(&virga(&["rules", "explain", &rule, event]));
+    for words in ["does not match", "✓ eventName = 'stoplogging'", r#"is: "StopLogging""#, "errorCode is null or absent", "is: absent", "aws.cloudtrail"] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
+    let stopped = text.split("what stopped it:").nth(1).expect("a reason");
+    assert!(stopped.contains("userAgent contains 'terraform'") && !stopped.contains("eventName"), "{stopped}");
+}
+
+#[test]
+fn check_underlines_the_mistake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "r.yml", rule("high", "eventName|contians: x").as_bytes());
+    let text = out(&virga(&["rules", "check", &path]));
+    assert!(text.contains("r.yml:6:19") && text.contains("did you mean `contains`?"), "{text}");
+    let short = out(&virga(&["rules", "check", "--format", "short", &path]));
+    assert!(short.ends_with(":6:19: error[unknown-modifier]: there is no modifier `contians`\n"), "{short}");
+}
+
+#[test]
+fn completions_exist_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = out(&virga(&["completions", shell]));
+        assert!(script.contains("detect"), "{shell}");
+    }
+}

@@ -1,0 +1,26 @@
+//! The reference pages are what the code prints: `make reference` brings them up to date.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_reference_pages_are_current() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let status = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["reference", "--write"])
+        .arg(folder.path())
+        .status()
+        .expect("virga runs");
+    assert!(status.success());
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+    for entry in std::fs::read_dir(folder.path()).expect("the pages") {
+        let printed = entry.expect("an entry").path();
+        let name = printed.file_name().expect("a name");
+        let text = std::fs::read_to_string(committed.join(name)).unwrap_or_default();
+        assert!(
+            text == std::fs::read_to_string(&printed).expect("a page"),
+            "docs/reference/{} is not current: run `make reference`",
+            name.to_string_lossy()
+        );
+    }
+}
