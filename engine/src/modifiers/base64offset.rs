@@ -11,16 +11,20 @@ const DEPENDENT_START: [usize; 3] = [0, 2, 3];
 
 fn offsets(value: Value) -> Result<Value, Fault> {
     let bytes = plain_bytes(value, "base64offset")?;
-    let forms = (0..3).map(|shift| {
+    let forms = (0..3).filter_map(|shift| {
         let mut shifted = vec![b' '; shift];
         shifted.extend_from_slice(&bytes);
         let text = STANDARD_NO_PAD.encode(&shifted);
         // whole characters only: the last one of an unfinished group holds bits of what follows
         let end = shifted.len() * 8 / 6;
         let start = DEPENDENT_START[shift].min(end);
-        Value::Bytes(text.as_bytes()[start..end].to_vec())
+        // a form of which nothing is left would be found in everything
+        (start < end).then(|| Value::Bytes(text.as_bytes()[start..end].to_vec()))
     });
-    Ok(Value::AnyOf(forms.collect()))
+    match forms.collect::<Vec<_>>() {
+        forms if forms.is_empty() => Err(Fault::value("`base64offset` needs a text that is not empty")),
+        forms => Ok(Value::AnyOf(forms)),
+    }
 }
 
 pub(super) static MODIFIER: Modifier = Modifier {

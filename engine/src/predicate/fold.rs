@@ -1,7 +1,7 @@
 //! Case folding: how texts are compared without case.
 //!
 //! ASCII letters go to lower case; where a text holds anything beyond ASCII, each of its characters
-//! goes to its simple (one-character) lower case. What has none, or a longer one, stays itself.
+//! goes to its simple (one-character) lower case.
 
 use std::borrow::Cow;
 
@@ -30,12 +30,10 @@ pub fn fold_into(text: &str, out: &mut String) {
     }
 }
 
+/// The simple lower case of a character. One character alone, `İ`, has a longer full lower case, which
+/// begins with the simple one.
 fn fold_char(c: char) -> char {
-    let mut lower = c.to_lowercase();
-    match (lower.next(), lower.next()) {
-        (Some(one), None) => one,
-        _ => c,
-    }
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 #[cfg(test)]
@@ -44,7 +42,7 @@ mod tests {
 
     #[test]
     fn folding_is_simple_and_by_character() {
-        for (text, folded) in [("AbC", "abc"), ("ÀÉß", "àéß"), ("\u{212A}", "k"), ("İ", "İ"), ("Σς", "σς"), ("", "")] {
+        for (text, folded) in [("AbC", "abc"), ("ÀÉß", "àéß"), ("\u{212A}", "k"), ("İ", "i"), ("Σς", "σς"), ("", "")] {
             assert_eq!(fold(text), folded);
             let mut out = "X".to_owned();
             fold_into(text, &mut out);

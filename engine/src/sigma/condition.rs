@@ -48,7 +48,10 @@ impl SelectionPattern {
     pub fn covers(&self, name: &str) -> bool {
         match self {
             Self::Them => !name.starts_with('_'),
-            Self::Named(pattern) => star_match(pattern, name),
+            // names that begin with `_` are the rule's own helpers: a pattern must ask for them
+            Self::Named(pattern) => {
+                (pattern.starts_with('_') || !name.starts_with('_')) && star_match(pattern, name)
+            }
         }
     }
 }
@@ -321,6 +324,7 @@ mod tests {
     fn a_pattern_covers_names() {
         let covers = |pattern: &str, name: &str| SelectionPattern::Named(pattern.into()).covers(name);
         assert!(covers("sel*", "selection") && covers("*_x", "a_x") && covers("a*b*c", "aXbYc") && covers("*", "a"));
+        assert!(!covers("*", "_a") && !covers("*_a", "_x_a") && covers("_*", "_a"));
         assert!(!covers("sel*", "filter") && !covers("a*b", "ab_") && !covers("a*a", "a"));
         assert!(SelectionPattern::Them.covers("a") && !SelectionPattern::Them.covers("_a"));
     }

@@ -1,0 +1,284 @@
+//! Unpacks gzip and zstd while reading, and stops what expands beyond all measure.
+//!
+//! In: any reader. Out: a reader of the unpacked bytes. The first four bytes tell gzip (`1f 8b`) and
+//! zstd (`28 b5 2f fd`) from plain text. Several gzip members or zstd frames one behind the other,
+//! as appending writers leave them, are read as one stream.
+//!
+//! A packed input can be a thousand times its size and still be honest in every block, so a cap
+//! stands on the ratio and one on the whole. All that was unpacked before a fault has been given
+//! out; the fault itself comes as a [`StreamFault`] inside the `io::Error`.
+
+use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::limits::{EXPANSION_FREE_BYTES, MAX_EXPANDED_BYTES, MAX_EXPANSION, READ_BYTES};
+use crate::quarantine::Cause;
+
+/// Why a stream ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamFault {
+    /// The packed stream ends too early.
+    Truncated,
+    /// The packed stream is damaged.
+    Corrupt,
+    /// The packed stream expands beyond the caps.
+    ExpandsTooFar {
+        /// Bytes read.
+        packed: u64,
+        /// Bytes they gave.
+        expanded: u64,
+    },
+}
+
+impl std::fmt::Display for StreamFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the compressed input ends too early"),
+            Self::Corrupt => f.write_str("the compressed input is damaged"),
+            Self::ExpandsTooFar { packed, expanded } => {
+                write!(f, "{packed} compressed bytes expanded to {expanded}, beyond the caps")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StreamFault {}
+
+impl StreamFault {
+    /// The cause under which a failed read is quarantined.
+    pub fn cause(error: &io::Error) -> Cause {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            Some(Self::Truncated) => Cause::TruncatedCompression,
+            Some(Self::Corrupt) => Cause::CorruptCompression,
+            Some(Self::ExpandsTooFar { .. }) => Cause::ExpandsTooFar,
+            None => Cause::ReadFailed,
+        }
+    }
+}
+
+/// How far a packed input may expand.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpansionLimits {
+    /// Unpacked bytes at all.
+    pub bytes: u64,
+    /// Unpacked bytes for each packed one.
+    pub ratio: u64,
+    /// Unpacked bytes below which the ratio is not asked.
+    pub free_bytes: u64,
+}
+
+impl Default for ExpansionLimits {
+    fn default() -> Self {
+        Self { bytes: MAX_EXPANDED_BYTES, ratio: MAX_EXPANSION, free_bytes: EXPANSION_FREE_BYTES }
+    }
+}
+
+type Packed = BufReader<Counted>;
+
+/// A reader of the unpacked bytes of an input.
+pub struct Decompressor {
+    stream: Stream,
+    limits: ExpansionLimits,
+    packed: Arc<AtomicU64>,
+    expanded: u64,
+}
+
+enum Stream {
+    Plain(Packed),
+    Gzip(Box<MultiGzDecoder<Packed>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, Packed>>),
+}
+
+impl Decompressor {
+    /// Looks at the first bytes of an input and unpacks it accordingly.
+    ///
+    /// # Errors
+    /// Where the first bytes cannot be read, or the unpacking cannot be set up.
+    pub fn new(reader: Box<dyn Read + Send>, limits: ExpansionLimits) -> io::Result<Self> {
+        let packed = Arc::new(AtomicU64::new(0));
+        let mut counted = Counted { head: Cursor::default(), reader, bytes: Arc::clone(&packed) };
+        let magic = counted.peek(4)?;
+        let stream = match magic.as_slice() {
+            [0x1f, 0x8b, ..] => Stream::Gzip(Box::new(MultiGzDecoder::new(buffered(counted)))),
+            [0x28, 0xb5, 0x2f, 0xfd] => {
+                Stream::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(buffered(counted))?))
+            }
+            _ => Stream::Plain(buffered(counted)),
+        };
+        Ok(Self { stream, limits, packed, expanded: 0 })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if matches!(self.stream, Stream::Plain(_)) {
+            return Ok(());
+        }
+        let packed = self.packed.load(Ordering::Relaxed);
+        let beyond_ratio =
+            self.expanded > self.limits.free_bytes && self.expanded / self.limits.ratio.max(1) > packed;
+        if beyond_ratio || self.expanded > self.limits.bytes {
+            let fault = StreamFault::ExpandsTooFar { packed, expanded: self.expanded };
+            return Err(io::Error::other(fault));
+        }
+        Ok(())
+    }
+}
+
+fn buffered(counted: Counted) -> Packed {
+    BufReader::with_capacity(READ_BYTES, counted)
+}
+
+impl Read for Decompressor {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        let read = match &mut self.stream {
+            Stream::Plain(reader) => return reader.read(buf),
+            Stream::Gzip(reader) => reader.read(buf),
+            Stream::Zstd(reader) => reader.read(buf),
+        };
+        let read = read.map_err(as_fault)?;
+        self.expanded += read as u64;
+        Ok(read)
+    }
+}
+
+/// A decoder says "unexpected end" for a stream that is cut off and "invalid" in several ways for
+/// one that is damaged; anything else came from the reader below it.
+fn as_fault(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::other(StreamFault::Truncated),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => io::Error::other(StreamFault::Corrupt),
+        // what zstd's library says comes as this kind, without an error number of the system
+        io::ErrorKind::Other if error.raw_os_error().is_none() => io::Error::other(StreamFault::Corrupt),
+        _ => error,
+    }
+}
+
+/// Counts the packed bytes, and gives the peeked ones out again.
+struct Counted {
+    head: Cursor<Vec<u8>>,
+    reader: Box<dyn Read + Send>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counted {
+    fn peek(&mut self, count: u64) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        self.reader.by_ref().take(count).read_to_end(&mut head)?;
+        self.head = Cursor::new(head.clone());
+        Ok(head)
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = match self.head.read(buf)? {
+            0 => self.reader.read(buf)?,
+            read => read,
+        };
+        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpack(bytes: Vec<u8>, limits: ExpansionLimits) -> (Vec<u8>, Option<Cause>) {
+        let mut reader = Decompressor::new(Box::new(Cursor::new(bytes)), limits).unwrap();
+        let mut out = Vec::new();
+        let mut chunk = [0; 1000];
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return (out, None),
+                Ok(read) => out.extend_from_slice(&chunk[..read]),
+                Err(error) => return (out, Some(StreamFault::cause(&error))),
+            }
+        }
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 7u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn what_is_packed_is_known_by_its_bytes() {
+        let text = b"{\"a\":1}\n".repeat(500);
+        let zstd = zstd::encode_all(text.as_slice(), 3).unwrap();
+        let (first, second) = text.split_at(1234);
+        let members = [gzip(first), gzip(second)].concat();
+        let frames = [zstd::encode_all(first, 1).unwrap(), zstd::encode_all(second, 1).unwrap()].concat();
+        for packed in [text.clone(), gzip(&text), zstd, members, frames] {
+            assert_eq!(unpack(packed, ExpansionLimits::default()), (text.clone(), None));
+        }
+        for short in [&b""[..], b"{", b"{}\n"] {
+            assert_eq!(unpack(short.to_vec(), ExpansionLimits::default()), (short.to_vec(), None));
+        }
+    }
+
+    #[test]
+    fn a_truncated_stream_gives_what_it_has_and_then_its_cause() {
+        let text = noise(200_000);
+        for packed in [gzip(&text), zstd::encode_all(text.as_slice(), 3).unwrap()] {
+            let cut = packed[..packed.len() / 2].to_vec();
+            let (out, cause) = unpack(cut, ExpansionLimits::default());
+            assert_eq!(cause, Some(Cause::TruncatedCompression));
+            assert!(text.starts_with(&out));
+        }
+    }
+
+    #[test]
+    fn a_damaged_stream_says_so() {
+        let text = noise(200_000);
+        for mut packed in [gzip(&text), zstd::encode_all(text.as_slice(), 3).unwrap()] {
+            let last = packed.len() - 6;
+            packed[last] ^= 0x55;
+            let (_, cause) = unpack(packed.clone(), ExpansionLimits::default());
+            assert!(matches!(cause, None | Some(Cause::CorruptCompression)), "{cause:?}");
+            packed.truncate(last);
+            packed.splice(4000..4000, [0xff; 64]);
+            let (_, cause) = unpack(packed, ExpansionLimits::default());
+            assert!(cause.is_some());
+        }
+        let mut gz = gzip(&text);
+        let crc = gz.len() - 6;
+        gz[crc] ^= 0x55;
+        assert_eq!(unpack(gz, ExpansionLimits::default()), (text, Some(Cause::CorruptCompression)));
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_by_its_ratio_and_by_its_size() {
+        let bomb = gzip(&vec![b' '; 4 << 20]);
+        let by_ratio = ExpansionLimits { bytes: u64::MAX, ratio: 100, free_bytes: 1 << 20 };
+        let (out, cause) = unpack(bomb.clone(), by_ratio);
+        assert_eq!(cause, Some(Cause::ExpandsTooFar));
+        assert!(out.len() >= 1 << 20 && out.len() < 2 << 20, "{}", out.len());
+        let by_size = ExpansionLimits { bytes: 100_000, ratio: u64::MAX, free_bytes: 0 };
+        let (out, cause) = unpack(bomb, by_size);
+        assert_eq!(cause, Some(Cause::ExpandsTooFar));
+        assert!(out.len() <= 101_000);
+    }
+
+    #[test]
+    fn an_honest_log_of_equal_lines_is_no_bomb() {
+        let text = b"{\"eventName\":\"GetObject\"}\n".repeat(100_000);
+        assert_eq!(unpack(gzip(&text), ExpansionLimits::default()).1, None);
+    }
+}

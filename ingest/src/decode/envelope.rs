@@ -1,0 +1,425 @@
+//! What wraps events on their way: arrays, `{"Records":[…]}` and its kin, EventBridge, CloudWatch
+//! Logs, CloudTrail's `LookupEvents`.
+//!
+//! In: the bytes of one whole JSON value. Out: whether it is an event, and if it is an envelope,
+//! where the things in it stand. Each of those may be an envelope again.
+//!
+//! | envelope | events |
+//! |---|---|
+//! | `[…]` | its elements |
+//! | `{"Records":[…]}`, `{"records":[…]}`, `{"value":[…]}`, `{"Events":[…]}` | the elements |
+//! | `{"CloudTrailEvent":"{…}", …}` (an element of `LookupEvents`) | the JSON in that string |
+//! | `{"detail-type":…,"source":…,"detail":{…}}` (EventBridge) | `detail` |
+//! | `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{…}"}]}` (CloudWatch Logs) | the JSON in each message |
+//! | `{"messageType":"CONTROL_MESSAGE", …}` | none |
+//!
+//! Nearly every value is a plain event, so that is decided by its first key alone: only an object
+//! that begins with a key that some envelope has is looked at member by member.
+
+use std::ops::Range;
+
+use memchr::memchr;
+use virga_engine::json::{skip_value, skip_whitespace};
+
+use crate::limits::MAX_PREFIX_BYTES;
+use crate::quarantine::Cause;
+
+/// What a value is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Event,
+    Envelope,
+    NotAnObject,
+}
+
+/// One thing in an envelope, by where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Inner {
+    /// A JSON value.
+    Value(Range<usize>),
+    /// A JSON string that holds a JSON value.
+    Text(Range<usize>),
+    /// What cannot be read.
+    Bad(Range<usize>, Cause),
+}
+
+/// Keys whose array of objects holds the events.
+const ARRAY_KEYS: &[&[u8]] = &[b"Records", b"records", b"value", b"Events"];
+
+/// Keys that may stand beside such an array where it does not come first.
+const METADATA_KEYS: &[&[u8]] =
+    &[b"NextToken", b"nextToken", b"nextLink", b"ResponseMetadata", b"count", b"$schema"];
+
+/// Keys with which an object may begin that is an envelope though it does not begin with its array.
+const SUSPECT_FIRST_KEYS: &[&[u8]] = &[
+    // EventBridge, as it comes and with its keys sorted
+    b"version",
+    b"id",
+    b"detail-type",
+    b"source",
+    b"account",
+    b"time",
+    b"region",
+    b"resources",
+    b"detail",
+    // CloudWatch Logs
+    b"messageType",
+    b"owner",
+    b"logGroup",
+    b"logStream",
+    b"subscriptionFilters",
+    b"logEvents",
+    // LookupEvents
+    b"EventId",
+    b"EventName",
+    b"ReadOnly",
+    b"AccessKeyId",
+    b"EventTime",
+    b"EventSource",
+    b"Username",
+    b"Resources",
+    b"CloudTrailEvent",
+];
+
+/// Decides what a whole JSON value is; what is in an envelope is added to `inner`.
+pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>) -> Shape {
+    let start = skip_whitespace(bytes, 0);
+    match bytes.get(start) {
+        Some(b'{') => match first_key(bytes, start) {
+            Some(key) if may_wrap(key) => open_object(bytes, start, inner),
+            _ => Shape::Event,
+        },
+        Some(b'[') => {
+            elements(bytes, start, inner);
+            Shape::Envelope
+        }
+        _ => Shape::NotAnObject,
+    }
+}
+
+/// What stands at the beginning of an input: an object whose first key holds the array of events?
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Prefix {
+    /// Yes; the first event stands so many bytes behind the beginning.
+    Array(usize),
+    /// No.
+    Other,
+    /// More bytes would tell.
+    Unknown,
+}
+
+/// Looks for `{"Records":[{` (or its kin) at the beginning of the bytes.
+pub(super) fn array_prefix(bytes: &[u8]) -> Prefix {
+    let bytes = bytes.get(..MAX_PREFIX_BYTES).unwrap_or(bytes);
+    match read_prefix(bytes) {
+        Some(prefix) => prefix,
+        None if bytes.len() >= MAX_PREFIX_BYTES => Prefix::Other,
+        None => Prefix::Unknown,
+    }
+}
+
+/// The same; `None` where the bytes end too early to tell.
+fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
+    let mut at = skip_whitespace(bytes, 0);
+    if *bytes.get(at)? != b'{' {
+        return Some(Prefix::Other);
+    }
+    at = skip_whitespace(bytes, at + 1);
+    if *bytes.get(at)? != b'"' {
+        return Some(Prefix::Other);
+    }
+    let key = bytes.get(at + 1..)?;
+    let Some(close) = memchr(b'"', key) else {
+        return if key.len() > LONGEST_ARRAY_KEY { Some(Prefix::Other) } else { None };
+    };
+    if !ARRAY_KEYS.contains(&key.get(..close)?) {
+        return Some(Prefix::Other);
+    }
+    at = at + 1 + close + 1;
+    for expected in [b':', b'['] {
+        at = skip_whitespace(bytes, at);
+        if *bytes.get(at)? != expected {
+            return Some(Prefix::Other);
+        }
+        at += 1;
+    }
+    at = skip_whitespace(bytes, at);
+    Some(if *bytes.get(at)? == b'{' { Prefix::Array(at) } else { Prefix::Other })
+}
+
+const LONGEST_ARRAY_KEY: usize = 8;
+
+/// Whether a key is one whose array of objects holds the events.
+pub(super) fn is_array_key(key: &[u8]) -> bool {
+    ARRAY_KEYS.contains(&key)
+}
+
+fn first_key(bytes: &[u8], open: usize) -> Option<&[u8]> {
+    let quote = skip_whitespace(bytes, open + 1);
+    if bytes.get(quote) != Some(&b'"') {
+        return None;
+    }
+    // no key that matters is longer
+    let rest = bytes.get(quote + 1..)?;
+    let rest = rest.get(..LONGEST_KEY + 1).unwrap_or(rest);
+    rest.get(..memchr(b'"', rest)?)
+}
+
+const LONGEST_KEY: usize = 24;
+
+fn may_wrap(key: &[u8]) -> bool {
+    ARRAY_KEYS.contains(&key) || SUSPECT_FIRST_KEYS.contains(&key) || is_metadata(key)
+}
+
+fn is_metadata(key: &[u8]) -> bool {
+    METADATA_KEYS.contains(&key) || key.starts_with(b"@odata.")
+}
+
+/// Where the members of an object that matter here stand.
+#[derive(Default)]
+struct Members {
+    array: Option<Range<usize>>,
+    array_is_first: bool,
+    only_metadata: bool,
+    message_type: Option<Range<usize>>,
+    log_events: Option<Range<usize>>,
+    detail: Option<Range<usize>>,
+    detail_type: bool,
+    source: bool,
+    event_text: Option<Range<usize>>,
+}
+
+fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
+    let Some(members) = read_members(bytes, start) else {
+        // a flaw in it: whoever reads the event will say what
+        return Shape::Event;
+    };
+    let first = |range: &Range<usize>| bytes.get(range.start).copied();
+    if let Some(text) = members.event_text.filter(|text| first(text) == Some(b'"')) {
+        inner.push(Inner::Text(text));
+        return Shape::Envelope;
+    }
+    if let (Some(kind), Some(events)) = (&members.message_type, &members.log_events) {
+        return match bytes.get(kind.clone()) {
+            Some(b"\"DATA_MESSAGE\"") => messages(bytes, events, inner),
+            Some(b"\"CONTROL_MESSAGE\"") => Shape::Envelope,
+            _ => Shape::Event,
+        };
+    }
+    if let Some(detail) = members.detail.filter(|detail| first(detail) == Some(b'{'))
+        && members.detail_type
+        && members.source
+    {
+        inner.push(Inner::Value(detail));
+        return Shape::Envelope;
+    }
+    match members.array {
+        Some(array) if wraps(bytes, &array, members.array_is_first, members.only_metadata) => {
+            elements(bytes, array.start, inner);
+            Shape::Envelope
+        }
+        _ => Shape::Event,
+    }
+}
+
+/// An array of objects that comes first or beside metadata only. An empty one must be alone: an
+/// event may have an empty list called `records`.
+fn wraps(bytes: &[u8], array: &Range<usize>, is_first: bool, only_metadata: bool) -> bool {
+    match bytes.get(skip_whitespace(bytes, array.start + 1)) {
+        Some(b'{') => is_first || only_metadata,
+        Some(b']') => only_metadata,
+        _ => false,
+    }
+}
+
+fn read_members(bytes: &[u8], open: usize) -> Option<Members> {
+    let mut members = Members { only_metadata: true, ..Members::default() };
+    let mut first = true;
+    let mut at = skip_whitespace(bytes, open + 1);
+    while *bytes.get(at)? != b'}' {
+        let key_end = skip_value(bytes, at).ok()?;
+        let key = bytes.get(at + 1..key_end - 1)?;
+        at = skip_whitespace(bytes, key_end);
+        if *bytes.get(at)? != b':' {
+            return None;
+        }
+        at = skip_whitespace(bytes, at + 1);
+        let end = skip_value(bytes, at).ok()?;
+        members.note(key, bytes, at..end, first);
+        first = false;
+        at = skip_whitespace(bytes, end);
+        if bytes.get(at) == Some(&b',') {
+            at = skip_whitespace(bytes, at + 1);
+        }
+    }
+    Some(members)
+}
+
+impl Members {
+    fn note(&mut self, key: &[u8], bytes: &[u8], value: Range<usize>, first: bool) {
+        match key {
+            b"messageType" => self.message_type = Some(value),
+            b"logEvents" => self.log_events = Some(value),
+            b"detail" => self.detail = Some(value),
+            b"detail-type" => self.detail_type = true,
+            b"source" => self.source = true,
+            b"CloudTrailEvent" => self.event_text = Some(value),
+            _ if self.array.is_none() && is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
+                self.array = Some(value);
+                self.array_is_first = first;
+                return;
+            }
+            _ if is_metadata(key) => return,
+            _ => {}
+        }
+        self.only_metadata = false;
+    }
+}
+
+/// The elements of an array.
+fn elements(bytes: &[u8], open: usize, inner: &mut Vec<Inner>) {
+    each_element(bytes, open, |element| inner.push(element));
+}
+
+/// The messages of a CloudWatch Logs subscription; one that is not there is bad by itself.
+fn messages(bytes: &[u8], events: &Range<usize>, inner: &mut Vec<Inner>) -> Shape {
+    if bytes.get(events.start) != Some(&b'[') {
+        return Shape::Event;
+    }
+    each_element(bytes, events.start, |element| {
+        inner.push(match element {
+            Inner::Value(range) => match message(bytes, range.start) {
+                Some(text) => Inner::Text(text),
+                None => Inner::Bad(range, Cause::NotJson),
+            },
+            other => other,
+        });
+    });
+    Shape::Envelope
+}
+
+/// Where the string under `message` stands in one element of `logEvents`.
+fn message(bytes: &[u8], open: usize) -> Option<Range<usize>> {
+    if bytes.get(open) != Some(&b'{') {
+        return None;
+    }
+    let mut at = skip_whitespace(bytes, open + 1);
+    while *bytes.get(at)? != b'}' {
+        let key_end = skip_value(bytes, at).ok()?;
+        let is_message = bytes.get(at..key_end) == Some(b"\"message\"");
+        at = skip_whitespace(bytes, key_end);
+        if *bytes.get(at)? != b':' {
+            return None;
+        }
+        at = skip_whitespace(bytes, at + 1);
+        let end = skip_value(bytes, at).ok()?;
+        if is_message && bytes.get(at) == Some(&b'"') {
+            return Some(at..end);
+        }
+        at = skip_whitespace(bytes, end);
+        if bytes.get(at) == Some(&b',') {
+            at = skip_whitespace(bytes, at + 1);
+        }
+    }
+    None
+}
+
+/// Calls back with each element of an array that is whole; what follows a flaw is one bad thing.
+fn each_element(bytes: &[u8], open: usize, mut take: impl FnMut(Inner)) {
+    let mut at = skip_whitespace(bytes, open + 1);
+    loop {
+        match bytes.get(at) {
+            None | Some(b']') => return,
+            Some(b',') => at = skip_whitespace(bytes, at + 1),
+            Some(_) => match skip_value(bytes, at) {
+                Ok(end) => {
+                    take(Inner::Value(at..end));
+                    at = skip_whitespace(bytes, end);
+                }
+                Err(error) => return take(Inner::Bad(at..bytes.len(), Cause::from(&error))),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(text: &str) -> (Shape, Vec<String>) {
+        let mut inner = Vec::new();
+        let shape = open(text.as_bytes(), &mut inner);
+        let show = |inner: &Inner| match inner {
+            Inner::Value(range) => text[range.clone()].to_owned(),
+            Inner::Text(range) => format!("text {}", &text[range.clone()]),
+            Inner::Bad(range, cause) => format!("bad {} {}", cause.code(), &text[range.clone()]),
+        };
+        (shape, inner.iter().map(show).collect())
+    }
+
+    #[test]
+    fn every_envelope_is_opened() {
+        let cases: &[(&str, &[&str])] = &[
+            (r#"[{"a":1}, {"a":2}]"#, &[r#"{"a":1}"#, r#"{"a":2}"#]),
+            (r#"{"Records":[{"a":1}]}"#, &[r#"{"a":1}"#]),
+            (r#"{ "records" : [ {"a":1} , {"a":2} ] }"#, &[r#"{"a":1}"#, r#"{"a":2}"#]),
+            (r#"{"value":[{"a":1}],"nextLink":"x"}"#, &[r#"{"a":1}"#]),
+            (r#"{"@odata.context":"x","value":[{"a":1}]}"#, &[r#"{"a":1}"#]),
+            (r#"{"Events":[{"a":1}],"NextToken":"x"}"#, &[r#"{"a":1}"#]),
+            (r#"{"NextToken":"x","Events":[]}"#, &[]),
+            (r#"{"EventId":"x","CloudTrailEvent":"{\"a\":1}"}"#, &[r#"text "{\"a\":1}""#]),
+            (r#"{"version":"0","detail-type":"x","source":"aws.s3","detail":{"a":1}}"#, &[r#"{"a":1}"#]),
+            (r#"{"account":"1","detail":{"a":1},"detail-type":"x","source":"s"}"#, &[r#"{"a":1}"#]),
+            (
+                r#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","message":"{}"},{"id":"2"}]}"#,
+                &[r#"text "{}""#, r#"bad not_json {"id":"2"}"#],
+            ),
+            (r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}"#, &[]),
+            (r#"{"Records":[]}"#, &[]),
+            ("[]", &[]),
+        ];
+        for (text, expected) in cases {
+            let (shape, inner) = opened(text);
+            assert_eq!(shape, Shape::Envelope, "{text}");
+            assert_eq!(inner, *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_envelope_is_an_event() {
+        for text in [
+            r#"{"eventVersion":"1.08","Records":[{"a":1}]}"#,
+            r#"{"id":"x","Records":[{"a":1}]}"#,
+            r#"{"records":[1,2]}"#,
+            r#"{"records":[],"status":"ok"}"#,
+            r#"{"value":"x"}"#,
+            r#"{"source":"app","detail":{"a":1}}"#,
+            r#"{"detail-type":"x","source":"y","detail":"text"}"#,
+            r#"{"messageType":"OTHER","logEvents":[]}"#,
+            r#"{"EventId":4624,"EventTime":"x"}"#,
+            r#"{"CloudTrailEvent":null}"#,
+            r#"{"version":1,"broken" 2}"#,
+            "{}",
+        ] {
+            assert_eq!(opened(text), (Shape::Event, vec![]), "{text}");
+        }
+        for text in ["1", "null", "\"x\""] {
+            assert_eq!(opened(text).0, Shape::NotAnObject, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_streamed_array_is_known_as_soon_as_it_can_be() {
+        let whole = "{ \"Records\" : [ {";
+        assert_eq!(array_prefix(whole.as_bytes()), Prefix::Array(whole.len() - 1));
+        for cut in 0..whole.len() {
+            assert_eq!(array_prefix(&whole.as_bytes()[..cut]), Prefix::Unknown, "{}", &whole[..cut]);
+        }
+        for other in
+            ["{\"Records\":[]", "{\"Records\":{", "{\"eventVersion\":[{", "[", "{}", "{\"recordsX\":[{"]
+        {
+            assert_eq!(array_prefix(other.as_bytes()), Prefix::Other, "{other}");
+        }
+        assert_eq!(array_prefix(&vec![b' '; 1 << 20]), Prefix::Other);
+    }
+}

@@ -1,0 +1,291 @@
+//! A stream of bytes → events, one after the other, in constant memory.
+//!
+//! In: a reader of text. Out: [`Frame`]s, each the text of one event or the first bytes of something
+//! unreadable, with its line or record number. There are two ways to read an input, chosen by its
+//! beginning:
+//!
+//! - **lines**, where the first line is a whole JSON value and more follow. A line that cannot be
+//!   read is bad alone; reading goes on at the next one. Lines may be envelopes.
+//! - **a document**, for everything else: `{"Records":[…]}` and top-level arrays, whose elements are
+//!   streamed (5 GB need no more memory than 5 KB), pretty-printed objects, and objects one behind
+//!   the other. After something unreadable, reading goes on at the next place where an event can
+//!   begin: the next brace, or a brace at the beginning of a line.
+//!
+//! ```text
+//! {"eventName":"A"}⏎{"eventNa⏎{"eventName":"C"}⏎   lines:    event 1, bad line 2, event 3
+//! {"Records":[{"eventName":"A"},{"eventName":"B"}]} document: record 1, record 2
+//! ```
+//!
+//! Frames do not depend on the pieces in which the bytes arrive.
+
+mod decide;
+mod document;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::ops::Range;
+
+use virga_engine::json::string_text;
+
+use super::envelope::{Inner, Shape, open};
+use super::window::Window;
+use crate::limits::{MAX_ENVELOPE_LEVELS, MAX_EVENT_BYTES, MAX_QUARANTINED_BYTES, PROBE_BYTES};
+use crate::quarantine::Cause;
+
+/// Where a frame stands in its input; from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The line, in an input of lines.
+    pub line: Option<u64>,
+    /// The record, in a document, or in a line that holds several.
+    pub record: Option<u64>,
+}
+
+/// One event, or something unreadable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// The text of one JSON object.
+    Event {
+        /// The object, as it came.
+        text: &'a str,
+        /// Where it stands.
+        place: Place,
+    },
+    /// What could not be read.
+    Bad {
+        /// Its first bytes.
+        bytes: &'a [u8],
+        /// Why.
+        cause: Cause,
+        /// Where it stands.
+        place: Place,
+    },
+}
+
+/// The bounds of a framer; see [`crate::limits`] for the reasons.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameLimits {
+    /// Bytes of one event.
+    pub event_bytes: usize,
+    /// Bytes kept of what is unreadable.
+    pub kept_bytes: usize,
+    /// Bytes at the beginning that decide how to read.
+    pub probe_bytes: usize,
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self { event_bytes: MAX_EVENT_BYTES, kept_bytes: MAX_QUARANTINED_BYTES, probe_bytes: PROBE_BYTES }
+    }
+}
+
+/// Yields the frames of one input.
+pub struct Framer<R> {
+    window: Window<R>,
+    limits: FrameLimits,
+    state: State,
+    /// Held bytes that the current value takes; they are forgotten when its last piece is out.
+    spent: usize,
+    /// What is left of the current value, last first.
+    pieces: Vec<Piece>,
+    /// Events that stood in the current value as JSON strings, unescaped.
+    texts: String,
+    /// First bytes of something unreadable that the window no longer holds.
+    kept: Vec<u8>,
+    found: Vec<Inner>,
+    line: u64,
+    record: u64,
+    /// The current line holds several records.
+    numbered: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Lines,
+    Document(Inside),
+    Done,
+}
+
+/// Where in a document the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    Array,
+    ArrayOfObject,
+    RestOfObject,
+}
+
+#[derive(Debug, Clone)]
+struct Piece {
+    slice: Slice,
+    level: u8,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Value,
+    Text,
+    Bad(Cause),
+}
+
+#[derive(Debug, Clone)]
+enum Slice {
+    Window(Range<usize>),
+    Texts(Range<usize>),
+    Kept,
+}
+
+impl Slice {
+    /// The part of this slice that a range within it means.
+    fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::Window(whole) => Self::Window(whole.start + range.start..whole.start + range.end),
+            Self::Texts(whole) => Self::Texts(whole.start + range.start..whole.start + range.end),
+            Self::Kept => Self::Kept,
+        }
+    }
+}
+
+/// What to hand out next.
+enum Step {
+    Event(Slice),
+    Bad(Slice, Cause),
+}
+
+impl<R: Read> Framer<R> {
+    /// A framer with the usual bounds.
+    pub fn new(reader: R) -> Self {
+        Self::with_limits(reader, FrameLimits::default())
+    }
+
+    /// A framer with bounds of one's own.
+    pub fn with_limits(reader: R, limits: FrameLimits) -> Self {
+        Self {
+            window: Window::new(reader),
+            limits,
+            state: State::Start,
+            spent: 0,
+            pieces: Vec::new(),
+            texts: String::new(),
+            kept: Vec::new(),
+            found: Vec::new(),
+            line: 0,
+            record: 0,
+            numbered: false,
+        }
+    }
+
+    /// The next frame; `None` at the end of the input, however it ended.
+    ///
+    /// Not an `Iterator`: a frame borrows the framer's buffer, so that nothing is copied.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<Frame<'_>> {
+        let (step, place) = loop {
+            if let Some(piece) = self.pieces.pop() {
+                if let Some(step) = self.open_piece(piece) {
+                    break (step, self.number());
+                }
+                continue;
+            }
+            self.window.consume(std::mem::take(&mut self.spent));
+            self.texts.clear();
+            match self.state {
+                State::Start => self.state = self.decide(),
+                State::Lines => self.next_line(),
+                State::Document(inside) => self.next_in_document(inside),
+                State::Done => return None,
+            }
+        };
+        Some(self.frame(step, place))
+    }
+
+    fn frame(&self, step: Step, place: Place) -> Frame<'_> {
+        match step {
+            Step::Event(slice) => match simdutf8::basic::from_utf8(self.bytes(&slice)) {
+                Ok(text) => Frame::Event { text, place },
+                Err(_) => self.bad(&slice, Cause::InvalidUtf8, place),
+            },
+            Step::Bad(slice, cause) => self.bad(&slice, cause, place),
+        }
+    }
+
+    fn bad(&self, slice: &Slice, cause: Cause, place: Place) -> Frame<'_> {
+        let bytes = self.bytes(slice);
+        Frame::Bad { bytes: bytes.get(..self.limits.kept_bytes).unwrap_or(bytes), cause, place }
+    }
+
+    #[inline]
+    fn bytes(&self, slice: &Slice) -> &[u8] {
+        match slice {
+            Slice::Window(range) => self.window.held().get(range.clone()),
+            Slice::Texts(range) => self.texts.as_bytes().get(range.clone()),
+            Slice::Kept => Some(self.kept.as_slice()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The place of the frame that goes out now.
+    fn number(&mut self) -> Place {
+        self.record += 1;
+        match self.state {
+            State::Lines => Place { line: Some(self.line), record: self.numbered.then_some(self.record) },
+            _ => Place { line: None, record: Some(self.record) },
+        }
+    }
+
+    /// Opens one piece of the current value: an event goes out, an envelope becomes more pieces.
+    fn open_piece(&mut self, piece: Piece) -> Option<Step> {
+        let slice = match piece.form {
+            Form::Bad(cause) => return Some(Step::Bad(piece.slice, cause)),
+            Form::Value => piece.slice,
+            Form::Text => match self.unescape(&piece.slice) {
+                Ok(text) => text,
+                Err(cause) => return Some(Step::Bad(piece.slice, cause)),
+            },
+        };
+        if piece.level >= MAX_ENVELOPE_LEVELS {
+            return Some(Step::Event(slice));
+        }
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        let shape = open(self.bytes(&slice), &mut found);
+        self.numbered |= found.len() > 1;
+        self.pieces.extend(found.drain(..).rev().map(|inner| match inner {
+            Inner::Value(range) => Piece::new(slice.part(range), piece.level + 1, Form::Value),
+            Inner::Text(range) => Piece::new(slice.part(range), piece.level + 1, Form::Text),
+            Inner::Bad(range, cause) => Piece::new(slice.part(range), piece.level + 1, Form::Bad(cause)),
+        }));
+        self.found = found;
+        match shape {
+            Shape::Event => Some(Step::Event(slice)),
+            Shape::Envelope => None,
+            Shape::NotAnObject if matches!(piece.form, Form::Text) => Some(Step::Bad(slice, Cause::NotJson)),
+            Shape::NotAnObject => Some(Step::Bad(slice, Cause::NotAnObject)),
+        }
+    }
+
+    /// Unescapes an event that stands in its envelope as a JSON string.
+    fn unescape(&mut self, slice: &Slice) -> Result<Slice, Cause> {
+        let text = simdutf8::basic::from_utf8(self.bytes(slice)).map_err(|_| Cause::InvalidUtf8)?;
+        // owned, because it may itself stand among the texts, which grow now
+        let text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
+        let start = self.texts.len();
+        self.texts.push_str(&text);
+        Ok(Slice::Texts(start..self.texts.len()))
+    }
+
+    fn push(&mut self, range: Range<usize>, form: Form) {
+        self.pieces.push(Piece::new(Slice::Window(range), 0, form));
+    }
+}
+
+impl Piece {
+    fn new(slice: Slice, level: u8, form: Form) -> Self {
+        Self { slice, level, form }
+    }
+}

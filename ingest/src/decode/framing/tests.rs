@@ -1,0 +1,361 @@
+//! Frames, by input: what goes in, what comes out, and that the pieces in which it comes do not
+//! matter.
+
+use super::*;
+use proptest::prelude::*;
+use std::io;
+
+/// Gives bytes in pieces of a fixed size, then perhaps an error.
+struct Pieces<'a> {
+    bytes: &'a [u8],
+    size: usize,
+    error: Option<io::ErrorKind>,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.size.min(self.bytes.len()).min(buf.len());
+        if count == 0 {
+            return self.error.take().map_or(Ok(0), |kind| Err(kind.into()));
+        }
+        let (now, later) = self.bytes.split_at(count);
+        buf[..count].copy_from_slice(now);
+        self.bytes = later;
+        Ok(count)
+    }
+}
+
+fn show(framer: &mut Framer<impl Read>) -> Vec<String> {
+    let mut frames = Vec::new();
+    while let Some(frame) = framer.next() {
+        let number = |place: Place| match (place.line, place.record) {
+            (Some(line), Some(record)) => format!("{line}#{record}"),
+            (Some(line), None) => format!("{line}"),
+            (None, Some(record)) => format!("#{record}"),
+            (None, None) => "nowhere".to_owned(),
+        };
+        frames.push(match frame {
+            Frame::Event { text, place } => format!("{} {text}", number(place)),
+            Frame::Bad { bytes, cause, place } => {
+                format!("{} {}: {}", number(place), cause.code(), String::from_utf8_lossy(bytes))
+            }
+        });
+    }
+    assert_eq!(framer.next(), None, "an end is an end");
+    frames
+}
+
+fn frames(input: impl AsRef<[u8]>) -> Vec<String> {
+    let bytes = input.as_ref();
+    let whole = show(&mut Framer::new(bytes));
+    for size in [1, 7] {
+        let pieces = Pieces { bytes, size, error: None };
+        assert_eq!(show(&mut Framer::new(pieces)), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+const SMALL: FrameLimits = FrameLimits { event_bytes: 40, kept_bytes: 8, probe_bytes: 60 };
+
+fn small_frames(input: impl AsRef<[u8]>) -> Vec<String> {
+    show(&mut Framer::with_limits(input.as_ref(), SMALL))
+}
+
+#[test]
+fn lines() {
+    let cases: &[(&str, &[&str])] = &[
+        ("", &[]),
+        ("\n\n  \r\n", &[]),
+        ("\u{feff}", &[]),
+        ("{\"a\":1}", &["1 {\"a\":1}"]),
+        ("{\"a\":1}\n{\"a\":2}\n", &["1 {\"a\":1}", "2 {\"a\":2}"]),
+        ("\u{feff}{\"a\":1}\r\n\r\n  {\"a\":2}  \r\n", &["1 {\"a\":1}", "3 {\"a\":2}"]),
+        ("\n\n{\"a\":1}\n", &["3 {\"a\":1}"]),
+        // lines cut out of an array
+        ("{\"a\":1},\n{\"a\":2}\n", &["1 {\"a\":1}", "2 {\"a\":2}"]),
+    ];
+    for (input, expected) in cases {
+        assert_eq!(frames(input), *expected, "{input:?}");
+    }
+}
+
+#[test]
+fn a_broken_line_is_bad_alone() {
+    let input = "{\"a\":1}\n{\"a\":\nnot json\n\"text\"\n7\n{\"a\":2}\n{\"a\":[}\n";
+    assert_eq!(
+        frames(input),
+        [
+            "1 {\"a\":1}",
+            "2 cut_off: {\"a\":",
+            "3 not_json: not json",
+            "4 not_an_object: \"text\"",
+            "5 not_an_object: 7",
+            "6 {\"a\":2}",
+            // brackets only are counted here: what else is wrong is found when the event is read
+            "7 cut_off: {\"a\":[}",
+        ]
+    );
+}
+
+#[test]
+fn a_first_line_that_was_cut_off_does_not_make_a_document_of_the_rest() {
+    assert_eq!(
+        frames("{\"a\":1,\"b\n{\"a\":2}\n{\"a\":3}\n"),
+        ["1 cut_off: {\"a\":1,\"b", "2 {\"a\":2}", "3 {\"a\":3}"]
+    );
+    assert_eq!(frames("a,b,c\n{\"a\":2}\n"), ["1 not_json: a,b,c", "2 {\"a\":2}"]);
+}
+
+#[test]
+fn lines_may_be_envelopes() {
+    let input = concat!(
+        "{\"Records\":[{\"a\":1},{\"a\":2}]}\n",
+        "{\"a\":3}\n",
+        "{\"Records\":[]}\n",
+        "[{\"a\":4}]\n",
+        "{\"a\":5}{\"a\":6}\n",
+        "{\"records\":[{\"a\":7},8]}\n",
+    );
+    assert_eq!(
+        frames(input),
+        [
+            "1#1 {\"a\":1}",
+            "1#2 {\"a\":2}",
+            "2 {\"a\":3}",
+            "4 {\"a\":4}",
+            "5#1 {\"a\":5}",
+            "5#2 {\"a\":6}",
+            "6#1 {\"a\":7}",
+            "6#2 not_an_object: 8",
+        ]
+    );
+}
+
+#[test]
+fn documents() {
+    let two: &[&str] = &["#1 {\"a\":1}", "#2 {\"a\":2}"];
+    for input in [
+        "{\"Records\":[{\"a\":1},{\"a\":2}]}",
+        "{\"Records\":[{\"a\":1},{\"a\":2}]}\n",
+        "\u{feff} {\n  \"Records\": [\n    {\"a\":1},\n    {\"a\":2}\n  ]\n}\n",
+        "{\"records\":[{\"a\":1},{\"a\":2}]}",
+        "{\"value\":[{\"a\":1},{\"a\":2}],\"nextLink\":\"x\",\"count\":2}",
+        "{\"Events\":[{\"a\":1}],\"NextToken\":\"x\",\"Events\":[{\"a\":2}]}",
+        "[{\"a\":1},{\"a\":2}]",
+        "[\n{\"a\":1},\n{\"a\":2}\n]\n",
+        "[[{\"a\":1}],[{\"a\":2}]]",
+        "{\"a\":1}{\"a\":2}",
+        "{\"a\":1} {\"a\":2}\n",
+        "{\"Records\":[{\"a\":1}]}{\"Records\":[{\"a\":2}]}",
+        "[{\"Records\":[{\"a\":1}]},{\"a\":2}]",
+    ] {
+        assert_eq!(frames(input), two, "{input}");
+    }
+    assert_eq!(frames("{\n \"a\": 1\n}\n{\n \"a\": 2\n}\n"), ["#1 {\n \"a\": 1\n}", "#2 {\n \"a\": 2\n}"]);
+    assert_eq!(frames("[]"), [""; 0]);
+    assert_eq!(
+        frames("[1, \"x\", {\"a\":1}]"),
+        ["#1 not_an_object: 1", "#2 not_an_object: \"x\"", "#3 {\"a\":1}"]
+    );
+}
+
+#[test]
+fn events_held_as_text_are_unescaped() {
+    let lookup = r#"{"Events":[{"EventId":"x","EventName":"A","CloudTrailEvent":"{\"a\":\"\\u00e9\"}"},{"EventId":"y","CloudTrailEvent":"no"}]}"#;
+    assert_eq!(frames(lookup), ["#1 {\"a\":\"\\u00e9\"}", "#2 not_json: no"]);
+    let logs = r#"{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","subscriptionFilters":["f"],"logEvents":[{"id":"1","timestamp":1,"message":"{\"a\":1}"},{"id":"2","message":"REJECT OK"},{"id":"3","message":"{\"Records\":[{\"a\":2},{\"a\":3}]}"}]}"#;
+    assert_eq!(
+        frames(format!("{logs}\n{{\"messageType\":\"CONTROL_MESSAGE\",\"logEvents\":[]}}\n")),
+        ["1#1 {\"a\":1}", "1#2 not_json: REJECT OK", "1#3 {\"a\":2}", "1#4 {\"a\":3}"]
+    );
+    let bridge = r#"{"version":"0","id":"x","detail-type":"AWS API Call via CloudTrail","source":"aws.iam","detail":{"a":1}}"#;
+    assert_eq!(frames(format!("{bridge}\n{bridge}\n")), ["1 {\"a\":1}", "2 {\"a\":1}"]);
+}
+
+#[test]
+fn a_document_goes_on_after_what_is_broken() {
+    assert_eq!(
+        frames("{\"Records\":[{\"a\":1},oops {\"a\":2}]}"),
+        ["#1 {\"a\":1}", "#2 not_json: oops ", "#3 {\"a\":2}"]
+    );
+    // one record a line, one of them cut off
+    assert_eq!(
+        frames("[\n{\"a\":1},\n{\"a\":{\"b\":2\n,\n{\"a\":3}\n]\n"),
+        ["#1 {\"a\":1}", "#2 cut_off: {\"a\":{\"b\":2\n,", "#3 {\"a\":3}"]
+    );
+    assert_eq!(
+        frames("{\n \"a\": 1\n}\n{\n \"a\": {\n{\n \"a\": 3\n}\n"),
+        ["#1 {\n \"a\": 1\n}", "#2 cut_off: {\n \"a\": {", "#3 {\n \"a\": 3\n}"]
+    );
+    assert_eq!(frames("{\"Records\":[{\"a\":1},{\"a\":"), ["#1 {\"a\":1}", "#2 cut_off: {\"a\":"]);
+    assert_eq!(frames("{\"Records\":[{\"a\":1}"), ["#1 {\"a\":1}", "#2 cut_off: "]);
+}
+
+#[test]
+fn a_record_too_deep_is_bad_alone() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+    let expected = |number: &str| format!("{number} too_deep: {deep}");
+    assert_eq!(frames(format!("{{\"a\":1}}\n{deep}\n{{\"a\":2}}\n"))[1], expected("2"));
+    let document = frames(format!("{{\"Records\":[{{\"a\":1}},{deep},{{\"a\":2}}]}}"));
+    assert_eq!(document, ["#1 {\"a\":1}".to_owned(), expected("#2"), "#3 {\"a\":2}".to_owned()]);
+    assert_eq!(frames("[".repeat(1 << 16)).len(), 2, "the bomb, and the array that never closes");
+    assert_eq!(frames("{\"a\":".repeat(1 << 16)).len(), 1);
+}
+
+#[test]
+fn bad_bytes_take_their_record_only() {
+    let input = b"{\"a\":\"\xff\xfe\"}\n{\"a\":2}\n\x00\x00\x00\n{\"a\":4}\n";
+    let found = frames(input);
+    assert_eq!(found.len(), 4);
+    assert!(found[0].starts_with("1 invalid_utf8: "));
+    assert_eq!(found[1], "2 {\"a\":2}");
+    assert!(found[2].starts_with("3 not_json: \0"));
+    assert_eq!(found[3], "4 {\"a\":4}");
+    let found = frames(b"{\"Records\":[{\"a\":1},{\"a\":\"\xc3\"},{\"a\":3}]}");
+    assert!(found[1].starts_with("#2 invalid_utf8: "));
+    assert_eq!((&*found[0], &*found[2]), ("#1 {\"a\":1}", "#3 {\"a\":3}"));
+    let found = frames(b"{\"Records\":[{\"a\":1},{\"a\":\"\xc3\"}]}\n{\"a\":3}\n");
+    assert!(found[1].starts_with("1#2 invalid_utf8: "));
+}
+
+#[test]
+fn what_is_too_large_is_bad_alone_and_mostly_forgotten() {
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
+    for (input, expected) in [
+        (
+            format!("{{\"a\":1}}\n{large}\n{{\"a\":3}}\n"),
+            ["1 {\"a\":1}", "2 too_large: {\"a\":\"xx", "3 {\"a\":3}"],
+        ),
+        (
+            format!("[{{\"a\":1}},{large},{{\"a\":3}}]"),
+            ["#1 {\"a\":1}", "#2 too_large: {\"a\":\"xx", "#3 {\"a\":3}"],
+        ),
+        (
+            format!("{{\"a\":1}} {large} {{\"a\":3}}"),
+            ["#1 {\"a\":1}", "#2 too_large: {\"a\":\"xx", "#3 {\"a\":3}"],
+        ),
+    ] {
+        assert_eq!(small_frames(input.as_bytes()), expected, "{input}");
+    }
+    assert_eq!(small_frames(format!("{large}\n{{\"a\":2}}\n")), ["1 too_large: {\"a\":\"xx", "2 {\"a\":2}"]);
+    assert_eq!(small_frames(&large), ["1 too_large: {\"a\":\"xx"]);
+    assert_eq!(small_frames(" ".repeat(100)), ["1 too_large:         "]);
+    // an envelope larger than an event is streamed, however many events it holds
+    let many = vec!["{\"a\":1}"; 1000].join(",");
+    assert_eq!(small_frames(format!("{{\"Records\":[{many}]}}")).len(), 1000);
+    assert_eq!(small_frames(format!("[{many}]")).len(), 1000);
+}
+
+#[test]
+fn an_input_that_breaks_off_gives_what_it_has_and_one_entry() {
+    let broken = |bytes: &[u8]| {
+        let error = Some(io::ErrorKind::ConnectionReset);
+        show(&mut Framer::new(Pieces { bytes, size: 10, error }))
+    };
+    assert_eq!(broken(b"{\"a\":1}\n{\"a\""), ["1 {\"a\":1}", "2 read_failed: {\"a\""]);
+    assert_eq!(broken(b"{\"a\":1}\n{\"a\":2}\n"), ["1 {\"a\":1}", "2 {\"a\":2}", "3 read_failed: "]);
+    assert_eq!(broken(b"{\"Records\":[{\"a\":1},{\"a\""), ["#1 {\"a\":1}", "#2 read_failed: {\"a\""]);
+    assert_eq!(broken(b"{\"Records\":[{\"a\":1}"), ["#1 {\"a\":1}", "#2 read_failed: "]);
+    assert_eq!(broken(b""), ["1 read_failed: "]);
+}
+
+/// A line of 100 MB that exists nowhere, between two others.
+struct LongLine {
+    left: usize,
+    tail: &'static [u8],
+}
+
+impl Read for LongLine {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.left > 0 {
+            let count = buf.len().min(self.left);
+            buf[..count].fill(b'x');
+            self.left -= count;
+            return Ok(count);
+        }
+        self.tail.read(buf)
+    }
+}
+
+#[test]
+fn a_line_of_100_mb_is_never_held() {
+    let long = LongLine { left: 100 << 20, tail: b"\"}\n{\"a\":3}\n" };
+    let mut framer = Framer::new(b"{\"a\":1}\n{\"a\":\"".as_slice().chain(long));
+    let mut seen = Vec::new();
+    while let Some(frame) = framer.next() {
+        seen.push(match frame {
+            Frame::Event { text, place } => (text.len(), None, place.line),
+            Frame::Bad { bytes, cause, place } => (bytes.len(), Some(cause), place.line),
+        });
+    }
+    let too_large = (MAX_QUARANTINED_BYTES, Some(Cause::TooLarge), Some(2));
+    assert_eq!(seen, [(7, None, Some(1)), too_large, (7, None, Some(3))]);
+}
+
+#[test]
+fn envelopes_in_envelopes_have_an_end() {
+    let nested = (0..10).fold("{\"a\":1}".to_owned(), |inner, _| format!("{{\"Records\":[{inner}]}}"));
+    let found = frames(format!("{nested}\n{{}}\n"));
+    assert_eq!(found.len(), 2);
+    assert!(found[0].starts_with("1 {\"Records\""), "{}", found[0]);
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{\"a\":1}".to_owned()),
+        Just("{\"a\":\"x\\\"y{\",\"b\":[{},[]]}".to_owned()),
+        Just("{\"Records\":[".to_owned()),
+        Just("{\"Records\":[{\"a\":1},{\"b\":2}],\"x\":7}".to_owned()),
+        Just("{\"detail-type\":1,\"source\":2,\"detail\":{\"a\":1}}".to_owned()),
+        Just("{\"CloudTrailEvent\":\"{\\\"a\\\":1}\"}".to_owned()),
+        Just("{\n \"a\": {\n }\n}".to_owned()),
+        Just("\n".to_owned()),
+        Just("\r\n".to_owned()),
+        "[\\[\\]{},:\" ]{1,3}",
+        "[a-z0-9]{1,12}",
+        Just(format!("{{\"k\":\"{}\"}}", "v".repeat(50))),
+        Just("[[[[{".repeat(15)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn frames_do_not_depend_on_the_pieces_in_which_bytes_arrive(
+        fragments in proptest::collection::vec(fragment(), 0..14),
+        size in 1usize..9,
+        small in any::<bool>(),
+    ) {
+        let text = fragments.concat();
+        let limits = if small { SMALL } else { FrameLimits::default() };
+        let whole = show(&mut Framer::with_limits(text.as_bytes(), limits));
+        let pieces = Pieces { bytes: text.as_bytes(), size, error: None };
+        prop_assert_eq!(show(&mut Framer::with_limits(pieces, limits)), whole);
+    }
+
+    #[test]
+    fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        show(&mut Framer::with_limits(bytes.as_slice(), SMALL));
+    }
+
+    #[test]
+    fn events_written_in_any_way_are_all_read(values in proptest::collection::vec(0u32..1000, 1..30)) {
+        let events: Vec<String> = values.iter().map(|value| format!("{{\"a\":{value}}}")).collect();
+        for (text, numbered) in [
+            (events.join("\n"), "line"),
+            (format!("{{\"Records\":[{}]}}", events.join(",")), "record"),
+            (format!("[\n{}\n]", events.join(",\n")), "record"),
+        ] {
+            let mut framer = Framer::new(text.as_bytes());
+            for (number, event) in (1u64..).zip(&events) {
+                let place = match numbered {
+                    "line" => Place { line: Some(number), record: None },
+                    _ => Place { line: None, record: Some(number) },
+                };
+                prop_assert_eq!(framer.next(), Some(Frame::Event { text: event, place }));
+            }
+            prop_assert_eq!(framer.next(), None);
+        }
+    }
+}

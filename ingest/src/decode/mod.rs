@@ -1,0 +1,17 @@
+//! Bytes of one input → the events in it. Pure: over any `Read`, no files, no sockets.
+//!
+//! ```text
+//! reader ──▶ compression (gzip, zstd, plain; capped) ──▶ framing (lines or document) ──▶ frames
+//!                                                           └── envelope (what wraps events)
+//! ```
+//!
+//! What is read is recognised by its bytes, never by its name: objects are renamed, and a
+//! `.json.gz` that a tool has unpacked is still worth reading.
+
+mod compression;
+mod envelope;
+mod framing;
+mod window;
+
+pub use compression::{Decompressor, ExpansionLimits, StreamFault};
+pub use framing::{Frame, FrameLimits, Framer, Place};

@@ -1,0 +1,103 @@
+//! The stretch of an input that is held in memory: it slides, grows to a bound, and forgets.
+//!
+//! In: a reader. Out: the held bytes. Whoever frames asks for more, and says what is done with. The
+//! first failed read ends the input; its cause is kept for whoever reports the end.
+
+use std::io::{ErrorKind, Read};
+
+use super::compression::StreamFault;
+use crate::limits::READ_BYTES;
+use crate::quarantine::Cause;
+
+pub(super) struct Window<R> {
+    reader: R,
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    ended: bool,
+    fault: Option<Cause>,
+}
+
+impl<R: Read> Window<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, buf: Vec::new(), start: 0, end: 0, ended: false, fault: None }
+    }
+
+    /// The held bytes.
+    #[inline]
+    pub(super) fn held(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Nothing more will come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Why the input ended before its end: given once.
+    pub(super) fn take_fault(&mut self) -> Option<Cause> {
+        self.fault.take()
+    }
+
+    /// Forgets the first `count` held bytes.
+    #[inline]
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Reads more; `false` where there is no more.
+    pub(super) fn fill(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        self.make_room();
+        loop {
+            // never more at once, so that what is read next is still in the processor's cache
+            let free = self.buf.get_mut(self.end..self.end + READ_BYTES).unwrap_or_default();
+            match self.reader.read(free) {
+                Ok(0) => {
+                    self.ended = true;
+                    return false;
+                }
+                Ok(read) => {
+                    self.end = (self.end + read).min(self.buf.len());
+                    return true;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.fault = Some(StreamFault::cause(&error));
+                    self.ended = true;
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Reads until that many bytes are held; `false` where nothing more came at all.
+    pub(super) fn fill_to(&mut self, count: usize) -> bool {
+        let before = self.end - self.start;
+        while self.end - self.start < count && self.fill() {}
+        self.end - self.start > before
+    }
+
+    /// Moves what is held to the front where that is cheap, and grows where it is not.
+    fn make_room(&mut self) {
+        let held = self.end - self.start;
+        if self.buf.len() - self.end >= READ_BYTES {
+            return;
+        }
+        if self.start > 0 {
+            self.buf.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = held;
+        }
+        if self.buf.len() - held < READ_BYTES {
+            let grown = (self.buf.len() * 2).max(held + READ_BYTES);
+            self.buf.resize(grown, 0);
+        }
+    }
+}

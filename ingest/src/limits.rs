@@ -1,0 +1,51 @@
+//! Every bound of reading, in one place, each with its reason and what happens beyond it.
+
+/// Bytes of one event, and of one envelope that is not streamed. CloudTrail's own bound is 256 KB
+/// an event and Azure's 1 MB; beyond this the event goes to quarantine and the next one is read.
+pub const MAX_EVENT_BYTES: usize = 16 << 20;
+
+/// Bytes of an unreadable record that quarantine keeps: enough to recognise it. The rest is
+/// dropped, so that a line of 100 MB costs no memory.
+pub const MAX_QUARANTINED_BYTES: usize = 64 << 10;
+
+/// Bytes at the beginning of an input among which the first line is looked for, before an array of
+/// records is read as one document. Longer first lines lose nothing but their line numbers.
+pub const PROBE_BYTES: usize = 1 << 20;
+
+/// Bytes among which `{"Records":[{` must stand for its records to be streamed. Beyond this the
+/// object is read whole, within [`MAX_EVENT_BYTES`].
+pub const MAX_PREFIX_BYTES: usize = 4 << 10;
+
+/// Bytes asked from an input at a time: large enough that decompression runs in long strides,
+/// small enough that many inputs can be open at once.
+pub const READ_BYTES: usize = 128 << 10;
+
+/// Envelopes within envelopes (an EventBridge event in a CloudWatch message in an array). What is
+/// still an envelope below is taken as an event.
+pub const MAX_ENVELOPE_LEVELS: u8 = 4;
+
+/// Bytes that one compressed input may expand to: a stream that never ends must not be read for
+/// ever. Beyond this the input is given up with a quarantined entry.
+pub const MAX_EXPANDED_BYTES: u64 = 1 << 40;
+
+/// How many times its size a compressed input may expand to. Audit logs reach 10 to 60; only text
+/// made to do so goes beyond (deflate's own end is 1,032). Beyond this the input is given up with
+/// a quarantined entry.
+pub const MAX_EXPANSION: u64 = 1_000;
+
+/// Expanded bytes below which [`MAX_EXPANSION`] is not asked: a small log of equal lines is no bomb.
+pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
+
+/// Folders within folders. S3 layouts have about ten; beyond this the folder is reported and left.
+pub const MAX_FOLDER_DEPTH: usize = 64;
+
+/// Events of one batch, unless the caller says otherwise: columns long enough for the engine to run
+/// over, short enough to stay in the processor's cache.
+pub const BATCH_ROWS: usize = 8_192;
+
+/// Bytes of one batch, unless the caller says otherwise; a batch ends with the row that reaches it.
+pub const BATCH_BYTES: usize = 16 << 20;
+
+/// Grants named for one event: a policy may multiply principals by actions. The list ends here;
+/// whether any grant is public or external is decided on all of them.
+pub const MAX_GRANTS: usize = 256;

@@ -1,0 +1,457 @@
+//! What a change of policy grants, and to whom.
+//!
+//! In: the request parameters in which policies, ACLs, shares and permissions stand, as objects, as
+//! JSON in a string, or URL-encoded. Out: `ADD|<principal>|<action>` for each, and whether one is to
+//! everyone or to another account. Sigma can say neither "the same statement allows and names", nor
+//! look into JSON held in a string; so it is derived here, once.
+//!
+//! | request | principal | action |
+//! |---|---|---|
+//! | policy of a resource (bucket, key, trust, repository, secret, …) | as the Allow statement names it | each action |
+//! | policy of an identity (it names no principal) | `user/…`, `role/…`, `group/…`, or the policy itself | each action |
+//! | `AttachUserPolicy` and its kin | the same | the policy's ARN |
+//! | S3 ACL | `*` (AllUsers), `AuthenticatedUsers`, or the grantee | the permission |
+//! | `ModifySnapshotAttribute`, `ModifyImageAttribute` and their RDS kin | `*` or the account | the attribute |
+//! | `AddPermission` of Lambda, SNS, SQS; KMS `CreateGrant` | the principal | the action |
+//!
+//! What is everyone's by its principal but narrowed by a condition (this organisation, this account,
+//! this source) is listed, and not called public. A failed call is derived too: what it tried.
+
+use std::borrow::Cow;
+
+use virga_engine::event::ColumnValue;
+use virga_engine::json::{Value, parse};
+
+use super::Inputs;
+use super::action::service_of;
+use crate::limits::MAX_GRANTS;
+
+pub(super) const INPUTS: &[&str] = &[
+    "eventSource",
+    "eventName",
+    "recipientAccountId",
+    "userIdentity.accountId",
+    "readOnly",
+    "requestParameters",
+];
+
+const SOURCE: usize = 0;
+const NAME: usize = 1;
+const ACCOUNT: usize = 2;
+const CALLER_ACCOUNT: usize = 3;
+const READ_ONLY: usize = 4;
+const REQUEST: usize = 5;
+
+/// Parameters that hold a policy document.
+const POLICIES: &[&str] = &[
+    "policyDocument",
+    "assumeRolePolicyDocument",
+    "bucketPolicy",
+    "policy",
+    "policyText",
+    "resourcePolicy",
+    "keyPolicy",
+];
+
+/// Condition keys that tie a statement to someone or somewhere known. After AWS's own definition of
+/// "public" for S3 block public access.
+const NARROWING_KEYS: &[&str] = &[
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceowner",
+    "aws:sourceorgid",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:sourceip",
+    "aws:userid",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "kms:calleraccount",
+];
+
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+/// All that one request grants.
+#[derive(Default)]
+struct Grants {
+    list: Vec<String>,
+    any: bool,
+    public: bool,
+    /// Accounts that something is granted to.
+    accounts: Vec<String>,
+}
+
+pub(super) fn grants(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    read(inputs).map(|grants| ColumnValue::List(grants.list))
+}
+
+pub(super) fn public(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    read(inputs).map(|grants| ColumnValue::Bool(grants.public))
+}
+
+/// A grant to an account other than the event's own. Where the event does not say whose it is, that
+/// cannot be known of any account.
+pub(super) fn external(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let grants = read(inputs)?;
+    if grants.accounts.is_empty() {
+        return Some(ColumnValue::Bool(false));
+    }
+    let own = inputs.scalar(ACCOUNT).or_else(|| inputs.scalar(CALLER_ACCOUNT))?;
+    Some(ColumnValue::Bool(grants.accounts.iter().any(|account| *account != own)))
+}
+
+fn read(inputs: &Inputs<'_>) -> Option<Grants> {
+    if inputs.flag(READ_ONLY) == Some(true) {
+        return None;
+    }
+    let request = inputs.text(REQUEST).filter(|request| request.starts_with('{'))?;
+    if !may_grant(request) {
+        return None;
+    }
+    let Ok(Value::Object(request)) = parse(request) else { return None };
+    let source = inputs.string(SOURCE).unwrap_or_default();
+    let name = inputs.string(NAME).unwrap_or_default();
+    let mut grants = Grants::default();
+    grants.read_policies(&request);
+    grants.read_attached(&name, &request);
+    grants.read_acl(&request);
+    grants.read_shares(&request);
+    grants.read_permissions(service_of(&source), &name, &request);
+    grants.any.then_some(grants)
+}
+
+/// Whether a request's text holds any word without which it grants nothing: most are ruled out so.
+fn may_grant(request: &str) -> bool {
+    let words = [
+        "olicy",
+        "ermission",
+        "acl",
+        "AccessControl",
+        "rincipal",
+        "x-amz-grant",
+        "valuesToAdd",
+        "aWSAccountId",
+    ];
+    words.iter().any(|word| memchr::memmem::find(request.as_bytes(), word.as_bytes()).is_some())
+}
+
+impl Grants {
+    fn add(&mut self, principal: &str, action: &str) {
+        self.any = true;
+        if self.list.len() < MAX_GRANTS {
+            self.list.push(format!("ADD|{principal}|{action}"));
+        }
+    }
+
+    /// Policy documents, of resources and of identities.
+    fn read_policies(&mut self, request: &Members<'_>) {
+        for (key, value) in request {
+            if !POLICIES.iter().any(|policy| key.eq_ignore_ascii_case(policy)) {
+                continue;
+            }
+            match value {
+                Value::Object(_) => self.read_document(value, request),
+                Value::String(text) => {
+                    let text =
+                        if text.trim_start().starts_with('%') { url_decoded(text) } else { text.to_string() };
+                    if let Ok(document) = parse(text.trim()) {
+                        self.read_document(&document, request);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn read_document(&mut self, document: &Value<'_>, request: &Members<'_>) {
+        for statement in get(document, "Statement").map(items).unwrap_or_default() {
+            let allows =
+                get(statement, "Effect").and_then(string).is_some_and(|e| e.eq_ignore_ascii_case("Allow"));
+            if allows {
+                self.read_statement(statement, request);
+            }
+        }
+    }
+
+    fn read_statement(&mut self, statement: &Value<'_>, request: &Members<'_>) {
+        let narrowed = get(statement, "Condition").is_some_and(narrows);
+        let actions = actions(statement);
+        for principal in principals(statement, request) {
+            if principal.is_everyone {
+                self.public |= !narrowed;
+            } else if let Some(account) = account_of(&principal.name) {
+                self.accounts.push(account.to_owned());
+            }
+            for action in &actions {
+                self.add(&principal.name, action);
+            }
+        }
+    }
+
+    /// `AttachUserPolicy`, `AttachRolePolicy`, `AttachGroupPolicy`.
+    fn read_attached(&mut self, name: &str, request: &Members<'_>) {
+        if name.starts_with("Attach")
+            && name.ends_with("Policy")
+            && let Some(policy) = member(request, "policyArn").and_then(string)
+        {
+            self.add(&holder(request), policy);
+        }
+    }
+
+    /// S3 ACLs: canned, in headers, or as a document.
+    fn read_acl(&mut self, request: &Members<'_>) {
+        for canned in
+            member(request, "x-amz-acl").map(items).unwrap_or_default().into_iter().filter_map(string)
+        {
+            match canned {
+                "public-read" => self.everyone("*", "READ"),
+                "public-read-write" => {
+                    self.everyone("*", "READ");
+                    self.everyone("*", "WRITE");
+                }
+                "authenticated-read" => self.everyone("AuthenticatedUsers", "READ"),
+                _ => {}
+            }
+        }
+        for (key, value) in request {
+            if let Some(permission) = key.strip_prefix("x-amz-grant-") {
+                let permission = permission.to_uppercase().replace('-', "_");
+                items(value).into_iter().filter_map(string).for_each(|to| self.read_group(to, &permission));
+            }
+        }
+        let list = member(request, "AccessControlPolicy").and_then(|policy| get(policy, "AccessControlList"));
+        for grant in list.and_then(|list| get(list, "Grant")).map(items).unwrap_or_default() {
+            let permission = get(grant, "Permission").and_then(string).unwrap_or("*");
+            let Some(grantee) = get(grant, "Grantee") else { continue };
+            match (get(grantee, "URI").and_then(string), get(grantee, "ID").and_then(string)) {
+                (Some(uri), _) => self.read_group(uri, permission),
+                (None, Some(id)) => self.add(id, permission),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// A predefined group of S3, by its URI.
+    fn read_group(&mut self, uri: &str, permission: &str) {
+        if uri.contains("groups/global/AllUsers") {
+            self.everyone("*", permission);
+        } else if uri.contains("groups/global/AuthenticatedUsers") {
+            self.everyone("AuthenticatedUsers", permission);
+        }
+    }
+
+    fn everyone(&mut self, principal: &str, action: &str) {
+        self.public = true;
+        self.add(principal, action);
+    }
+
+    /// Snapshots and images that are shared: EC2's `add` lists, RDS's `valuesToAdd`.
+    fn read_shares(&mut self, request: &Members<'_>) {
+        for attribute in ["createVolumePermission", "launchPermission"] {
+            let added = member(request, attribute).and_then(|change| get(change, "add"));
+            for item in added.and_then(|add| get(add, "items")).map(items).unwrap_or_default() {
+                if get(item, "group").and_then(string) == Some("all") {
+                    self.everyone("*", attribute);
+                } else if let Some(account) = get(item, "userId").and_then(scalar) {
+                    self.account(account, attribute);
+                } else if let Some(other) = get(item, "organizationArn")
+                    .or_else(|| get(item, "organizationalUnitArn"))
+                    .and_then(string)
+                {
+                    self.add(other, attribute);
+                }
+            }
+        }
+        let attribute = member(request, "attributeName").and_then(string).unwrap_or("restore");
+        for value in
+            member(request, "valuesToAdd").map(items).unwrap_or_default().into_iter().filter_map(scalar)
+        {
+            match value {
+                "all" => self.everyone("*", attribute),
+                account => self.account(account, attribute),
+            }
+        }
+    }
+
+    /// `AddPermission` of Lambda (also of its layers), SNS and SQS, and `CreateGrant` of KMS.
+    fn read_permissions(&mut self, service: &str, name: &str, request: &Members<'_>) {
+        if name.starts_with("AddPermission") || name.starts_with("AddLayerVersionPermission") {
+            let narrowed = ["principalOrgID", "organizationId", "sourceAccount", "sourceArn"]
+                .iter()
+                .any(|key| member(request, key).and_then(string).is_some_and(|value| !value.is_empty()));
+            let action = member(request, "action").and_then(string).unwrap_or("*");
+            match member(request, "principal").and_then(scalar) {
+                Some("*") if narrowed => self.add("*", action),
+                Some("*") => self.everyone("*", action),
+                Some(principal) => self.account(principal, action),
+                None => {}
+            }
+            self.read_queue_permissions(request);
+        }
+        if service == "kms"
+            && name == "CreateGrant"
+            && let Some(grantee) = member(request, "granteePrincipal").and_then(string)
+        {
+            for operation in
+                member(request, "operations").map(items).unwrap_or_default().into_iter().filter_map(string)
+            {
+                self.account(grantee, &format!("kms:{operation}"));
+            }
+        }
+    }
+
+    /// SNS and SQS name accounts and actions in lists.
+    fn read_queue_permissions(&mut self, request: &Members<'_>) {
+        let list =
+            |keys: [&str; 2]| keys.iter().find_map(|key| member(request, key)).map(items).unwrap_or_default();
+        let actions: Vec<&str> = list(["actionName", "actions"]).into_iter().filter_map(string).collect();
+        for account in list(["aWSAccountId", "aWSAccountIds"]).into_iter().filter_map(scalar) {
+            for action in &actions {
+                match account {
+                    "*" => self.everyone("*", action),
+                    account => self.account(account, action),
+                }
+            }
+        }
+    }
+
+    fn account(&mut self, principal: &str, action: &str) {
+        if let Some(account) = account_of(principal) {
+            self.accounts.push(account.to_owned());
+        }
+        self.add(principal, action);
+    }
+}
+
+struct Principal {
+    name: String,
+    is_everyone: bool,
+}
+
+/// Whom a statement names; a statement that names nobody belongs to an identity's own policy.
+fn principals(statement: &Value<'_>, request: &Members<'_>) -> Vec<Principal> {
+    let named = |name: &str| Principal { name: name.to_owned(), is_everyone: name == "*" };
+    match (get(statement, "Principal"), get(statement, "NotPrincipal")) {
+        (Some(Value::String(name)), _) => vec![named(name)],
+        (Some(Value::Object(kinds)), _) => {
+            kinds.iter().flat_map(|(_, names)| items(names)).filter_map(scalar).map(named).collect()
+        }
+        (Some(_), _) => Vec::new(),
+        // allowed to all but a few
+        (None, Some(_)) => vec![named("*")],
+        (None, None) => vec![Principal { name: holder(request), is_everyone: false }],
+    }
+}
+
+/// The identity that a policy without principals is put on.
+fn holder(request: &Members<'_>) -> String {
+    for (key, kind) in
+        [("userName", "user"), ("roleName", "role"), ("groupName", "group"), ("policyName", "policy")]
+    {
+        if let Some(name) = member(request, key).and_then(string) {
+            return format!("{kind}/{name}");
+        }
+    }
+    member(request, "policyArn").and_then(string).unwrap_or("policy").to_owned()
+}
+
+fn actions<'v>(statement: &'v Value<'_>) -> Vec<Cow<'v, str>> {
+    if let Some(actions) = get(statement, "Action") {
+        return items(actions).into_iter().filter_map(string).map(Cow::Borrowed).collect();
+    }
+    let all_but = get(statement, "NotAction").map(items).unwrap_or_default();
+    all_but.into_iter().filter_map(string).map(|action| Cow::Owned(format!("!{action}"))).collect()
+}
+
+/// Whether a condition ties its statement to someone or somewhere known.
+fn narrows(condition: &Value<'_>) -> bool {
+    let Value::Object(operators) = condition else { return false };
+    operators.iter().any(|(operator, tests)| {
+        let operator = operator.to_lowercase();
+        let operator = operator.trim_start_matches("foranyvalue:").trim_start_matches("forallvalues:");
+        let positive =
+            ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"];
+        let Value::Object(tests) = tests else { return false };
+        positive.contains(&operator)
+            && tests.iter().any(|(key, values)| {
+                NARROWING_KEYS.contains(&key.to_lowercase().as_str())
+                    && !items(values).iter().any(|v| is_open(v))
+            })
+    })
+}
+
+/// A value of a condition that lets everything through.
+fn is_open(value: &Value<'_>) -> bool {
+    matches!(scalar(value), Some("*" | "0.0.0.0/0" | "::/0"))
+}
+
+/// The account that a principal belongs to: an account id, or the account of an IAM or STS name.
+fn account_of(principal: &str) -> Option<&str> {
+    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if is_account(principal) {
+        return Some(principal);
+    }
+    let mut parts = principal.strip_prefix("arn:")?.split(':');
+    let (_, service, _, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    (matches!(service, "iam" | "sts") && is_account(account)).then_some(account)
+}
+
+fn member<'v, 'a>(members: &'v Members<'a>, key: &str) -> Option<&'v Value<'a>> {
+    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+}
+
+fn get<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Value<'a>> {
+    match value {
+        Value::Object(members) => member(members, key),
+        _ => None,
+    }
+}
+
+/// A value that may be one thing or a list of things.
+fn items<'v, 'a>(value: &'v Value<'a>) -> Vec<&'v Value<'a>> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn scalar<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// RFC 3986 percent-decoding; what is not UTF-8 afterwards is replaced.
+fn url_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                out.push(decoded);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}

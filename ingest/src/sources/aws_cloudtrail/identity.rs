@@ -1,0 +1,128 @@
+//! Who acted, with which credential.
+//!
+//! In: `userIdentity` in its forms (IAMUser, AssumedRole, Root, FederatedUser, AWSService, AWSAccount,
+//! IdentityCenterUser, none at all). Out: the *principal*, which for a role is the role and never the
+//! session, so that history groups by it; the session and the credential in columns of their own.
+
+use std::borrow::Cow;
+
+use virga_engine::event::ColumnValue;
+
+use super::{Inputs, text};
+
+pub(super) const PRINCIPAL_INPUTS: &[&str] = &[
+    "userIdentity.sessionContext.sessionIssuer.arn",
+    "userIdentity.arn",
+    "userIdentity.principalId",
+    "userIdentity.onBehalfOf.userId",
+    "userIdentity.invokedBy",
+    "userIdentity.accountId",
+];
+
+pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    text(principal_of(inputs, 0)?)
+}
+
+/// The principal, from [`PRINCIPAL_INPUTS`] that begin at an input.
+fn principal_of<'a>(inputs: &Inputs<'a>, at: usize) -> Option<Cow<'a, str>> {
+    if let Some(issuer) = inputs.string(at) {
+        return Some(issuer);
+    }
+    if let Some(arn) = inputs.string(at + 1) {
+        return Some(role_of_session(&arn).map_or(arn, Cow::Owned));
+    }
+    if let Some(id) = inputs.string(at + 2) {
+        // AROA…:session names a role's session
+        return Some(match id.split_once(':') {
+            Some((role, _)) if role.starts_with("AROA") => Cow::Owned(role.to_owned()),
+            _ => id,
+        });
+    }
+    (3..6).find_map(|input| inputs.scalar(at + input))
+}
+
+/// `arn:aws:sts::111122223333:assumed-role/Name/session` → `arn:aws:iam::111122223333:role/Name`.
+/// The path of a role is not in the session's name and so is missing here.
+fn role_of_session(arn: &str) -> Option<String> {
+    let (prefix, rest) = arn.split_once(":sts::")?;
+    let (account, name) = rest.split_once(":assumed-role/")?;
+    let (role, _) = name.split_once('/')?;
+    Some(format!("{prefix}:iam::{account}:role/{role}"))
+}
+
+pub(super) const NAME_INPUTS: &[&str] =
+    &["userIdentity.userName", "userIdentity.sessionContext.sessionIssuer.userName", "userIdentity.arn"];
+
+pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    if let Some(name) = inputs.string(0).or_else(|| inputs.string(1)) {
+        return text(name);
+    }
+    let arn = inputs.string(2)?;
+    let role = role_of_session(&arn);
+    let arn = role.as_deref().unwrap_or(&arn);
+    // arn:…:user/path/Name, arn:…:role/Name; not arn:…:root
+    text(arn.rsplit_once('/')?.1)
+}
+
+pub(super) const SESSION_INPUTS: &[&str] = &["userIdentity.principalId", "userIdentity.arn"];
+
+pub(super) fn session_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    if let Some(id) = inputs.string(0)
+        && let Some((_, session)) = id.split_once(':')
+        && !session.is_empty()
+    {
+        return text(session);
+    }
+    let arn = inputs.string(1)?;
+    text(arn.split_once(":assumed-role/")?.1.split_once('/')?.1)
+}
+
+/// A temporary credential is a session: its key id begins with `ASIA`.
+pub(super) fn session_id(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    text(inputs.string(0).filter(|key| key.starts_with("ASIA"))?)
+}
+
+pub(super) const CREDENTIAL_INPUTS: &[&str] = &[
+    "additionalEventData.callWithBearerToken",
+    "userIdentity.accessKeyId",
+    "userIdentity.sessionContext.sessionIssuer.arn",
+    "userIdentity.arn",
+    "userIdentity.principalId",
+    "userIdentity.onBehalfOf.userId",
+    "userIdentity.invokedBy",
+    "userIdentity.accountId",
+];
+
+/// A call with a bearer token names no key; such a key belongs to one principal, which stands for it.
+pub(super) fn credential_id(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    if inputs.flag(0) == Some(true) {
+        return text(principal_of(inputs, 2)?);
+    }
+    text(inputs.string(1)?)
+}
+
+pub(super) const KIND_INPUTS: &[&str] =
+    &["additionalEventData.callWithBearerToken", "userIdentity.accessKeyId"];
+
+pub(super) fn credential_kind(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    if inputs.flag(0) == Some(true) {
+        return text("bearer_api_key");
+    }
+    match inputs.string(1)?.get(..4)? {
+        "AKIA" => text("long_lived"),
+        "ASIA" => text("temporary"),
+        _ => None,
+    }
+}
+
+pub(super) const MFA_INPUTS: &[&str] =
+    &["additionalEventData.MFAUsed", "userIdentity.sessionContext.attributes.mfaAuthenticated"];
+
+pub(super) fn mfa(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let at_login = inputs.string(0).and_then(|used| match used.as_ref() {
+        "Yes" => Some(true),
+        "No" => Some(false),
+        _ => None,
+    });
+    at_login.or_else(|| inputs.flag(1)).map(ColumnValue::Bool)
+}

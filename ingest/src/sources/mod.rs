@@ -1,0 +1,227 @@
+//! Log sources: one folder each, and one line in [`SOURCES`].
+//!
+//! A source is data, not code that runs: where the event time and the natural id stand, which Sigma
+//! log sources it serves, how to recognise one of its events, and its *derivations*, each a canonical
+//! column with the paths that it is derived from and a pure function. The [`Normaliser`] does the
+//! rest for all of them, and computes only what a rule asks for.
+//!
+//! ```text
+//! frame text ──▶ Normaliser (one projection: native fields + time + id + inputs of derivations)
+//!                    ├── native field present       ──▶ its JSON text, as it came
+//!                    └── absent, and a column's name ──▶ the derivation's value, as JSON
+//! ```
+//!
+//! To add a source: a folder with a `SourceDef`, and a line below.
+
+pub mod aws_cloudtrail;
+pub mod generic;
+pub mod net;
+mod normalise;
+pub mod time;
+
+use std::borrow::Cow;
+
+use virga_engine::event::{Alias, Column, ColumnValue, LogsourceMapping, SourceSpec};
+use virga_engine::json::{Cells, string_text};
+
+pub use normalise::{Arrival, Describer, Normaliser, Outcome, recognise};
+
+/// Every log source. `auto` gives an event to the first that recognises it; the last recognises all.
+pub static SOURCES: &[&SourceDef] = &[&aws_cloudtrail::SOURCE, &generic::SOURCE];
+
+/// The source of that name.
+pub fn source(name: &str) -> Option<&'static SourceDef> {
+    SOURCES.iter().find(|source| source.name == name).copied()
+}
+
+/// What is known of a log source.
+#[derive(Debug)]
+pub struct SourceDef {
+    /// Its name, for example `aws.cloudtrail`.
+    pub name: &'static str,
+    /// What it is.
+    pub description: &'static str,
+    /// The Sigma log sources that it serves.
+    pub logsources: &'static [Logsource],
+    /// Names under which public rules know its fields, and where their values really stand.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// What `recognise` looks at.
+    pub recognised_by: &'static [&'static str],
+    /// Whether an event is this source's.
+    pub recognise: fn(&Inputs<'_>) -> bool,
+    /// Where the event time stands: the first of these that holds a time.
+    pub time_paths: &'static [&'static str],
+    /// Where the natural id stands, if the source has one: the first of these that holds a text.
+    pub id_paths: &'static [&'static str],
+    /// The canonical columns that it has.
+    pub derivations: &'static [Derivation],
+}
+
+/// A Sigma log source, as far as it is defined.
+#[derive(Debug, Clone, Copy)]
+pub struct Logsource {
+    /// `product`
+    pub product: Option<&'static str>,
+    /// `service`
+    pub service: Option<&'static str>,
+    /// `category`
+    pub category: Option<&'static str>,
+    /// Its rules see canonical columns only.
+    pub canonical_only: bool,
+}
+
+/// `cloud/normalized`: every source serves it with its canonical columns.
+pub const CLOUD_NORMALIZED: Logsource =
+    Logsource { product: Some("cloud"), service: Some("normalized"), category: None, canonical_only: true };
+
+/// How a canonical column is derived.
+pub struct Derivation {
+    /// The column's name.
+    pub column: &'static str,
+    /// The paths that it is derived from.
+    pub inputs: &'static [&'static str],
+    /// The derivation: the same inputs give the same value.
+    pub derive: fn(&Inputs<'_>) -> Option<ColumnValue>,
+}
+
+impl std::fmt::Debug for Derivation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Derivation").field("column", &self.column).field("inputs", &self.inputs).finish()
+    }
+}
+
+impl SourceDef {
+    /// What the engine needs to know of it.
+    pub fn spec(&self) -> SourceSpec {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let mapping = |logsource: &Logsource| LogsourceMapping {
+            product: owned(logsource.product),
+            service: owned(logsource.service),
+            category: owned(logsource.category),
+            canonical_only: logsource.canonical_only,
+        };
+        let alias = |&(field, path): &(&str, &str)| Alias { field: field.to_owned(), path: path.to_owned() };
+        SourceSpec {
+            name: self.name.to_owned(),
+            logsources: self.logsources.iter().map(mapping).collect(),
+            all_logsources: false,
+            aliases: self.aliases.iter().map(alias).collect(),
+            columns: self.derivations.iter().map(|derivation| derivation.column.to_owned()).collect(),
+        }
+    }
+
+    /// The derivation of a canonical column, if the source has it.
+    pub fn derivation(&self, column: &Column) -> Option<&'static Derivation>
+    where
+        Self: 'static,
+    {
+        self.derivations.iter().find(|derivation| derivation.column == column.name)
+    }
+}
+
+/// The values that a derivation looks at, by their place in its list of inputs. `null` and absence
+/// are the same here; a value that a path through an array found several times is its first.
+pub struct Inputs<'a> {
+    raw: &'a str,
+    cells: &'a Cells,
+    slots: &'a [usize],
+}
+
+impl<'a> Inputs<'a> {
+    /// How many inputs there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The JSON text of an input.
+    pub fn text(&self, input: usize) -> Option<&'a str> {
+        let slot = *self.slots.get(input)?;
+        self.cells.text(slot, self.raw).filter(|text| *text != "null")
+    }
+
+    /// An input that is a string and not empty, unescaped.
+    pub fn string(&self, input: usize) -> Option<Cow<'a, str>> {
+        self.text(input).and_then(string_text).filter(|text| !text.is_empty())
+    }
+
+    /// A string or number as text.
+    pub fn scalar(&self, input: usize) -> Option<Cow<'a, str>> {
+        let text = self.text(input)?;
+        match text.as_bytes().first()? {
+            b'"' => self.string(input),
+            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
+            _ => None,
+        }
+    }
+
+    /// `true` or `false`, also as a string in any case.
+    pub fn flag(&self, input: usize) -> Option<bool> {
+        let text = self.text(input)?.trim_matches('"');
+        if text.eq_ignore_ascii_case("true") {
+            return Some(true);
+        }
+        text.eq_ignore_ascii_case("false").then_some(false)
+    }
+
+    /// A number, also one in a string.
+    pub fn number(&self, input: usize) -> Option<f64> {
+        self.scalar(input)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// Whether an input is there and is not `null`.
+    pub fn has(&self, input: usize) -> bool {
+        self.text(input).is_some()
+    }
+
+    /// Every string that an input found, through arrays.
+    pub fn strings(&self, input: usize) -> Vec<Cow<'a, str>> {
+        let Some(&slot) = self.slots.get(input) else { return Vec::new() };
+        self.cells.texts(slot, self.raw).filter_map(string_text).filter(|text| !text.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virga_engine::event::column;
+
+    #[test]
+    fn every_source_derives_canonical_columns_and_each_once() {
+        for source in SOURCES {
+            let mut seen = Vec::new();
+            for derivation in source.derivations {
+                assert!(column(derivation.column).is_some(), "{}: {}", source.name, derivation.column);
+                assert!(!seen.contains(&derivation.column), "{}: {} twice", source.name, derivation.column);
+                seen.push(derivation.column);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_the_last_source_takes_everything() {
+        for (at, one) in SOURCES.iter().enumerate() {
+            assert!(SOURCES[..at].iter().all(|other| other.name != one.name));
+            assert_eq!(source(one.name).map(|found| found.name), Some(one.name));
+        }
+        assert_eq!(SOURCES.last().map(|last| last.name), Some("generic"));
+    }
+
+    #[test]
+    fn rules_of_cloud_normalized_see_canonical_columns_only() {
+        let spec = aws_cloudtrail::SOURCE.spec();
+        assert!(
+            spec.serves(Some("cloud"), Some("normalized"), None)
+                .is_some_and(|mapping| mapping.canonical_only)
+        );
+        assert!(
+            spec.serves(Some("aws"), Some("cloudtrail"), None).is_some_and(|mapping| !mapping.canonical_only)
+        );
+        assert!(spec.serves(Some("aws"), Some("guardduty"), None).is_none());
+        assert!(spec.serves(Some("azure"), None, None).is_none());
+    }
+}
