@@ -52,6 +52,5 @@ fn placeholders(text: &str) -> Vec<Part> {
 /// `%name%…` → the name and what follows.
 fn placeholder(text: &str) -> Option<(&str, &str)> {
     let (name, tail) = text.strip_prefix('%')?.split_once('%')?;
-    let named = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
-    named.then_some((name, tail))
+    (!name.is_empty()).then_some((name, tail))
 }

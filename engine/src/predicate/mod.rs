@@ -165,19 +165,57 @@ impl Relation {
     }
 }
 
+/// Why an expression of a rule is refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegexError {
+    /// It does not compile, or to too much.
+    Compile(regex::Error),
+    /// It has a possessive quantifier: Rust would read `a++` as `(a+)+`, which matches more.
+    Possessive,
+}
+
+impl std::fmt::Display for RegexError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Compile(error) => write!(f, "{error}"),
+            Self::Possessive => write!(f, "possessive quantifiers (`++`, `*+`, `?+`) are not supported"),
+        }
+    }
+}
+
 impl RegexTest {
     /// Compiles the expression.
     ///
     /// # Errors
-    /// Where it is not one, uses what runs in more than linear time (look-around, back-references),
-    /// or compiles to more than [`crate::limits::MAX_REGEX_BYTES`].
-    pub fn compile(&self) -> Result<regex::Regex, regex::Error> {
+    /// Where it is not one, uses what runs in more than linear time (look-around, back-references,
+    /// possessive quantifiers), or compiles to more than [`crate::limits::MAX_REGEX_BYTES`].
+    pub fn compile(&self) -> Result<regex::Regex, RegexError> {
+        if let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&self.pattern)
+            && is_possessive(&ast)
+        {
+            return Err(RegexError::Possessive);
+        }
         regex::RegexBuilder::new(&self.pattern)
             .case_insensitive(self.ignore_case)
             .multi_line(self.multi_line)
             .dot_matches_new_line(self.dot_all)
             .size_limit(crate::limits::MAX_REGEX_BYTES)
             .build()
+            .map_err(RegexError::Compile)
+    }
+}
+
+/// Whether a quantifier stands directly behind another. The parser bounds how deep an expression nests.
+fn is_possessive(ast: &regex_syntax::ast::Ast) -> bool {
+    use regex_syntax::ast::Ast;
+    match ast {
+        Ast::Repetition(repetition) => {
+            matches!(*repetition.ast, Ast::Repetition(_)) || is_possessive(&repetition.ast)
+        }
+        Ast::Group(group) => is_possessive(&group.ast),
+        Ast::Concat(concat) => concat.asts.iter().any(is_possessive),
+        Ast::Alternation(alternation) => alternation.asts.iter().any(is_possessive),
+        _ => false,
     }
 }
 

@@ -119,6 +119,11 @@ fn value(node: &Node, file: &Arc<SourceFile>) -> Result<Spanned<RuleValue>, Diag
         Some(Scalar::Null) => RuleValue::Null,
         Some(Scalar::Bool(b)) => RuleValue::Bool(b),
         Some(Scalar::Number(number)) => RuleValue::Number(number.to_owned()),
+        Some(Scalar::Text(text)) if is_no_number(node) => {
+            let cause = format!("`{text}` is not a number that a value could be compared with");
+            return Err(Diagnostic::error(codes::BAD_VALUE, file, node.span.clone(), cause)
+                .with_help("put it in quotes if the text is meant"));
+        }
         Some(Scalar::Text(text)) => RuleValue::Text(text.to_owned()),
         None => {
             let cause = format!("a value must be a text, number, boolean or null, not {}", node.word());
@@ -127,4 +132,11 @@ fn value(node: &Node, file: &Arc<SourceFile>) -> Result<Spanned<RuleValue>, Diag
         }
     };
     Ok(Spanned { value, span: node.span.clone() })
+}
+
+/// Infinity and not-a-number as YAML writes them.
+fn is_no_number(node: &Node) -> bool {
+    let Kind::Scalar { text, plain: true } = &node.kind else { return false };
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    [".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"].contains(&unsigned)
 }

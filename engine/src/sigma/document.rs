@@ -406,6 +406,9 @@ impl Reader<'_> {
                 Err(diagnostic) => self.diagnostics.push(diagnostic),
             }
         }
+        if nodes.is_empty() {
+            self.error(codes::MISSING_KEY, &value.span, "the list of conditions is empty");
+        }
         (!conditions.is_empty()).then_some(conditions)
     }
 

@@ -184,8 +184,17 @@ impl<'f> Loader<'f> {
             return Err(self.error(codes::TOO_DEEP, span, format!("a rule may nest {MAX_RULE_DEPTH} levels")));
         }
         let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+            Event::Scalar(text, style, anchor, tag) => {
+                let as_text = match tag.as_deref() {
+                    None => false,
+                    Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => true,
+                    Some(tag) => {
+                        let cause = format!("the tag `{}{}` means nothing in a rule", tag.handle, tag.suffix);
+                        return Err(self.error(codes::YAML, span, cause));
+                    }
+                };
+                let plain = style == ScalarStyle::Plain && !as_text;
+                let kind = Kind::Scalar { text: text.into_owned(), plain };
                 (anchor, Node { span: self.range(span), kind })
             }
             Event::SequenceStart(anchor, _) => (anchor, self.list(span, parser, depth)?),
@@ -283,6 +292,7 @@ mod tests {
             ("2026-11-20", "Text(\"2026-11-20\")"),
             (".", "Text(\".\")"),
             ("e5", "Text(\"e5\")"),
+            ("!!str 5", "Text(\"5\")"),
         ];
         for (text, expected) in cases {
             assert_eq!(scalar(text), expected, "{text}");
@@ -309,6 +319,8 @@ mod tests {
             ("a: [", codes::YAML),
             ("a: 1\na: 2", codes::DUPLICATE_KEY),
             ("? [a]\n: 1", codes::YAML),
+            ("a: !!binary aGk=", codes::YAML),
+            ("a: !own x", codes::YAML),
             ("a: *x", codes::YAML),
             (&deep, codes::TOO_DEEP),
             (&bomb, codes::TOO_DEEP),
