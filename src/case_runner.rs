@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::cases::Case;
+use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::event::{BatchBuilder, OriginBase};
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::sources::{Arrival, Normaliser, SourceDef, generic, source};

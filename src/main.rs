@@ -46,7 +46,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
         Command::Rules(command) => commands::rules::run(command),
-        Command::Completions(args) => commands::completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
+        Command::Completions(args) => {
+            commands::completions::run(&args, &mut <Cli as clap::CommandFactory>::command())
+        }
         Command::Reference(args) => commands::reference::run(&args),
     };
     match result {

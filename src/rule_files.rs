@@ -46,7 +46,8 @@ pub fn read(paths: &[PathBuf]) -> RuleFiles {
 const MAX_FOLDER_DEPTH: usize = 32;
 
 fn walk(path: &Path, named: bool, depth: usize, found: &mut RuleFiles) {
-    let mut failed = |error: &dyn std::fmt::Display| found.unreadable.push(format!("{}: {error}", path.display()));
+    let mut failed =
+        |error: &dyn std::fmt::Display| found.unreadable.push(format!("{}: {error}", path.display()));
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => return failed(&error),

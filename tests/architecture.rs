@@ -37,13 +37,26 @@ fn lines_with(folder: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_engine_knows_no_files_sockets_clocks_threads_or_environment() {
-    let words = ["std::fs", "std::net::Tcp", "std::net::Udp", "SystemTime", "Instant", "Utc::now", "Local::now", "std::thread", "std::env", "std::process", "println!"];
+    let words = [
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "SystemTime",
+        "Instant",
+        "Utc::now",
+        "Local::now",
+        "std::thread",
+        "std::env",
+        "std::process",
+        "println!",
+    ];
     assert_eq!(lines_with("engine/src", &words), Vec::<String>::new());
 }
 
 #[test]
 fn the_engine_knows_no_provider() {
-    let words = ["cloudtrail", "CloudTrail", "amazonaws", "entra.", "gcp.audit", "azure.activity", "virga_ingest"];
+    let words =
+        ["cloudtrail", "CloudTrail", "amazonaws", "entra.", "gcp.audit", "azure.activity", "virga_ingest"];
     let lines = lines_with("engine/src", &words);
     // examples of modifiers are events that people recognise
     let lines: Vec<_> = lines.iter().filter(|line| !line.contains("engine/src/modifiers/")).collect();
@@ -52,7 +65,14 @@ fn the_engine_knows_no_provider() {
 
 #[test]
 fn ingest_knows_no_rules_and_no_alerts() {
-    let words = ["virga_engine::sigma", "virga_engine::plan", "virga_engine::scan", "virga_engine::alert", "virga_engine::Engine", "RuleSet"];
+    let words = [
+        "virga_engine::sigma",
+        "virga_engine::plan",
+        "virga_engine::scan",
+        "virga_engine::alert",
+        "virga_engine::Engine",
+        "RuleSet",
+    ];
     assert_eq!(lines_with("ingest/src", &words), Vec::<String>::new());
 }
 
@@ -66,7 +86,8 @@ fn nobody_is_unsafe() {
 
 #[test]
 fn there_is_one_arrow() {
-    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).expect("Cargo.lock");
+    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"))
+        .expect("Cargo.lock");
     for name in ["arrow-array", "arrow-schema", "object_store", "datafusion"] {
         let count = lock.lines().filter(|line| *line == format!("name = \"{name}\"")).count();
         assert!(count <= 1, "{count} versions of {name}");

@@ -42,15 +42,23 @@ fn write(folder: &Path, name: &str, text: &[u8]) -> String {
 
 #[test]
 fn the_story_raises_exactly_its_expected_alerts() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/stories/leaked-key-to-llmjacking.expected.json"));
+    let text = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/stories/leaked-key-to-llmjacking.expected.json"),
+    );
     let expected: Value = serde_json::from_str(&text.expect("what is expected")).expect("JSON");
     let pair = |rule: &Value, event: &Value| (rule.to_string(), event.to_string());
-    let mut expected: Vec<_> = expected["alerts"].as_array().expect("a list").iter().map(|a| pair(&a["rule_id"], &a["event_id"])).collect();
+    let mut expected: Vec<_> = expected["alerts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|a| pair(&a["rule_id"], &a["event_id"]))
+        .collect();
     expected.sort();
     for args in [vec!["demo", "--json"], vec!["detect", STORY]] {
         let output = virga(&args);
         assert!(output.status.success(), "{}", err(&output));
-        let mut raised: Vec<_> = alerts(&output).iter().map(|a| pair(&a["rule"]["id"], &a["events"][0]["event_id"])).collect();
+        let mut raised: Vec<_> =
+            alerts(&output).iter().map(|a| pair(&a["rule"]["id"], &a["events"][0]["event_id"])).collect();
         raised.sort();
         assert_eq!(raised, expected, "{args:?}");
     }
@@ -63,7 +71,8 @@ fn the_demo_explains_its_alerts_and_what_to_try_next() {
         assert!(text.contains(words), "{words} in {text}");
     }
     assert!(!text.contains('\x1b'), "colours belong on a terminal");
-    let next = text.lines().find_map(|line| line.trim().strip_prefix("virga rules explain ")).expect("a next step");
+    let next =
+        text.lines().find_map(|line| line.trim().strip_prefix("virga rules explain ")).expect("a next step");
     let args: Vec<&str> = ["rules", "explain"].into_iter().chain(next.split(' ')).collect();
     let output = virga(&args);
     assert!(output.status.success(), "{}{}", out(&output), err(&output));
@@ -145,7 +154,11 @@ fn what_can_be_read_is_worked_through_beside_what_cannot() {
     write(&logs, "d.json", b"{\"eventName\":\"\xff\"}\n");
     let quarantine = folder.path().join("quarantine.ndjson");
     let output = virga(&[
-        "detect", "--rules", &rules.display().to_string(), "--quarantine", &quarantine.display().to_string(),
+        "detect",
+        "--rules",
+        &rules.display().to_string(),
+        "--quarantine",
+        &quarantine.display().to_string(),
         &logs.display().to_string(),
     ]);
     let summary = err(&output);
@@ -154,7 +167,10 @@ fn what_can_be_read_is_worked_through_beside_what_cannot() {
     assert!(summary.contains("binary.yml"), "{summary}");
     let kept = std::fs::read_to_string(&quarantine).expect("the quarantine");
     let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert!(kept.len() >= 3 && summary.contains(&format!("quarantined  {}", kept.len())), "{kept:?} {summary}");
+    assert!(
+        kept.len() >= 3 && summary.contains(&format!("quarantined  {}", kept.len())),
+        "{kept:?} {summary}"
+    );
     assert!(kept.iter().all(|entry| entry["cause"].is_string() && entry["origin"]["path"].is_string()));
 }
 
@@ -189,7 +205,8 @@ fn suppression_keeps_the_first_of_a_bucket() {
     let all = alerts(&virga(&["detect", "--rules", &rules, STORY]));
     let output = virga(&["detect", "--suppress", "--rules", &rules, STORY]);
     let first = alerts(&output);
-    let mut services: Vec<String> = first.iter().map(|alert| alert["fields"]["eventSource"].to_string()).collect();
+    let mut services: Vec<String> =
+        first.iter().map(|alert| alert["fields"]["eventSource"].to_string()).collect();
     services.sort();
     services.dedup();
     assert_eq!(services.len(), first.len(), "one alert a service");
@@ -201,9 +218,15 @@ fn any_rule_runs_on_any_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = "title: t\nlogsource: {category: process_creation, product: windows}\ndetection:\n  sel: {Image|endswith: '\\evil.exe'}\n  condition: sel\n";
     let rules = write(folder.path(), "r.yml", text.as_bytes());
-    let logs = write(folder.path(), "app.ndjson", b"{\"Image\":\"C:\\\\Evil.exe\"}\n{\"Image\":\"C:\\\\good.exe\"}\n");
-    for flags in [vec!["--all-logsources"], vec!["--logsource", "product=windows,category=process_creation"]] {
-        let args: Vec<&str> = ["detect", "--rules", &rules].into_iter().chain(flags).chain([logs.as_str()]).collect();
+    let logs = write(
+        folder.path(),
+        "app.ndjson",
+        b"{\"Image\":\"C:\\\\Evil.exe\"}\n{\"Image\":\"C:\\\\good.exe\"}\n",
+    );
+    for flags in [vec!["--all-logsources"], vec!["--logsource", "product=windows,category=process_creation"]]
+    {
+        let args: Vec<&str> =
+            ["detect", "--rules", &rules].into_iter().chain(flags).chain([logs.as_str()]).collect();
         assert_eq!(alerts(&virga(&args)).len(), 1, "{args:?}");
     }
     let other = virga(&["detect", "--rules", &rules, "--logsource", "product=linux", &logs]);
@@ -218,11 +241,21 @@ fn explain_shows_the_values_and_what_stopped_a_near_miss() {
     let rule = write(folder.path(), "r.yml", text.as_bytes());
     let event = r#"{"eventVersion":"1.08","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","userAgent":"Terraform/1.5"}"#;
     let text = out(&virga(&["rules", "explain", &rule, event]));
-    for words in ["does not match", "✓ eventName = 'stoplogging'", r#"is: "StopLogging""#, "errorCode is null or absent", "is: absent", "aws.cloudtrail"] {
+    for words in [
+        "does not match",
+        "✓ eventName = 'stoplogging'",
+        r#"is: "StopLogging""#,
+        "errorCode is null or absent",
+        "is: absent",
+        "aws.cloudtrail",
+    ] {
         assert!(text.contains(words), "{words} in\n{text}");
     }
     let stopped = text.split("what stopped it:").nth(1).expect("a reason");
-    assert!(stopped.contains("userAgent contains 'terraform'") && !stopped.contains("eventName"), "{stopped}");
+    assert!(
+        stopped.contains("userAgent contains 'terraform'") && !stopped.contains("eventName"),
+        "{stopped}"
+    );
 }
 
 #[test]

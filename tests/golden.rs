@@ -26,7 +26,8 @@ fn aws_rules(corpus: &Path) -> Vec<ArchivedFile> {
 }
 
 fn golden(corpus: &Path, set: &str) -> Hits {
-    let text = std::fs::read_to_string(corpus.join("golden/sigmahq_cloud_hits.dev.jsonl")).expect("the golden");
+    let text =
+        std::fs::read_to_string(corpus.join("golden/sigmahq_cloud_hits.dev.jsonl")).expect("the golden");
     let mut hits = Hits::new();
     for row in text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")) {
         if row["dataset"] != set {
@@ -34,7 +35,8 @@ fn golden(corpus: &Path, set: &str) -> Hits {
         }
         let ids = row["event_ids"].as_array().expect("ids");
         let line = |i: usize| row["lines"].get(i).and_then(Value::as_u64);
-        let events = ids.iter().enumerate().map(|(i, id)| (id.as_str().unwrap_or_default().to_owned(), line(i)));
+        let events =
+            ids.iter().enumerate().map(|(i, id)| (id.as_str().unwrap_or_default().to_owned(), line(i)));
         let mut events: Vec<_> = events.collect();
         events.sort();
         hits.insert(row["rule_id"].as_str().expect("an id").to_owned(), events);
@@ -79,7 +81,9 @@ fn detect_hits_what_the_golden_says_and_nothing_else() {
             let event = &alert["events"][0];
             let id = event["event_id"].as_str().unwrap_or_default().to_owned();
             let line = event["origin"]["line"].as_u64();
-            hits.entry(alert["rule"]["id"].as_str().unwrap_or_default().to_owned()).or_default().push((id, line));
+            hits.entry(alert["rule"]["id"].as_str().unwrap_or_default().to_owned())
+                .or_default()
+                .push((id, line));
         }
         hits.values_mut().for_each(|events| events.sort());
         assert_eq!(with_native_ids(hits), with_native_ids(golden(&corpus, set)), "{set}");
@@ -100,7 +104,8 @@ fn with_native_ids(mut hits: Hits) -> Hits {
 #[test]
 fn the_reference_hits_what_the_golden_says_and_nothing_else() {
     let Some(corpus) = corpus() else { return };
-    let files = aws_rules(&corpus).into_iter().map(|file| Arc::new(SourceFile { name: file.path, text: file.text }));
+    let files =
+        aws_rules(&corpus).into_iter().map(|file| Arc::new(SourceFile { name: file.path, text: file.text }));
     let rules = RuleSet::load(files, &Lists::new());
     assert_eq!(rules.rules.len(), 57);
     let source = aws_cloudtrail::SOURCE.spec();

@@ -179,7 +179,9 @@ impl Alert {
             let tag = tag.to_lowercase();
             let (framework, id) = tag.split_once('.')?;
             let is_technique = match framework {
-                "attack" => id.strip_prefix('t').is_some_and(|id| id.starts_with(|c: char| c.is_ascii_digit())),
+                "attack" => {
+                    id.strip_prefix('t').is_some_and(|id| id.starts_with(|c: char| c.is_ascii_digit()))
+                }
                 "atlas" => id.starts_with("aml.t"),
                 _ => false,
             };

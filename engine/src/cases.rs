@@ -79,7 +79,13 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    fn error(&mut self, code: crate::diagnostic::Code, span: &Range<usize>, cause: impl Into<String>, help: &str) {
+    fn error(
+        &mut self,
+        code: crate::diagnostic::Code,
+        span: &Range<usize>,
+        cause: impl Into<String>,
+        help: &str,
+    ) {
         self.diagnostics.push(Diagnostic::error(code, self.file, span.clone(), cause).with_help(help));
     }
 
@@ -87,7 +93,12 @@ impl Reader<'_> {
     fn keys(&mut self, node: &Node, known: &[&str]) {
         let Kind::Map(pairs) = &node.kind else {
             let help = format!("a mapping with {}", known.join(", "));
-            return self.error(codes::WRONG_TYPE, &node.span, format!("a mapping was expected, not {}", node.word()), &help);
+            return self.error(
+                codes::WRONG_TYPE,
+                &node.span,
+                format!("a mapping was expected, not {}", node.word()),
+                &help,
+            );
         };
         for (key, _) in pairs {
             let name = key.text().unwrap_or_default();
@@ -105,11 +116,21 @@ impl Reader<'_> {
         match node.get(key).map(|value| (&value.kind, &value.span)) {
             Some((Kind::List(items), _)) => items,
             Some((_, span)) => {
-                self.error(codes::WRONG_TYPE, span, format!("`{key}` must be a list"), "begin each element with `- `");
+                self.error(
+                    codes::WRONG_TYPE,
+                    span,
+                    format!("`{key}` must be a list"),
+                    "begin each element with `- `",
+                );
                 &[]
             }
             None => {
-                self.error(codes::MISSING_KEY, &node.span, format!("`{key}` is missing"), "see the reference of cases");
+                self.error(
+                    codes::MISSING_KEY,
+                    &node.span,
+                    format!("`{key}` is missing"),
+                    "see the reference of cases",
+                );
                 &[]
             }
         }
@@ -125,14 +146,15 @@ impl Reader<'_> {
             self.error(codes::MISSING_KEY, &node.span, "a case needs `match: true` or `match: false`", "");
             return None;
         };
-        let count = match node.get("count").map(|count| (count, count.text().and_then(|text| text.parse().ok()))) {
-            Some((count, None)) => {
-                self.error(codes::WRONG_TYPE, &count.span, "`count` must be a whole number", "");
-                None
-            }
-            Some((_, count)) => count,
-            None => None,
-        };
+        let count =
+            match node.get("count").map(|count| (count, count.text().and_then(|text| text.parse().ok()))) {
+                Some((count, None)) => {
+                    self.error(codes::WRONG_TYPE, &count.span, "`count` must be a whole number", "");
+                    None
+                }
+                Some((_, count)) => count,
+                None => None,
+            };
         let events = self.list(node, "events").iter().filter_map(|event| self.event(event)).collect();
         Some(Case {
             name,
@@ -148,7 +170,12 @@ impl Reader<'_> {
     fn event(&mut self, node: &Node) -> Option<CaseEvent> {
         self.keys(node, &["at", "source", "raw"]);
         let (Some(source), Some(raw)) = (node.get("source").and_then(Node::text), node.get("raw")) else {
-            self.error(codes::MISSING_KEY, &node.span, "an event needs `source` and `raw`", "name the log source of the event");
+            self.error(
+                codes::MISSING_KEY,
+                &node.span,
+                "an event needs `source` and `raw`",
+                "name the log source of the event",
+            );
             return None;
         };
         let at = match node.get("at") {
@@ -156,7 +183,12 @@ impl Reader<'_> {
             Some(at) => match at.text().and_then(offset) {
                 Some(at) => Some(at),
                 None => {
-                    self.error(codes::BAD_VALUE, &at.span, "`at` must be an offset", "write `+3m`, with s, m, h or d");
+                    self.error(
+                        codes::BAD_VALUE,
+                        &at.span,
+                        "`at` must be an offset",
+                        "write `+3m`, with s, m, h or d",
+                    );
                     None
                 }
             },
@@ -167,18 +199,29 @@ impl Reader<'_> {
     fn lists(&mut self, node: &Node) -> Lists {
         let Some(lists) = node.get("lists") else { return Lists::new() };
         read_lists(lists).unwrap_or_else(|span| {
-            self.error(codes::WRONG_TYPE, &span, "`lists` must be names with lists of values", "`lists: {name: [a, b]}`");
+            self.error(
+                codes::WRONG_TYPE,
+                &span,
+                "`lists` must be names with lists of values",
+                "`lists: {name: [a, b]}`",
+            );
             Lists::new()
         })
     }
 
     fn enrich(&mut self, node: &Node) -> BTreeMap<String, Value> {
         match node.get("enrich").map(|node| (node, &node.kind)) {
-            Some((_, Kind::Map(pairs))) => {
-                pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), node_to_json(value))).collect()
-            }
+            Some((_, Kind::Map(pairs))) => pairs
+                .iter()
+                .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), node_to_json(value)))
+                .collect(),
             Some((node, _)) => {
-                self.error(codes::WRONG_TYPE, &node.span, "`enrich` must be columns with values", "`enrich: {src_asn: 64500}`");
+                self.error(
+                    codes::WRONG_TYPE,
+                    &node.span,
+                    "`enrich` must be columns with values",
+                    "`enrich: {src_asn: 64500}`",
+                );
                 BTreeMap::new()
             }
             None => BTreeMap::new(),
@@ -218,8 +261,13 @@ pub fn parse_lists(file: &Arc<SourceFile>) -> Result<Lists, Diagnostic> {
             continue;
         }
         let lists = read_lists(&node).map_err(|span| {
-            Diagnostic::error(codes::WRONG_TYPE, file, span, "a file of lists holds names with lists of values")
-                .with_help("`trusted_accounts: ['111122223333', '444455556666']`")
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                file,
+                span,
+                "a file of lists holds names with lists of values",
+            )
+            .with_help("`trusted_accounts: ['111122223333', '444455556666']`")
         })?;
         all.extend(lists);
     }

@@ -49,9 +49,11 @@ pub mod codes {
     /// a modifier does not exist
     pub const UNKNOWN_MODIFIER: Code = Code { id: "unknown-modifier", title: "a modifier does not exist" };
     /// the modifiers make no sense together
-    pub const MODIFIER_CHAIN: Code = Code { id: "modifier-chain", title: "the modifiers make no sense together" };
+    pub const MODIFIER_CHAIN: Code =
+        Code { id: "modifier-chain", title: "the modifiers make no sense together" };
     /// a modifier cannot take this value
-    pub const MODIFIER_VALUE: Code = Code { id: "modifier-value", title: "a modifier cannot take this value" };
+    pub const MODIFIER_VALUE: Code =
+        Code { id: "modifier-value", title: "a modifier cannot take this value" };
     /// a regular expression does not compile
     pub const BAD_REGEX: Code = Code { id: "bad-regex", title: "a regular expression does not compile" };
     /// not a network in CIDR notation
@@ -59,17 +61,22 @@ pub mod codes {
     /// the condition cannot be read
     pub const CONDITION_SYNTAX: Code = Code { id: "condition-syntax", title: "the condition cannot be read" };
     /// the condition names a selection that does not exist
-    pub const UNKNOWN_SELECTION: Code = Code { id: "unknown-selection", title: "the condition names a selection that does not exist" };
+    pub const UNKNOWN_SELECTION: Code =
+        Code { id: "unknown-selection", title: "the condition names a selection that does not exist" };
     /// a selection is never used by the condition
-    pub const UNUSED_SELECTION: Code = Code { id: "unused-selection", title: "a selection is never used by the condition" };
+    pub const UNUSED_SELECTION: Code =
+        Code { id: "unused-selection", title: "a selection is never used by the condition" };
     /// a placeholder has no list
-    pub const UNDEFINED_PLACEHOLDER: Code = Code { id: "undefined-placeholder", title: "a placeholder has no list" };
+    pub const UNDEFINED_PLACEHOLDER: Code =
+        Code { id: "undefined-placeholder", title: "a placeholder has no list" };
     /// the rule expands to more tests than a rule may
-    pub const TOO_MANY_TESTS: Code = Code { id: "too-many-tests", title: "the rule expands to more tests than a rule may" };
+    pub const TOO_MANY_TESTS: Code =
+        Code { id: "too-many-tests", title: "the rule expands to more tests than a rule may" };
     /// two rules have the same id
     pub const DUPLICATE_RULE: Code = Code { id: "duplicate-rule", title: "two rules have the same id" };
     /// no source serves the rule's log source
-    pub const UNMAPPED_LOGSOURCE: Code = Code { id: "unmapped-logsource", title: "no source serves the rule's log source" };
+    pub const UNMAPPED_LOGSOURCE: Code =
+        Code { id: "unmapped-logsource", title: "no source serves the rule's log source" };
 
     /// a rule needs a lookup table that is not there
     pub const MISSING_TABLE: Code =

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::alert::{Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id};
+use crate::alert::{
+    Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
+};
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec};
 use crate::json::{Cells, Projector};
@@ -147,8 +149,10 @@ impl Engine {
             scanners.insert(source.name.clone(), Scanner::new(SourcePlan::new(source, &own)));
         }
         let idle = (0..rules.len()).filter(|&i| rules[i].sources.is_empty());
-        let (disabled, unmapped): (Vec<usize>, Vec<usize>) = idle.partition(|&i| rules[i].missing_table.is_some());
-        let disabled: Vec<_> = disabled.into_iter().filter_map(|i| Some((i, rules[i].missing_table?))).collect();
+        let (disabled, unmapped): (Vec<usize>, Vec<usize>) =
+            idle.partition(|&i| rules[i].missing_table.is_some());
+        let disabled: Vec<_> =
+            disabled.into_iter().filter_map(|i| Some((i, rules[i].missing_table?))).collect();
         let report = LoadReport {
             loaded: rules.len() - unmapped.len() - disabled.len(),
             rejected: set.rejected,
@@ -191,7 +195,12 @@ impl Engine {
     }
 
     /// The alert of a hit. `columns` are the canonical columns of the event.
-    pub fn alert(&mut self, batch: &EventBatch, hit: Hit, columns: &[(&'static Column, ColumnValue)]) -> Alert {
+    pub fn alert(
+        &mut self,
+        batch: &EventBatch,
+        hit: Hit,
+        columns: &[(&'static Column, ColumnValue)],
+    ) -> Alert {
         let row = batch.row(hit.row as usize);
         let rule = Arc::clone(&self.rules[hit.rule as usize].lowered.rule);
         let mut fields = self.rule_fields(hit.rule as usize, row);
@@ -224,7 +233,9 @@ impl Engine {
     pub fn suppressed_id(&self, hit: Hit, alert: &Alert, row: Row<'_>) -> Option<String> {
         let rule = &self.rules[hit.rule as usize].lowered.rule;
         let suppress = rule.suppress.as_ref()?;
-        let value = |field: &String| alert.fields.get(&field.to_lowercase()).map(Value::to_string).unwrap_or_default();
+        let value = |field: &String| {
+            alert.fields.get(field).map(Value::to_string).unwrap_or_default()
+        };
         let values: Vec<String> = suppress.by.iter().map(value).collect();
         Some(suppressed_id(&self.tenant, &rule.key(), &values, suppress, row.time()))
     }
@@ -238,7 +249,9 @@ impl Engine {
         let Some(scanner) = self.scanners.get(row.source()) else { return Map::new() };
         let source = &scanner.plan().source;
         let projector = self.describers.entry((rule, row.source().to_owned())).or_insert_with(|| {
-            Projector::new(&names.iter().map(|name| ProjectedField::resolve(name, source).paths).collect::<Vec<_>>())
+            Projector::new(
+                &names.iter().map(|name| ProjectedField::resolve(name, source).paths).collect::<Vec<_>>(),
+            )
         });
         let mut cells = Cells::default();
         let mut fields = Map::new();
@@ -276,11 +289,17 @@ fn route(rule: &LoweredRule, sources: &[SourceSpec]) -> LoadedRule {
             }
         });
         match missing {
-            None => serving.push((source.name.clone(), mapping.is_some_and(|mapping| mapping.canonical_only))),
+            None => {
+                serving.push((source.name.clone(), mapping.is_some_and(|mapping| mapping.canonical_only)))
+            }
             Some(column) => missing_table = Some(column.name),
         }
     }
     let mut fields = rule.rule.fields.clone();
-    fields.extend(rule.rule.suppress.iter().flat_map(|suppress| suppress.by.iter().map(|field| field.to_lowercase())));
+    for field in rule.rule.suppress.iter().flat_map(|suppress| &suppress.by) {
+        if !fields.contains(field) {
+            fields.push(field.clone());
+        }
+    }
     LoadedRule { lowered: rule.clone(), sources: serving, missing_table, fields }
 }

@@ -11,7 +11,13 @@ use crate::sigma::{Document, parse_documents};
 
 /// A source that takes every rule and knows no columns.
 pub fn source() -> SourceSpec {
-    SourceSpec { name: "test".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new(), columns: Vec::new() }
+    SourceSpec {
+        name: "test".into(),
+        logsources: Vec::new(),
+        all_logsources: true,
+        aliases: Vec::new(),
+        columns: Vec::new(),
+    }
 }
 
 /// Lowers all rules of a file, which must have no error.
@@ -33,7 +39,8 @@ pub fn lowered(file: &Arc<SourceFile>) -> Vec<LoweredRule> {
 
 /// Events as a batch for a projection.
 pub fn batch(projection: &Arc<Projection>, events: &[&str]) -> EventBatch {
-    let projector = Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
+    let projector =
+        Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
     let mut cells = Cells::default();
     let mut builder = BatchBuilder::new("test".into(), Arc::clone(projection));
     let base = OriginBase::File { path: "test".into() };
@@ -79,7 +86,8 @@ pub fn slow(rules: &[LoweredRule], events: &[&str]) -> Vec<Hit> {
     let source = source();
     let mut hits = Vec::new();
     for (row, text) in events.iter().enumerate() {
-        let event = reference::Event::parse(text, &source, &|_| None).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let event = reference::Event::parse(text, &source, &|_| None)
+            .unwrap_or_else(|error| panic!("{error}: {text}"));
         let matching = rules.iter().enumerate().filter(|(_, rule)| event.matches(rule, false));
         hits.extend(matching.map(|(rule, _)| Hit { row: row as u32, rule: rule as u32 }));
     }

@@ -77,12 +77,13 @@ fn theirs(tree: &Value) -> String {
     };
     let test = match text(&tree["op"]) {
         "string" => {
-            let parts = list(&tree["parts"]).iter().map(|part| match (part.get("wild"), part.get("placeholder")) {
-                (Some(wild), _) if wild == "*" => Part::AnyRun,
-                (Some(_), _) => Part::AnyOne,
-                (_, Some(name)) => Part::Text(stand_in(text(name))),
-                _ => Part::Text(text(part).to_owned()),
-            });
+            let parts =
+                list(&tree["parts"]).iter().map(|part| match (part.get("wild"), part.get("placeholder")) {
+                    (Some(wild), _) if wild == "*" => Part::AnyRun,
+                    (Some(_), _) => Part::AnyOne,
+                    (_, Some(name)) => Part::Text(stand_in(text(name))),
+                    _ => Part::Text(text(part).to_owned()),
+                });
             Test::Text(TextTest::new(Pattern { parts: parts.collect() }, tree["cased"] == true))
         }
         "re" => {
@@ -108,7 +109,9 @@ fn theirs(tree: &Value) -> String {
         "exists" if tree["value"] == true => Test::Exists,
         "exists" => return format!("not({})", show_test(&Test::Exists)),
         "compare" => match tree.get("part") {
-            Some(word) => Test::Time(part(text(word)), comparison(text(&tree["cmp"])), number(&tree["number"])),
+            Some(word) => {
+                Test::Time(part(text(word)), comparison(text(&tree["cmp"])), number(&tree["number"]))
+            }
             None => Test::Compare(comparison(text(&tree["cmp"])), number(&tree["number"])),
         },
         "timestamp_part" => Test::Time(part(text(&tree["part"])), Comparison::Eq, number(&tree["number"])),
@@ -212,15 +215,31 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         reason: "a modifier that stands twice is a mistake",
-        covers: |case| case.ours.is_err() && case.modifiers.iter().any(|name| case.modifiers.iter().filter(|other| *other == name).count() > 1),
+        covers: |case| {
+            case.ours.is_err()
+                && case
+                    .modifiers
+                    .iter()
+                    .any(|name| case.modifiers.iter().filter(|other| *other == name).count() > 1)
+        },
     },
     Deviation {
         reason: "`all`, `neq` and `cased` concern the item as a whole and may stand anywhere, also before `re`, `cidr` and `exists`",
-        covers: |case| case.theirs.is_err() && case.ours.is_ok() && matches!(case.modifiers.first(), Some(&("all" | "neq" | "cased"))),
+        covers: |case| {
+            case.theirs.is_err()
+                && case.ours.is_ok()
+                && matches!(case.modifiers.first(), Some(&("all" | "neq" | "cased")))
+        },
     },
     Deviation {
         reason: "a network is written with the length of its prefix; masks and zones are not CIDR notation",
-        covers: |case| case.has("cidr") && case.ours.is_err() && case.any_text(|text| text.contains('%') || text.split('/').nth(1).is_some_and(|mask| mask.contains('.'))),
+        covers: |case| {
+            case.has("cidr")
+                && case.ours.is_err()
+                && case.any_text(|text| {
+                    text.contains('%') || text.split('/').nth(1).is_some_and(|mask| mask.contains('.'))
+                })
+        },
     },
     Deviation {
         reason: "wildcards, also those of contains, startswith and endswith, cannot be encoded",
@@ -228,7 +247,8 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
             let encodes = |name: &&str| ["wide", "utf16", "utf16be"].contains(name);
             case.ours.is_err()
                 && case.modifiers.iter().any(encodes)
-                && (case.any_text(|text| text.contains(['*', '?'])) || ["contains", "startswith", "endswith"].iter().any(|name| case.has(name)))
+                && (case.any_text(|text| text.contains(['*', '?']))
+                    || ["contains", "startswith", "endswith"].iter().any(|name| case.has(name)))
         },
     },
     Deviation {
@@ -253,7 +273,11 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         reason: "a placeholder cannot be encoded; pySigma encodes its name",
-        covers: |case| case.has("expand") && case.ours.is_err() && ["base64", "base64offset", "wide", "utf16", "utf16be"].iter().any(|name| case.has(name)),
+        covers: |case| {
+            case.has("expand")
+                && case.ours.is_err()
+                && ["base64", "base64offset", "wide", "utf16", "utf16be"].iter().any(|name| case.has(name))
+        },
     },
     Deviation {
         reason: "`utf16le` is in the specification; pySigma does not know it",
@@ -261,11 +285,15 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         reason: "`ignorecase`, `multiline` and `dotall` are not in the specification",
-        covers: |case| ["ignorecase", "multiline", "dotall"].iter().any(|name| case.has(name)) && case.ours.is_err(),
+        covers: |case| {
+            ["ignorecase", "multiline", "dotall"].iter().any(|name| case.has(name)) && case.ours.is_err()
+        },
     },
     Deviation {
         reason: "an integer keeps its digits beyond 2^53; pySigma rounds it",
-        covers: |case| case.any_value(|value| value.to_string().trim_start_matches('-').len() > 15 && value.is_number()),
+        covers: |case| {
+            case.any_value(|value| value.to_string().trim_start_matches('-').len() > 15 && value.is_number())
+        },
     },
     Deviation {
         reason: "an empty list matches nothing and is an error; pySigma takes it for null",
@@ -282,7 +310,8 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     Deviation {
         reason: "any text can be encoded in UTF-16; pySigma only what is UTF-8 by chance",
         covers: |case| {
-            ["wide", "utf16", "utf16be"].iter().any(|name| case.has(name)) && case.any_text(|text| !text.is_ascii())
+            ["wide", "utf16", "utf16be"].iter().any(|name| case.has(name))
+                && case.any_text(|text| !text.is_ascii())
         },
     },
     Deviation {
@@ -309,12 +338,17 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         reason: "an expression is a text or a number; pySigma also takes null, booleans and lists of lists as their Python names",
-        covers: |case| case.has("re") && case.any_value(|value| value.is_null() || value.is_boolean() || value.is_array()),
+        covers: |case| {
+            case.has("re")
+                && case.any_value(|value| value.is_null() || value.is_boolean() || value.is_array())
+        },
     },
     Deviation {
         reason: "an expression says itself where it matches: contains, startswith and endswith cannot follow `re`",
         covers: |case| {
-            case.has("re") && ["contains", "startswith", "endswith"].iter().any(|name| case.has(name)) && case.ours.is_err()
+            case.has("re")
+                && ["contains", "startswith", "endswith"].iter().any(|name| case.has(name))
+                && case.ours.is_err()
         },
     },
     Deviation {
@@ -324,18 +358,24 @@ const MODIFIER_DEVIATIONS: &[Deviation] = &[
     Deviation {
         reason: "a number in quotes is a number where one is asked for",
         covers: |case| {
-            ["lt", "lte", "gt", "gte"].iter().any(|name| case.has(name)) && case.theirs.is_err() && case.any_value(Value::is_string)
+            ["lt", "lte", "gt", "gte"].iter().any(|name| case.has(name))
+                && case.theirs.is_err()
+                && case.any_value(Value::is_string)
         },
     },
     Deviation {
         reason: "a part of a date is a whole number; pySigma cuts off a fraction",
         covers: |case| {
-            ["minute", "hour", "day", "week", "month", "year"].iter().any(|name| case.has(name)) && case.any_value(Value::is_f64)
+            ["minute", "hour", "day", "week", "month", "year"].iter().any(|name| case.has(name))
+                && case.any_value(Value::is_f64)
         },
     },
 ];
 
-fn check(deviations: &[Deviation], cases: &[(Vec<&str>, &Value, Result<String, String>, Result<String, String>)]) {
+/// Modifiers, value, what pySigma makes of it, what Virga makes of it.
+type Compared<'c> = (Vec<&'c str>, &'c Value, Result<String, String>, Result<String, String>);
+
+fn check(deviations: &[Deviation], cases: &[Compared<'_>]) {
     let mut used = vec![0usize; deviations.len()];
     let mut unexplained = Vec::new();
     let mut equal = 0;
@@ -349,7 +389,8 @@ fn check(deviations: &[Deviation], cases: &[(Vec<&str>, &Value, Result<String, S
         let case = Case { keyword, modifiers, value, theirs, ours };
         match deviations.iter().position(|deviation| (deviation.covers)(&case)) {
             Some(at) => used[at] += 1,
-            None => unexplained.push(format!("{:?} {value}\n  pySigma {theirs:?}\n  Virga   {ours:?}", case.modifiers)),
+            None => unexplained
+                .push(format!("{:?} {value}\n  pySigma {theirs:?}\n  Virga   {ours:?}", case.modifiers)),
         }
     }
     for (deviation, used) in deviations.iter().zip(&used) {
@@ -357,7 +398,8 @@ fn check(deviations: &[Deviation], cases: &[(Vec<&str>, &Value, Result<String, S
     }
     println!("{equal} of {} the same", cases.len());
     assert!(unexplained.is_empty(), "{} unexplained:\n{}", unexplained.len(), unexplained.join("\n"));
-    let idle: Vec<&str> = deviations.iter().zip(&used).filter(|(_, used)| **used == 0).map(|(d, _)| d.reason).collect();
+    let idle: Vec<&str> =
+        deviations.iter().zip(&used).filter(|(_, used)| **used == 0).map(|(d, _)| d.reason).collect();
     assert!(idle.is_empty(), "deviations that no longer occur: {idle:#?}");
 }
 
@@ -404,7 +446,8 @@ fn opened(tree: &Value) -> Value {
             json!({"op": "string", "parts": parts, "cased": members["cased"]})
         }
         Value::Object(members) if members.get("op").is_some_and(|op| op == "num" || op == "bool") => {
-            let shown = members.get("number").or(members.get("value")).map(ToString::to_string).unwrap_or_default();
+            let shown =
+                members.get("number").or(members.get("value")).map(ToString::to_string).unwrap_or_default();
             json!({"op": "string", "parts": [{"wild": "*"}, shown, {"wild": "*"}], "cased": false})
         }
         Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), opened(value))).collect(),
@@ -458,7 +501,8 @@ fn holds(expr: &Expr, value: &str) -> bool {
 fn the_same_public_rules_are_valid() {
     let Some(corpus) = corpus() else { return };
     let golden = golden("validity.json");
-    let invalid: BTreeSet<&str> = list(&golden["archive"]["invalid"]).iter().map(|entry| text(&entry["path"])).collect();
+    let invalid: BTreeSet<&str> =
+        list(&golden["archive"]["invalid"]).iter().map(|entry| text(&entry["path"])).collect();
     let mut only_ours = BTreeSet::new();
     let mut files = 0;
     for file in rule_archive(&corpus, SIGMAHQ) {
@@ -483,12 +527,16 @@ fn the_same_public_rules_are_valid() {
 fn validity_deviations() -> Vec<(String, Vec<String>)> {
     let path = workspace().join("tests/pysigma/deviations.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str::<std::collections::BTreeMap<String, Vec<String>>>(&text).expect("reasons with names").into_iter().collect()
+    serde_json::from_str::<std::collections::BTreeMap<String, Vec<String>>>(&text)
+        .expect("reasons with names")
+        .into_iter()
+        .collect()
 }
 
 /// The names and texts of our own rules.
 fn own_cases() -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(workspace().join("tests/pysigma/cases/validity.yml")).expect("the cases");
+    let text =
+        std::fs::read_to_string(workspace().join("tests/pysigma/cases/validity.yml")).expect("the cases");
     let documents = saphyr::Yaml::load_from_str(&text).expect("YAML");
     let field = |case: &saphyr::Yaml<'_>, name: &str| {
         case.as_mapping_get(name).and_then(|value| value.as_str()).expect("a text").to_owned()
@@ -515,7 +563,9 @@ fn the_same_rules_of_our_own_are_valid() {
             continue;
         }
         // a listed name that ends in a colon stands for all that begin with it
-        let is = |listed: &&String| *listed == name || (listed.ends_with(':') && name.starts_with(listed.as_str()));
+        let is = |listed: &&String| {
+            *listed == name || (listed.ends_with(':') && name.starts_with(listed.as_str()))
+        };
         match deviations.iter().flat_map(|(_, names)| names).find(is) {
             Some(listed) => drop(used.insert(listed.clone())),
             None => {
@@ -526,6 +576,7 @@ fn the_same_rules_of_our_own_are_valid() {
     }
     println!("{same} of {} the same, {} differ for {} reasons", cases.len(), used.len(), deviations.len());
     assert!(unexplained.is_empty(), "{} unexplained:\n{}", unexplained.len(), unexplained.join("\n"));
-    let idle: Vec<_> = deviations.iter().flat_map(|(_, names)| names).filter(|name| !used.contains(*name)).collect();
+    let idle: Vec<_> =
+        deviations.iter().flat_map(|(_, names)| names).filter(|name| !used.contains(*name)).collect();
     assert!(idle.is_empty(), "deviations that no longer occur: {idle:?}");
 }

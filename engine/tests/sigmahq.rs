@@ -35,14 +35,17 @@ fn all_3780_rules_of_sigmahq_compile() {
 #[test]
 fn each_unsupported_rule_of_sigmahq_says_why() {
     let Some(corpus) = corpus() else { return };
-    let files = rule_archive(&corpus, SIGMAHQ).into_iter().filter(|file| file.path.starts_with("unsupported/"));
+    let files =
+        rule_archive(&corpus, SIGMAHQ).into_iter().filter(|file| file.path.starts_with("unsupported/"));
     let (mut refused, mut fine) = (0, Vec::new());
     for file in files {
         let source = Arc::new(SourceFile { name: file.path.clone(), text: file.text });
         let set = RuleSet::load([Arc::clone(&source)], &Lists::new());
         let is_old = source.text.lines().map(str::trim_start).any(|line| {
             let aggregates = line.contains('|') || line.contains("count(");
-            line.starts_with("timeframe:") || line.starts_with("action:") || (line.starts_with("condition:") && aggregates)
+            line.starts_with("timeframe:")
+                || line.starts_with("action:")
+                || (line.starts_with("condition:") && aggregates)
         });
         match set.rejected {
             0 => fine.push((file.path, is_old)),
@@ -94,7 +97,13 @@ fn the_sample_files_of_the_specification_load() {
 fn the_two_ways_agree_on_every_public_rule_and_real_events() {
     let Some(set) = load(SIGMAHQ, |path| path.starts_with("rules/")) else { return };
     let Some(corpus) = corpus() else { return };
-    let source = SourceSpec { name: "any".into(), logsources: vec![], all_logsources: true, aliases: vec![], columns: vec![] };
+    let source = SourceSpec {
+        name: "any".into(),
+        logsources: vec![],
+        all_logsources: true,
+        aliases: vec![],
+        columns: vec![],
+    };
     let mut sample = Vec::new();
     for file in [
         "aws/aws_otrf_ec2_proxy_s3.jsonl.gz",
@@ -116,7 +125,8 @@ fn the_two_ways_agree_on_every_public_rule_and_real_events() {
     }
     let mut scanner = Scanner::new(SourcePlan::new(&source, &numbered));
     let projection = Arc::clone(&scanner.plan().projection);
-    let projector = Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
+    let projector =
+        Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
     let mut builder = BatchBuilder::new("any".into(), Arc::clone(&projection));
     let mut cells = Cells::default();
     let base = OriginBase::File { path: "sample".into() };
@@ -128,7 +138,13 @@ fn the_two_ways_agree_on_every_public_rule_and_real_events() {
             }
         }
         let identity = RowIdentity {
-            event_id: "", time: 0, ingest_time: 0, time_missing: true, base: &base, line: None, record: None,
+            event_id: "",
+            time: 0,
+            ingest_time: 0,
+            time_missing: true,
+            base: &base,
+            line: None,
+            record: None,
         };
         builder.finish_row(&identity, text);
     }

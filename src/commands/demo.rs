@@ -21,8 +21,10 @@ const STORY: &str = include_str!("../../samples/stories/leaked-key-to-llmjacking
 
 /// Arguments of `virga demo`.
 #[derive(clap::Args)]
-#[command(after_help = "The demo needs no server and no configuration. Its events stand in samples/stories/, its rules in
-detections/rules/; `virga detect samples/stories/` raises the same alerts.")]
+#[command(
+    after_help = "The demo needs no server and no configuration. Its events stand in samples/stories/, its rules in
+detections/rules/; `virga detect samples/stories/` raises the same alerts."
+)]
 pub struct Args {
     /// Print the alerts as JSON, without the story around them.
     #[arg(long)]
@@ -35,7 +37,8 @@ pub fn run(args: &Args) -> Outcome {
     let source = &aws_cloudtrail::SOURCE;
     let engine = Engine::new(&set, &[source.spec()]);
     let projection = engine.projection(source.name).ok_or("the demo's source has no plan")?;
-    let mut sink = Story { engine, describer: Describer::new(source), alerts: Vec::new(), trouble: Vec::new() };
+    let mut sink =
+        Story { engine, describer: Describer::new(source), alerts: Vec::new(), trouble: Vec::new() };
     let input = Input {
         base: OriginBase::File { path: "samples/stories/leaked-key-to-llmjacking.ndjson".into() },
         ingest_time: 0,
@@ -96,13 +99,21 @@ fn tell(story: &Story, events: u64) -> Result<(), super::Failure> {
         let style = show::level_style(alert.rule.level);
         let time = alert.time.get(11..19).unwrap_or(&alert.time);
         let level = alert.rule.level.unwrap_or("-").to_uppercase();
-        super::line(format!("{dim}{time}{dim:#}  {style}{level:<9}{style:#} {bold}{}{bold:#}", alert.rule.title))?;
+        super::line(format!(
+            "{dim}{time}{dim:#}  {style}{level:<9}{style:#} {bold}{}{bold:#}",
+            alert.rule.title
+        ))?;
         let field = |name: &str| match alert.fields.get(name) {
             Some(serde_json::Value::String(text)) => show::printable(text),
             Some(value) => value.to_string(),
             None => "-".to_owned(),
         };
-        super::line(format!("          {} called {} from {}", field("principal"), field("action"), field("src_ip")))?;
+        super::line(format!(
+            "          {} called {} from {}",
+            field("principal"),
+            field("action"),
+            field("src_ip")
+        ))?;
         if told.insert(&alert.rule.id) {
             let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
             let first = description.split_inclusive(". ").next().unwrap_or_default().trim_end();
@@ -117,5 +128,7 @@ fn tell(story: &Story, events: u64) -> Result<(), super::Failure> {
         let origin = alert.events.first().map(|event| event.origin.to_string()).unwrap_or_default();
         super::line(format!("  virga rules explain {} {origin}", alert.rule.id))?;
     }
-    super::line("  virga detect YOUR-CLOUDTRAIL-FOLDER/\n  virga detect --rules YOUR-SIGMA-RULES/ YOUR-CLOUDTRAIL-FOLDER/")
+    super::line(
+        "  virga detect YOUR-CLOUDTRAIL-FOLDER/\n  virga detect --rules YOUR-SIGMA-RULES/ YOUR-CLOUDTRAIL-FOLDER/",
+    )
 }

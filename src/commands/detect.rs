@@ -28,7 +28,8 @@ use crate::show;
 
 /// Arguments of `virga detect`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit status: 0, whether or not something matched; 1 with --fail-on where something did; 2 where
+#[command(
+    after_help = "Exit status: 0, whether or not something matched; 1 with --fail-on where something did; 2 where
 an input, a rule folder or an argument could not be used (all others are still worked through).
 
 Examples:
@@ -37,7 +38,8 @@ Examples:
   aws cloudtrail lookup-events | virga detect -
   virga detect --fail-on high AWSLogs/              for CI: exit 1 where an alert is high or critical
   virga detect --all-logsources --rules my.yml app.ndjson
-                                                    any rule on any JSON, one object a line")]
+                                                    any rule on any JSON, one object a line"
+)]
 pub struct Args {
     /// Files or folders of logs, plain, gzip or zstd; `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -168,7 +170,10 @@ impl Args {
             false => source.spec(),
         };
         if name == generic::SOURCE.name && !generic_rules {
-            return Err("generic input needs `--logsource product=…` or `--all-logsources`: which rules are for it?".into());
+            return Err(
+                "generic input needs `--logsource product=…` or `--all-logsources`: which rules are for it?"
+                    .into(),
+            );
         }
         let taking_part: Vec<&'static SourceDef> = match source(name) {
             Some(source) => vec![source],
@@ -379,7 +384,9 @@ impl Sink for DetectSink<'_> {
         if !self.args.quiet && self.quarantined_shown < QUARANTINED_SHOWN {
             self.quarantined_shown += 1;
             let origin = show::printable(&record.origin.to_string());
-            self.bar.suspend(|| anstream::eprintln!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause));
+            self.bar.suspend(|| {
+                anstream::eprintln!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause)
+            });
         }
     }
 
@@ -419,15 +426,21 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
         seconds,
         show::thousands((events as f64 / seconds.max(1e-9)) as u64),
     )];
-    let by_source: Vec<String> =
-        summary.events.iter().map(|(source, count)| format!("{source} {}", show::thousands(*count))).collect();
+    let by_source: Vec<String> = summary
+        .events
+        .iter()
+        .map(|(source, count)| format!("{source} {}", show::thousands(*count)))
+        .collect();
     lines.push(format!("sources      {}", by_source.join(", ")));
     lines.push(format!("quarantined  {}{}", summary.quarantined.total(), causes(summary)));
     if summary.unreadable > 0 {
         lines.push(format!("unreadable   {} inputs", summary.unreadable));
     }
     if summary.times_missing > 0 {
-        lines.push(format!("no time      {} events (their input's time stands for it)", summary.times_missing));
+        lines.push(format!(
+            "no time      {} events (their input's time stands for it)",
+            summary.times_missing
+        ));
     }
     lines.push(format!(
         "rules        {} loaded, {} rejected, {} unmapped, {} muted{}{}",
@@ -455,9 +468,17 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
         );
     }
     if report.loaded == 0 {
-        anstream::eprintln!("{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for", show::BOLD, show::BOLD);
+        anstream::eprintln!(
+            "{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for",
+            show::BOLD,
+            show::BOLD
+        );
     } else if said > 0 && report.rejected > 0 {
-        anstream::eprintln!("{}hint:{:#} `virga rules check` shows all that is wrong with the rules", show::BOLD, show::BOLD);
+        anstream::eprintln!(
+            "{}hint:{:#} `virga rules check` shows all that is wrong with the rules",
+            show::BOLD,
+            show::BOLD
+        );
     }
 }
 
@@ -472,7 +493,8 @@ fn disabled(report: &LoadReport) -> String {
 }
 
 fn causes(summary: &Summary) -> String {
-    let causes: Vec<String> = summary.quarantined.iter().map(|(cause, count)| format!("{} {count}", cause.code())).collect();
+    let causes: Vec<String> =
+        summary.quarantined.iter().map(|(cause, count)| format!("{} {count}", cause.code())).collect();
     if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
 }
 

@@ -65,7 +65,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     if events.len() > 1 {
         let matching = explained.iter().filter(|(_, matches, _, _)| *matches).count();
-        anstream::eprintln!("{matching} of {} events match{}", events.len(), if any || args.all { "" } else { "; shown is the nearest miss" });
+        anstream::eprintln!(
+            "{matching} of {} events match{}",
+            events.len(),
+            if any || args.all { "" } else { "; shown is the nearest miss" }
+        );
     }
     Ok(if any { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -91,8 +95,15 @@ fn find_rule(args: &Args) -> Result<LoweredRule, Failure> {
     let mut found = set.rules.iter().filter(is_it);
     match (found.next(), found.next()) {
         (Some(rule), None) => Ok(rule.clone()),
-        (Some(_), Some(_)) => Err(format!("several rules are called `{}`; give the id of one", args.rule).into()),
-        (None, _) => Err(format!("there is no rule `{}` among {} rules; `virga rules list` lists them", args.rule, set.rules.len()).into()),
+        (Some(_), Some(_)) => {
+            Err(format!("several rules are called `{}`; give the id of one", args.rule).into())
+        }
+        (None, _) => Err(format!(
+            "there is no rule `{}` among {} rules; `virga rules list` lists them",
+            args.rule,
+            set.rules.len()
+        )
+        .into()),
     }
 }
 
@@ -106,7 +117,8 @@ fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
         "-" => Box::new(std::io::stdin()),
         path => Box::new(std::fs::File::open(path).map_err(|error| format!("{path}: {error}"))?),
     };
-    let bytes = Decompressor::new(reader, ExpansionLimits::default()).map_err(|error| format!("{path}: {error}"))?;
+    let bytes =
+        Decompressor::new(reader, ExpansionLimits::default()).map_err(|error| format!("{path}: {error}"))?;
     let mut framer = Framer::new(bytes);
     let mut events = Vec::new();
     while let Some(frame) = framer.next() {
@@ -117,7 +129,9 @@ fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
                 continue;
             }
         };
-        if line.is_none_or(|line| place.line == Some(line)) && record.is_none_or(|record| place.record == Some(record)) {
+        if line.is_none_or(|line| place.line == Some(line))
+            && record.is_none_or(|record| place.record == Some(record))
+        {
             let shown = match (place.line, place.record) {
                 (Some(line), None) => format!("{path}:{line}"),
                 (Some(line), Some(record)) => format!("{path}:{line}#{record}"),
@@ -156,7 +170,12 @@ fn source_of(args: &Args, raw: &str) -> Result<&'static SourceDef, Failure> {
 }
 
 /// Whether the rule matches, how many tests are missing, and the explanation.
-fn explain(args: &Args, rule: &LoweredRule, place: &str, raw: &str) -> Result<(bool, usize, String), Failure> {
+fn explain(
+    args: &Args,
+    rule: &LoweredRule,
+    place: &str,
+    raw: &str,
+) -> Result<(bool, usize, String), Failure> {
     let source = source_of(args, raw)?;
     let spec: SourceSpec = source.spec();
     let asked = &rule.rule.logsource.value;
@@ -172,9 +191,25 @@ fn explain(args: &Args, rule: &LoweredRule, place: &str, raw: &str) -> Result<(b
     let blockers = trace.blockers(true);
     let mut text = Text::default();
     let verdict = if matches { "matches" } else { "does not match" };
-    text.line(0, format!("{}{}{:#} {verdict} {} ({})", show::BOLD, rule.rule.title, show::BOLD, show::printable(place), source.name));
+    text.line(
+        0,
+        format!(
+            "{}{}{:#} {verdict} {} ({})",
+            show::BOLD,
+            rule.rule.title,
+            show::BOLD,
+            show::printable(place),
+            source.name
+        ),
+    );
     if mapping.is_none() {
-        text.line(0, format!("note: {} is not what {} serves: `virga detect` would not run the rule on it", asked, source.name));
+        text.line(
+            0,
+            format!(
+                "note: {} is not what {} serves: `virga detect` would not run the rule on it",
+                asked, source.name
+            ),
+        );
     }
     for condition in rule.conditions() {
         text.line(1, format!("condition: {}", show_condition(condition)));
@@ -237,7 +272,11 @@ impl Text {
                 let actual = match actual {
                     None => "absent".to_owned(),
                     Some(values) => {
-                        let shown: Vec<String> = values.iter().take(MOST_SHOWN).map(|v| show::cut(&show::printable(v), 160)).collect();
+                        let shown: Vec<String> = values
+                            .iter()
+                            .take(MOST_SHOWN)
+                            .map(|v| show::cut(&show::printable(v), 160))
+                            .collect();
                         shown.join(", ")
                     }
                 };
@@ -245,7 +284,16 @@ impl Text {
                     field if field == "(whole event)" => "the event".to_owned(),
                     field => field.clone(),
                 };
-                self.line(depth, format!("{} {field} {}   {}is: {actual}{:#}", mark(*holds), predicate.test, show::DIM, show::DIM));
+                self.line(
+                    depth,
+                    format!(
+                        "{} {field} {}   {}is: {actual}{:#}",
+                        mark(*holds),
+                        predicate.test,
+                        show::DIM,
+                        show::DIM
+                    ),
+                );
             }
             Trace::Never => self.line(depth, "✗ a placeholder without a list matches nothing".to_owned()),
             Trace::Join { word, parts, holds } => {

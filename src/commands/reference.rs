@@ -52,7 +52,9 @@ fn cell(text: &str) -> String {
 }
 
 fn modifiers() -> String {
-    let mut page = format!("# Modifiers\n\n{HEAD}Behind a field, `field|modifier|modifier: value`, applied in this order. Each example is run as a test.\n\n| modifier | what it does | example | matches | does not match |\n|---|---|---|---|---|\n");
+    let mut page = format!(
+        "# Modifiers\n\n{HEAD}Behind a field, `field|modifier|modifier: value`, applied in this order. Each example is run as a test.\n\n| modifier | what it does | example | matches | does not match |\n|---|---|---|---|---|\n"
+    );
     for modifier in MODIFIERS {
         let example = &modifier.example;
         page += &format!(
@@ -68,7 +70,9 @@ fn modifiers() -> String {
 }
 
 fn columns() -> String {
-    let mut page = format!("# Canonical columns\n\n{HEAD}The same names for every cloud. A rule may use them as fields; an alert carries those that its event has. OCSF names follow 1.8.0.\n\n| column | type | OCSF | meaning |");
+    let mut page = format!(
+        "# Canonical columns\n\n{HEAD}The same names for every cloud. A rule may use them as fields; an alert carries those that its event has. OCSF names follow 1.8.0.\n\n| column | type | OCSF | meaning |"
+    );
     let sources: Vec<_> = SOURCES.iter().filter(|source| !source.derivations.is_empty()).collect();
     sources.iter().for_each(|source| page += &format!(" {} |", source.name));
     page += "\n|---|---|---|---|";
@@ -90,19 +94,32 @@ fn columns() -> String {
 }
 
 fn log_sources() -> String {
-    let mut page = format!("# Log sources\n\n{HEAD}| event source | what it is | Sigma log sources that it serves |\n|---|---|---|\n");
+    let mut page = format!(
+        "# Log sources\n\n{HEAD}| event source | what it is | Sigma log sources that it serves |\n|---|---|---|\n"
+    );
     for source in SOURCES {
         let served: Vec<String> = source
             .logsources
             .iter()
             .map(|logsource| {
-                let parts = [("product", logsource.product), ("service", logsource.service), ("category", logsource.category)];
-                let parts: Vec<String> = parts.iter().filter_map(|(key, value)| value.map(|value| format!("{key}: {value}"))).collect();
+                let parts = [
+                    ("product", logsource.product),
+                    ("service", logsource.service),
+                    ("category", logsource.category),
+                ];
+                let parts: Vec<String> = parts
+                    .iter()
+                    .filter_map(|(key, value)| value.map(|value| format!("{key}: {value}")))
+                    .collect();
                 let note = if logsource.canonical_only { " (canonical columns only)" } else { "" };
                 format!("`{}`{note}", parts.join(", "))
             })
             .collect();
-        let served = if served.is_empty() { "those given with `--logsource`, or all with `--all-logsources`".to_owned() } else { served.join("; ") };
+        let served = if served.is_empty() {
+            "those given with `--logsource`, or all with `--all-logsources`".to_owned()
+        } else {
+            served.join("; ")
+        };
         page += &format!("| `{}` | {} | {served} |\n", source.name, cell(source.description));
     }
     page += "\nAn attribute that a rule leaves out is free. A rule that fits no source is reported as unmapped and never run on everything.\n\n## Transports\n\n| transport | what it reads |\n|---|---|\n";
@@ -113,13 +130,17 @@ fn log_sources() -> String {
 }
 
 fn diagnostics() -> String {
-    let mut page = format!("# Diagnostics of rules\n\n{HEAD}`virga rules check` prints each with its place, its cause and what to do.\n\n| code | meaning |\n|---|---|\n");
+    let mut page = format!(
+        "# Diagnostics of rules\n\n{HEAD}`virga rules check` prints each with its place, its cause and what to do.\n\n| code | meaning |\n|---|---|\n"
+    );
     codes::ALL.iter().for_each(|code| page += &format!("| `{}` | {} |\n", code.id, cell(code.title)));
     page
 }
 
 fn quarantine() -> String {
-    let mut page = format!("# Quarantine\n\n{HEAD}What cannot be read is kept with its origin and cause, counted, and never dropped in silence; `virga detect --quarantine FILE` writes it as `{{\"origin\", \"cause\", \"time\", \"raw_base64\"}}`, one object a line.\n\n| cause | meaning |\n|---|---|\n");
+    let mut page = format!(
+        "# Quarantine\n\n{HEAD}What cannot be read is kept with its origin and cause, counted, and never dropped in silence; `virga detect --quarantine FILE` writes it as `{{\"origin\", \"cause\", \"time\", \"raw_base64\"}}`, one object a line.\n\n| cause | meaning |\n|---|---|\n"
+    );
     CAUSES.iter().for_each(|cause| page += &format!("| `{}` | {} |\n", cause.code(), cell(cause.meaning())));
     page
 }

@@ -41,12 +41,14 @@ pub enum Command {
 
 /// Arguments of `virga rules check`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit status: 0 where no rule has an error, 1 where one has, 2 where a path cannot be read.
+#[command(
+    after_help = "Exit status: 0 where no rule has an error, 1 where one has, 2 where a path cannot be read.
 
 Examples:
   virga rules check my-rules/
   virga rules check --warnings-as-errors my-rules/     for CI
-  virga rules check --format ndjson my-rules/ | jq .code")]
+  virga rules check --format ndjson my-rules/ | jq .code"
+)]
 pub struct CheckArgs {
     /// Files or folders of rules. [default: the rules that ship with Virga]
     paths: Vec<PathBuf>,
@@ -66,7 +68,7 @@ pub struct CheckArgs {
 enum CheckFormat {
     /// With the place underlined.
     Graphical,
-    /// A line each: file:line:column: severity[code]: cause.
+    /// A line each, `file:line:column: severity[code]: cause`.
     Short,
     /// A JSON object a line.
     Ndjson,
@@ -90,10 +92,12 @@ pub struct ListArgs {
 
 /// Arguments of `virga rules test`.
 #[derive(clap::Args)]
-#[command(after_help = "The cases of `rule.yml` stand in `rule.cases.yml` beside it. Each has events that the rule must match
+#[command(
+    after_help = "The cases of `rule.yml` stand in `rule.cases.yml` beside it. Each has events that the rule must match
 (`match: true`) or must not (`match: false`).
 
-Exit status: 0 where all cases pass, 1 where one fails, 2 where a path cannot be read.")]
+Exit status: 0 where all cases pass, 1 where one fails, 2 where a path cannot be read."
+)]
 pub struct TestArgs {
     /// Files or folders of rules. [default: the rules that ship with Virga]
     paths: Vec<PathBuf>,
@@ -267,7 +271,10 @@ fn test(args: &TestArgs) -> Outcome {
             failures.push("needs at least one hit and one near miss".into());
         }
         let verdict = if failures.is_empty() { "ok" } else { "FAILED" };
-        super::line(format!("{verdict:<7} {} ({} hits, {} near misses)", file.name, tally.hits, tally.misses))?;
+        super::line(format!(
+            "{verdict:<7} {} ({} hits, {} near misses)",
+            file.name, tally.hits, tally.misses
+        ))?;
         for failure in &failures {
             super::line(format!("        {failure}"))?;
         }
@@ -319,7 +326,9 @@ fn run_case(file: &Arc<SourceFile>, case: &Case) -> Result<(), String> {
     let matched = case_runner::matches(file, case)?;
     let events = case.events.len();
     match (case.matches, case.count) {
-        (true, Some(count)) if matched != count => Err(format!("{matched} of {events} events matched, {count} should")),
+        (true, Some(count)) if matched != count => {
+            Err(format!("{matched} of {events} events matched, {count} should"))
+        }
         (true, None) if matched == 0 => Err(format!("none of {events} events matched")),
         (false, _) if matched > 0 => Err(format!("{matched} of {events} events matched, none should")),
         _ => Ok(()),

@@ -148,11 +148,7 @@ impl<'a> Row<'a> {
     /// Where it came from.
     pub fn origin(&self) -> Origin {
         let place = &self.batch.places[self.index];
-        Origin {
-            base: self.batch.bases[place.base as usize].clone(),
-            line: place.line,
-            record: place.record,
-        }
+        Origin { base: self.batch.bases[place.base as usize].clone(), line: place.line, record: place.record }
     }
 }
 
@@ -304,7 +300,8 @@ impl FieldBuilder {
             None => {
                 let key = ends.len() as i32;
                 // a table that grows hashes the keys it holds again, never this one
-                self.table.insert_unique(hash, key, |&key| hasher.hash_one(&text[Self::value(text, ends, key)]));
+                self.table
+                    .insert_unique(hash, key, |&key| hasher.hash_one(&text[Self::value(text, ends, key)]));
                 // the bytes of a batch are bounded far below 2 GiB: see limits.rs
                 self.text.push_str(value);
                 self.ends.push(self.text.len() as u32);

@@ -62,21 +62,11 @@ impl ColumnValue {
     }
 }
 
-const fn col(
-    name: &'static str,
-    kind: ColumnKind,
-    ocsf: &'static str,
-    meaning: &'static str,
-) -> Column {
+const fn col(name: &'static str, kind: ColumnKind, ocsf: &'static str, meaning: &'static str) -> Column {
     Column { name, kind, ocsf, meaning, from_table: false }
 }
 
-const fn table(
-    name: &'static str,
-    kind: ColumnKind,
-    ocsf: &'static str,
-    meaning: &'static str,
-) -> Column {
+const fn table(name: &'static str, kind: ColumnKind, ocsf: &'static str, meaning: &'static str) -> Column {
     Column { name, kind, ocsf, meaning, from_table: true }
 }
 
@@ -85,19 +75,39 @@ use ColumnKind::{Bool, Float, Int, List, Text};
 /// Every canonical column, in the order in which an alert shows them.
 pub static COLUMNS: &[Column] = &[
     col("provider", Text, "cloud.provider", "cloud provider: aws, azure, gcp"),
-    col("principal", Text, "actor.user.uid", "who acted: for an assumed role, the role and never the session"),
+    col(
+        "principal",
+        Text,
+        "actor.user.uid",
+        "who acted: for an assumed role, the role and never the session",
+    ),
     col("principal_type", Text, "actor.user.type_id", "kind of principal, in the provider's words"),
     col("principal_name", Text, "actor.user.name", "the principal's short name"),
     col("session_name", Text, "actor.session.uid_alt", "name of the role session (i-… for an EC2 instance)"),
     col("session_id", Text, "actor.session.uid", "temporary credential or session identifier"),
-    col("credential_id", Text, "actor.user.programmatic_credentials[].uid", "credential that signed the call"),
-    col("credential_kind", Text, "actor.user.programmatic_credentials[].type_id", "long_lived, temporary, bearer_api_key, service_key"),
+    col(
+        "credential_id",
+        Text,
+        "actor.user.programmatic_credentials[].uid",
+        "credential that signed the call",
+    ),
+    col(
+        "credential_kind",
+        Text,
+        "actor.user.programmatic_credentials[].type_id",
+        "long_lived, temporary, bearer_api_key, service_key",
+    ),
     col("mfa", Bool, "is_mfa", "whether a second factor was used; absent where the log does not say"),
     col("invoked_by", Text, "actor.invoked_by", "service or delegate that acted for the principal"),
     col("src_ip", Text, "src_endpoint.ip", "source address as logged (may be a service name or masked)"),
     col("src_ip_kind", Text, "", "public, private, aws_service, internal, masked, invalid"),
     col("src_net", Text, "", "/24 (IPv4) or /48 (IPv6) network of src_ip"),
-    table("src_asn", Int, "src_endpoint.autonomous_system.number", "autonomous system of src_ip (lookup table)"),
+    table(
+        "src_asn",
+        Int,
+        "src_endpoint.autonomous_system.number",
+        "autonomous system of src_ip (lookup table)",
+    ),
     table("src_country", Text, "src_endpoint.location.country", "country of src_ip (native or lookup table)"),
     table("src_lat", Float, "src_endpoint.location.lat", "latitude of src_ip (native or lookup table)"),
     table("src_lon", Float, "src_endpoint.location.long", "longitude of src_ip (native or lookup table)"),
@@ -114,11 +124,26 @@ pub static COLUMNS: &[Column] = &[
     col("error_code", Text, "status_code", "error code; absent on success"),
     col("error_message", Text, "status_detail", "error message; absent on success"),
     col("target", Text, "resources[0].uid", "what was acted on"),
-    col("target_type", Text, "resources[0].type", "kind of target: bucket, object, secret, role, user, key, snapshot, image, model, …"),
-    col("target_container", Text, "databucket.name", "container of an object: s3://bucket, gs://bucket, container URI"),
+    col(
+        "target_type",
+        Text,
+        "resources[0].type",
+        "kind of target: bucket, object, secret, role, user, key, snapshot, image, model, …",
+    ),
+    col(
+        "target_container",
+        Text,
+        "databucket.name",
+        "container of an object: s3://bucket, gs://bucket, container URI",
+    ),
     col("target_user", Text, "user.name", "user or role acted on"),
     col("passed_role", Text, "resources[].role", "role handed to a service"),
-    col("grants", List, "privileges[]", "what a policy change grants: ADD|<principal>|<action> or SET|<principal>|<action>"),
+    col(
+        "grants",
+        List,
+        "privileges[]",
+        "what a policy change grants: ADD|<principal>|<action> or SET|<principal>|<action>",
+    ),
     col("grants_public", Bool, "", "a grant is to everyone"),
     col("grants_external", Bool, "", "a grant is to a principal outside the account's trusted circle"),
     col("event_uid", Text, "metadata.uid", "the event's natural id"),
@@ -130,7 +155,12 @@ pub static COLUMNS: &[Column] = &[
     col("tokens_in", Int, "message_context.prompt_tokens", "tokens of the prompt"),
     col("tokens_out", Int, "message_context.completion_tokens", "tokens of the completion"),
     col("tokens_total", Int, "message_context.total_tokens", "tokens of the call"),
-    col("prompt_hash", Text, "", "64-bit BLAKE3 of the last user message, lower-cased, white space collapsed"),
+    col(
+        "prompt_hash",
+        Text,
+        "",
+        "64-bit BLAKE3 of the last user message, lower-cased, white space collapsed",
+    ),
     col("prompt_prefix_hash", Text, "", "the same on its first 48 characters"),
     col("prompt_len", Int, "", "characters of the last user message"),
     col("req_logprobs", Bool, "", "the request asked for log-probabilities"),

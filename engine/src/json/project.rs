@@ -501,7 +501,8 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_an_error() {
-        for event in ["", "[]", "1", "{", r#"{"a":1"#, r#"{"a" 1}"#, r#"{"a":1} x"#, r#"{"a":{"b":}}"#, "{,}"] {
+        for event in ["", "[]", "1", "{", r#"{"a":1"#, r#"{"a" 1}"#, r#"{"a":1} x"#, r#"{"a":{"b":}}"#, "{,}"]
+        {
             assert!(find(&["a.b"], event).is_err(), "{event}");
         }
     }
@@ -515,10 +516,7 @@ mod tests {
 
     #[test]
     fn routes_try_the_longest_first_key_first() {
-        assert_eq!(
-            routes("a.b.c"),
-            [vec!["a.b.c"], vec!["a.b", "c"], vec!["a", "b.c"], vec!["a", "b", "c"]]
-        );
+        assert_eq!(routes("a.b.c"), [vec!["a.b.c"], vec!["a.b", "c"], vec!["a", "b.c"], vec!["a", "b", "c"]]);
         assert_eq!(routes("a.b.c.d.e.f.g.h.i").len(), 2);
     }
 }

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::cursor::{incomplete, skip_value, skip_whitespace, string_end, syntax, too_deep};
 use super::JsonError;
+use super::cursor::{incomplete, skip_value, skip_whitespace, string_end, syntax, too_deep};
 use crate::limits::MAX_JSON_DEPTH;
 
 /// A JSON value.
@@ -304,8 +304,19 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "\"\\x\"", "\"\\u12\"", "1 2", "\"a\nb\"", "nul"]
-        {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "1 2",
+            "\"a\nb\"",
+            "nul",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

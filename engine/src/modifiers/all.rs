@@ -1,6 +1,6 @@
 //! `all`: every value of the list must match. On a single value it changes nothing; the loader warns.
 
-use super::{Apply, Example, Modifier, Fault};
+use super::{Apply, Example, Fault, Modifier};
 
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "all",

@@ -12,5 +12,7 @@ pub(super) static MODIFIER: Modifier = Modifier {
         matches: r#"{"data":"aGVsbG8="}"#,
         misses: r#"{"data":"hello"}"#,
     },
-    apply: Apply::Value(|value| Ok(Value::Bytes(STANDARD.encode(plain_bytes(value, "base64")?).into_bytes()))),
+    apply: Apply::Value(|value| {
+        Ok(Value::Bytes(STANDARD.encode(plain_bytes(value, "base64")?).into_bytes()))
+    }),
 };

@@ -2,7 +2,7 @@
 //! bytes into four characters, so there are three forms; the characters at either end that also depend on
 //! the neighbouring bytes are dropped.
 
-use super::{Apply, Example, Modifier, Fault, Value, plain_bytes};
+use super::{Apply, Example, Fault, Modifier, Value, plain_bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 

@@ -1,6 +1,6 @@
 //! `cased`: case counts, where Sigma otherwise ignores it.
 
-use super::{Apply, Example, Modifier, Fault, Value};
+use super::{Apply, Example, Fault, Modifier, Value};
 fn is_text(value: &Value) -> bool {
     matches!(value, Value::Text(_) | Value::Pattern(_) | Value::Bytes(_) | Value::FieldRef(_))
 }

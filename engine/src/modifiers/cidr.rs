@@ -1,6 +1,6 @@
 //! `cidr`: the address is in the network. An address alone is a network of one.
 
-use super::{Apply, Example, Modifier, Fault, Value};
+use super::{Apply, Example, Fault, Modifier, Value};
 use ipnet::IpNet;
 
 use crate::diagnostic::codes;
@@ -15,7 +15,9 @@ fn network(value: Value) -> Result<Value, Fault> {
     let network: IpNet = match (text.parse::<IpNet>(), parse_address(text)) {
         (Ok(network), _) => network,
         (Err(_), Some(address)) => address.into(),
-        (Err(_), None) => return Err(bad(format!("`{text}` is no network")).with_help("write it as `10.0.0.0/8`")),
+        (Err(_), None) => {
+            return Err(bad(format!("`{text}` is no network")).with_help("write it as `10.0.0.0/8`"));
+        }
     };
     if network.trunc() != network {
         return Err(bad(format!("`{text}` has bits set behind its prefix"))

@@ -1,6 +1,6 @@
 //! `exists`: whether the field is there at all; what it holds does not matter.
 
-use super::{Apply, Example, Modifier, Fault, Value};
+use super::{Apply, Example, Fault, Modifier, Value};
 
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "exists",

@@ -1,6 +1,6 @@
 //! `fieldref`: the value is the name of another field of the same event, to be compared with.
 
-use super::{Apply, Example, Modifier, Fault, Value};
+use super::{Apply, Example, Fault, Modifier, Value};
 use crate::predicate::{FieldRefTest, Relation};
 
 pub(super) static MODIFIER: Modifier = Modifier {

@@ -6,10 +6,6 @@ use crate::predicate::Comparison;
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "gt",
     summary: "The field is a number greater than the value.",
-    example: Example {
-        selection: r#"count|gt: 5"#,
-        matches: r#"{"count":"6"}"#,
-        misses: r#"{"count":5}"#,
-    },
+    example: Example { selection: r#"count|gt: 5"#, matches: r#"{"count":"6"}"#, misses: r#"{"count":5}"# },
     apply: Apply::Value(|value| compare(value, "gt", Comparison::Gt)),
 };

@@ -6,10 +6,6 @@ use crate::predicate::Comparison;
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "lt",
     summary: "The field is a number less than the value.",
-    example: Example {
-        selection: r#"count|lt: 5"#,
-        matches: r#"{"count":"4"}"#,
-        misses: r#"{"count":5}"#,
-    },
+    example: Example { selection: r#"count|lt: 5"#, matches: r#"{"count":"4"}"#, misses: r#"{"count":5}"# },
     apply: Apply::Value(|value| compare(value, "lt", Comparison::Lt)),
 };

@@ -6,10 +6,6 @@ use crate::predicate::Comparison;
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "lte",
     summary: "The field is a number less than or equal to the value.",
-    example: Example {
-        selection: r#"count|lte: 5"#,
-        matches: r#"{"count":"5"}"#,
-        misses: r#"{"count":6}"#,
-    },
+    example: Example { selection: r#"count|lte: 5"#, matches: r#"{"count":"5"}"#, misses: r#"{"count":6}"# },
     apply: Apply::Value(|value| compare(value, "lte", Comparison::Lte)),
 };

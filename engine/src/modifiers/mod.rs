@@ -299,12 +299,16 @@ fn open_ends(
             Ok(Value::Pattern(pattern))
         }
         Value::Bytes(bytes) => open_ends(Value::Pattern(encoded_text(bytes)?), name, start, end, relation),
-        Value::Number(_, text) => open_ends(Value::Pattern(Pattern::literal(text)), name, start, end, relation),
+        Value::Number(_, text) => {
+            open_ends(Value::Pattern(Pattern::literal(text)), name, start, end, relation)
+        }
         Value::FieldRef(test) if test.relation == crate::predicate::Relation::Equals => {
             Ok(Value::FieldRef(FieldRefTest { relation, ..test }))
         }
-        Value::FieldRef(_) => Err(Fault::chain(format!("`{name}` cannot follow another relation of two fields"))
-            .with_help("`fieldref` takes one of contains, startswith and endswith")),
+        Value::FieldRef(_) => {
+            Err(Fault::chain(format!("`{name}` cannot follow another relation of two fields"))
+                .with_help("`fieldref` takes one of contains, startswith and endswith"))
+        }
         Value::Regex(_) => Err(Fault::chain(format!("`{name}` cannot follow `re`"))
             .with_help("an expression matches anywhere; `^` and `$` tie it to the ends")),
         other => Err(Fault::value(format!("`{name}` needs a text, not {}", other.word()))),

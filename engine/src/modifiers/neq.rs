@@ -1,6 +1,6 @@
 //! `neq`: the negation of what the item would ask otherwise, also true of an absent field.
 
-use super::{Apply, Example, Modifier, Fault};
+use super::{Apply, Example, Fault, Modifier};
 
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "neq",

@@ -19,7 +19,9 @@ pub(super) static MODIFIER: Modifier = Modifier {
 fn expression(value: Value) -> Result<Value, Fault> {
     let pattern = match value {
         Value::Text(text) | Value::Number(_, text) => text,
-        Value::Pattern(_) | Value::Bytes(_) => return Err(Fault::chain("`re` must come before other modifiers of the text")),
+        Value::Pattern(_) | Value::Bytes(_) => {
+            return Err(Fault::chain("`re` must come before other modifiers of the text"));
+        }
         other => return Err(Fault::value(format!("`re` needs a text, not {}", other.word()))),
     };
     let regex = RegexTest { pattern, ignore_case: false, multi_line: false, dot_all: false };
@@ -27,7 +29,9 @@ fn expression(value: Value) -> Result<Value, Fault> {
         Ok(_) => Ok(Value::Regex(regex)),
         Err(error) => {
             let fault = Fault { code: codes::BAD_REGEX, cause: error.to_string(), help: String::new() };
-            Err(fault.with_help("look-around and back-references are not supported: they do not run in linear time"))
+            Err(fault.with_help(
+                "look-around and back-references are not supported: they do not run in linear time",
+            ))
         }
     }
 }

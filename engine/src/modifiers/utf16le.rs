@@ -1,6 +1,6 @@
 //! `utf16le`: the value in UTF-16, little-endian.
 
-use super::{Apply, Example, Modifier, Fault, Value, plain_text};
+use super::{Apply, Example, Fault, Modifier, Value, plain_text};
 /// UTF-16, little-endian: `wide` is the same under another name.
 pub(super) fn encode(value: Value, name: &str) -> Result<Value, Fault> {
     let text = plain_text(value, name)?;

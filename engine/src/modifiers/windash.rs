@@ -25,8 +25,11 @@ fn permutations(value: Value) -> Result<Value, Fault> {
     let flags: Vec<usize> = (0..characters.len()).filter(|&at| begins_flag(&characters, at)).collect();
     let count = u32::try_from(flags.len()).ok().and_then(|n| DASHES.len().checked_pow(n));
     let Some(count) = count.filter(|count| *count <= MAX_WINDASH_VARIANTS) else {
-        return Err(Fault::value(format!("{} dashes make more than {MAX_WINDASH_VARIANTS} texts", flags.len()))
-            .with_help("ask for fewer flags at once"));
+        return Err(Fault::value(format!(
+            "{} dashes make more than {MAX_WINDASH_VARIANTS} texts",
+            flags.len()
+        ))
+        .with_help("ask for fewer flags at once"));
     };
     let variants = (0..count).map(|mut number| {
         let mut variant = characters.clone();
@@ -70,7 +73,8 @@ fn rebuild(characters: Vec<Character>) -> Pattern {
 
 /// A dash that stands behind no word character and before one: the `-` of ` -enc`, not of `a-b`.
 fn begins_flag(characters: &[Character], at: usize) -> bool {
-    let is_word = |c: Option<&Character>| matches!(c, Some(Character::Plain(c)) if c.is_alphanumeric() || *c == '_');
+    let is_word =
+        |c: Option<&Character>| matches!(c, Some(Character::Plain(c)) if c.is_alphanumeric() || *c == '_');
     matches!(&characters[at], Character::Plain(c) if DASHES.contains(c))
         && !is_word(at.checked_sub(1).and_then(|before| characters.get(before)))
         && is_word(characters.get(at + 1))

@@ -83,9 +83,17 @@ impl SourcePlan {
     /// Compiles the rules that run on a source, given with their numbers. `canonical_only` says of
     /// which the log source sees canonical columns only.
     pub fn new(source: &SourceSpec, rules: &[(u32, &LoweredRule, bool)]) -> Self {
-        let mut compiler = Compiler { source, fields: Vec::new(), by_key: HashMap::new(), tests: Vec::new(), by_test: HashMap::new() };
-        let compiled: Vec<(u32, LocalExpr)> =
-            rules.iter().map(|(number, rule, canonical)| (*number, compiler.expr(&rule.expr, *canonical))).collect();
+        let mut compiler = Compiler {
+            source,
+            fields: Vec::new(),
+            by_key: HashMap::new(),
+            tests: Vec::new(),
+            by_test: HashMap::new(),
+        };
+        let compiled: Vec<(u32, LocalExpr)> = rules
+            .iter()
+            .map(|(number, rule, canonical)| (*number, compiler.expr(&rule.expr, *canonical)))
+            .collect();
         let Compiler { fields, tests, .. } = compiler;
         let rules = compiled
             .into_iter()
@@ -94,13 +102,8 @@ impl SourcePlan {
                 CompiledRule { rule, expr, witness }
             })
             .collect();
-        let mut plan = Self {
-            source: source.clone(),
-            projection: Arc::default(),
-            fields: Vec::new(),
-            tests,
-            rules,
-        };
+        let mut plan =
+            Self { source: source.clone(), projection: Arc::default(), fields: Vec::new(), tests, rules };
         plan.lay_out(fields);
         plan
     }
@@ -125,7 +128,8 @@ impl SourcePlan {
                 projected.len() - 1
             });
             let number = self.fields.len() as u32;
-            let tests = (0..self.tests.len() as u32).filter(|&t| self.tests[t as usize].field == number).collect();
+            let tests =
+                (0..self.tests.len() as u32).filter(|&t| self.tests[t as usize].field == number).collect();
             self.fields.push(FieldPlan { key: key.clone(), column, tests });
         }
         self.projection = Arc::new(Projection { fields: projected });

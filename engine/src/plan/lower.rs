@@ -59,7 +59,9 @@ impl Lowering<'_> {
                 found.map_or(Expr::Never, |selection| selection.expr.clone())
             }
             Condition::Not(inner) => Expr::Not(Box::new(self.condition(inner, selections))),
-            Condition::And(branches) => every(branches.iter().map(|b| self.condition(b, selections)).collect()),
+            Condition::And(branches) => {
+                every(branches.iter().map(|b| self.condition(b, selections)).collect())
+            }
             Condition::Or(branches) => any(branches.iter().map(|b| self.condition(b, selections)).collect()),
             Condition::Of(quantity, pattern) => {
                 let covered = selections.iter().filter(|selection| pattern.value.covers(&selection.name));
@@ -88,10 +90,10 @@ impl Lowering<'_> {
 
     /// One field with its values, its modifiers applied; `None` where that cannot be.
     fn item(&mut self, item: &FieldItem) -> Option<Expr> {
-        let values = item.values.iter().map(|value| Spanned {
-            value: Value::from_rule(&value.value),
-            span: value.span.clone(),
-        });
+        let values = item
+            .values
+            .iter()
+            .map(|value| Spanned { value: Value::from_rule(&value.value), span: value.span.clone() });
         let mut lowered = Item {
             has_field: item.field.is_some(),
             values: values.collect(),
@@ -100,7 +102,8 @@ impl Lowering<'_> {
             cased: false,
         };
         for name in &item.modifiers {
-            let modifier = modifiers::find(&name.value).map_err(|fault| self.report(&name.span, fault)).ok()?;
+            let modifier =
+                modifiers::find(&name.value).map_err(|fault| self.report(&name.span, fault)).ok()?;
             if let Err((at, fault)) = modifiers::apply(modifier, &mut lowered) {
                 let span = at.and_then(|at| item.values.get(at)).map_or(&name.span, |value| &value.span);
                 // a wrong chain is a fault of the modifier, a wrong value one of the value
@@ -124,7 +127,8 @@ impl Lowering<'_> {
             && let Some(all) = item.modifiers.iter().find(|modifier| modifier.value == "all")
         {
             let cause = "`all` on a single value changes nothing";
-            let warning = Diagnostic::warning(codes::MODIFIER_CHAIN, &self.rule.file, all.span.clone(), cause);
+            let warning =
+                Diagnostic::warning(codes::MODIFIER_CHAIN, &self.rule.file, all.span.clone(), cause);
             self.diagnostics.push(warning.with_help("list the values, or take `all` out"));
         }
     }
@@ -143,7 +147,8 @@ impl Lowering<'_> {
             }
             Value::Pattern(pattern) => return self.pattern(item, pattern, span, cased),
             Value::Bytes(bytes) => {
-                let pattern = modifiers::encoded_text(bytes).map_err(|fault| self.report(span, fault)).ok()?;
+                let pattern =
+                    modifiers::encoded_text(bytes).map_err(|fault| self.report(span, fault)).ok()?;
                 return self.pattern(item, pattern, span, cased);
             }
             Value::Exists(there) => {
@@ -201,21 +206,30 @@ impl Lowering<'_> {
             };
             let Some(values) = self.lists.get(name) else {
                 let cause = format!("there is no list `{name}`: the value matches nothing");
-                let warning = Diagnostic::warning(codes::UNDEFINED_PLACEHOLDER, &self.rule.file, span.clone(), cause);
+                let warning =
+                    Diagnostic::warning(codes::UNDEFINED_PLACEHOLDER, &self.rule.file, span.clone(), cause);
                 self.diagnostics.push(warning.with_help("define it in a file given with `--lists`"));
                 return Some(Vec::new());
             };
             if filled.len() * values.len() > MAX_PLACEHOLDER_VALUES {
                 let cause = format!("`{name}` makes more than {MAX_PLACEHOLDER_VALUES} values");
-                self.diagnostics.push(Diagnostic::error(codes::TOO_MANY_TESTS, &self.rule.file, span.clone(), cause));
+                self.diagnostics.push(Diagnostic::error(
+                    codes::TOO_MANY_TESTS,
+                    &self.rule.file,
+                    span.clone(),
+                    cause,
+                ));
                 return None;
             }
             let combine = |pattern: &Pattern| {
-                values.iter().map(|value| {
-                    let mut pattern = pattern.clone();
-                    pattern.parts.extend(Pattern::parse(value).parts);
-                    pattern
-                }).collect::<Vec<_>>()
+                values
+                    .iter()
+                    .map(|value| {
+                        let mut pattern = pattern.clone();
+                        pattern.parts.extend(Pattern::parse(value).parts);
+                        pattern
+                    })
+                    .collect::<Vec<_>>()
             };
             filled = filled.iter().flat_map(combine).collect();
         }
@@ -227,7 +241,12 @@ impl Lowering<'_> {
         if self.tests > MAX_RULE_PREDICATES {
             if self.tests == MAX_RULE_PREDICATES + 1 {
                 let cause = format!("the rule expands to more than {MAX_RULE_PREDICATES} tests");
-                self.diagnostics.push(Diagnostic::error(codes::TOO_MANY_TESTS, &self.rule.file, span.clone(), cause));
+                self.diagnostics.push(Diagnostic::error(
+                    codes::TOO_MANY_TESTS,
+                    &self.rule.file,
+                    span.clone(),
+                    cause,
+                ));
             }
             return None;
         }
@@ -243,7 +262,12 @@ impl Lowering<'_> {
             Test::Text(text) if text.shape != Shape::Exact(String::new()) => {}
             _ => {
                 let cause = "this asks of a field, and none is named";
-                self.diagnostics.push(Diagnostic::error(codes::MODIFIER_CHAIN, &self.rule.file, span.clone(), cause));
+                self.diagnostics.push(Diagnostic::error(
+                    codes::MODIFIER_CHAIN,
+                    &self.rule.file,
+                    span.clone(),
+                    cause,
+                ));
                 return None;
             }
         }

@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn folding_is_simple_and_by_character() {
-        for (text, folded) in [("AbC", "abc"), ("ÀÉß", "àéß"), ("\u{212A}", "k"), ("İ", "i"), ("Σς", "σς"), ("", "")] {
+        for (text, folded) in
+            [("AbC", "abc"), ("ÀÉß", "àéß"), ("\u{212A}", "k"), ("İ", "i"), ("Σς", "σς"), ("", "")]
+        {
             assert_eq!(fold(text), folded);
             let mut out = "X".to_owned();
             fold_into(text, &mut out);

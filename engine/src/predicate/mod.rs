@@ -1,9 +1,9 @@
 //! The closed set of tests that remain after the modifiers.
 //!
 //! In: a rule's item, lowered. Out: a [`Test`], which has a meaning for one scalar value of an event
-//! ([`Test::holds`]). On a field it means: some value of the field, or a leaf below it, passes; an
+//! ([`TextTest::holds`] and its like). On a field it means: some value of the field, or a leaf below it, passes; an
 //! object or array also passes by its compact JSON text. `Null` and `Exists` look at presence.
-//! The scan indexes most tests by their literals and calls `holds` only to verify the rest.
+//! The scan indexes most tests by their literals and verifies the rest.
 
 mod fold;
 mod number;
@@ -305,7 +305,8 @@ pub fn parse_address(text: &str) -> Option<IpAddr> {
     let mut octets = [0u8; 4];
     let mut pieces = text.split('.');
     for octet in &mut octets {
-        let piece = pieces.next().filter(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))?;
+        let piece =
+            pieces.next().filter(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))?;
         *octet = piece.parse().ok()?;
     }
     pieces.next().is_none().then_some(IpAddr::from(octets))
@@ -330,7 +331,9 @@ impl std::fmt::Display for Test {
             Self::Compare(comparison, number) => write!(f, "{} {number}", comparison.sign()),
             Self::Regex(regex) => write!(f, "matches /{}/", regex.pattern),
             Self::Cidr(network) => write!(f, "in {network}"),
-            Self::Time(part, comparison, number) => write!(f, "{} {} {number}", part.word(), comparison.sign()),
+            Self::Time(part, comparison, number) => {
+                write!(f, "{} {} {number}", part.word(), comparison.sign())
+            }
             Self::Null => write!(f, "is null or absent"),
             Self::Exists => write!(f, "is there"),
             Self::FieldRef(test) => {

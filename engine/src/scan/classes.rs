@@ -83,7 +83,7 @@ impl Texts {
                 Shape::Contains(text) => add(&mut texts, text, Use::Contains(id)),
                 Shape::Anything => {}
                 Shape::Glob(pattern) => match longest_literal(&pattern.parts) {
-                    Some(literal) => add(&mut texts, &literal.to_owned(), Use::Gate(test, id)),
+                    Some(literal) => add(&mut texts, literal, Use::Gate(test.clone(), id)),
                     None => texts.ungated.push((test, id)),
                 },
             }

@@ -202,7 +202,8 @@ impl Scanner {
             .fields
             .iter()
             .map(|field| {
-                let matcher = FieldMatcher::new(field.tests.iter().map(|&t| (t, &plan.tests[t as usize].test)));
+                let matcher =
+                    FieldMatcher::new(field.tests.iter().map(|&t| (t, &plan.tests[t as usize].test)));
                 let classes = Classes::new(matcher.absent());
                 FieldState { matcher, classes, deferred: false, by_key: Vec::new(), by_row: Vec::new() }
             })
@@ -321,7 +322,8 @@ impl Scanner {
 
     /// The memory for this batch's choice of deferred fields.
     fn memo(&mut self) -> usize {
-        let same = |memo: &Memo| memo.deferred.iter().zip(&self.fields).all(|(d, field)| *d == field.deferred);
+        let same =
+            |memo: &Memo| memo.deferred.iter().zip(&self.fields).all(|(d, field)| *d == field.deferred);
         if let Some(memo) = self.memos.iter().position(same) {
             return memo;
         }
@@ -381,18 +383,18 @@ impl Scanner {
                 bits.insert(state.classes.tests(self.class(field, row)));
             }
         }
-        let unknown =
-            |test: u32| {
-                let plan = &self.plan.tests[test as usize];
-                self.fields[plan.field as usize].deferred || plan.other.is_some()
-            };
+        let unknown = |test: u32| {
+            let plan = &self.plan.tests[test as usize];
+            self.fields[plan.field as usize].deferred || plan.other.is_some()
+        };
         let known = |test: u32| if unknown(test) { Truth::Unknown } else { Truth::of(bits.contains(test)) };
         let mut verdict = Verdict::default();
-        let consider = |rule: u32, verdict: &mut Verdict| match truth(&self.plan.rules[rule as usize].expr, &known) {
-            Truth::True => verdict.hits.push(rule),
-            Truth::Unknown => verdict.open.push(rule),
-            Truth::False => {}
-        };
+        let consider =
+            |rule: u32, verdict: &mut Verdict| match truth(&self.plan.rules[rule as usize].expr, &known) {
+                Truth::True => verdict.hits.push(rule),
+                Truth::Unknown => verdict.open.push(rule),
+                Truth::False => {}
+            };
         self.stamp += 1;
         let deferred_tests = self.fields.iter().zip(&self.plan.fields).filter(|(state, _)| state.deferred);
         let deferred_tests = deferred_tests.flat_map(|(_, field)| field.tests.iter());
@@ -431,7 +433,8 @@ impl Scanner {
         }
         for rule in open {
             let compiled = &self.plan.rules[rule as usize];
-            let witnessed = compiled.witness.as_ref().is_none_or(|tests| tests.iter().any(|&test| bits.contains(test)));
+            let witnessed =
+                compiled.witness.as_ref().is_none_or(|tests| tests.iter().any(|&test| bits.contains(test)));
             let test = |test: u32| match self.plan.tests[test as usize].other {
                 None => Truth::of(bits.contains(test)),
                 Some(other) => Truth::of(self.fields_relate(test, other, row, batch)),

@@ -72,7 +72,11 @@ impl<'e> Event<'e> {
     ///
     /// # Errors
     /// Where the text is not JSON.
-    pub fn parse(text: &str, source: &'e SourceSpec, columns: Columns<'e>) -> Result<Self, serde_json::Error> {
+    pub fn parse(
+        text: &str,
+        source: &'e SourceSpec,
+        columns: Columns<'e>,
+    ) -> Result<Self, serde_json::Error> {
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Self { root: node(raw)?, source, columns })
     }
@@ -94,7 +98,9 @@ impl<'e> Event<'e> {
             Expr::Test(predicate) => self.test(predicate, canonical),
             Expr::And(branches) => branches.iter().all(|branch| self.holds(branch, canonical)),
             Expr::Or(branches) => branches.iter().any(|branch| self.holds(branch, canonical)),
-            Expr::AtLeast(n, branches) => branches.iter().filter(|branch| self.holds(branch, canonical)).count() >= *n,
+            Expr::AtLeast(n, branches) => {
+                branches.iter().filter(|branch| self.holds(branch, canonical)).count() >= *n
+            }
             Expr::Not(inner) => !self.holds(inner, canonical),
         }
     }
@@ -179,10 +185,12 @@ fn node_passes(test: &Test, node: &Node) -> bool {
         Node::Number(text) => scalar_passes(test, text, true),
         Node::String(text) => scalar_passes(test, text, false),
         Node::Array(elements) => {
-            elements.iter().any(|element| leaf_passes(test, element)) || scalar_passes(test, &compact(node), false)
+            elements.iter().any(|element| leaf_passes(test, element))
+                || scalar_passes(test, &compact(node), false)
         }
         Node::Object(members) => {
-            members.iter().any(|(_, value)| leaf_passes(test, value)) || scalar_passes(test, &compact(node), false)
+            members.iter().any(|(_, value)| leaf_passes(test, value))
+                || scalar_passes(test, &compact(node), false)
         }
     }
 }
@@ -200,7 +208,9 @@ fn scalar_passes(test: &Test, text: &str, is_number: bool) -> bool {
     match test {
         Test::Text(test) => {
             let as_number = match &test.shape {
-                Shape::Exact(literal) if is_number => Number::parse(literal).is_some_and(|n| Some(n) == number()),
+                Shape::Exact(literal) if is_number => {
+                    Number::parse(literal).is_some_and(|n| Some(n) == number())
+                }
                 _ => false,
             };
             as_number || text_passes(test, text)

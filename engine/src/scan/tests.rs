@@ -31,9 +31,15 @@ const MEANING: &[(&str, &[(&str, bool)])] = &[
     ("a: null", &[("{}", true), (r#"{"a":null}"#, true), (r#"{"a":""}"#, false), (r#"{"a":[null]}"#, false)]),
     ("a|exists: true", &[(r#"{"a":null}"#, true), ("{}", false)]),
     ("a|exists: false", &[(r#"{"a":null}"#, false), ("{}", true)]),
-    ("a|neq: x", &[("{}", true), (r#"{"a":"X"}"#, false), (r#"{"a":null}"#, true), (r#"{"a":["x","y"]}"#, false)]),
+    (
+        "a|neq: x",
+        &[("{}", true), (r#"{"a":"X"}"#, false), (r#"{"a":null}"#, true), (r#"{"a":["x","y"]}"#, false)],
+    ),
     ("a|neq: [x, y]", &[(r#"{"a":"y"}"#, false), (r#"{"a":"z"}"#, true)]),
-    ("a|contains: '*'", &[(r#"{"a":""}"#, true), (r#"{"a":null}"#, false), (r#"{"a":{}}"#, true), ("{}", false)]),
+    (
+        "a|contains: '*'",
+        &[(r#"{"a":""}"#, true), (r#"{"a":null}"#, false), (r#"{"a":{}}"#, true), ("{}", false)],
+    ),
     // arrays, objects, embedded JSON
     ("a: x", &[(r#"{"a":["y","X"]}"#, true), (r#"{"a":{"b":"x"}}"#, true), (r#"{"a":{"x":"b"}}"#, false)]),
     ("a.b: x", &[(r#"{"a":[{"b":"y"},{"b":"x"}]}"#, true), (r#"{"a":[{"c":"x"}]}"#, false)]),
@@ -49,12 +55,18 @@ const MEANING: &[(&str, &[(&str, bool)])] = &[
     (r"a: 'C:\\*\b?'", &[(r#"{"a":"c:\\dir\\bX"}"#, true), (r#"{"a":"c:\\dir\\b"}"#, false)]),
     ("a: '?'", &[(r#"{"a":"é"}"#, true), (r#"{"a":""}"#, false), (r#"{"a":5}"#, true)]),
     // lists
-    ("a|contains|all: [x, y]", &[(r#"{"a":"yx"}"#, true), (r#"{"a":"x"}"#, false), (r#"{"a":["x","y"]}"#, true)]),
+    (
+        "a|contains|all: [x, y]",
+        &[(r#"{"a":"yx"}"#, true), (r#"{"a":"x"}"#, false), (r#"{"a":["x","y"]}"#, true)],
+    ),
     ("a|cased|contains: X", &[(r#"{"a":"aXa"}"#, true), (r#"{"a":"axa"}"#, false)]),
     // references between fields
     ("a|fieldref: b", &[(r#"{"a":"X","b":["y","x"]}"#, true), (r#"{"a":"x"}"#, false), ("{}", false)]),
     ("a|fieldref|startswith: b", &[(r#"{"a":"xyz","b":"XY"}"#, true), (r#"{"a":"xy","b":"xyz"}"#, false)]),
-    ("a|cidr: 10.0.0.0/8", &[(r#"{"a":"010.001.1.1"}"#, true), (r#"{"a":"::1"}"#, false), (r#"{"a":"10.0"}"#, false)]),
+    (
+        "a|cidr: 10.0.0.0/8",
+        &[(r#"{"a":"010.001.1.1"}"#, true), (r#"{"a":"::1"}"#, false), (r#"{"a":"10.0"}"#, false)],
+    ),
     ("a|cidr: fe80::/10", &[(r#"{"a":"fe80::1"}"#, true), (r#"{"a":"10.0.0.1"}"#, false)]),
     // duplicate keys: the last counts
     ("a: x", &[(r#"{"a":"x","a":"y"}"#, false), (r#"{"a":"y","a":"x"}"#, true)]),
@@ -73,8 +85,12 @@ fn a_selection_means_what_the_specification_says() {
 #[test]
 fn keywords_are_found_anywhere_in_the_event() {
     let rule = file("  words: [evil*name, 4711]", "words");
-    let events =
-        [r#"{"x":{"y":["An EVIL long Name"]}}"#, r#"{"x":47110}"#, r#"{"x":"none"}"#, r#"{"x":"evil","y":"name"}"#];
+    let events = [
+        r#"{"x":{"y":["An EVIL long Name"]}}"#,
+        r#"{"x":47110}"#,
+        r#"{"x":"none"}"#,
+        r#"{"x":"evil","y":"name"}"#,
+    ];
     // the last is found in the compact text, where only a wildcard stands between the two
     assert_eq!(matches(&rule, &events), [true, true, false, true]);
     let all = file("  words:\n    '|all': [one, two]", "words");
@@ -105,14 +121,17 @@ fn quantities_count_selections() {
 fn unwarned(rule: &Arc<SourceFile>, events: &[&str]) -> Vec<bool> {
     let (documents, _) = crate::sigma::parse_documents(rule);
     let Some(crate::sigma::Document::Rule(rule)) = documents.into_iter().next() else { panic!("no rule") };
-    let (Some(rule), _) = crate::plan::lower(&Arc::from(rule), &crate::plan::Lists::new()) else { panic!("no rule") };
+    let (Some(rule), _) = crate::plan::lower(&Arc::from(rule), &crate::plan::Lists::new()) else {
+        panic!("no rule")
+    };
     let hits = slow(std::slice::from_ref(&rule), events);
     assert_eq!(fast(&[rule], events, 10), hits);
     (0..events.len()).map(|row| hits.iter().any(|hit| hit.row == row as u32)).collect()
 }
 
 fn word() -> impl Strategy<Value = String> {
-    let letters = prop::sample::select(vec!["a", "b", "A", "B", "é", "É", "1", "2", ".", "-", "\\", "\"", "\n", " "]);
+    let letters =
+        prop::sample::select(vec!["a", "b", "A", "B", "é", "É", "1", "2", ".", "-", "\\", "\"", "\n", " "]);
     prop::collection::vec(letters, 0..4).prop_map(|letters| letters.concat())
 }
 
@@ -130,9 +149,11 @@ fn json_value() -> impl Strategy<Value = String> {
         1 => prop::sample::select(vec!["null", "true", "false", "0", "1", "2", "-1", "1.0", "12", "1e1"]).prop_map(str::to_owned),
     ];
     scalar.prop_recursive(3, 12, 3, |inner| {
-        let member = (key(), inner.clone(), any::<bool>()).prop_map(|(key, value, escaped)| match escaped && key.is_ascii() {
-            true => format!("\"\\u{:04x}{}\": {value}", key.as_bytes()[0], &key[1..]),
-            false => format!("\"{key}\":{value}"),
+        let member = (key(), inner.clone(), any::<bool>()).prop_map(|(key, value, escaped)| {
+            match escaped && key.is_ascii() {
+                true => format!("\"\\u{:04x}{}\": {value}", key.as_bytes()[0], &key[1..]),
+                false => format!("\"{key}\":{value}"),
+            }
         });
         prop_oneof![
             prop::collection::vec(inner, 0..3).prop_map(|items| format!("[{}]", items.join(", "))),
@@ -158,7 +179,16 @@ fn text_value() -> impl Strategy<Value = String> {
 }
 
 fn item() -> impl Strategy<Value = String> {
-    let chains = vec!["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|contains|all", "|neq"];
+    let chains = vec![
+        "",
+        "|contains",
+        "|startswith",
+        "|endswith",
+        "|cased",
+        "|contains|cased",
+        "|contains|all",
+        "|neq",
+    ];
     let plain = prop_oneof![4 => text_value(), 1 => prop::sample::select(vec!["1", "12", "true", "null", "-1.0"]).prop_map(str::to_owned)];
     prop_oneof![
         4 => (field(), prop::sample::select(chains), prop::collection::vec(text_value(), 1..3))
@@ -178,12 +208,21 @@ fn rule() -> impl Strategy<Value = Arc<SourceFile>> {
         let items: Vec<String> = items.into_values().map(|item| format!("    - {item}")).collect();
         items.join("\n")
     });
-    let keywords = prop::collection::vec(word().prop_filter("not empty", |w| !w.is_empty()), 1..3)
-        .prop_map(|words| format!("    - {}", words.iter().map(|w| json_string(w)).collect::<Vec<_>>().join("\n    - ")));
+    let keywords =
+        prop::collection::vec(word().prop_filter("not empty", |w| !w.is_empty()), 1..3).prop_map(|words| {
+            format!("    - {}", words.iter().map(|w| json_string(w)).collect::<Vec<_>>().join("\n    - "))
+        });
     let selection = prop_oneof![6 => selection, 1 => keywords];
     let condition = prop::sample::select(vec![
-        "s0 and s1 and s2", "s0 or s1 or s2", "s0 and not s1 and not s2", "1 of s*", "2 of s*", "all of them",
-        "not (s0 and s1) or s2", "not 1 of s*", "(s0 or s1) and s2",
+        "s0 and s1 and s2",
+        "s0 or s1 or s2",
+        "s0 and not s1 and not s2",
+        "1 of s*",
+        "2 of s*",
+        "all of them",
+        "not (s0 and s1) or s2",
+        "not 1 of s*",
+        "(s0 or s1) and s2",
     ]);
     (prop::collection::vec(selection, 3), condition).prop_map(|(selections, condition)| {
         let selections: Vec<String> =

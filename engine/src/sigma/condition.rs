@@ -171,7 +171,8 @@ impl<'t> ConditionParser<'t> {
             ["count", "sum", "min", "max", "avg"].iter().any(|word| pair[0].is(word)) && pair[1].text == "("
         };
         let pipe = self.tokens.iter().find(|token| token.text == "|");
-        let Some(at) = pipe.or_else(|| self.tokens.windows(2).find(|pair| counts(pair)).map(|pair| &pair[0])) else {
+        let Some(at) = pipe.or_else(|| self.tokens.windows(2).find(|pair| counts(pair)).map(|pair| &pair[0]))
+        else {
             return Ok(());
         };
         let cause = "an aggregation is no longer part of a condition";
@@ -323,7 +324,12 @@ mod tests {
     #[test]
     fn a_pattern_covers_names() {
         let covers = |pattern: &str, name: &str| SelectionPattern::Named(pattern.into()).covers(name);
-        assert!(covers("sel*", "selection") && covers("*_x", "a_x") && covers("a*b*c", "aXbYc") && covers("*", "a"));
+        assert!(
+            covers("sel*", "selection")
+                && covers("*_x", "a_x")
+                && covers("a*b*c", "aXbYc")
+                && covers("*", "a")
+        );
         assert!(!covers("*", "_a") && !covers("*_a", "_x_a") && covers("_*", "_a"));
         assert!(!covers("sel*", "filter") && !covers("a*b", "ab_") && !covers("a*a", "a"));
         assert!(SelectionPattern::Them.covers("a") && !SelectionPattern::Them.covers("_a"));

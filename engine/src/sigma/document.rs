@@ -147,9 +147,29 @@ impl Rule {
 
 /// Top-level keys that mean something; any other is the author's own.
 const KNOWN_KEYS: &[&str] = &[
-    "title", "id", "related", "name", "taxonomy", "status", "description", "license", "author", "references",
-    "date", "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope",
-    "correlation", "filter", "generate", "suppress",
+    "title",
+    "id",
+    "related",
+    "name",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
+    "correlation",
+    "filter",
+    "generate",
+    "suppress",
 ];
 
 const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "unsupported"];
@@ -200,7 +220,12 @@ impl Reader<'_> {
         };
         if let Some(action) = node.get("action") {
             let help = "write each rule out in full, with YAML anchors for what they share";
-            self.error_with_help(codes::OLD_SYNTAX, &action.span, "`action` is no longer part of Sigma", help);
+            self.error_with_help(
+                codes::OLD_SYNTAX,
+                &action.span,
+                "`action` is no longer part of Sigma",
+                help,
+            );
             return None;
         }
         for (kind, document) in [("correlation", Document::Correlation), ("filter", Document::Filter)] {
@@ -212,7 +237,12 @@ impl Reader<'_> {
         }
         if node.get("detection").is_none() && node.get("logsource").is_none() {
             let help = "a rule has at least `title`, `logsource` and `detection`";
-            self.error_with_help(codes::NOT_A_RULE, &head(node), "neither a rule, a correlation nor a filter", help);
+            self.error_with_help(
+                codes::NOT_A_RULE,
+                &head(node),
+                "neither a rule, a correlation nor a filter",
+                help,
+            );
             return None;
         }
         self.rule(node, pairs).map(|rule| Document::Rule(Box::new(rule)))
@@ -220,7 +250,7 @@ impl Reader<'_> {
 
     fn rule(&mut self, node: &Node, pairs: &[(Node, Node)]) -> Option<Rule> {
         let title = self.mandatory_text(node, "title");
-        let level = self.word(node, "level", |word| Level::parse(word), &Level::ALL.map(Level::word));
+        let level = self.word(node, "level", Level::parse, &Level::ALL.map(Level::word));
         let status = self.word(
             node,
             "status",
@@ -266,7 +296,11 @@ impl Reader<'_> {
             (Some(Scalar::Null), _) => None,
             (Some(_), Some(text)) => Some(text.to_owned()),
             _ => {
-                self.error(codes::WRONG_TYPE, &value.span, format!("`{key}` must be a text, not {}", value.word()));
+                self.error(
+                    codes::WRONG_TYPE,
+                    &value.span,
+                    format!("`{key}` must be a text, not {}", value.word()),
+                );
                 None
             }
         }
@@ -318,7 +352,11 @@ impl Reader<'_> {
             return None;
         };
         let Kind::Map(pairs) = &value.kind else {
-            self.error(codes::WRONG_TYPE, &value.span, format!("`logsource` must be a mapping, not {}", value.word()));
+            self.error(
+                codes::WRONG_TYPE,
+                &value.span,
+                format!("`logsource` must be a mapping, not {}", value.word()),
+            );
             return None;
         };
         let known = ["product", "service", "category", "definition"];
@@ -329,7 +367,12 @@ impl Reader<'_> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "a log source has `product`, `service`, `category` and `definition`".into(),
                 };
-                self.error_with_help(codes::UNKNOWN_KEY, &key.span, format!("`{name}` is not part of a log source"), &help);
+                self.error_with_help(
+                    codes::UNKNOWN_KEY,
+                    &key.span,
+                    format!("`{name}` is not part of a log source"),
+                    &help,
+                );
             }
         }
         let mut attribute = |key| self.text(value, key).map(|text| text.to_lowercase());
@@ -352,7 +395,11 @@ impl Reader<'_> {
             return None;
         };
         let Kind::Map(pairs) = &value.kind else {
-            self.error(codes::WRONG_TYPE, &value.span, format!("`detection` must be a mapping, not {}", value.word()));
+            self.error(
+                codes::WRONG_TYPE,
+                &value.span,
+                format!("`detection` must be a mapping, not {}", value.word()),
+            );
             return None;
         };
         let mut selections = Vec::new();
@@ -362,7 +409,12 @@ impl Reader<'_> {
                 "condition" => {}
                 "timeframe" => {
                     let help = "the time span of a count belongs to a correlation rule (`timespan`)";
-                    self.error_with_help(codes::OLD_SYNTAX, &key.span, "`timeframe` is no longer part of a detection", help);
+                    self.error_with_help(
+                        codes::OLD_SYNTAX,
+                        &key.span,
+                        "`timeframe` is no longer part of a detection",
+                        help,
+                    );
                 }
                 name => match detection::parse(node, self.file) {
                     Ok(detection) => selections.push(Selection {
@@ -398,7 +450,11 @@ impl Reader<'_> {
         let mut conditions = Vec::new();
         for node in nodes {
             let Some(text) = node.text().filter(|_| node.scalar() != Some(Scalar::Null)) else {
-                self.error(codes::WRONG_TYPE, &node.span, format!("a condition must be a text, not {}", node.word()));
+                self.error(
+                    codes::WRONG_TYPE,
+                    &node.span,
+                    format!("a condition must be a text, not {}", node.word()),
+                );
                 continue;
             };
             match condition::parse(text, &node.span, verbatim(self.file, node, text), self.file) {
@@ -440,8 +496,9 @@ impl Reader<'_> {
                 }
             }
             Condition::Of(quantity, pattern) => {
-                let covered: Vec<usize> =
-                    (0..selections.len()).filter(|&i| pattern.value.covers(&selections[i].name.value)).collect();
+                let covered: Vec<usize> = (0..selections.len())
+                    .filter(|&i| pattern.value.covers(&selections[i].name.value))
+                    .collect();
                 covered.iter().for_each(|&i| used[i] = true);
                 if covered.is_empty() {
                     self.unknown_selection(&pattern.value.to_string(), &pattern.span, selections);
@@ -461,7 +518,12 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
         };
-        self.error_with_help(codes::UNKNOWN_SELECTION, span, format!("there is no selection `{name}`"), &help);
+        self.error_with_help(
+            codes::UNKNOWN_SELECTION,
+            span,
+            format!("there is no selection `{name}`"),
+            &help,
+        );
     }
 
     fn suppress(&mut self, node: &Node) -> Option<Suppress> {
@@ -548,7 +610,9 @@ pub(crate) fn node_to_json(node: &Node) -> serde_json::Value {
     match (&node.kind, node.scalar()) {
         (Kind::List(items), _) => items.iter().map(node_to_json).collect(),
         (Kind::Map(pairs), _) => {
-            let pairs = pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), node_to_json(value)));
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), node_to_json(value)));
             serde_json::Value::Object(pairs.collect())
         }
         (_, Some(Scalar::Null) | None) => serde_json::Value::Null,

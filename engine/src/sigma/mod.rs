@@ -15,8 +15,8 @@ pub(crate) mod yaml;
 
 pub use condition::{Condition, Quantity, SelectionPattern};
 pub use detection::{Detection, FieldItem, Selection};
-pub(crate) use document::{node_to_json, timespan};
 pub use document::{Document, Level, Logsource, Rule, Suppress, parse_documents};
+pub(crate) use document::{node_to_json, timespan};
 pub use value::{Part, Pattern, RuleValue, Spanned};
 
 pub use crate::diagnostic::Diagnostic;

@@ -181,7 +181,11 @@ impl<'f> Loader<'f> {
     ) -> Result<Node, Diagnostic> {
         self.nodes += 1;
         if depth > MAX_RULE_DEPTH || self.nodes > MAX_NODES {
-            return Err(self.error(codes::TOO_DEEP, span, format!("a rule may nest {MAX_RULE_DEPTH} levels")));
+            return Err(self.error(
+                codes::TOO_DEEP,
+                span,
+                format!("a rule may nest {MAX_RULE_DEPTH} levels"),
+            ));
         }
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -238,7 +242,12 @@ impl<'f> Loader<'f> {
                 event => {
                     let key = self.node(event, parser, depth + 1)?;
                     let Some(text) = key.text() else {
-                        return Err(Diagnostic::error(codes::YAML, self.file, key.span, "a key must be a text"));
+                        return Err(Diagnostic::error(
+                            codes::YAML,
+                            self.file,
+                            key.span,
+                            "a key must be a text",
+                        ));
                     };
                     if !keys.insert(text.to_owned()) {
                         let cause = format!("the key `{text}` stands twice; only one of the two can count");

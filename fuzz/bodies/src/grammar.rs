@@ -7,15 +7,36 @@ pub struct Bytes<'d> {
 
 const FIELDS: &[&str] = &["a", "b", "A", "a.b", "a.a.b", "c.É", "b.a.a", "zz"];
 const KEYS: &[&str] = &["a", "b", "A", "a.b", "b.a", "c", "É", "é", "\\u0061"];
-const TEXTS: &[&str] = &["a", "b", "A", "B", "é", "É", "1", "2", ".", "-", "\\\\", "\\\"", "\\n", " ", "*", "?", "K"];
+const TEXTS: &[&str] =
+    &["a", "b", "A", "B", "é", "É", "1", "2", ".", "-", "\\\\", "\\\"", "\\n", " ", "*", "?", "K"];
 const CHAINS: &[&str] = &[
-    "", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|contains|all", "|neq", "|windash",
-    "|base64offset|contains", "|wide|base64", "|expand", "|fieldref", "|fieldref|endswith",
+    "",
+    "|contains",
+    "|startswith",
+    "|endswith",
+    "|cased",
+    "|contains|cased",
+    "|contains|all",
+    "|neq",
+    "|windash",
+    "|base64offset|contains",
+    "|wide|base64",
+    "|expand",
+    "|fieldref",
+    "|fieldref|endswith",
 ];
-const SCALARS: &[&str] = &["null", "true", "false", "0", "1", "2", "-1", "1.0", "12", "1e1", "9007199254740993"];
+const SCALARS: &[&str] =
+    &["null", "true", "false", "0", "1", "2", "-1", "1.0", "12", "1e1", "9007199254740993"];
 const CONDITIONS: &[&str] = &[
-    "s0 and s1 and s2", "s0 or s1 or s2", "s0 and not s1 and not s2", "1 of s*", "2 of s*", "all of them",
-    "not (s0 and s1) or s2", "not 1 of s*", "(s0 or s1) and s2",
+    "s0 and s1 and s2",
+    "s0 or s1 or s2",
+    "s0 and not s1 and not s2",
+    "1 of s*",
+    "2 of s*",
+    "all of them",
+    "not (s0 and s1) or s2",
+    "not 1 of s*",
+    "(s0 or s1) and s2",
 ];
 
 impl<'d> Bytes<'d> {

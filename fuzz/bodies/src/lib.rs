@@ -55,8 +55,8 @@ pub fn json_projection(data: &[u8]) {
     let careful_result = projector.project_carefully(text, &mut careful);
     let texts = |cells: &Cells, slot: usize| cells.texts(slot, text).map(str::to_owned).collect::<Vec<_>>();
     if fast_result.is_ok() && careful_result.is_ok() {
-        for slot in 0..paths.len() {
-            assert_eq!(texts(&fast, slot), texts(&careful, slot), "{} in {text:?}", paths[slot]);
+        for (slot, path) in paths.iter().enumerate() {
+            assert_eq!(texts(&fast, slot), texts(&careful, slot), "{path} in {text:?}");
         }
     }
     // serde_json refuses lone surrogates and nests deeper: where it reads a text, so do we
@@ -67,7 +67,8 @@ pub fn json_projection(data: &[u8]) {
     let value = parse(text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
     let mut compact = String::new();
     value.write_compact(&mut compact);
-    let again: serde_json::Value = serde_json::from_str(&compact).unwrap_or_else(|error| panic!("{error}: {compact:?}"));
+    let again: serde_json::Value =
+        serde_json::from_str(&compact).unwrap_or_else(|error| panic!("{error}: {compact:?}"));
     assert_eq!(again, expected, "{text:?}");
     let start = text.len() - text.trim_start_matches([' ', '\n', '\r', '\t']).len();
     assert_eq!(skip_value(text.as_bytes(), start).map(|end| text[end..].trim().len()), Ok(0), "{text:?}");
@@ -107,7 +108,13 @@ pub fn scan(data: &[u8]) {
 }
 
 fn source() -> SourceSpec {
-    SourceSpec { name: "fuzz".into(), logsources: Vec::new(), all_logsources: true, aliases: Vec::new(), columns: Vec::new() }
+    SourceSpec {
+        name: "fuzz".into(),
+        logsources: Vec::new(),
+        all_logsources: true,
+        aliases: Vec::new(),
+        columns: Vec::new(),
+    }
 }
 
 fn compare(rules: &[LoweredRule], events: &[String]) {
@@ -121,7 +128,8 @@ fn compare(rules: &[LoweredRule], events: &[String]) {
     }
     let mut scanner = Scanner::new(SourcePlan::new(&source, &numbered));
     let projection = Arc::clone(&scanner.plan().projection);
-    let projector = Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
+    let projector =
+        Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
     let mut cells = Cells::default();
     let mut builder = BatchBuilder::new("fuzz".into(), Arc::clone(&projection));
     let base = OriginBase::File { path: "fuzz".into() };

@@ -48,7 +48,8 @@ pub fn rule_archive(corpus: &Path, name: &str) -> Vec<ArchivedFile> {
     let path = corpus.join("rules").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut tar = Vec::new();
-    lzma_rs::xz_decompress(&mut bytes.as_slice(), &mut tar).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    lzma_rs::xz_decompress(&mut bytes.as_slice(), &mut tar)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut archive = tar::Archive::new(tar.as_slice());
     let mut files = Vec::new();
     for entry in archive.entries().unwrap_or_else(|error| panic!("{}: {error}", path.display())) {
@@ -83,7 +84,8 @@ pub fn events(corpus: &Path, file: &str) -> Vec<String> {
         .read_to_string(&mut text)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let event = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}"));
         line["event"].to_string()
     };
     text.lines().map(event).collect()
