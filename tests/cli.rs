@@ -275,3 +275,30 @@ fn completions_exist_for_every_shell() {
         assert!(script.contains("detect"), "{shell}");
     }
 }
+
+/// An object has all keys that its schema requires, and none that the schema does not know.
+fn fits(value: &Value, schema: &Value, place: &str) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{place} is no object"));
+    let known = schema["properties"].as_object().expect("properties");
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        assert!(object.contains_key(required), "{place} has no {required}");
+    }
+    for (key, value) in object {
+        let schema = known.get(key).unwrap_or_else(|| panic!("{place}.{key} is not in the schema"));
+        if schema["properties"].is_object() {
+            fits(value, schema, &format!("{place}.{key}"));
+        }
+        for item in value.as_array().into_iter().flatten().filter(|_| schema["items"]["properties"].is_object()) {
+            fits(item, &schema["items"], &format!("{place}.{key}[]"));
+        }
+    }
+}
+
+#[test]
+fn alerts_are_what_their_schema_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/alert.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON");
+    let alerts = alerts(&virga(&["detect", STORY]));
+    assert!(!alerts.is_empty());
+    alerts.iter().for_each(|alert| fits(alert, &schema, "alert"));
+}

@@ -1,0 +1,237 @@
+//! From raw JSON to hits on one core, beside parsers that only parse, in the same run.
+//!
+//! In: a million generated CloudTrail events (`VIRGA_BENCH_EVENTS` for another number), SigmaHQ's rules
+//! where the corpus is at hand. Out: events a second for each, as ratios. Each measurement asserts its
+//! count before it reports a time: the events read, and the hits, which the reference confirms on a
+//! sample.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use virga_benches::generator;
+use virga_engine::diagnostic::SourceFile;
+use virga_engine::event::{EventBatch, OriginBase};
+use virga_engine::plan::{Expr, Lists, LoweredRule};
+use virga_engine::predicate::{Number, Shape, Test};
+use virga_engine::scan::reference::Event;
+use virga_engine::{Engine, RuleSet};
+use virga_ingest::batcher::BatchLimits;
+use virga_ingest::quarantine::Quarantined;
+use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan};
+use virga_ingest::sources::{Describer, aws_cloudtrail};
+use virga_ingest::transport::{Input, InputError};
+use virga_test_support::{SIGMAHQ, corpus, rule_archive};
+
+const SEED: u64 = 20_261_120;
+
+/// Events that the reference, which is slow, looks at too.
+const SAMPLE: usize = 3_000;
+
+/// The best of so many runs: what else the machine does only ever adds time.
+const RUNS: usize = 3;
+
+fn main() {
+    let wanted = std::env::var("VIRGA_BENCH_EVENTS").ok().and_then(|n| n.parse().ok());
+    let count: usize = wanted.unwrap_or(1_000_000);
+    let Some(corpus) = corpus() else { return };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the generator writes UTF-8");
+    let data: Arc<str> = text(generator::ndjson(SEED, count)).into();
+    println!("{count} events, {:.0} bytes each on average", data.len() as f64 / count as f64);
+
+    let archive = rule_archive(&corpus, SIGMAHQ);
+    let load = |prefix: &str| {
+        let files = archive.iter().filter(|file| file.path.starts_with(prefix));
+        let files = files.map(|file| Arc::new(SourceFile { name: file.path.clone(), text: file.text.clone() }));
+        RuleSet::load(files, &Lists::new())
+    };
+    let aws = load("rules/cloud/aws/");
+    let all = load("rules/");
+    let variants = vary(&aws, 50);
+    assert_eq!((aws.rules.len(), variants.rules.len(), all.rules.len()), (57, 2_850, 3_141));
+    let empty = RuleSet::default();
+
+    let (sonic, values) = best(|| data.lines().map(|line| parsed(sonic_rs::from_str::<sonic_rs::Value>(line).is_ok())).sum());
+    assert_eq!(values, count as u64, "sonic-rs reads every event");
+    let (serde, values) = best(|| data.lines().map(|line| parsed(serde_json::from_str::<serde_json::Value>(line).is_ok())).sum());
+    assert_eq!(values, count as u64, "serde_json reads every event");
+    let rate = |time: Duration| count as f64 / time.as_secs_f64();
+    let report = |name: &str, time: Duration, note: String| {
+        println!(
+            "{name:<34} {:>10.0} events/s {:>6.0} ns/event {:>6.2} of sonic-rs  {note}",
+            rate(time),
+            time.as_nanos() as f64 / count as f64,
+            rate(time) / rate(sonic)
+        );
+    };
+    report("parse only: sonic-rs to values", sonic, String::new());
+    report("parse only: serde_json to values", serde, String::new());
+
+    let (time, _) = measure("read only, no rules", &empty, &data, count, &report);
+    let _ = time;
+    let (base, hits) = measure("57 AWS rules", &aws, &data, count, &report);
+    let (many, variant_hits) = measure("2,850 variants of them", &variants, &data, count, &report);
+    let (routed, routed_hits) = measure("3,141 rules, routed", &all, &data, count, &report);
+    assert_eq!(routed_hits, hits, "rules of other log sources hit nothing");
+    assert!(variant_hits >= hits, "the unchanged rules are among the variants");
+    let more = |time: Duration| (time.as_secs_f64() / base.as_secs_f64() - 1.0) * 100.0;
+    println!("57 -> 2,850 rules: {:+.1} %; 57 -> 3,141 routed: {:+.1} %", more(many), more(routed));
+}
+
+/// A value that was parsed, counted so that the parser's work cannot be left out.
+fn parsed(read: bool) -> u64 {
+    u64::from(black_box(read))
+}
+
+fn best(mut run: impl FnMut() -> u64) -> (Duration, u64) {
+    let mut best = (Duration::MAX, 0);
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        let count = run();
+        best = (best.0.min(started.elapsed()), count);
+    }
+    best
+}
+
+fn measure(
+    name: &str,
+    rules: &RuleSet,
+    data: &Arc<str>,
+    count: usize,
+    report: &impl Fn(&str, Duration, String),
+) -> (Duration, u64) {
+    let mut last = Scan::default();
+    let (time, hits) = best(|| {
+        last = scan(rules, data);
+        assert_eq!(last.events, count as u64, "every event is read");
+        last.hits
+    });
+    let lines: Vec<&str> = data.lines().take(SAMPLE).collect();
+    let sample: Arc<str> = lines.join("\n").into();
+    assert_eq!(scan(rules, &sample).by_rule, reference(rules, &lines), "{name}: the reference agrees on a sample");
+    report(name, time, format!("{hits} hits, {} tuples, {} rows open", last.tuples, last.open_rows));
+    (time, hits)
+}
+
+#[derive(Default)]
+struct Scan {
+    events: u64,
+    hits: u64,
+    by_rule: BTreeMap<u32, u64>,
+    tuples: u64,
+    open_rows: u64,
+}
+
+struct Count {
+    engine: Engine,
+    hits: Vec<virga_engine::scan::Hit>,
+    scan: Scan,
+}
+
+impl Sink for Count {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        self.hits.clear();
+        self.engine.scan(&batch, &mut self.hits);
+        self.scan.events += batch.len() as u64;
+        self.scan.hits += self.hits.len() as u64;
+        for hit in &self.hits {
+            *self.scan.by_rule.entry(hit.rule).or_default() += 1;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn quarantined(&mut self, record: Quarantined) {
+        panic!("a generated event was quarantined: {}", record.cause);
+    }
+
+    fn unreadable(&mut self, error: InputError) {
+        panic!("{error}");
+    }
+}
+
+/// The whole way: bytes, frames, fields, batches, hits.
+fn scan(rules: &RuleSet, data: &Arc<str>) -> Scan {
+    let source = &aws_cloudtrail::SOURCE;
+    let engine = Engine::new(rules, &[source.spec()]);
+    let projection = engine.projection(source.name).expect("a plan");
+    let mut count = Count { engine, hits: Vec::new(), scan: Scan::default() };
+    let input = Input {
+        base: OriginBase::File { path: "generated".into() },
+        ingest_time: 0,
+        size: None,
+        reader: Box::new(Cursor::new(Shared(Arc::clone(data)))),
+    };
+    Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default()).run([Ok(input)], &mut count);
+    let counts = count.engine.counts(source.name).expect("counts");
+    Scan { tuples: counts.tuples, open_rows: counts.open_rows, ..count.scan }
+}
+
+/// Text that several readers share.
+struct Shared(Arc<str>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+fn reference(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {
+    let source = aws_cloudtrail::SOURCE.spec();
+    let describer = Describer::new(&aws_cloudtrail::SOURCE);
+    let engine = Engine::new(rules, std::slice::from_ref(&source));
+    let mut hits = BTreeMap::new();
+    for line in lines {
+        let columns = describer.describe(line);
+        let column = |wanted: &virga_engine::event::Column| {
+            columns.iter().find(|(column, _)| column.name == wanted.name).map(|(_, value)| value.clone())
+        };
+        let event = Event::parse(line, &source, &column).expect("JSON");
+        for (number, rule) in engine.rules().iter().enumerate() {
+            if rule.sources.iter().any(|(_, canonical)| event.matches(&rule.lowered, *canonical)) {
+                *hits.entry(number as u32).or_default() += 1;
+            }
+        }
+    }
+    hits
+}
+
+/// Variants of rules: the first is the rule itself, the others have changed literals. What names a
+/// service stays, as it does in real rule sets.
+fn vary(rules: &RuleSet, variants: u32) -> RuleSet {
+    let mut set = RuleSet::default();
+    for rule in &rules.rules {
+        for number in 0..variants {
+            let mut expr = rule.expr.clone();
+            if number > 0 {
+                change(&mut expr, number);
+            }
+            set.rules.push(LoweredRule { expr, ..rule.clone() });
+        }
+    }
+    set
+}
+
+fn change(expr: &mut Expr, number: u32) {
+    match expr {
+        Expr::Never => {}
+        Expr::And(branches) | Expr::Or(branches) | Expr::AtLeast(_, branches) => {
+            branches.iter_mut().for_each(|branch| change(branch, number));
+        }
+        Expr::Not(inner) => change(inner, number),
+        Expr::Test(predicate) => match &mut predicate.test {
+            Test::Number(value) => *value = Number::Int(i128::from(number) + 1_000_000),
+            Test::Text(test) => match &mut test.shape {
+                Shape::Exact(text) | Shape::Prefix(text) | Shape::Suffix(text) | Shape::Contains(text)
+                    if !text.ends_with(".amazonaws.com") =>
+                {
+                    text.push_str(&format!("v{number}"));
+                }
+                _ => {}
+            },
+            _ => {}
+        },
+    }
+}
