@@ -288,7 +288,9 @@ fn fits(value: &Value, schema: &Value, place: &str) {
         if schema["properties"].is_object() {
             fits(value, schema, &format!("{place}.{key}"));
         }
-        for item in value.as_array().into_iter().flatten().filter(|_| schema["items"]["properties"].is_object()) {
+        for item in
+            value.as_array().into_iter().flatten().filter(|_| schema["items"]["properties"].is_object())
+        {
             fits(item, &schema["items"], &format!("{place}.{key}[]"));
         }
     }
@@ -297,7 +299,8 @@ fn fits(value: &Value, schema: &Value, place: &str) {
 #[test]
 fn alerts_are_what_their_schema_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/alert.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON");
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON");
     let alerts = alerts(&virga(&["detect", STORY]));
     assert!(!alerts.is_empty());
     alerts.iter().for_each(|alert| fits(alert, &schema, "alert"));

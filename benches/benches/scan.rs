@@ -45,7 +45,8 @@ fn main() {
     let archive = rule_archive(&corpus, SIGMAHQ);
     let load = |prefix: &str| {
         let files = archive.iter().filter(|file| file.path.starts_with(prefix));
-        let files = files.map(|file| Arc::new(SourceFile { name: file.path.clone(), text: file.text.clone() }));
+        let files =
+            files.map(|file| Arc::new(SourceFile { name: file.path.clone(), text: file.text.clone() }));
         RuleSet::load(files, &Lists::new())
     };
     let aws = load("rules/cloud/aws/");
@@ -54,9 +55,12 @@ fn main() {
     assert_eq!((aws.rules.len(), variants.rules.len(), all.rules.len()), (57, 2_850, 3_141));
     let empty = RuleSet::default();
 
-    let (sonic, values) = best(|| data.lines().map(|line| parsed(sonic_rs::from_str::<sonic_rs::Value>(line).is_ok())).sum());
+    let (sonic, values) =
+        best(|| data.lines().map(|line| parsed(sonic_rs::from_str::<sonic_rs::Value>(line).is_ok())).sum());
     assert_eq!(values, count as u64, "sonic-rs reads every event");
-    let (serde, values) = best(|| data.lines().map(|line| parsed(serde_json::from_str::<serde_json::Value>(line).is_ok())).sum());
+    let (serde, values) = best(|| {
+        data.lines().map(|line| parsed(serde_json::from_str::<serde_json::Value>(line).is_ok())).sum()
+    });
     assert_eq!(values, count as u64, "serde_json reads every event");
     let rate = |time: Duration| count as f64 / time.as_secs_f64();
     let report = |name: &str, time: Duration, note: String| {
@@ -111,7 +115,11 @@ fn measure(
     });
     let lines: Vec<&str> = data.lines().take(SAMPLE).collect();
     let sample: Arc<str> = lines.join("\n").into();
-    assert_eq!(scan(rules, &sample).by_rule, reference(rules, &lines), "{name}: the reference agrees on a sample");
+    assert_eq!(
+        scan(rules, &sample).by_rule,
+        reference(rules, &lines),
+        "{name}: the reference agrees on a sample"
+    );
     report(name, time, format!("{hits} hits, {} tuples, {} rows open", last.tuples, last.open_rows));
     (time, hits)
 }
@@ -164,7 +172,8 @@ fn scan(rules: &RuleSet, data: &Arc<str>) -> Scan {
         size: None,
         reader: Box::new(Cursor::new(Shared(Arc::clone(data)))),
     };
-    Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default()).run([Ok(input)], &mut count);
+    Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default())
+        .run([Ok(input)], &mut count);
     let counts = count.engine.counts(source.name).expect("counts");
     Scan { tuples: counts.tuples, open_rows: counts.open_rows, ..count.scan }
 }

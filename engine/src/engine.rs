@@ -233,9 +233,7 @@ impl Engine {
     pub fn suppressed_id(&self, hit: Hit, alert: &Alert, row: Row<'_>) -> Option<String> {
         let rule = &self.rules[hit.rule as usize].lowered.rule;
         let suppress = rule.suppress.as_ref()?;
-        let value = |field: &String| {
-            alert.fields.get(field).map(Value::to_string).unwrap_or_default()
-        };
+        let value = |field: &String| alert.fields.get(field).map(Value::to_string).unwrap_or_default();
         let values: Vec<String> = suppress.by.iter().map(value).collect();
         Some(suppressed_id(&self.tenant, &rule.key(), &values, suppress, row.time()))
     }
