@@ -44,6 +44,8 @@ fn joined<'p>(rest: &'p str, taken: &mut Vec<&'p str>, all: &mut Vec<Vec<&'p str
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
     first: Vec<Found>,
+    /// The slots of `first` that hold something: an event fills few of many.
+    touched: Vec<u32>,
     more: Vec<(u32, Found)>,
     seen: Vec<u64>,
 }
@@ -60,7 +62,9 @@ const NOTHING: Found = Found { rank: u32::MAX, start: 0, end: 0 };
 
 impl Cells {
     fn reset(&mut self, slots: usize) {
-        self.first.clear();
+        for slot in self.touched.drain(..) {
+            self.first[slot as usize] = NOTHING;
+        }
         self.first.resize(slots, NOTHING);
         self.more.clear();
         self.seen.clear();
@@ -98,6 +102,9 @@ impl Cells {
         let found = Found { rank, start, end };
         let first = &mut self.first[slot as usize];
         if rank < first.rank {
+            if first.rank == NOTHING.rank {
+                self.touched.push(slot);
+            }
             *first = found;
         } else if rank == first.rank {
             self.more.push((slot, found));
