@@ -15,10 +15,10 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "virga", version, max_term_width = 100)]
 #[command(after_help = "Examples:
-  virga demo                                    an attack told in events, and its alerts explained
-  virga detect trail/                           the rules that ship with Virga on a folder of CloudTrail
+  virga demo                      an attack told in events, and its alerts explained
+  virga detect AWSLogs/           the rules that ship with Virga on a folder of CloudTrail
   virga detect --rules sigma/rules trail.json.gz | jq .rule.title
-  virga rules check my-rules/                   what is wrong with a folder of rules, and where")]
+  virga rules check my-rules/     what is wrong with a folder of rules, and where")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
