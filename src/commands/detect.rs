@@ -33,12 +33,12 @@ use crate::show;
 an input, a rule folder or an argument could not be used (all others are still worked through).
 
 Examples:
-  virga detect AWSLogs/                             the rules that ship with Virga on a folder of CloudTrail
+  virga detect AWSLogs/                      the rules that ship with Virga on CloudTrail
   virga detect --rules sigma/rules/cloud trail.json.gz
   aws cloudtrail lookup-events | virga detect -
-  virga detect --fail-on high AWSLogs/              for CI: exit 1 where an alert is high or critical
+  virga detect --fail-on high AWSLogs/       for CI: exit 1 where an alert is high or critical
   virga detect --all-logsources --rules my.yml app.ndjson
-                                                    any rule on any JSON, one object a line"
+                                             any rule on any JSON, one object a line"
 )]
 pub struct Args {
     /// Files or folders of logs, plain, gzip or zstd; `-` for standard input.
@@ -241,6 +241,8 @@ struct DetectSink<'a> {
     quarantine: Option<BufWriter<File>>,
     bar: ProgressBar,
     progress: Progress,
+    /// Lines of the table, printed together: a bar that is drawn between two would flicker.
+    pending: String,
     hits: Vec<Hit>,
     by_level: BTreeMap<Option<Level>, u64>,
     worst: Option<Level>,
@@ -282,6 +284,7 @@ impl<'a> DetectSink<'a> {
             quarantine,
             bar: bar(args),
             progress,
+            pending: String::new(),
             hits: Vec::new(),
             by_level: BTreeMap::new(),
             worst: None,
@@ -313,23 +316,31 @@ impl<'a> DetectSink<'a> {
     }
 
     fn print(&mut self, alert: &Alert) -> std::io::Result<()> {
-        let (out, format) = (&mut self.out, self.format);
-        let mut write = || match format {
-            Format::Table => writeln!(out, "{}", show::table_line(alert)),
+        match self.format {
+            Format::Table => {
+                self.pending.push_str(&show::table_line(alert));
+                self.pending.push('\n');
+                Ok(())
+            }
             Format::Ndjson => {
-                serde_json::to_writer(&mut *out, alert)?;
-                writeln!(out)
+                serde_json::to_writer(&mut self.out, alert)?;
+                writeln!(self.out)
             }
             Format::Ocsf => {
-                serde_json::to_writer(&mut *out, &alert.to_ocsf())?;
-                writeln!(out)
+                serde_json::to_writer(&mut self.out, &alert.to_ocsf())?;
+                writeln!(self.out)
             }
-        };
-        match format {
-            // a bar that is drawn between two lines must not tear them
-            Format::Table => self.bar.suspend(write),
-            _ => write(),
         }
+    }
+
+    /// Prints the lines of the table that have come together.
+    fn print_pending(&mut self) -> std::io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.pending);
+        let out = &mut self.out;
+        self.bar.suspend(|| out.write_all(lines.as_bytes()))
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
@@ -365,6 +376,7 @@ impl Sink for DetectSink<'_> {
         hits.clear();
         self.engine.scan(&batch, &mut hits);
         let raised = hits.iter().try_for_each(|hit| self.raise(&batch, *hit));
+        let raised = raised.and_then(|()| self.print_pending());
         self.hits = hits;
         self.bar.set_position(self.progress.bytes());
         match self.failure {
