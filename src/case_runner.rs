@@ -42,6 +42,13 @@ fn matching_events(
     };
     spec.columns.extend(case.enrich.keys().cloned());
     let mut engine = Engine::new(set, &[spec]);
+    if engine.report().loaded == 0 {
+        // a near miss that the rule never looked at would show nothing
+        return Err(format!(
+            "the rule does not run on {}: its log source, or a lookup table, is missing",
+            source.name
+        ));
+    }
     let projection = engine.projection(source.name).ok_or("the source has no plan")?;
     let mut normaliser = Normaliser::new(source, &projection);
     normaliser.set_enrichment(&case.enrich);

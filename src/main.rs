@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         // whoever reads our output has seen enough
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("{}error:{:#} {error}", show::BOLD, show::BOLD);
+            show::say!("{}error:{:#} {error}", show::BOLD, show::BOLD);
             ExitCode::from(2)
         }
     }

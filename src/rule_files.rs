@@ -3,6 +3,7 @@
 //! In: paths. Out: [`SourceFile`]s in the order of their paths, and a message for each that cannot be
 //! read: one unreadable file does not keep the others from being loaded.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub struct RuleFiles {
     pub unreadable: Vec<String>,
 }
 
+/// How the names of files begin that ship inside the binary: no path does.
+const BUILT_IN: &str = "built-in:";
+
 const CASES: [&str; 2] = [".cases.yml", ".cases.yaml"];
 
 fn is_rule(path: &str) -> bool {
@@ -30,22 +34,21 @@ fn is_rule(path: &str) -> bool {
 pub fn read(paths: &[PathBuf]) -> RuleFiles {
     if paths.is_empty() {
         let files = virga_detections::rules();
-        let files = files.into_iter().map(|file| {
-            Arc::new(SourceFile { name: format!("detections/rules/{}", file.path), text: file.text })
-        });
+        let files = files
+            .into_iter()
+            .map(|file| Arc::new(SourceFile { name: format!("{BUILT_IN}{}", file.path), text: file.text }));
         return RuleFiles { files: files.collect(), unreadable: Vec::new() };
     }
     let mut found = RuleFiles::default();
+    let mut visited = HashSet::new();
     for path in paths {
-        walk(path, true, 0, &mut found);
+        walk(path, true, &mut visited, &mut found);
     }
     found
 }
 
-/// Folders of rules are shallow; a link that leads back up must not go on for ever.
-const MAX_FOLDER_DEPTH: usize = 32;
-
-fn walk(path: &Path, named: bool, depth: usize, found: &mut RuleFiles) {
+/// Reads what lies below a path; a folder that is reached twice, through a link, is read once.
+fn walk(path: &Path, named: bool, visited: &mut HashSet<PathBuf>, found: &mut RuleFiles) {
     let mut failed =
         |error: &dyn std::fmt::Display| found.unreadable.push(format!("{}: {error}", path.display()));
     let metadata = match std::fs::metadata(path) {
@@ -65,14 +68,18 @@ fn walk(path: &Path, named: bool, depth: usize, found: &mut RuleFiles) {
         }
         return;
     }
-    if depth > MAX_FOLDER_DEPTH {
-        return failed(&format!("folders nest deeper than {MAX_FOLDER_DEPTH}"));
+    match std::fs::canonicalize(path) {
+        Ok(folder) if !visited.contains(&folder) => {
+            visited.insert(folder);
+        }
+        Ok(_) => return,
+        Err(error) => return failed(&error),
     }
     match std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
         Ok(entries) => {
             let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
             paths.sort();
-            paths.iter().for_each(|path| walk(path, false, depth + 1, found));
+            paths.iter().for_each(|path| walk(path, false, visited, found));
         }
         Err(error) => failed(&error),
     }
@@ -83,10 +90,10 @@ fn walk(path: &Path, named: bool, depth: usize, found: &mut RuleFiles) {
 /// # Errors
 /// Where the file is there and cannot be read.
 pub fn cases_beside(rule: &SourceFile) -> Result<Option<Arc<SourceFile>>, String> {
-    if let Some(path) = rule.name.strip_prefix("detections/rules/") {
+    if let Some(path) = rule.name.strip_prefix(BUILT_IN) {
         let wanted = path.trim_end_matches(".yml").to_owned() + CASES[0];
         if let Some(file) = virga_detections::cases().into_iter().find(|file| file.path == wanted) {
-            let name = format!("detections/rules/{}", file.path);
+            let name = format!("{BUILT_IN}{}", file.path);
             return Ok(Some(Arc::new(SourceFile { name, text: file.text })));
         }
     }
@@ -112,7 +119,11 @@ pub fn lists(paths: &[PathBuf]) -> Result<Lists, Box<ListsError>> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Box::new(ListsError::Unreadable(format!("{}: {error}", path.display()))))?;
         let file = Arc::new(SourceFile { name: path.display().to_string(), text });
-        all.extend(parse_lists(&file).map_err(|diagnostic| Box::new(ListsError::Wrong(diagnostic)))?);
+        for (name, values) in
+            parse_lists(&file).map_err(|diagnostic| Box::new(ListsError::Wrong(diagnostic)))?
+        {
+            all.entry(name).or_default().extend(values);
+        }
     }
     Ok(all)
 }

@@ -28,8 +28,37 @@ pub const DIM: Style = Style::new().dimmed();
 /// Bold text.
 pub const BOLD: Style = Style::new().bold();
 
+/// Prints a line on standard error. That nobody can read it is no reason to stop working.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(anstream::stderr(), $($words)*);
+    }};
+}
+pub(crate) use say;
+
+/// A rule's text as a terminal may show it, each byte where it was: labels count bytes.
+fn harmless(text: &str) -> String {
+    let replace = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if steers(c) => "?".repeat(c.len_utf8()),
+        c => c.to_string(),
+    };
+    text.chars().map(replace).collect()
+}
+
+/// Lines longer than this are not drawn: what is drawn must fit beside its label.
+const LONGEST_DRAWN_LINE: usize = 1_000;
+
 /// A diagnostic with its line underlined, as miette draws it.
 pub fn diagnostic(diagnostic: &Diagnostic, colours: bool) -> String {
+    let text = &diagnostic.file.text;
+    let until = text.get(..diagnostic.span.end).unwrap_or(text);
+    let from = text.get(..diagnostic.span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let rest = text.get(until.len()..).and_then(|rest| rest.find('\n')).unwrap_or(text.len() - until.len());
+    if until.len() + rest - from > LONGEST_DRAWN_LINE {
+        return printable(&format!("{diagnostic}\n{}", diagnostic.help));
+    }
     let severity = match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
@@ -38,11 +67,11 @@ pub fn diagnostic(diagnostic: &Diagnostic, colours: bool) -> String {
     let mut drawn = MietteDiagnostic::new(diagnostic.code.title)
         .with_code(diagnostic.code.id)
         .with_severity(severity)
-        .with_label(LabeledSpan::new_with_span(Some(diagnostic.cause.clone()), diagnostic.span.clone()));
+        .with_label(LabeledSpan::new_with_span(Some(printable(&diagnostic.cause)), diagnostic.span.clone()));
     if !diagnostic.help.is_empty() {
-        drawn = drawn.with_help(diagnostic.help.clone());
+        drawn = drawn.with_help(printable(&diagnostic.help));
     }
-    let source = NamedSource::new(&diagnostic.file.name, diagnostic.file.text.clone());
+    let source = NamedSource::new(printable(&diagnostic.file.name), harmless(text));
     let report = Report::from(drawn).with_source_code(source);
     let theme = match colours {
         true => miette::GraphicalTheme::unicode(),
@@ -86,7 +115,7 @@ pub fn table_line(alert: &Alert) -> String {
         "{DIM}{:<20}{DIM:#} {style}{:<13}{style:#} {:<44}",
         cut(&alert.time, 20),
         level,
-        cut(&alert.rule.title, 44)
+        cut(&printable(&alert.rule.title), 44)
     );
     for name in TABLE_COLUMNS {
         let value = match alert.fields.get(name) {
@@ -104,7 +133,12 @@ pub fn table_line(alert: &Alert) -> String {
 
 /// A text without what could steer a terminal: values of logs are an attacker's to choose.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text cut to a width, its end kept where it is a path or a name behind slashes.

@@ -1,6 +1,7 @@
 //! The absences that ARCHITECTURE.md promises, held.
 
 use std::path::{Path, PathBuf};
+use virga_test_support::workspace;
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
@@ -16,7 +17,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    walk(&workspace().join(folder), &mut found);
     assert!(!found.is_empty(), "{folder} holds no sources");
     found
 }
@@ -86,8 +87,7 @@ fn nobody_is_unsafe() {
 
 #[test]
 fn there_is_one_arrow() {
-    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"))
-        .expect("Cargo.lock");
+    let lock = std::fs::read_to_string(workspace().join("Cargo.lock")).expect("Cargo.lock");
     for name in ["arrow-array", "arrow-schema", "object_store", "datafusion"] {
         let count = lock.lines().filter(|line| *line == format!("name = \"{name}\"")).count();
         assert!(count <= 1, "{count} versions of {name}");

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use virga_test_support::workspace;
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ const STORY: &str = "samples/stories/leaked-key-to-llmjacking.ndjson";
 fn virga(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_virga"))
         .args(args)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(workspace())
         .output()
         .expect("virga runs")
 }
@@ -42,9 +43,8 @@ fn write(folder: &Path, name: &str, text: &[u8]) -> String {
 
 #[test]
 fn the_story_raises_exactly_its_expected_alerts() {
-    let text = std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/stories/leaked-key-to-llmjacking.expected.json"),
-    );
+    let text =
+        std::fs::read_to_string(workspace().join("samples/stories/leaked-key-to-llmjacking.expected.json"));
     let expected: Value = serde_json::from_str(&text.expect("what is expected")).expect("JSON");
     let pair = |rule: &Value, event: &Value| (rule.to_string(), event.to_string());
     let mut expected: Vec<_> = expected["alerts"]
@@ -185,7 +185,7 @@ fn standard_input_and_formats_work() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("virga runs");
-    let story = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(STORY)).expect("the story");
+    let story = std::fs::read(workspace().join(STORY)).expect("the story");
     child.stdin.take().expect("a pipe").write_all(&story).expect("a write");
     let output = child.wait_with_output().expect("an end");
     let alerts = alerts(&output);
@@ -298,10 +298,123 @@ fn fits(value: &Value, schema: &Value, place: &str) {
 
 #[test]
 fn alerts_are_what_their_schema_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/alert.schema.json");
+    let path = workspace().join("docs/reference/alert.schema.json");
     let schema: Value =
         serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON");
     let alerts = alerts(&virga(&["detect", STORY]));
     assert!(!alerts.is_empty());
     alerts.iter().for_each(|alert| fits(alert, &schema, "alert"));
+}
+
+#[test]
+fn shipped_rules_have_hits_and_near_misses_and_no_error() {
+    let output = virga(&["rules", "test", "--strict"]);
+    assert!(output.status.success(), "{}", out(&output));
+    let output = virga(&["rules", "list", "--json"]);
+    for line in out(&output).lines() {
+        let rule: Value = serde_json::from_str(line).expect("JSON");
+        assert!(rule["level"].is_string() && !rule["tags"].as_array().expect("tags").is_empty(), "{rule}");
+    }
+    let output = virga(&["rules", "check", "--format", "ndjson"]);
+    assert!(output.status.success(), "{}", out(&output));
+    for line in out(&output).lines() {
+        let said: Value = serde_json::from_str(line).expect("JSON");
+        // lists and tables are the operator's to give
+        assert!(
+            ["undefined-placeholder", "missing-table"].contains(&said["code"].as_str().unwrap_or_default()),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn cases_on_disk_are_the_ones_that_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("detections/rules");
+    std::fs::create_dir_all(&rules).expect("a folder");
+    write(&rules, "r.yml", rule("low", "eventName: A").as_bytes());
+    let case = "cases: [{name: wrong, match: true, events: [{source: aws.cloudtrail, raw: {eventName: B}}]}]";
+    write(&rules, "r.cases.yml", case.as_bytes());
+    let output = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["rules", "test", "detections/rules"])
+        .current_dir(folder.path())
+        .output()
+        .expect("virga runs");
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+}
+
+#[test]
+fn a_mistake_far_along_a_line_is_told_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let long = rule("low", &format!("a: {}, \"b|foo\": 1", "x".repeat(70_000)));
+    let path = write(folder.path(), "wide.yml", long.as_bytes());
+    let output = virga(&["rules", "check", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("there is no modifier `foo`"));
+}
+
+#[test]
+fn a_rule_cannot_steer_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = rule("low", "eventName: StopLogging").replace("a test rule", "\"T\\e[31mred\\u202e\"");
+    let path = write(folder.path(), "r.yml", text.as_bytes());
+    for args in [vec!["rules", "list", &path], vec!["detect", "--format", "table", "--rules", &path, STORY]] {
+        let text = out(&virga(&args));
+        assert!(text.contains("[31mred") && !text.contains(['\x1b', '\u{202e}']), "{text:?}");
+    }
+}
+
+#[test]
+fn a_quarantine_never_overwrites_its_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let logs = write(folder.path(), "q.json", b"{\"eventName\":\"A\"}\nbad\n");
+    for input in [logs.clone(), folder.path().display().to_string()] {
+        let output = virga(&["detect", "--quarantine", &logs, &input]);
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(std::fs::read_to_string(&logs).expect("the log").contains("bad"));
+    }
+}
+
+#[test]
+fn recognised_events_stay_with_their_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "r.yml", rule("high", "eventName: StopLogging").as_bytes());
+    let app = write(folder.path(), "app.json", b"{\"x\":1}\n");
+    let output = virga(&["detect", "--rules", &rules, "--logsource", "product=app", STORY, &app]);
+    let found = alerts(&output);
+    assert!(
+        !found.is_empty() && found.iter().all(|a| a["events"][0]["source"] == "aws.cloudtrail"),
+        "{}",
+        err(&output)
+    );
+    let output =
+        virga(&["detect", "--rules", &rules, "--source", "aws.cloudtrail", "--all-logsources", STORY]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_are_followed_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "r.yml", rule("low", "eventName: A").as_bytes());
+    for name in ["a", "b"] {
+        std::os::unix::fs::symlink(".", folder.path().join(name)).expect("a link");
+    }
+    let output = virga(&["rules", "list", &folder.path().display().to_string()]);
+    assert_eq!(out(&output).lines().count(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_loses_no_alert() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "r.yml", rule("low", "eventName: StopLogging").as_bytes());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let output = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["detect", "--rules", &rules, STORY])
+        .current_dir(workspace())
+        .stderr(full)
+        .output()
+        .expect("virga runs");
+    assert!(output.status.success() && !alerts(&output).is_empty());
 }

@@ -1,7 +1,7 @@
 //! The reference pages are what the code prints: `make reference` brings them up to date.
 
-use std::path::Path;
 use std::process::Command;
+use virga_test_support::workspace;
 
 #[test]
 fn the_reference_pages_are_current() {
@@ -12,7 +12,7 @@ fn the_reference_pages_are_current() {
         .status()
         .expect("virga runs");
     assert!(status.success());
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+    let committed = workspace().join("docs/reference");
     for entry in std::fs::read_dir(folder.path()).expect("the pages") {
         let printed = entry.expect("an entry").path();
         let name = printed.file_name().expect("a name");

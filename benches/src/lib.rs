@@ -1,1 +1,9 @@
-//! Benchmarks of each stage.
+//! Benchmarks of each stage, and what feeds them.
+//!
+//! A benchmark of a detection engine is only as honest as its events. A few thousand real events read in a
+//! loop live in every cache that the engine has: the same address, the same user agent, the same bucket,
+//! again and again. [`generator`] makes as many events as a benchmark asks for, shaped like a real trail
+//! but with fresh values, and says how many attacks it hid among them, so that every benchmark can check
+//! the count of what it found.
+
+pub mod generator;

@@ -35,7 +35,7 @@ pub struct Alert {
     pub group: Map<String, Value>,
     /// How many events it stands for.
     pub count: u64,
-    /// The events, up to [`crate::limits::MAX_EVIDENCE`].
+    /// The events.
     pub events: Vec<Evidence>,
     /// What the rule's `fields` and the canonical columns hold.
     pub fields: Map<String, Value>,

@@ -58,10 +58,10 @@ pub struct CaseEvent {
 /// # Errors
 /// All that is wrong with it, with its place.
 pub fn parse_cases(file: &Arc<SourceFile>) -> Result<Vec<Case>, Vec<Diagnostic>> {
-    let nodes = yaml::documents(file).map_err(|diagnostic| vec![diagnostic])?;
-    let mut reader = Reader { file, diagnostics: Vec::new() };
+    let (nodes, diagnostics) = yaml::documents(file);
+    let mut reader = Reader { file, diagnostics };
     let mut cases = Vec::new();
-    for node in &nodes {
+    for (_, node) in &nodes {
         reader.keys(node, &["cases"]);
         for case in reader.list(node, "cases") {
             cases.extend(reader.case(case));
@@ -155,7 +155,15 @@ impl Reader<'_> {
                 Some((_, count)) => count,
                 None => None,
             };
-        let events = self.list(node, "events").iter().filter_map(|event| self.event(event)).collect();
+        let events: Vec<_> = self.list(node, "events").iter().filter_map(|event| self.event(event)).collect();
+        if events.is_empty() {
+            self.error(
+                codes::MISSING_KEY,
+                &node.span,
+                "a case needs events",
+                "list at least one under `events`",
+            );
+        }
         Some(Case {
             name,
             matches,
@@ -243,9 +251,13 @@ fn read_lists(node: &Node) -> Result<Lists, Range<usize>> {
     let mut lists = Lists::new();
     for (key, value) in pairs {
         let Kind::List(items) = &value.kind else { return Err(value.span.clone()) };
-        let texts: Option<Vec<String>> = items.iter().map(|item| item.text().map(str::to_owned)).collect();
         let name = key.text().unwrap_or_default().to_owned();
-        lists.insert(name, texts.ok_or_else(|| value.span.clone())?);
+        let list = lists.entry(name).or_default();
+        for item in items {
+            // an empty value would be found in every text
+            let text = item.text().filter(|text| !text.is_empty() && item.scalar() != Some(Scalar::Null));
+            list.push(text.ok_or_else(|| item.span.clone())?.to_owned());
+        }
     }
     Ok(lists)
 }
@@ -256,7 +268,11 @@ fn read_lists(node: &Node) -> Result<Lists, Range<usize>> {
 /// What is wrong with it, with its place.
 pub fn parse_lists(file: &Arc<SourceFile>) -> Result<Lists, Diagnostic> {
     let mut all = Lists::new();
-    for node in yaml::documents(file)? {
+    let (nodes, mut diagnostics) = yaml::documents(file);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics.remove(0));
+    }
+    for (_, node) in nodes {
         if node.scalar() == Some(Scalar::Null) {
             continue;
         }
@@ -265,11 +281,13 @@ pub fn parse_lists(file: &Arc<SourceFile>) -> Result<Lists, Diagnostic> {
                 codes::WRONG_TYPE,
                 file,
                 span,
-                "a file of lists holds names with lists of values",
+                "a file of lists holds names with lists of values, none of them empty",
             )
-            .with_help("`trusted_accounts: ['111122223333', '444455556666']`")
+            .with_help("`own_egress_ips: ['192.0.2.10', '192.0.2.11']`")
         })?;
-        all.extend(lists);
+        for (name, values) in lists {
+            all.entry(name).or_default().extend(values);
+        }
     }
     Ok(all)
 }
@@ -300,7 +318,8 @@ mod tests {
             ("cases: [{name: n, events: []}]", codes::MISSING_KEY),
             ("cases: [{name: n, match: true, events: [{raw: {}}]}]", codes::MISSING_KEY),
             ("cases: [{name: n, match: true, events: [{source: s, raw: {}, at: soon}]}]", codes::BAD_VALUE),
-            ("cases: [{name: n, match: true, lists: [], events: []}]", codes::WRONG_TYPE),
+            ("cases: [{name: n, match: true, lists: [], events: [{source: s, raw: {}}]}]", codes::WRONG_TYPE),
+            ("cases: [{name: n, match: true, events: []}]", codes::MISSING_KEY),
         ] {
             assert_eq!(parse_cases(&file(text)).unwrap_err()[0].code, code, "{text}");
         }

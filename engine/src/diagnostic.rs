@@ -214,9 +214,13 @@ impl std::fmt::Display for Diagnostic {
 
 /// The known word nearest to a misspelt one, if any is near enough to be meant.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    if word.chars().count() > crate::limits::MAX_NEAREST_CHARS {
+        return None;
+    }
     let word = word.to_lowercase();
     known
         .into_iter()
+        .filter(|known| known.len().abs_diff(word.len()) <= 4)
         .map(|known| (edit_distance(&word, &known.to_lowercase()), known))
         .filter(|(distance, known)| *distance <= 2 && *distance * 2 < known.len().max(3))
         .min_by_key(|(distance, _)| *distance)

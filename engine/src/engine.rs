@@ -12,9 +12,10 @@ use crate::alert::{
     Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
 };
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
-use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec};
-use crate::json::{Cells, Projector};
+use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
+use crate::json::{Cells, Projector, string_text};
 use crate::plan::{FieldKey, Lists, LoweredRule, SourcePlan, lower};
+use crate::predicate::Test;
 use crate::scan::{Hit, ScanCounts, Scanner};
 use crate::sigma::{Document, Rule, parse_documents};
 
@@ -229,12 +230,16 @@ impl Engine {
         }
     }
 
-    /// For a rule with `suppress`: the id that equal events of one bucket share.
+    /// For a rule with `suppress`: the id that equal events of one bucket share. An event that lacks one
+    /// of the fields is equal to no other.
     pub fn suppressed_id(&self, hit: Hit, alert: &Alert, row: Row<'_>) -> Option<String> {
         let rule = &self.rules[hit.rule as usize].lowered.rule;
         let suppress = rule.suppress.as_ref()?;
-        let value = |field: &String| alert.fields.get(field).map(Value::to_string).unwrap_or_default();
-        let values: Vec<String> = suppress.by.iter().map(value).collect();
+        let value = |field: &String| {
+            let canonical = || alert.fields.get(column(field)?.name);
+            alert.fields.get(field).or_else(canonical).map(Value::to_string)
+        };
+        let values: Vec<String> = suppress.by.iter().map(value).collect::<Option<_>>()?;
         Some(suppressed_id(&self.tenant, &rule.key(), &values, suppress, row.time()))
     }
 
@@ -246,19 +251,21 @@ impl Engine {
         }
         let Some(scanner) = self.scanners.get(row.source()) else { return Map::new() };
         let source = &scanner.plan().source;
-        let projector = self.describers.entry((rule, row.source().to_owned())).or_insert_with(|| {
-            Projector::new(
-                &names.iter().map(|name| ProjectedField::resolve(name, source).paths).collect::<Vec<_>>(),
-            )
-        });
+        // a rule that sees canonical columns only must not show native fields of the same names
+        let canonical =
+            self.rules[rule].sources.iter().any(|(name, canonical)| *canonical && *name == source.name);
+        let resolve = |name: &String| match canonical {
+            true => ProjectedField::canonical(name).paths,
+            false => ProjectedField::resolve(name, source).paths,
+        };
+        let describer = self.describers.entry((rule, row.source().to_owned()));
+        let projector =
+            describer.or_insert_with(|| Projector::new(&names.iter().map(resolve).collect::<Vec<_>>()));
         let mut cells = Cells::default();
         let mut fields = Map::new();
         if projector.project(row.raw(), &mut cells).is_ok() {
             for (slot, name) in names.iter().enumerate() {
-                let mut texts: Vec<Value> = cells
-                    .texts(slot, row.raw())
-                    .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
-                    .collect();
+                let mut texts: Vec<Value> = cells.texts(slot, row.raw()).map(shown).collect();
                 match texts.len() {
                     0 => {}
                     1 => drop(fields.insert(name.clone(), texts.remove(0))),
@@ -268,6 +275,13 @@ impl Engine {
         }
         fields
     }
+}
+
+/// A value of an event as an alert shows it: what `serde_json` does not read (lone surrogates, control
+/// characters), as the text that it is.
+fn shown(text: &str) -> Value {
+    let as_text = || string_text(text).map_or_else(|| text.into(), |text| text.into_owned().into());
+    serde_json::from_str(text).unwrap_or_else(|_| as_text())
 }
 
 /// The sources that a rule runs on.
@@ -284,6 +298,9 @@ fn route(rule: &LoweredRule, sources: &[SourceSpec]) -> LoadedRule {
         rule.expr.for_each_predicate(&mut |predicate| {
             if let FieldKey::Named(field) = &predicate.field {
                 missing = missing.or(source.missing_table(field));
+            }
+            if let Test::FieldRef(test) = &predicate.test {
+                missing = missing.or(source.missing_table(&test.field));
             }
         });
         match missing {

@@ -29,13 +29,23 @@ pub const MAX_REGEX_BYTES: usize = 10 << 20;
 /// Values of one `expand` placeholder; beyond this the rule is rejected.
 pub const MAX_PLACEHOLDER_VALUES: usize = 20_000;
 
-/// Verdicts that a plan remembers by tuple of classes. Real sources have tens to a few thousand
-/// tuples; when an adversary makes more, the memory is emptied and filled anew.
-pub const MAX_MEMO_ENTRIES: usize = 1 << 16;
+/// Numbers (of 4 bytes) that a plan's verdicts may hold. Real sources have tens to a few thousand tuples
+/// of classes; when an adversary makes more, what is remembered is dropped and learnt anew.
+pub const MAX_REMEMBERED: usize = 8 << 20;
 
 /// Classes that one field may intern before the classes and all that is remembered of them are
 /// dropped. A class is a set of tests that a value passes: few sets ever occur.
 pub const MAX_CLASSES: usize = 1 << 16;
 
-/// Evidence kept in one alert; the count goes on beyond it.
-pub const MAX_EVIDENCE: usize = 20;
+/// Modifiers of one item; the longest sensible chain has five. Beyond this the rule is rejected.
+pub const MAX_MODIFIERS: usize = 8;
+
+/// Bytes of the texts that one `windash` may make of a value; beyond this the rule is rejected.
+pub const MAX_WINDASH_BYTES: usize = 4 << 20;
+
+/// Tests of all selections that a condition names, each counted as often as it is named; beyond this
+/// the rule is rejected.
+pub const MAX_CONDITION_TESTS: usize = 10 * MAX_RULE_PREDICATES;
+
+/// Characters of a word for which a nearest known word is looked for.
+pub const MAX_NEAREST_CHARS: usize = 64;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
@@ -17,7 +17,7 @@ use virga_engine::scan::Hit;
 use virga_engine::sigma::Level;
 use virga_engine::{Engine, LoadReport, RuleSet};
 use virga_ingest::batcher::BatchLimits;
-use virga_ingest::quarantine::Quarantined;
+use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::sources::{Describer, SOURCES, SourceDef, generic, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
@@ -50,12 +50,12 @@ pub struct Args {
     #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
     source: String,
     /// Take any JSON object as an event (the same as `--source generic`).
-    #[arg(long)]
+    #[arg(long, conflicts_with = "source")]
     generic: bool,
-    /// For generic input: run the rules of this log source.
+    /// Run the rules of this log source on events that no source recognises (with --generic: on all).
     #[arg(long, value_name = "product=…,service=…,category=…", value_parser = logsource)]
     logsource: Vec<LogsourceMapping>,
-    /// For generic input: run all rules, whatever log source they are for.
+    /// Run all rules on events that no source recognises (with --generic: on all events).
     #[arg(long, conflicts_with = "logsource")]
     all_logsources: bool,
     /// How alerts are printed. [default: table on a terminal, ndjson in a pipe]
@@ -124,6 +124,9 @@ fn logsource(text: &str) -> Result<LogsourceMapping, String> {
             "category" => &mut mapping.category,
             other => return Err(format!("a log source has product, service and category, not `{other}`")),
         };
+        if attribute.is_some() || value.trim().is_empty() {
+            return Err(format!("`{}` needs one value", key.trim()));
+        }
         *attribute = Some(value.trim().to_lowercase());
     }
     Ok(mapping)
@@ -142,7 +145,7 @@ impl RuleArgs {
         })?;
         let found = rule_files::read(&self.rules);
         for message in &found.unreadable {
-            anstream::eprintln!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
+            show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
         }
         let set = RuleSet::load(found.files, &lists);
         super::report(&set.diagnostics, least);
@@ -164,7 +167,7 @@ struct Sources {
 impl Args {
     fn sources(&self) -> Result<Sources, Failure> {
         let generic_rules = !self.logsource.is_empty() || self.all_logsources;
-        let name = if self.generic || generic_rules { generic::SOURCE.name } else { &self.source };
+        let name = if self.generic { generic::SOURCE.name } else { &self.source };
         let spec_of = |source: &'static SourceDef| match source.name == generic::SOURCE.name {
             true => generic::spec(self.logsource.clone(), self.all_logsources),
             false => source.spec(),
@@ -174,6 +177,11 @@ impl Args {
                 "generic input needs `--logsource product=…` or `--all-logsources`: which rules are for it?"
                     .into(),
             );
+        }
+        if generic_rules && name != "auto" && name != generic::SOURCE.name {
+            let message =
+                format!("`--logsource` and `--all-logsources` are for generic input, not for {name}");
+            return Err(message.into());
         }
         let taking_part: Vec<&'static SourceDef> = match source(name) {
             Some(source) => vec![source],
@@ -207,10 +215,17 @@ pub fn run(args: &Args) -> Outcome {
         print_summary(&sink, &summary, set.diagnostics.len(), started);
     }
     Ok(match args.fail_on {
-        _ if rules_missing || summary.unreadable > 0 => ExitCode::from(2),
+        _ if rules_missing || given_up(&summary) => ExitCode::from(2),
         Some(least) if sink.worst >= Some(least) => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// Whether an input could not be opened, or not be read to its end.
+fn given_up(summary: &Summary) -> bool {
+    let ends =
+        [Cause::TruncatedCompression, Cause::CorruptCompression, Cause::ExpandsTooFar, Cause::ReadFailed];
+    summary.unreadable > 0 || ends.iter().any(|cause| summary.quarantined.of(*cause) > 0)
 }
 
 fn inputs<'a>(
@@ -264,6 +279,7 @@ impl<'a> DetectSink<'a> {
         let quarantine = match &args.quarantine {
             None => None,
             Some(path) => {
+                refuse_input(path, &args.inputs)?;
                 let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
                 Some(BufWriter::new(file))
             }
@@ -298,13 +314,15 @@ impl<'a> DetectSink<'a> {
     fn raise(&mut self, batch: &EventBatch, hit: Hit) -> std::io::Result<()> {
         let row = batch.row(hit.row as usize);
         let columns = self.describers.get(row.source()).map(|describer| describer.describe(row.raw()));
-        let alert = self.engine.alert(batch, hit, &columns.unwrap_or_default());
+        let mut alert = self.engine.alert(batch, hit, &columns.unwrap_or_default());
         if self.args.suppress
             && let Some(id) = self.engine.suppressed_id(hit, &alert, row)
-            && !self.suppressed.insert(id)
         {
-            self.suppressed_alerts += 1;
-            return Ok(());
+            if !self.suppressed.insert(id.clone()) {
+                self.suppressed_alerts += 1;
+                return Ok(());
+            }
+            alert.alert_id = id;
         }
         let level = self.engine.rules()[hit.rule as usize].lowered.rule.level;
         *self.by_level.entry(level).or_default() += 1;
@@ -367,6 +385,18 @@ impl<'a> DetectSink<'a> {
     }
 }
 
+/// A quarantine that is one of the inputs, or stands below one, would destroy what it is to be read.
+fn refuse_input(quarantine: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
+    let Ok(quarantine) = quarantine.canonicalize() else { return Ok(()) };
+    let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| quarantine.starts_with(input));
+    match inputs.iter().any(is_input) {
+        true => {
+            Err(format!("{} is an input: name another file for the quarantine", quarantine.display()).into())
+        }
+        false => Ok(()),
+    }
+}
+
 /// Messages about single records that are printed; the summary has the counts, a file all of them.
 const QUARANTINED_SHOWN: usize = 10;
 
@@ -397,14 +427,14 @@ impl Sink for DetectSink<'_> {
             self.quarantined_shown += 1;
             let origin = show::printable(&record.origin.to_string());
             self.bar.suspend(|| {
-                anstream::eprintln!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause)
+                show::say!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause)
             });
         }
     }
 
     fn unreadable(&mut self, error: InputError) {
         let message = show::printable(&error.to_string());
-        self.bar.suspend(|| anstream::eprintln!("{}warning:{:#} {message}", show::BOLD, show::BOLD));
+        self.bar.suspend(|| show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD));
     }
 }
 
@@ -448,6 +478,10 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
     if summary.unreadable > 0 {
         lines.push(format!("unreadable   {} inputs", summary.unreadable));
     }
+    let passed_over: u64 = sink.args.inputs.iter().map(|path| survey(path).passed_over).sum();
+    if passed_over > 0 {
+        lines.push(format!("passed over  {passed_over} files whose names are not those of logs"));
+    }
     if summary.times_missing > 0 {
         lines.push(format!(
             "no time      {} events (their input's time stands for it)",
@@ -468,11 +502,11 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
     ));
     lines.push(format!("alerts       {}", alerts(sink)));
     for line in lines {
-        anstream::eprintln!("{line}");
+        show::say!("{line}");
     }
     let unrecognised = summary.events.get(generic::SOURCE.name).copied().unwrap_or(0);
     if unrecognised > 0 && sink.args.logsource.is_empty() && !sink.args.all_logsources {
-        anstream::eprintln!(
+        show::say!(
             "{}hint:{:#} no source knows {} of the events; `--logsource product=…` says which rules are for them",
             show::BOLD,
             show::BOLD,
@@ -480,14 +514,14 @@ fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started:
         );
     }
     if report.loaded == 0 {
-        anstream::eprintln!(
+        show::say!(
             "{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for",
             show::BOLD,
             show::BOLD
         );
-    } else if said > 0 && report.rejected > 0 {
-        anstream::eprintln!(
-            "{}hint:{:#} `virga rules check` shows all that is wrong with the rules",
+    } else if said > 0 {
+        show::say!(
+            "{}hint:{:#} `virga rules check` has {said} things to say about the rules",
             show::BOLD,
             show::BOLD
         );

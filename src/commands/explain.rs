@@ -9,7 +9,7 @@ use virga_engine::event::{Column, ColumnValue, SourceSpec};
 use virga_engine::plan::LoweredRule;
 use virga_engine::scan::reference::{Event, Trace};
 use virga_engine::sigma::{Condition, Quantity};
-use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer};
+use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place};
 use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
 
 use super::detect::RuleArgs;
@@ -52,8 +52,14 @@ pub fn run(args: &Args) -> Outcome {
     }
     let mut explained: Vec<(usize, bool, usize, String)> = Vec::new();
     for (number, (place, raw)) in events.iter().enumerate() {
-        let (matches, missing, text) = explain(args, &rule, place, raw)?;
-        explained.push((missing, matches, number, text));
+        match explain(args, &rule, place, raw) {
+            Ok((matches, missing, text)) => explained.push((missing, matches, number, text)),
+            // one event that cannot be read does not keep the others from being explained
+            Err(error) if events.len() > 1 => {
+                show::say!("{}skipped:{:#} {error}", show::BOLD, show::BOLD)
+            }
+            Err(error) => return Err(error),
+        }
     }
     let any = explained.iter().any(|(_, matches, _, _)| *matches);
     let nearest = explained.iter().min_by_key(|(missing, _, number, _)| (*missing, *number)).map(|e| e.2);
@@ -65,7 +71,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     if events.len() > 1 {
         let matching = explained.iter().filter(|(_, matches, _, _)| *matches).count();
-        anstream::eprintln!(
+        show::say!(
             "{matching} of {} events match{}",
             events.len(),
             if any || args.all { "" } else { "; shown is the nearest miss" }
@@ -125,23 +131,27 @@ fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
         let (text, place) = match frame {
             Frame::Event { text, place } => (text, place),
             Frame::Bad { cause, place, .. } => {
-                anstream::eprintln!("{}quarantined:{:#} {path} {place:?}: {cause}", show::BOLD, show::BOLD);
+                show::say!("{}quarantined:{:#} {}: {cause}", show::BOLD, show::BOLD, shown(path, place));
                 continue;
             }
         };
         if line.is_none_or(|line| place.line == Some(line))
             && record.is_none_or(|record| place.record == Some(record))
         {
-            let shown = match (place.line, place.record) {
-                (Some(line), None) => format!("{path}:{line}"),
-                (Some(line), Some(record)) => format!("{path}:{line}#{record}"),
-                (None, Some(record)) => format!("{path}#{record}"),
-                (None, None) => path.to_owned(),
-            };
-            events.push((shown, text.to_owned()));
+            events.push((shown(path, place), text.to_owned()));
         }
     }
     Ok(events)
+}
+
+/// Where a record stands, as an argument would name it.
+fn shown(path: &str, place: Place) -> String {
+    match (place.line, place.record) {
+        (Some(line), None) => format!("{path}:{line}"),
+        (Some(line), Some(record)) => format!("{path}:{line}#{record}"),
+        (None, Some(record)) => format!("{path}#{record}"),
+        (None, None) => path.to_owned(),
+    }
 }
 
 /// `path:17` → line 17, `path#3` → record 3; a file that is really called so goes first.
@@ -196,7 +206,7 @@ fn explain(
         format!(
             "{}{}{:#} {verdict} {} ({})",
             show::BOLD,
-            rule.rule.title,
+            show::printable(&rule.rule.title),
             show::BOLD,
             show::printable(place),
             source.name
@@ -210,6 +220,15 @@ fn explain(
                 asked, source.name
             ),
         );
+    }
+    let mut missing = None;
+    rule.expr.for_each_predicate(&mut |predicate| {
+        missing = missing.or(spec.missing_table(&predicate.field.to_string()));
+    });
+    if let Some(column) = missing {
+        let why =
+            format!("note: no lookup table fills {}: `virga detect` does not run the rule", column.name);
+        text.line(0, why);
     }
     for condition in rule.conditions() {
         text.line(1, format!("condition: {}", show_condition(condition)));

@@ -66,7 +66,7 @@ fn colours_on_stderr() -> bool {
 fn report(diagnostics: &[Diagnostic], least: Severity) {
     let colours = colours_on_stderr();
     for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.severity >= least) {
-        anstream::eprintln!("{}", show::diagnostic(diagnostic, colours));
+        show::say!("{}", show::diagnostic(diagnostic, colours));
     }
 }
 

@@ -133,7 +133,7 @@ fn check(args: &CheckArgs) -> Outcome {
     })?;
     let found = rule_files::read(&args.paths);
     for message in &found.unreadable {
-        anstream::eprintln!("{}error:{:#} {message}", show::BOLD, show::BOLD);
+        show::say!("{}error:{:#} {message}", show::BOLD, show::BOLD);
     }
     let mut set = RuleSet::load(found.files, &lists);
     let engine = Engine::new(&set, &all_sources());
@@ -160,16 +160,13 @@ fn check(args: &CheckArgs) -> Outcome {
     let count = |severity| set.diagnostics.iter().filter(|d| d.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let report = engine.report();
-    anstream::eprintln!(
+    show::say!(
         "{} rules: {} run, {} unmapped, {} rejected; {errors} errors, {warnings} warnings{}",
         set.rules.len() + set.rejected,
         report.loaded,
         report.unmapped.len(),
         set.rejected,
-        match set.not_yet {
-            0 => String::new(),
-            n => format!("; {n} correlations and filters not run yet"),
-        }
+        also(&set)
     );
     Ok(match () {
         () if !found.unreadable.is_empty() => ExitCode::from(2),
@@ -178,13 +175,25 @@ fn check(args: &CheckArgs) -> Outcome {
     })
 }
 
+/// What else there is to say of a rule set.
+fn also(set: &RuleSet) -> String {
+    let mut text = String::new();
+    if set.not_yet > 0 {
+        text += &format!("; {} correlations and filters not run yet", set.not_yet);
+    }
+    if set.repeated > 0 {
+        text += &format!("; {} rules given twice, word for word", set.repeated);
+    }
+    text
+}
+
 fn print_diagnostic(diagnostic: &Diagnostic, format: CheckFormat) -> Result<(), Failure> {
     match format {
         CheckFormat::Graphical => {
             let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
             super::line(show::diagnostic(diagnostic, colours))
         }
-        CheckFormat::Short => super::line(diagnostic),
+        CheckFormat::Short => super::line(show::printable(&diagnostic.to_string().replace('\n', " "))),
         CheckFormat::Ndjson => {
             let (line, column) = diagnostic.place();
             super::line(json!({
@@ -223,7 +232,7 @@ fn list(args: &ListArgs) -> Outcome {
         super::line(format!(
             "{style}{:<13}{style:#} {:<60} {:<28} {}",
             level.unwrap_or("-"),
-            show::cut(&rule.title, 60),
+            show::cut(&show::printable(&rule.title), 60),
             show::cut(&rule.logsource.value.to_string(), 28),
             match loaded.missing_table {
                 _ if !sources.is_empty() => sources.join(", "),
@@ -233,7 +242,7 @@ fn list(args: &ListArgs) -> Outcome {
         ))?;
     }
     if !args.json {
-        anstream::eprintln!("{shown} rules");
+        show::say!("{shown} rules");
     }
     Ok(if missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
@@ -258,7 +267,7 @@ struct Tally {
 fn test(args: &TestArgs) -> Outcome {
     let found = rule_files::read(&args.paths);
     for message in &found.unreadable {
-        anstream::eprintln!("{}error:{:#} {message}", show::BOLD, show::BOLD);
+        show::say!("{}error:{:#} {message}", show::BOLD, show::BOLD);
     }
     let (mut failed, mut rules, mut cases) = (0, 0, 0);
     for file in &found.files {
@@ -280,7 +289,7 @@ fn test(args: &TestArgs) -> Outcome {
         }
         failed += usize::from(!failures.is_empty());
     }
-    anstream::eprintln!("{rules} rules, {cases} cases, {failed} rules failed");
+    show::say!("{rules} rules, {cases} cases, {failed} rules failed");
     Ok(match () {
         () if !found.unreadable.is_empty() => ExitCode::from(2),
         () if failed > 0 => ExitCode::from(1),

@@ -73,9 +73,15 @@ pub fn skip_whitespace(bytes: &[u8], mut at: usize) -> usize {
 /// [`JsonErrorKind::Incomplete`] where the text ends first, and what else is wrong with it.
 #[inline]
 pub fn skip_value(bytes: &[u8], at: usize) -> Result<usize, JsonError> {
+    skip_value_at(bytes, at, 0)
+}
+
+/// The same for a value that stands so many levels deep.
+#[inline]
+pub(super) fn skip_value_at(bytes: &[u8], at: usize, outer: usize) -> Result<usize, JsonError> {
     match bytes.get(at) {
         Some(b'"') => Ok(string_end(bytes, at + 1)?.0 + 1),
-        Some(b'{' | b'[') => skip_container(bytes, at),
+        Some(b'{' | b'[') => skip_container(bytes, at, outer),
         Some(b't') => literal(bytes, at, b"true"),
         Some(b'f') => literal(bytes, at, b"false"),
         Some(b'n') => literal(bytes, at, b"null"),
@@ -235,7 +241,8 @@ fn escaped(backslashes: u64, carry: &mut bool) -> u64 {
 }
 
 /// From the opening bracket of an object or array: the position behind its closing one.
-fn skip_container(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+fn skip_container(bytes: &[u8], start: usize, outer: usize) -> Result<usize, JsonError> {
+    let most = MAX_JSON_DEPTH.saturating_sub(outer);
     let mut at = start;
     let mut depth = 0usize;
     let mut in_string = 0u64;
@@ -256,8 +263,8 @@ fn skip_container(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
         let opens = masks.opens & !strings;
         let closes = masks.closes & !strings;
         let (up, down) = (opens.count_ones() as usize, closes.count_ones() as usize);
-        if down >= depth || depth + up > MAX_JSON_DEPTH {
-            match bracket_walk(opens, closes, &mut depth) {
+        if down >= depth || depth + up > most {
+            match bracket_walk(opens, closes, &mut depth, most) {
                 Walk::Closed(bit) => return Ok(at + bit + 1),
                 Walk::TooDeep(bit) => return Err(too_deep(at + bit)),
                 Walk::Open => {}
@@ -277,14 +284,14 @@ enum Walk {
 }
 
 /// Follows the depth bracket by bracket through one block.
-fn bracket_walk(opens: u64, closes: u64, depth: &mut usize) -> Walk {
+fn bracket_walk(opens: u64, closes: u64, depth: &mut usize, most: usize) -> Walk {
     let mut brackets = opens | closes;
     while brackets != 0 {
         let bit = brackets.trailing_zeros();
         brackets &= brackets - 1;
         if opens & (1 << bit) != 0 {
             *depth += 1;
-            if *depth > MAX_JSON_DEPTH {
+            if *depth > most {
                 return Walk::TooDeep(bit as usize);
             }
         } else {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::JsonError;
-use super::cursor::{incomplete, skip_value, skip_whitespace, string_end, syntax, too_deep};
+use super::cursor::{incomplete, skip_value_at, skip_whitespace, string_end, syntax, too_deep};
 use super::value::string_text;
 use crate::limits::{MAX_JOINED_SEGMENTS, MAX_JSON_DEPTH};
 
@@ -39,6 +39,9 @@ fn joined<'p>(rest: &'p str, taken: &mut Vec<&'p str>, all: &mut Vec<Vec<&'p str
         end = dot;
     }
 }
+
+/// What separates the texts of a cell.
+const SEPARATOR: u8 = crate::event::TEXT_SEPARATOR as u8;
 
 /// Where the asked values of one event stand in its text. Reused from event to event.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +128,7 @@ pub struct Projector {
 struct Node {
     children: Vec<Child>,
     /// Open-addressing table of child numbers by key hash; `EMPTY` ends a probe.
-    table: Vec<u16>,
+    table: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -138,7 +141,7 @@ struct Child {
     node: Option<u32>,
 }
 
-const EMPTY: u16 = u16::MAX;
+const EMPTY: u32 = u32::MAX;
 
 /// The fast way met something that only the careful way may decide.
 enum Stop {
@@ -243,6 +246,10 @@ impl Projector {
             Some(_) => return Err(syntax("an event must be a JSON object", start).into()),
             None => return Err(incomplete(start).into()),
         }
+        if let Some(at) = memchr::memchr(SEPARATOR, bytes) {
+            // no JSON holds it unescaped, and it would split a cell
+            return Err(syntax("a control character in the event", at).into());
+        }
         let end = walk(self, text, start, 0, 1, cells)?;
         for &(slot, rank) in &self.whole {
             cells.add(slot, rank, start, end);
@@ -277,7 +284,7 @@ impl Projector {
         loop {
             let (key, value) = member(bytes, at)?;
             let end = match asked.find(&bytes[key.0..key.1])? {
-                None => skip_value(bytes, value)?,
+                None => skip_value_at(bytes, value, depth)?,
                 Some(number) => {
                     let (word, bit) = (seen + number / 64, 1u64 << (number % 64));
                     if cells.seen[word] & bit != 0 {
@@ -310,10 +317,19 @@ impl Projector {
         cells: &mut Cells,
         walk: impl Fn(&Self, &str, usize, usize, usize, &mut Cells) -> Result<usize, Stop> + Copy,
     ) -> Result<usize, Stop> {
-        let end = match (child.node, text.as_bytes().get(start)) {
+        let bytes = text.as_bytes();
+        let end = match (child.node, bytes.get(start)) {
             (Some(node), Some(b'{')) => walk(self, text, start, node as usize, depth + 1, cells)?,
             (Some(node), Some(b'[')) => self.fan_out(text, start, node as usize, depth + 1, cells, walk)?,
-            _ => skip_value(text.as_bytes(), start)?,
+            (_, Some(b'"')) => {
+                let (quote, escaped) = string_end(bytes, start + 1)?;
+                // a string that a test will look at must be one
+                if escaped && !child.leaves.is_empty() && string_text(&text[start..=quote]).is_none() {
+                    return Err(syntax("a bad escape in the string", start).into());
+                }
+                quote + 1
+            }
+            _ => skip_value_at(bytes, start, depth)?,
         };
         for &(slot, rank) in &child.leaves {
             cells.add(slot, rank, start, end);
@@ -343,7 +359,7 @@ impl Projector {
             let end = match bytes.get(at) {
                 Some(b'{') => walk(self, text, at, node, depth + 1, cells)?,
                 Some(b'[') => self.fan_out(text, at, node, depth + 1, cells, walk)?,
-                _ => skip_value(bytes, at)?,
+                _ => skip_value_at(bytes, at, depth)?,
             };
             at = skip_whitespace(bytes, end);
             match bytes.get(at) {
@@ -378,7 +394,7 @@ impl Projector {
             let (key, value) = member(bytes, at)?;
             let name = string_text(&text[key.0 - 1..=key.1]).ok_or(Stop::Careful)?;
             members.insert(name.to_lowercase(), value);
-            at = skip_whitespace(bytes, skip_value(bytes, value)?);
+            at = skip_whitespace(bytes, skip_value_at(bytes, value, depth)?);
             match bytes.get(at) {
                 Some(b',') => at = skip_whitespace(bytes, at + 1),
                 Some(b'}') => break at,
@@ -431,17 +447,18 @@ fn key_hash(key: &[u8]) -> u64 {
 }
 
 impl Node {
-    /// Builds the table; children beyond what a table can number would be a rule set of 65,534
-    /// fields at one place, which the limit on predicates forbids.
+    /// Builds the table. Keys with a backslash or beyond ASCII are left out: the careful way alone
+    /// unescapes and folds.
     fn index(&mut self) {
         let size = (self.children.len() * 2).next_power_of_two().max(2);
         self.table = vec![EMPTY; size];
-        for (number, child) in self.children.iter().enumerate() {
+        let plain = |child: &&Child| child.key.is_ascii() && !child.key.contains('\\');
+        for (number, child) in self.children.iter().enumerate().filter(|(_, child)| plain(child)) {
             let mut at = key_hash(child.key.as_bytes()) as usize & (size - 1);
             while self.table[at] != EMPTY {
                 at = (at + 1) & (size - 1);
             }
-            self.table[at] = number as u16;
+            self.table[at] = number as u32;
         }
     }
 
@@ -508,8 +525,19 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_an_error() {
-        for event in ["", "[]", "1", "{", r#"{"a":1"#, r#"{"a" 1}"#, r#"{"a":1} x"#, r#"{"a":{"b":}}"#, "{,}"]
-        {
+        for event in [
+            "",
+            "[]",
+            "1",
+            "{",
+            r#"{"a":1"#,
+            r#"{"a" 1}"#,
+            r#"{"a":1} x"#,
+            r#"{"a":{"b":}}"#,
+            "{,}",
+            r#"{"a":{"b":"\q"}}"#,
+            "{\"a\":\"\u{1e}\"}",
+        ] {
             assert!(find(&["a.b"], event).is_err(), "{event}");
         }
     }

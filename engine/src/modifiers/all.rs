@@ -1,6 +1,6 @@
 //! `all`: every value of the list must match. On a single value it changes nothing; the loader warns.
 
-use super::{Apply, Example, Fault, Modifier};
+use super::{Apply, Example, Modifier};
 
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "all",
@@ -11,9 +11,6 @@ pub(super) static MODIFIER: Modifier = Modifier {
         misses: r#"{"policy":"Allow ec2:*"}"#,
     },
     apply: Apply::Item(|item| {
-        if item.all {
-            return Err(Fault::chain("`all` stands twice"));
-        }
         item.all = true;
         Ok(())
     }),

@@ -42,6 +42,7 @@ mod year;
 use ipnet::IpNet;
 
 use crate::diagnostic::{Code, codes, nearest};
+use crate::limits::MAX_RULE_PREDICATES;
 use crate::predicate::{Comparison, FieldRefTest, Number, RegexTest, TimePart};
 use crate::sigma::{Pattern, RuleValue, Spanned};
 
@@ -213,6 +214,14 @@ impl Value {
         }
     }
 
+    /// How many values it has been multiplied to.
+    fn variants(&self) -> usize {
+        match self {
+            Self::AnyOf(values) => values.iter().map(Self::variants).sum(),
+            _ => 1,
+        }
+    }
+
     /// The word for it, in messages.
     fn word(&self) -> &'static str {
         match self {
@@ -261,10 +270,16 @@ pub fn apply(modifier: &Modifier, item: &mut Item) -> Result<(), (Option<usize>,
         Apply::Raw(change) => (change, true),
         Apply::Value(change) => (change, false),
     };
+    let mut variants = 0;
     for (at, value) in item.values.iter_mut().enumerate() {
         let old = std::mem::replace(&mut value.value, Value::Null);
         let old = if raw { old } else { old.cooked() };
         value.value = each(old, change).map_err(|fault| (Some(at), fault))?;
+        variants += value.value.variants();
+        if variants > MAX_RULE_PREDICATES {
+            let cause = format!("the values expand to more than {MAX_RULE_PREDICATES}");
+            return Err((Some(at), Fault { code: codes::TOO_MANY_TESTS, cause, help: String::new() }));
+        }
     }
     Ok(())
 }
@@ -370,7 +385,13 @@ fn regex_flag(value: Value, name: &str, set: fn(&mut RegexTest)) -> Result<Value
     match value {
         Value::Regex(mut regex) => {
             set(&mut regex);
-            Ok(Value::Regex(regex))
+            // without case an expression may be larger than its limit allows
+            match regex.compile() {
+                Ok(_) => Ok(Value::Regex(regex)),
+                Err(error) => {
+                    Err(Fault { code: codes::BAD_REGEX, cause: error.to_string(), help: String::new() })
+                }
+            }
         }
         _ => Err(Fault::chain(format!("`{name}` is a flag of `re` and must follow it"))
             .with_help(format!("write `|re|{name}`"))),

@@ -1,6 +1,6 @@
 //! `neq`: the negation of what the item would ask otherwise, also true of an absent field.
 
-use super::{Apply, Example, Fault, Modifier};
+use super::{Apply, Example, Modifier};
 
 pub(super) static MODIFIER: Modifier = Modifier {
     name: "neq",
@@ -11,9 +11,6 @@ pub(super) static MODIFIER: Modifier = Modifier {
         misses: r#"{"awsRegion":"eu-central-1"}"#,
     },
     apply: Apply::Item(|item| {
-        if item.negated {
-            return Err(Fault::chain("`neq` stands twice"));
-        }
         item.negated = true;
         Ok(())
     }),

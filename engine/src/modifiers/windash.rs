@@ -1,7 +1,7 @@
 //! `windash`: a flag of a command line may be written with any of five dashes.
 
 use super::{Apply, Example, Fault, Modifier, Value};
-use crate::limits::MAX_WINDASH_VARIANTS;
+use crate::limits::{MAX_WINDASH_BYTES, MAX_WINDASH_VARIANTS};
 use crate::sigma::{Part, Pattern};
 
 pub(super) static MODIFIER: Modifier = Modifier {
@@ -31,6 +31,11 @@ fn permutations(value: Value) -> Result<Value, Fault> {
         ))
         .with_help("ask for fewer flags at once"));
     };
+    if count * characters.len() > MAX_WINDASH_BYTES {
+        return Err(
+            Fault::value("the text is too long for so many dashes").with_help("ask for fewer flags at once")
+        );
+    }
     let variants = (0..count).map(|mut number| {
         let mut variant = characters.clone();
         for &at in flags.iter().rev() {

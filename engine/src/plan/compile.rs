@@ -79,6 +79,20 @@ pub enum LocalExpr {
     Not(Box<LocalExpr>),
 }
 
+impl LocalExpr {
+    /// Calls `see` with every test.
+    pub fn for_each_test(&self, see: &mut impl FnMut(u32)) {
+        match self {
+            Self::Never => {}
+            Self::Test(test) => see(*test),
+            Self::Not(inner) => inner.for_each_test(see),
+            Self::And(branches) | Self::Or(branches) | Self::AtLeast(_, branches) => {
+                branches.iter().for_each(|branch| branch.for_each_test(see));
+            }
+        }
+    }
+}
+
 impl SourcePlan {
     /// Compiles the rules that run on a source, given with their numbers. `canonical_only` says of
     /// which the log source sees canonical columns only.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
 use crate::diagnostic::{Diagnostic, Severity, codes};
-use crate::limits::{MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
+use crate::limits::{MAX_CONDITION_TESTS, MAX_MODIFIERS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
 use crate::modifiers::{self, Fault, Item, Value};
-use crate::predicate::{FieldRefTest, Shape, Test, TextTest};
+use crate::predicate::{FieldRefTest, Test, TextTest};
 use crate::sigma::{Condition, Detection, FieldItem, Part, Pattern, Quantity, Rule, Selection, Spanned};
 
 /// Named lists of values: what `%name%` stands for under `expand`.
@@ -19,7 +19,7 @@ pub type Lists = BTreeMap<String, Vec<String>>;
 
 /// Lowers a rule. The rule is `None` where a diagnostic is an error.
 pub fn lower(rule: &Arc<Rule>, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic>) {
-    let mut lowering = Lowering { rule, lists, diagnostics: Vec::new(), tests: 0 };
+    let mut lowering = Lowering { rule, lists, diagnostics: Vec::new(), tests: 0, named: 0 };
     let selections: Vec<LoweredSelection> = rule
         .selections
         .iter()
@@ -41,6 +41,18 @@ struct Lowering<'r> {
     lists: &'r Lists,
     diagnostics: Vec<Diagnostic>,
     tests: usize,
+    /// Tests of the selections that the condition has named so far.
+    named: usize,
+}
+
+/// A modifier that stands twice, or behind more than a chain may have.
+fn misplaced(before: &[Spanned<String>], name: &str) -> Option<Fault> {
+    let cause = match () {
+        () if before.iter().any(|other| other.value == name) => format!("`{name}` stands twice"),
+        () if before.len() >= MAX_MODIFIERS => format!("an item may have {MAX_MODIFIERS} modifiers"),
+        () => return None,
+    };
+    Some(Fault { code: codes::MODIFIER_CHAIN, cause, help: String::new() })
 }
 
 fn any(mut branches: Vec<Expr>) -> Expr {
@@ -56,7 +68,7 @@ impl Lowering<'_> {
         match condition {
             Condition::Selection(name) => {
                 let found = selections.iter().find(|selection| selection.name == name.value);
-                found.map_or(Expr::Never, |selection| selection.expr.clone())
+                found.map_or(Expr::Never, |selection| self.named(selection, &name.span))
             }
             Condition::Not(inner) => Expr::Not(Box::new(self.condition(inner, selections))),
             Condition::And(branches) => {
@@ -65,7 +77,8 @@ impl Lowering<'_> {
             Condition::Or(branches) => any(branches.iter().map(|b| self.condition(b, selections)).collect()),
             Condition::Of(quantity, pattern) => {
                 let covered = selections.iter().filter(|selection| pattern.value.covers(&selection.name));
-                let branches: Vec<Expr> = covered.map(|selection| selection.expr.clone()).collect();
+                let branches: Vec<Expr> =
+                    covered.map(|selection| self.named(selection, &pattern.span)).collect();
                 match quantity {
                     Quantity::All => every(branches),
                     Quantity::AtLeast(1) => any(branches),
@@ -73,6 +86,26 @@ impl Lowering<'_> {
                 }
             }
         }
+    }
+
+    /// A selection where the condition names it.
+    fn named(&mut self, selection: &LoweredSelection, span: &std::ops::Range<usize>) -> Expr {
+        let before = self.named;
+        selection.expr.for_each_predicate(&mut |_| self.named += 1);
+        if self.named <= MAX_CONDITION_TESTS {
+            return selection.expr.clone();
+        }
+        if before <= MAX_CONDITION_TESTS {
+            let cause =
+                format!("the condition names selections with more than {MAX_CONDITION_TESTS} tests in all");
+            self.diagnostics.push(Diagnostic::error(
+                codes::TOO_MANY_TESTS,
+                &self.rule.file,
+                span.clone(),
+                cause,
+            ));
+        }
+        Expr::Never
     }
 
     fn detection(&mut self, detection: &Detection) -> Expr {
@@ -101,7 +134,11 @@ impl Lowering<'_> {
             negated: false,
             cased: false,
         };
-        for name in &item.modifiers {
+        for (number, name) in item.modifiers.iter().enumerate() {
+            if let Some(fault) = misplaced(&item.modifiers[..number], &name.value) {
+                self.report(&name.span, fault);
+                return None;
+            }
             let modifier =
                 modifiers::find(&name.value).map_err(|fault| self.report(&name.span, fault)).ok()?;
             if let Err((at, fault)) = modifiers::apply(modifier, &mut lowered) {
@@ -187,6 +224,16 @@ impl Lowering<'_> {
         }
         let mut branches = Vec::with_capacity(patterns.len());
         for mut pattern in patterns {
+            if item.field.is_none() && pattern.parts.is_empty() {
+                let cause = "an empty keyword would be found in every event";
+                self.diagnostics.push(Diagnostic::error(
+                    codes::BAD_VALUE,
+                    &self.rule.file,
+                    span.clone(),
+                    cause,
+                ));
+                return None;
+            }
             if item.field.is_none() {
                 // a keyword stands anywhere in the event
                 pattern.open_start();
@@ -259,7 +306,7 @@ impl Lowering<'_> {
     fn keyword(&mut self, test: Test, span: &std::ops::Range<usize>) -> Option<Expr> {
         match &test {
             Test::Regex(_) => {}
-            Test::Text(text) if text.shape != Shape::Exact(String::new()) => {}
+            Test::Text(_) => {}
             _ => {
                 let cause = "this asks of a field, and none is named";
                 self.diagnostics.push(Diagnostic::error(
@@ -273,5 +320,66 @@ impl Lowering<'_> {
         }
         let shown = "(whole event)".to_owned();
         Some(Expr::Test(Predicate { field: FieldKey::Event, shown, test }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::SourceFile;
+    use crate::sigma::{Document, parse_documents};
+
+    /// The codes of what is wrong with a rule of these selections and this condition.
+    fn codes_of(selections: &str, condition: &str) -> Vec<&'static str> {
+        let text = format!(
+            "title: t\nlogsource: {{product: t}}\ndetection:\n{selections}\n  condition: {condition}\n"
+        );
+        let file = Arc::new(SourceFile { name: "t.yml".into(), text });
+        let (documents, mut diagnostics) = parse_documents(&file);
+        for document in documents {
+            if let Document::Rule(rule) = document {
+                diagnostics.extend(lower(&Arc::from(rule), &Lists::new()).1);
+            }
+        }
+        diagnostics.iter().map(|d| d.code.id).collect()
+    }
+
+    #[test]
+    fn a_small_rule_cannot_expand_without_bound() {
+        let values: Vec<String> = (0..20).map(|i| format!("' -a -b -c -d -e{i}'")).collect();
+        let many: Vec<String> = (0..2_000).map(|i| format!("v{i}")).collect();
+        let named = vec!["s"; 200].join(" or ");
+        for (selections, condition, code) in [
+            ("  s: {a|windash|windash: ' -x'}".to_owned(), "s", codes::MODIFIER_CHAIN),
+            ("  s: {a|base64offset|base64offset: x}".to_owned(), "s", codes::MODIFIER_CHAIN),
+            (format!("  s: {{a|windash: [{}]}}", values.join(", ")), "s", codes::TOO_MANY_TESTS),
+            (
+                format!("  s: {{a|windash: ' -a -b -c -d -e{}'}}", "x".repeat(5_000)),
+                "s",
+                codes::MODIFIER_VALUE,
+            ),
+            (format!("  s: {{a: [{}]}}", many.join(", ")), named.as_str(), codes::TOO_MANY_TESTS),
+        ] {
+            assert_eq!(
+                codes_of(&selections, condition),
+                [code.id],
+                "{}",
+                &selections[..selections.len().min(60)]
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_match_everything_or_nothing_in_silence_is_said() {
+        for (selections, code) in [
+            ("  s: ['']", codes::BAD_VALUE),
+            ("  s: {a: [null, .inf]}", codes::BAD_VALUE),
+            ("  s: {a|re|i: 'k{150000}'}", codes::BAD_REGEX),
+            ("  s: {a|re: 'a++'}", codes::BAD_REGEX),
+            ("  s: {a|expand: '%none%'}", codes::UNDEFINED_PLACEHOLDER),
+            ("  s: {a|all|contains: x}", codes::MODIFIER_CHAIN),
+        ] {
+            assert_eq!(codes_of(selections, "s"), [code.id], "{selections}");
+        }
     }
 }

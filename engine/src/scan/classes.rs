@@ -4,7 +4,7 @@
 //! of a field are looked up together: equality by hash; prefixes, suffixes, substrings and a literal
 //! of each wildcard pattern by one Aho-Corasick automaton; what that lets through is verified.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
@@ -14,7 +14,8 @@ use regex::Regex;
 use crate::event::TEXT_SEPARATOR;
 use crate::json::{self, Value};
 use crate::predicate::{
-    Comparison, FieldRefTest, Number, Scalar, Shape, Test, TextTest, TimePart, fold, fold_into, parse_address,
+    Comparison, FieldRefTest, Number, Relation, Scalar, Shape, Test, TextTest, TimePart, fold, fold_into,
+    parse_address,
 };
 use crate::sigma::Part;
 
@@ -36,8 +37,29 @@ pub(super) struct FieldMatcher {
     scratch: Scratch,
 }
 
+/// Which patterns of an automaton have been found in the text at hand.
+#[derive(Debug, Default)]
+struct Seen {
+    stamps: Vec<u64>,
+    stamp: u64,
+}
+
+impl Seen {
+    fn start(&mut self, patterns: usize) {
+        if self.stamps.len() < patterns {
+            self.stamps.resize(patterns, 0);
+        }
+        self.stamp += 1;
+    }
+
+    fn first(&mut self, pattern: usize) -> bool {
+        std::mem::replace(&mut self.stamps[pattern], self.stamp) != self.stamp
+    }
+}
+
 #[derive(Debug, Default)]
 struct Scratch {
+    seen: Seen,
     folded: String,
     compact: String,
     passed: Vec<u32>,
@@ -117,18 +139,25 @@ impl Texts {
         self.exact.is_empty() && self.uses.is_empty() && self.ungated.is_empty()
     }
 
-    fn see(&self, text: &str, passed: &mut Vec<u32>) {
+    fn see(&self, text: &str, seen: &mut Seen, passed: &mut Vec<u32>) {
         if let Some(tests) = self.exact.get(text) {
             passed.extend(tests);
         }
         if let Some(literals) = &self.literals {
+            seen.start(self.uses.len());
             for found in literals.find_overlapping_iter(text) {
-                for what in &self.uses[found.pattern().as_usize()] {
+                let pattern = found.pattern().as_usize();
+                // where a literal stands often, only its first place and those at the ends tell anything new
+                let first = seen.first(pattern);
+                if !first && found.end() != text.len() {
+                    continue;
+                }
+                for what in &self.uses[pattern] {
                     match what {
-                        Use::Contains(id) => passed.push(*id),
+                        Use::Contains(id) if first => passed.push(*id),
                         Use::Prefix(id) if found.start() == 0 => passed.push(*id),
                         Use::Suffix(id) if found.end() == text.len() => passed.push(*id),
-                        Use::Gate(test, id) if !passed.contains(id) && test.holds(text) => passed.push(*id),
+                        Use::Gate(test, id) if first && test.holds(text) => passed.push(*id),
                         _ => {}
                     }
                 }
@@ -250,14 +279,14 @@ impl FieldMatcher {
     }
 
     fn scalar(&self, scalar: Scalar<'_>, scratch: &mut Scratch) {
-        let Scratch { folded, passed, .. } = scratch;
+        let Scratch { seen, folded, passed, .. } = scratch;
         if !self.folded.is_empty() {
             folded.clear();
             fold_into(scalar.text, folded);
-            self.folded.see(folded, passed);
+            self.folded.see(folded, seen, passed);
         }
         if !self.cased.is_empty() {
-            self.cased.see(scalar.text, passed);
+            self.cased.see(scalar.text, seen, passed);
         }
         passed.extend(&self.anything);
         self.number(scalar, passed);
@@ -298,22 +327,59 @@ impl FieldMatcher {
 
 /// Whether some scalar of one cell relates so to some scalar of another.
 pub(super) fn cells_relate(test: &FieldRefTest, a: &str, b: &str) -> bool {
-    let (a, b) = (scalar_texts(a, test.cased), scalar_texts(b, test.cased));
-    a.iter().any(|a| b.iter().any(|b| test.relation.relates(a, b)))
+    let (a, b) = (Scalars::of(a, test.cased), Scalars::of(b, test.cased));
+    if test.relation == Relation::Equals {
+        let common = |a: &HashSet<Number>, b: &HashSet<Number>| a.iter().any(|number| b.contains(number));
+        return a.texts.iter().any(|text| b.texts.contains(text))
+            || common(&a.numbers, &b.readable)
+            || common(&a.readable, &b.numbers);
+    }
+    // all texts of the one are looked for in each of the other at once: fields may be long lists
+    let Ok(literals) = AhoCorasick::new(&b.texts) else {
+        return a.texts.iter().any(|a| b.texts.iter().any(|b| test.relation.relates(a, b)));
+    };
+    a.texts.iter().any(|a| {
+        literals.find_overlapping_iter(a.as_str()).any(|found| match test.relation {
+            Relation::StartsWith => found.start() == 0,
+            Relation::EndsWith => found.end() == a.len(),
+            Relation::Contains | Relation::Equals => true,
+        })
+    })
 }
 
-fn scalar_texts(cell: &str, cased: bool) -> Vec<String> {
-    let mut texts = Vec::new();
-    let mut see = |text: &str| texts.push(if cased { text.to_owned() } else { fold(text).into_owned() });
-    for value in cell.split(TEXT_SEPARATOR).filter_map(|text| json::parse(text).ok()) {
-        value.for_each_leaf(&mut |leaf| match leaf {
-            Value::String(text) => see(text),
-            Value::Number(text) => see(text),
-            Value::Bool(b) => see(if *b { "true" } else { "false" }),
-            _ => {}
-        });
+/// The scalars of a cell, each once.
+#[derive(Default)]
+struct Scalars {
+    texts: HashSet<String>,
+    /// Unquoted numbers.
+    numbers: HashSet<Number>,
+    /// Whatever reads as a number.
+    readable: HashSet<Number>,
+}
+
+impl Scalars {
+    fn of(cell: &str, cased: bool) -> Self {
+        let mut scalars = Self::default();
+        for value in cell.split(TEXT_SEPARATOR).filter_map(|text| json::parse(text).ok()) {
+            value.for_each_leaf(&mut |leaf| match leaf {
+                Value::String(text) => scalars.add(text, cased, false),
+                Value::Number(text) => scalars.add(text, cased, true),
+                Value::Bool(b) => scalars.add(if *b { "true" } else { "false" }, cased, false),
+                _ => {}
+            });
+        }
+        scalars
     }
-    texts
+
+    fn add(&mut self, text: &str, cased: bool, is_number: bool) {
+        self.texts.insert(if cased { text.to_owned() } else { fold(text).into_owned() });
+        if let Some(number) = Number::parse(text) {
+            self.readable.insert(number);
+            if is_number {
+                self.numbers.insert(number);
+            }
+        }
+    }
 }
 
 /// The class of an absent field, in every field.

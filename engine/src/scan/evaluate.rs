@@ -10,12 +10,14 @@
 //! at. The same holds for keywords (the whole event) and for comparisons of two fields. Which fields
 //! are left out changes the cost, never the hits.
 
+use std::collections::HashMap;
+
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
 use hashbrown::HashTable;
 
 use super::classes::{ABSENT, Classes, FieldMatcher, cells_relate};
 use crate::event::EventBatch;
-use crate::limits::{MAX_CLASSES, MAX_MEMO_ENTRIES};
+use crate::limits::{MAX_CLASSES, MAX_REMEMBERED};
 use crate::plan::{LocalExpr, SourcePlan};
 use crate::predicate::Test;
 
@@ -52,9 +54,14 @@ pub struct Scanner {
     /// Rules without a witness.
     unwitnessed: Vec<u32>,
     memos: Vec<Memo>,
-    stamps: Vec<u32>,
-    stamp: u32,
+    /// By rule: the fields on which it has tests, and whether it compares two.
+    asks: Vec<(Vec<u32>, bool)>,
+    stamps: Vec<u64>,
+    stamp: u64,
+    /// Numbers that the verdicts hold.
+    remembered: usize,
     bits: Bits,
+    key: Vec<u32>,
     counts: ScanCounts,
 }
 
@@ -84,8 +91,24 @@ struct Memo {
 
 #[derive(Debug, Default)]
 struct Verdict {
+    /// Rules that match whatever the deferred fields hold.
     hits: Vec<u32>,
+    /// Rules that the deferred fields decide.
     open: Vec<u32>,
+    /// Open rules that compare two fields: decided row by row.
+    related: Vec<u32>,
+    /// The deferred fields on which open rules have tests.
+    asked: Vec<u32>,
+    /// What open rules match, by the classes of the asked fields.
+    decided: HashMap<Box<[u32]>, Box<[u32]>>,
+}
+
+impl Verdict {
+    /// What remembering it takes, in numbers.
+    fn size(&self) -> usize {
+        let decided = self.decided.len() * (self.asked.len() + 4);
+        self.hits.len() + self.open.len() + self.related.len() + self.asked.len() + decided
+    }
 }
 
 /// A set of tests that can be emptied without touching what is not in it.
@@ -177,6 +200,19 @@ fn truth(expr: &LocalExpr, test: &impl Fn(u32) -> Truth) -> Truth {
     }
 }
 
+/// The fields on which a rule has tests, and whether it compares two fields.
+fn asked_fields(expr: &LocalExpr, plan: &SourcePlan) -> (Vec<u32>, bool) {
+    let (mut fields, mut relates) = (Vec::new(), false);
+    expr.for_each_test(&mut |test| {
+        let test = &plan.tests[test as usize];
+        fields.push(test.field);
+        relates |= test.other.is_some();
+    });
+    fields.sort_unstable();
+    fields.dedup();
+    (fields, relates)
+}
+
 /// A number for a field's class; 0 for an absent one, so that a column of absent values can be left
 /// out. The hash of a tuple is the sum.
 fn class_hash(field: usize, class: u32) -> u64 {
@@ -218,15 +254,19 @@ impl Scanner {
         }
         let bits = Bits { words: vec![0; plan.tests.len().div_ceil(64)], set: Vec::new() };
         let stamps = vec![0; plan.rules.len()];
+        let asks = plan.rules.iter().map(|rule| asked_fields(&rule.expr, &plan)).collect();
         Self {
             plan,
             fields,
             witnessed,
             unwitnessed,
+            asks,
             memos: Vec::new(),
             stamps,
             stamp: 0,
+            remembered: 0,
             bits,
+            key: Vec::new(),
             counts: ScanCounts::default(),
         }
     }
@@ -268,10 +308,10 @@ impl Scanner {
 
     /// Bounds what an adversary can make the scanner remember.
     fn forget_if_too_much(&mut self) {
-        let remembered: usize = self.memos.iter().map(|memo| memo.verdicts.len()).sum();
         let classes = self.fields.iter().map(|field| field.classes.len()).max().unwrap_or(0);
-        if remembered > MAX_MEMO_ENTRIES || classes > MAX_CLASSES {
+        if self.remembered > MAX_REMEMBERED || classes > MAX_CLASSES {
             self.memos.clear();
+            self.remembered = 0;
             for field in &mut self.fields {
                 field.classes = Classes::new(field.matcher.absent());
             }
@@ -330,6 +370,7 @@ impl Scanner {
         // a choice of fields may flip from batch to batch; few choices are worth remembering
         if self.memos.len() >= 8 {
             self.memos.clear();
+            self.remembered = 0;
         }
         self.memos.push(Memo {
             deferred: self.fields.iter().map(|field| field.deferred).collect(),
@@ -364,6 +405,7 @@ impl Scanner {
         let verdict = self.work_out(row);
         let tuple: Vec<u32> = (0..width).map(|field| self.class(field, row)).collect();
         self.counts.tuples += 1;
+        self.remembered += width + verdict.size();
         let memo = &mut self.memos[memo];
         let entry = memo.verdicts.len() as u32;
         memo.tuples.extend(tuple);
@@ -392,6 +434,7 @@ impl Scanner {
         let consider =
             |rule: u32, verdict: &mut Verdict| match truth(&self.plan.rules[rule as usize].expr, &known) {
                 Truth::True => verdict.hits.push(rule),
+                Truth::Unknown if self.asks[rule as usize].1 => verdict.related.push(rule),
                 Truth::Unknown => verdict.open.push(rule),
                 Truth::False => {}
             };
@@ -408,59 +451,71 @@ impl Scanner {
             }
         }
         self.bits = bits;
+        let open = verdict.open.iter().chain(&verdict.related);
+        let mut asked: Vec<u32> = open.flat_map(|&rule| self.asks[rule as usize].0.iter().copied()).collect();
+        asked.retain(|&field| self.fields[field as usize].deferred);
+        asked.sort_unstable();
+        asked.dedup();
+        verdict.asked = asked;
         verdict
     }
 
     /// Turns a verdict into hits, deciding what it left open.
     fn report(&mut self, memo: usize, verdict: u32, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
-        let verdict = &self.memos[memo].verdicts[verdict as usize];
-        let number = |rule: u32| self.plan.rules[rule as usize].rule;
-        hits.extend(verdict.hits.iter().map(|&rule| Hit { row: row as u32, rule: number(rule) }));
-        if verdict.open.is_empty() {
+        let place = &mut self.memos[memo].verdicts[verdict as usize];
+        let hit = |rule: u32| Hit { row: row as u32, rule: self.plan.rules[rule as usize].rule };
+        hits.extend(place.hits.iter().map(|&rule| hit(rule)));
+        if place.open.is_empty() && place.related.is_empty() {
             return;
         }
         self.counts.open_rows += 1;
-        let open = verdict.open.clone();
-        let mut bits = std::mem::take(&mut self.bits);
-        bits.clear();
-        for field in 0..self.fields.len() {
-            let class = match self.fields[field].deferred {
-                false => self.class(field, row),
-                true if self.asked_by(&open, field) => self.deferred_class(field, row, batch),
-                true => continue,
-            };
-            bits.insert(self.fields[field].classes.tests(class));
-        }
-        for rule in open {
-            let compiled = &self.plan.rules[rule as usize];
-            let witnessed =
-                compiled.witness.as_ref().is_none_or(|tests| tests.iter().any(|&test| bits.contains(test)));
-            let test = |test: u32| match self.plan.tests[test as usize].other {
-                None => Truth::of(bits.contains(test)),
-                Some(other) => Truth::of(self.fields_relate(test, other, row, batch)),
-            };
-            if witnessed && truth(&compiled.expr, &test) == Truth::True {
-                hits.push(Hit { row: row as u32, rule: compiled.rule });
-            }
-        }
-        self.bits = bits;
+        // out of its place while the deferred fields are looked at, then back
+        let mut verdict_taken = std::mem::take(place);
+        self.decide(&mut verdict_taken, row, batch, hits);
+        self.memos[memo].verdicts[verdict as usize] = verdict_taken;
     }
 
-    /// Whether one of these rules has a test on a field. Rule sets whose open rules are many have
-    /// them on most deferred fields: then the answer is yes without looking.
-    fn asked_by(&self, rules: &[u32], field: usize) -> bool {
-        fn asks(expr: &LocalExpr, is: &impl Fn(u32) -> bool) -> bool {
-            match expr {
-                LocalExpr::Never => false,
-                LocalExpr::Test(test) => is(*test),
-                LocalExpr::Not(inner) => asks(inner, is),
-                LocalExpr::And(branches) | LocalExpr::Or(branches) | LocalExpr::AtLeast(_, branches) => {
-                    branches.iter().any(|branch| asks(branch, is))
-                }
-            }
+    /// Looks at the deferred fields that the open rules ask for.
+    fn decide(&mut self, verdict: &mut Verdict, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        for &field in &verdict.asked {
+            key.push(self.deferred_class(field as usize, row, batch));
         }
-        let is = |test: u32| self.plan.tests[test as usize].field as usize == field;
-        rules.len() > 8 || rules.iter().any(|&rule| asks(&self.plan.rules[rule as usize].expr, &is))
+        let hit =
+            |plan: &SourcePlan, rule: u32| Hit { row: row as u32, rule: plan.rules[rule as usize].rule };
+        if let Some(decided) = verdict.decided.get(key.as_slice())
+            && verdict.related.is_empty()
+        {
+            hits.extend(decided.iter().map(|&rule| hit(&self.plan, rule)));
+            self.key = key;
+            return;
+        }
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.clear();
+        for (field, state) in self.fields.iter().enumerate().filter(|(_, state)| !state.deferred) {
+            bits.insert(state.classes.tests(self.class(field, row)));
+        }
+        for (&field, &class) in verdict.asked.iter().zip(&key) {
+            bits.insert(self.fields[field as usize].classes.tests(class));
+        }
+        let witnessed = |rule: u32| {
+            let witness = self.plan.rules[rule as usize].witness.as_ref();
+            witness.is_none_or(|tests| tests.iter().any(|&test| bits.contains(test)))
+        };
+        let test = |test: u32| match self.plan.tests[test as usize].other {
+            None => Truth::of(bits.contains(test)),
+            Some(other) => Truth::of(self.fields_relate(test, other, row, batch)),
+        };
+        let holds =
+            |rule: u32| witnessed(rule) && truth(&self.plan.rules[rule as usize].expr, &test) == Truth::True;
+        let decided: Box<[u32]> = verdict.open.iter().copied().filter(|&rule| holds(rule)).collect();
+        let related = verdict.related.iter().copied().filter(|&rule| holds(rule));
+        hits.extend(decided.iter().copied().chain(related).map(|rule| hit(&self.plan, rule)));
+        self.remembered += key.len() + decided.len() + 4;
+        verdict.decided.insert(key.as_slice().into(), decided);
+        self.bits = bits;
+        self.key = key;
     }
 
     /// The class of a deferred field's value, worked out at most once for each distinct value.

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::event::{Column, ColumnValue, SourceSpec, column};
 use crate::json::routes;
+use crate::limits::MAX_JSON_DEPTH;
 use crate::plan::{Expr, FieldKey, LoweredRule, Predicate};
-use crate::predicate::{FieldRefTest, Number, RegexTest, Shape, Test, TextTest, parse_address};
+use crate::predicate::{FieldRefTest, Number, RegexTest, Relation, Shape, Test, TextTest, parse_address};
 use crate::sigma::Part;
 
 /// A JSON value as the reference sees it.
@@ -77,6 +78,10 @@ impl<'e> Event<'e> {
         source: &'e SourceSpec,
         columns: Columns<'e>,
     ) -> Result<Self, serde_json::Error> {
+        if nests_too_deep(text) {
+            let message = format!("nested deeper than {MAX_JSON_DEPTH} levels");
+            return Err(serde::de::Error::custom(message));
+        }
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Self { root: node(raw)?, source, columns })
     }
@@ -161,6 +166,25 @@ impl<'e> Event<'e> {
             (test, Some(nodes)) => nodes.iter().any(|node| node_passes(test, node)),
         }
     }
+}
+
+/// Whether brackets outside strings nest deeper than an event may.
+fn nests_too_deep(text: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_JSON_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// Walks one route: each name a key, arrays walked through.
@@ -266,24 +290,33 @@ fn regex_passes(test: &RegexTest, text: &str) -> bool {
 /// Whether some scalar of the one relates to some scalar of the other.
 fn relates(test: &FieldRefTest, a: &[Node], b: &[Node]) -> bool {
     let (a, b) = (scalars(a), scalars(b));
-    let fold = |text: &String| if test.cased { text.clone() } else { lower(text) };
-    a.iter().any(|a| b.iter().any(|b| test.relation.relates(&fold(a), &fold(b))))
+    let fold = |text: &str| if test.cased { text.to_owned() } else { lower(text) };
+    a.iter().any(|(a, a_is_number)| {
+        b.iter().any(|(b, b_is_number)| {
+            let as_numbers = test.relation == Relation::Equals
+                && (*a_is_number || *b_is_number)
+                && Number::parse(a).is_some_and(|number| Number::parse(b) == Some(number));
+            as_numbers || test.relation.relates(&fold(a), &fold(b))
+        })
+    })
 }
 
-fn scalars(nodes: &[Node]) -> Vec<String> {
-    let mut texts = Vec::new();
+/// The scalars below nodes, and which of them are unquoted numbers.
+fn scalars(nodes: &[Node]) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
     for node in nodes {
         match node {
             Node::Null => {}
-            Node::Bool(b) => texts.push(b.to_string()),
-            Node::Number(text) | Node::String(text) => texts.push(text.clone()),
-            Node::Array(elements) => texts.extend(scalars(elements)),
-            Node::Object(members) => members.iter().for_each(|(_, value)| {
-                texts.extend(scalars(std::slice::from_ref(value)));
-            }),
+            Node::Bool(b) => found.push((b.to_string(), false)),
+            Node::Number(text) => found.push((text.clone(), true)),
+            Node::String(text) => found.push((text.clone(), false)),
+            Node::Array(elements) => found.extend(scalars(elements)),
+            Node::Object(members) => {
+                members.iter().for_each(|(_, value)| found.extend(scalars(std::slice::from_ref(value))));
+            }
         }
     }
-    texts
+    found
 }
 
 /// A value as JSON without white space.
@@ -318,10 +351,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Vec<(String, &'de RawValue)> = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.retain(|(other, _)| *other != key);
-                    members.push((key, value));
+                while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push(member);
                 }
+                let mut seen = std::collections::HashSet::new();
+                members.reverse();
+                members.retain(|(key, _)| seen.insert(key.clone()));
+                members.reverse();
                 Ok(Members(members))
             }
         }

@@ -64,6 +64,10 @@ const MEANING: &[(&str, &[(&str, bool)])] = &[
     ("a|fieldref: b", &[(r#"{"a":"X","b":["y","x"]}"#, true), (r#"{"a":"x"}"#, false), ("{}", false)]),
     ("a|fieldref|startswith: b", &[(r#"{"a":"xyz","b":"XY"}"#, true), (r#"{"a":"xy","b":"xyz"}"#, false)]),
     (
+        "a|fieldref: b",
+        &[(r#"{"a":"01","b":1}"#, true), (r#"{"a":"01","b":"1"}"#, false), (r#"{"a":5.0,"b":[7,5]}"#, true)],
+    ),
+    (
         "a|cidr: 10.0.0.0/8",
         &[(r#"{"a":"010.001.1.1"}"#, true), (r#"{"a":"::1"}"#, false), (r#"{"a":"10.0"}"#, false)],
     ),

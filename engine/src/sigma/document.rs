@@ -176,22 +176,20 @@ const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "uns
 
 /// Reads all documents of a rule file.
 pub fn parse_documents(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
-    let nodes = match yaml::documents(file) {
-        Ok(nodes) => nodes,
-        Err(diagnostic) => return (Vec::new(), vec![diagnostic]),
-    };
-    let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
-    for (i, node) in nodes.iter().enumerate() {
+    let (nodes, mut diagnostics) = yaml::documents(file);
+    let flawed = !diagnostics.is_empty();
+    let mut documents = Vec::new();
+    for (number, node) in &nodes {
         if node.scalar() == Some(Scalar::Null) {
             continue;
         }
-        let mut reader = Reader { file, document: i + 1, diagnostics: Vec::new() };
+        let mut reader = Reader { file, document: *number, diagnostics: Vec::new() };
         let document = reader.document(node);
         let broken = reader.diagnostics.iter().any(|d| d.severity == crate::diagnostic::Severity::Error);
         diagnostics.append(&mut reader.diagnostics);
         documents.extend(document.filter(|_| !broken));
     }
-    if nodes.iter().all(|node| node.scalar() == Some(Scalar::Null)) {
+    if !flawed && nodes.iter().all(|(_, node)| node.scalar() == Some(Scalar::Null)) {
         diagnostics.push(Diagnostic::warning(codes::NOT_A_RULE, file, 0..0, "the file holds no rule"));
     }
     (documents, diagnostics)
@@ -516,7 +514,7 @@ impl Reader<'_> {
         let names = || selections.iter().map(|selection| selection.name.value.as_str());
         let help = match nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("there are: {}", names().take(10).collect::<Vec<_>>().join(", ")),
         };
         self.error_with_help(
             codes::UNKNOWN_SELECTION,

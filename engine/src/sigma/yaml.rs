@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
@@ -98,27 +99,38 @@ fn is_number(text: &str) -> bool {
         && text.parse::<f64>().is_ok()
 }
 
-/// Reads all documents of a file.
-pub(crate) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
+/// Reads the documents of a file: each with its number, from 1. A document with a flaw is left out and
+/// the next is read; where the text is no YAML at all, what stands before is kept.
+pub(crate) fn documents(file: &Arc<SourceFile>) -> (Vec<(usize, Node)>, Vec<Diagnostic>) {
     let text = &file.text;
     if text.len() > MAX_RULE_BYTES {
         let cause = format!("the file has {} bytes, a rule file may have {MAX_RULE_BYTES}", text.len());
-        return Err(Diagnostic::error(codes::TOO_LARGE, file, 0..0, cause));
+        return (Vec::new(), vec![Diagnostic::error(codes::TOO_LARGE, file, 0..0, cause)]);
     }
     let mut loader = Loader { file, bytes: byte_offsets(text), anchors: HashMap::new(), nodes: 0 };
     let mut parser = Parser::new_from_str(text);
-    let mut documents = Vec::new();
+    let (mut documents, mut diagnostics, mut number) = (Vec::new(), Vec::new(), 0);
     loop {
-        let (event, span) = loader.next(&mut parser)?;
-        match event {
-            Event::StreamEnd => return Ok(documents),
+        let read = loader.next(&mut parser).and_then(|(event, span)| match event {
+            Event::StreamEnd => Ok(None),
             Event::DocumentStart(_) => {
+                number += 1;
                 loader.anchors.clear();
                 let first = loader.next(&mut parser)?;
-                documents.push(loader.node(first, &mut parser, 0)?);
+                loader.node(first, &mut parser, 0).map(|node| Some(Some(node)))
             }
-            Event::DocumentEnd | Event::StreamStart | Event::Nothing => {}
-            _ => return Err(loader.error(codes::YAML, span, "something stands outside a document")),
+            Event::DocumentEnd | Event::StreamStart | Event::Nothing => Ok(Some(None)),
+            _ => Err(loader.error(codes::YAML, span, "something stands outside a document")),
+        });
+        match read {
+            Ok(None) => return (documents, diagnostics),
+            Ok(Some(node)) => documents.extend(node.map(|node| (number, node))),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                if !loader.skip_document(&mut parser) {
+                    return (documents, diagnostics);
+                }
+            }
         }
     }
 }
@@ -134,7 +146,7 @@ fn byte_offsets(text: &str) -> Option<Vec<usize>> {
 struct Loader<'f> {
     file: &'f Arc<SourceFile>,
     bytes: Option<Vec<usize>>,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<usize, (Rc<Node>, Size)>,
     nodes: usize,
 }
 
@@ -173,6 +185,17 @@ impl<'f> Loader<'f> {
         }
     }
 
+    /// Reads on to the end of the document at hand; false where the text cannot be read on.
+    fn skip_document(&self, parser: &mut TextParser<'f>) -> bool {
+        loop {
+            match parser.next() {
+                Some(Ok((Event::DocumentEnd, _))) => return true,
+                Some(Ok((Event::StreamEnd, _)) | Err(_)) | None => return false,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
     fn node(
         &mut self,
         (event, span): (Event<'f>, Span),
@@ -205,14 +228,19 @@ impl<'f> Loader<'f> {
             Event::MappingStart(anchor, _) => (anchor, self.map(span, parser, depth)?),
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| self.error(codes::YAML, span, "an alias to no anchor"))?;
-                self.nodes += weight(&node);
-                return Ok(node);
+                let (node, size) =
+                    node.ok_or_else(|| self.error(codes::YAML, span, "an alias to no anchor"))?;
+                self.nodes += size.weight;
+                if self.nodes > MAX_NODES || depth + size.height > MAX_RULE_DEPTH {
+                    let cause = "aliases make the document larger or deeper than a rule may be";
+                    return Err(self.error(codes::TOO_DEEP, span, cause));
+                }
+                return Ok((*node).clone());
             }
             _ => return Err(self.error(codes::YAML, span, "a value was expected")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, (Rc::new(node.clone()), size(&node)));
         }
         Ok(node)
     }
@@ -263,11 +291,24 @@ impl<'f> Loader<'f> {
     }
 }
 
-fn weight(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::Scalar { .. } => 0,
-        Kind::List(items) => items.iter().map(weight).sum(),
-        Kind::Map(pairs) => pairs.iter().map(|(key, value)| weight(key) + weight(value)).sum(),
+/// How much an anchored node adds wherever it is named again.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Nodes and bytes.
+    weight: usize,
+    /// Levels.
+    height: usize,
+}
+
+fn size(node: &Node) -> Size {
+    let below: Vec<Size> = match &node.kind {
+        Kind::Scalar { text, .. } => return Size { weight: 1 + text.len(), height: 0 },
+        Kind::List(items) => items.iter().map(size).collect(),
+        Kind::Map(pairs) => pairs.iter().flat_map(|(key, value)| [size(key), size(value)]).collect(),
+    };
+    Size {
+        weight: 1 + below.iter().map(|size| size.weight).sum::<usize>(),
+        height: 1 + below.iter().map(|size| size.height).max().unwrap_or(0),
     }
 }
 
@@ -276,7 +317,25 @@ mod tests {
     use super::*;
 
     fn load(text: &str) -> Result<Vec<Node>, Diagnostic> {
-        documents(&Arc::new(SourceFile { name: "test.yml".into(), text: text.into() }))
+        let (nodes, mut diagnostics) =
+            documents(&Arc::new(SourceFile { name: "test.yml".into(), text: text.into() }));
+        if diagnostics.is_empty() {
+            Ok(nodes.into_iter().map(|(_, node)| node).collect())
+        } else {
+            Err(diagnostics.remove(0))
+        }
+    }
+
+    #[test]
+    fn a_document_with_a_flaw_does_not_take_the_others_with_it() {
+        let text = "a: 1\n---\na: 1\na: 2\nb: [x]\n---\na: 3\n---\na: [\n---\na: 5\n";
+        let (nodes, diagnostics) =
+            documents(&Arc::new(SourceFile { name: "test.yml".into(), text: text.into() }));
+        assert_eq!(nodes.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(
+            diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(),
+            [codes::DUPLICATE_KEY, codes::YAML]
+        );
     }
 
     fn scalar(text: &str) -> String {
@@ -318,6 +377,11 @@ mod tests {
         assert_eq!(&text[items[1].span.clone()], "'ü'");
     }
 
+    fn deep_by_aliases() -> String {
+        let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(20), "]".repeat(20));
+        format!("a: &a {}\nb: &b {}\nc: {}", nested("x"), nested("*a"), nested("*b"))
+    }
+
     #[test]
     fn what_is_no_rule_file_is_a_diagnostic() {
         let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
@@ -333,6 +397,8 @@ mod tests {
             ("a: *x", codes::YAML),
             (&deep, codes::TOO_DEEP),
             (&bomb, codes::TOO_DEEP),
+            (&format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 1000].join(",")), codes::TOO_DEEP),
+            (&deep_by_aliases(), codes::TOO_DEEP),
             (&"# x\n".repeat(MAX_RULE_BYTES), codes::TOO_LARGE),
         ] {
             assert_eq!(load(text).unwrap_err().code, code, "{}", &text[..text.len().min(40)]);

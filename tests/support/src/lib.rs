@@ -35,9 +35,15 @@ pub fn corpus() -> Option<PathBuf> {
     Some(default)
 }
 
-/// The root of the workspace.
+/// The root of the workspace: the folder of `Cargo.lock` above the package that runs. Asked when the
+/// test runs, not when it was built, so that two checkouts may share a build directory.
+///
+/// # Panics
+/// Where no cargo runs the test.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).expect("cargo runs the tests");
+    let root = package.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.expect("a workspace").to_path_buf()
 }
 
 /// The YAML files of a rule archive (`.tar.xz`) below `rules/`, by path.

@@ -97,8 +97,8 @@ impl<R: Read> Framer<R> {
             let length = held.len();
             match skip_value(held, 0) {
                 // a number may go on behind what is held
-                Ok(end) if end == length && !self.window.ended() && !is_container(held) => {
-                    self.window.fill();
+                Ok(end) if end == length && end <= limit && !self.window.ended() && !is_container(held) => {
+                    self.window.fill_to(length * 2);
                 }
                 Ok(end) if end <= limit => {
                     self.spent = end;

@@ -140,6 +140,12 @@ fn may_grant(request: &str) -> bool {
 }
 
 impl Grants {
+    /// Whether no more grants are kept: a statement with many principals and many actions would
+    /// otherwise be worked through pair by pair.
+    fn is_full(&self) -> bool {
+        self.list.len() >= MAX_GRANTS
+    }
+
     fn add(&mut self, principal: &str, action: &str) {
         self.any = true;
         if self.list.len() < MAX_GRANTS {
@@ -187,6 +193,9 @@ impl Grants {
                 self.accounts.push(account.to_owned());
             }
             for action in &actions {
+                if self.is_full() {
+                    break;
+                }
                 self.add(&principal.name, action);
             }
         }
