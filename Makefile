@@ -26,7 +26,7 @@ demo: setup ## build what the demo needs, play an attack told in events, explain
 
 .PHONY: test
 test: setup ## all tests, with the real logs where they are at hand
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 .PHONY: lint
 lint: setup ## formatting, clippy and docs, warnings denied
