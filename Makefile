@@ -38,13 +38,19 @@ lint: setup ## formatting, clippy and docs, warnings denied
 bench: setup ## benchmarks with their counts asserted, peers in the same run
 	$(CARGO) bench --package virga-benches
 
+.PHONY: bench-memory
+bench-memory: setup ## ten gigabytes through virga detect; fails at a peak of 300 MB
+	benches/memory.sh
+
 .PHONY: reference
 reference: ## print the reference pages from the code's own lists
 	$(CARGO) run --quiet -- reference --write docs/reference
 
 .PHONY: pysigma
 pysigma: ## ask pySigma again and compare with the goldens (Python 3, PyPI)
-	tests/pysigma/run.sh --check
+	tests/pysigma/run.sh validity --check
+	tests/pysigma/run.sh modifiers --check
+	tests/pysigma/run.sh matches --check
 
 # how long each target runs, in seconds
 FUZZ_SECONDS ?= 60

@@ -96,3 +96,23 @@ pub fn events(corpus: &Path, file: &str) -> Vec<String> {
     };
     text.lines().map(event).collect()
 }
+
+/// The records of a folder of CloudTrail files (`{"Records":[…]}` in gzip), as JSON without white space.
+///
+/// # Panics
+/// Where a file cannot be read.
+pub fn records(corpus: &Path, folder: &str) -> Vec<String> {
+    let folder = corpus.join(folder);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "gz"));
+    paths.sort();
+    let mut records = Vec::new();
+    for path in paths {
+        let open = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let document: serde_json::Value = serde_json::from_reader(flate2::read::MultiGzDecoder::new(open))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        records.extend(document["Records"].as_array().into_iter().flatten().map(ToString::to_string));
+    }
+    records
+}
