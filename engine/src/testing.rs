@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::SourceFile;
-use crate::event::{BatchBuilder, EventBatch, OriginBase, Projection, RowIdentity, SourceSpec};
-use crate::json::{Cells, Projector};
+use crate::event::{EventBatch, SourceSpec};
 use crate::plan::{Lists, LoweredRule, SourcePlan, lower};
 use crate::scan::{Hit, Scanner, reference};
 use crate::sigma::{Document, parse_documents};
@@ -37,34 +36,6 @@ pub fn lowered(file: &Arc<SourceFile>) -> Vec<LoweredRule> {
         .collect()
 }
 
-/// Events as a batch for a projection.
-pub fn batch(projection: &Arc<Projection>, events: &[&str]) -> EventBatch {
-    let projector =
-        Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
-    let mut cells = Cells::default();
-    let mut builder = BatchBuilder::new("test".into(), Arc::clone(projection));
-    let base = OriginBase::File { path: "test".into() };
-    for (i, event) in events.iter().enumerate() {
-        projector.project(event, &mut cells).unwrap_or_else(|error| panic!("{error}: {event}"));
-        for field in 0..projection.fields.len() {
-            if cells.text(field, event).is_some() {
-                builder.field_texts(field, cells.texts(field, event));
-            }
-        }
-        let identity = RowIdentity {
-            event_id: "id",
-            time: 0,
-            ingest_time: 0,
-            time_missing: false,
-            base: &base,
-            line: Some(i as u64 + 1),
-            record: None,
-        };
-        builder.finish_row(&identity, event);
-    }
-    builder.finish()
-}
-
 /// The hits of rules on events, by the fast way, in batches of some size.
 pub fn fast(rules: &[LoweredRule], events: &[&str], batch_size: usize) -> Vec<Hit> {
     let source = source();
@@ -74,7 +45,8 @@ pub fn fast(rules: &[LoweredRule], events: &[&str], batch_size: usize) -> Vec<Hi
     let mut all = Vec::new();
     for (i, chunk) in events.chunks(batch_size.max(1)).enumerate() {
         let mut hits = Vec::new();
-        scanner.scan(&batch(&projection, chunk), &mut hits);
+        let batch = EventBatch::of_raw("test", &projection, chunk.iter().copied());
+        scanner.scan(&batch.unwrap_or_else(|error| panic!("{error}: {chunk:?}")), &mut hits);
         let offset = (i * batch_size.max(1)) as u32;
         all.extend(hits.into_iter().map(|hit| Hit { row: hit.row + offset, ..hit }));
     }

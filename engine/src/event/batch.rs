@@ -14,6 +14,7 @@ use arrow_array::{Array, BooleanArray, DictionaryArray, Int32Array, StringArray,
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Origin, OriginBase, Projection};
+use crate::json::{Cells, JsonError, Projector};
 
 /// Separates the JSON texts of one cell (RFC 7464's record separator).
 pub const TEXT_SEPARATOR: char = '\u{1e}';
@@ -67,6 +68,42 @@ pub struct Row<'a> {
 }
 
 impl EventBatch {
+    /// A batch of raw events alone: native fields, no canonical columns, no times, and the number of the
+    /// event, from 1, as its line and id.
+    ///
+    /// # Errors
+    /// Where a text is not a JSON object.
+    pub fn of_raw<'t>(
+        source: &str,
+        projection: &Arc<Projection>,
+        events: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, JsonError> {
+        let paths: Vec<Vec<String>> = projection.fields.iter().map(|field| field.paths.clone()).collect();
+        let projector = Projector::new(&paths);
+        let mut cells = Cells::default();
+        let mut builder = BatchBuilder::new(source.into(), Arc::clone(projection));
+        let base = OriginBase::File { path: "-".into() };
+        for (number, event) in (1u64..).zip(events) {
+            projector.project(event, &mut cells)?;
+            for field in 0..paths.len() {
+                if cells.text(field, event).is_some() {
+                    builder.field_texts(field, cells.texts(field, event));
+                }
+            }
+            let identity = RowIdentity {
+                event_id: &number.to_string(),
+                time: 0,
+                ingest_time: 0,
+                time_missing: true,
+                base: &base,
+                line: Some(number),
+                record: None,
+            };
+            builder.finish_row(&identity, event);
+        }
+        Ok(builder.finish())
+    }
+
     /// The source's name.
     pub fn source(&self) -> &Arc<str> {
         &self.source

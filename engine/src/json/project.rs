@@ -295,14 +295,12 @@ impl Projector {
                 }
             };
             at = skip_whitespace(bytes, end);
-            match bytes.get(at) {
-                Some(b',') => at = skip_whitespace(bytes, at + 1),
-                Some(b'}') => {
+            match behind_value(bytes, at, b'}')? {
+                Behind::Next(next) => at = next,
+                Behind::Closed(end) => {
                     cells.seen.truncate(seen);
-                    return Ok(at + 1);
+                    return Ok(end);
                 }
-                Some(_) => return Err(syntax("a comma or a closing brace was expected", at).into()),
-                None => return Err(incomplete(at).into()),
             }
         }
     }
@@ -362,11 +360,9 @@ impl Projector {
                 _ => skip_value_at(bytes, at, depth)?,
             };
             at = skip_whitespace(bytes, end);
-            match bytes.get(at) {
-                Some(b',') => at = skip_whitespace(bytes, at + 1),
-                Some(b']') => return Ok(at + 1),
-                Some(_) => return Err(syntax("a comma or a closing bracket was expected", at).into()),
-                None => return Err(incomplete(at).into()),
+            match behind_value(bytes, at, b']')? {
+                Behind::Next(next) => at = next,
+                Behind::Closed(end) => return Ok(end),
             }
         }
     }
@@ -387,19 +383,17 @@ impl Projector {
         let bytes = text.as_bytes();
         let mut members: HashMap<String, usize> = HashMap::new();
         let mut at = skip_whitespace(bytes, open + 1);
-        let close = loop {
+        let end = loop {
             if members.is_empty() && bytes.get(at) == Some(&b'}') {
-                break at;
+                break at + 1;
             }
             let (key, value) = member(bytes, at)?;
             let name = string_text(&text[key.0 - 1..=key.1]).ok_or(Stop::Careful)?;
             members.insert(name.to_lowercase(), value);
             at = skip_whitespace(bytes, skip_value_at(bytes, value, depth)?);
-            match bytes.get(at) {
-                Some(b',') => at = skip_whitespace(bytes, at + 1),
-                Some(b'}') => break at,
-                Some(_) => return Err(syntax("a comma or a closing brace was expected", at).into()),
-                None => return Err(incomplete(at).into()),
+            match behind_value(bytes, at, b'}')? {
+                Behind::Next(next) => at = next,
+                Behind::Closed(end) => break end,
             }
         };
         for child in &self.nodes[node].children {
@@ -407,7 +401,25 @@ impl Projector {
                 self.asked_value(text, value, child, depth, cells, Self::walk_carefully)?;
             }
         }
-        Ok(close + 1)
+        Ok(end)
+    }
+}
+
+/// What stands behind a value.
+enum Behind {
+    /// A comma: where the next member or element starts.
+    Next(usize),
+    /// The closing bracket: the position behind it.
+    Closed(usize),
+}
+
+#[inline]
+fn behind_value(bytes: &[u8], at: usize, close: u8) -> Result<Behind, JsonError> {
+    match bytes.get(at) {
+        Some(b',') => Ok(Behind::Next(skip_whitespace(bytes, at + 1))),
+        Some(byte) if *byte == close => Ok(Behind::Closed(at + 1)),
+        Some(_) => Err(syntax("a comma or a closing bracket was expected", at)),
+        None => Err(incomplete(at)),
     }
 }
 
