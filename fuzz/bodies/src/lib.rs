@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use virga_engine::cases::{parse_cases, parse_lists};
 use virga_engine::diagnostic::SourceFile;
-use virga_engine::event::{BatchBuilder, OriginBase, RowIdentity, SourceSpec};
+use virga_engine::event::{EventBatch, SourceSpec};
 use virga_engine::json::{Cells, Projector, parse, skip_value};
 use virga_engine::plan::{Lists, LoweredRule, SourcePlan, lower};
 use virga_engine::scan::{Hit, Scanner, reference};
@@ -128,31 +128,9 @@ fn compare(rules: &[LoweredRule], events: &[String]) {
     }
     let mut scanner = Scanner::new(SourcePlan::new(&source, &numbered));
     let projection = Arc::clone(&scanner.plan().projection);
-    let projector =
-        Projector::new(&projection.fields.iter().map(|field| field.paths.clone()).collect::<Vec<_>>());
-    let mut cells = Cells::default();
-    let mut builder = BatchBuilder::new("fuzz".into(), Arc::clone(&projection));
-    let base = OriginBase::File { path: "fuzz".into() };
-    for text in events {
-        projector.project(text, &mut cells).expect("events are JSON objects");
-        for field in 0..projection.fields.len() {
-            if cells.text(field, text).is_some() {
-                builder.field_texts(field, cells.texts(field, text));
-            }
-        }
-        let identity = RowIdentity {
-            event_id: "",
-            time: 0,
-            ingest_time: 0,
-            time_missing: true,
-            base: &base,
-            line: None,
-            record: None,
-        };
-        builder.finish_row(&identity, text);
-    }
+    let batch = EventBatch::of_raw("fuzz", &projection, events.iter().map(String::as_str));
     let mut hits = Vec::new();
-    scanner.scan(&builder.finish(), &mut hits);
+    scanner.scan(&batch.expect("events are JSON objects"), &mut hits);
     let texts: Vec<&str> = rules.iter().map(|rule| rule.rule.file.text.as_str()).collect();
     assert_eq!(hits, expected, "{texts:?} on {events:?}");
 }
