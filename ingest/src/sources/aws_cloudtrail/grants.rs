@@ -393,9 +393,21 @@ fn narrows(condition: &Value<'_>) -> bool {
     })
 }
 
-/// A value of a condition that lets everything through.
+/// A value of a condition that lets everything through, or so much that nobody is known by it: a
+/// wildcard where no account is fixed, a variable, a network of more than a 256th of the addresses.
 fn is_open(value: &Value<'_>) -> bool {
-    matches!(scalar(value), Some("*" | "0.0.0.0/0" | "::/0"))
+    let Some(text) = scalar(value) else { return true };
+    let fixes_account = || {
+        text.split(':')
+            .nth(4)
+            .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let wide = |prefix: &str| prefix.parse::<u8>().is_ok_and(|bits| bits < 8);
+    text.contains("${")
+        || (text.contains(['*', '?']) && !fixes_account())
+        || text
+            .split_once('/')
+            .is_some_and(|(address, prefix)| address.parse::<std::net::IpAddr>().is_ok() && wide(prefix))
 }
 
 /// The account that a principal belongs to: an account id, or the account of an IAM or STS name.
