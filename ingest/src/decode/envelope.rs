@@ -21,7 +21,7 @@ use std::ops::Range;
 use memchr::memchr;
 use virga_engine::json::{skip_value, skip_whitespace};
 
-use crate::limits::MAX_PREFIX_BYTES;
+use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES};
 use crate::quarantine::Cause;
 
 /// What a value is.
@@ -324,16 +324,22 @@ fn message(bytes: &[u8], open: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Calls back with each element of an array that is whole; what follows a flaw is one bad thing.
+/// Calls back with each element of an array that is whole; what follows a flaw, or stands beyond
+/// [`MAX_ENVELOPE_ELEMENTS`], is one bad thing.
 fn each_element(bytes: &[u8], open: usize, mut take: impl FnMut(Inner)) {
     let mut at = skip_whitespace(bytes, open + 1);
+    let mut taken = 0;
     loop {
         match bytes.get(at) {
             None | Some(b']') => return,
+            Some(b',') if taken >= MAX_ENVELOPE_ELEMENTS => {
+                return take(Inner::Bad(at + 1..bytes.len(), Cause::TooLarge));
+            }
             Some(b',') => at = skip_whitespace(bytes, at + 1),
             Some(_) => match skip_value(bytes, at) {
                 Ok(end) => {
                     take(Inner::Value(at..end));
+                    taken += 1;
                     at = skip_whitespace(bytes, end);
                 }
                 Err(error) => return take(Inner::Bad(at..bytes.len(), Cause::from(&error))),
@@ -355,6 +361,15 @@ mod tests {
             Inner::Bad(range, cause) => format!("bad {} {}", cause.code(), &text[range.clone()]),
         };
         (shape, inner.iter().map(show).collect())
+    }
+
+    #[test]
+    fn an_array_of_next_to_nothing_is_not_unfolded_without_end() {
+        let text = format!("[{}0]", "0,".repeat(2 * MAX_ENVELOPE_ELEMENTS));
+        let mut inner = Vec::new();
+        open(text.as_bytes(), &mut inner);
+        assert_eq!(inner.len(), MAX_ENVELOPE_ELEMENTS + 1);
+        assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
     }
 
     #[test]
