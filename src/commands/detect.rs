@@ -15,13 +15,14 @@ use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
 use virga_engine::scan::Hit;
 use virga_engine::sigma::Level;
-use virga_engine::{Engine, LoadReport, RuleSet};
+use virga_engine::{Engine, RuleSet};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::sources::{Describer, SOURCES, SourceDef, generic, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
 
+use super::summary::Closing;
 use super::{Failure, Outcome};
 use crate::rule_files::{self, ListsError};
 use crate::show;
@@ -212,7 +213,17 @@ pub fn run(args: &Args) -> Outcome {
     let summary = Reader::new(choice, BatchLimits::default()).run(inputs(args, &progress), &mut sink);
     sink.finish()?;
     if !args.quiet {
-        print_summary(&sink, &summary, set.diagnostics.len(), started);
+        let closing = Closing {
+            read: &summary,
+            rules: sink.engine.report(),
+            by_level: &sink.by_level,
+            suppressed: sink.suppressed_alerts,
+            passed_over: args.inputs.iter().map(|path| survey(path).passed_over).sum(),
+            said: set.diagnostics.len(),
+            generic_asked: !args.logsource.is_empty() || args.all_logsources,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        closing.print();
     }
     Ok(match args.fail_on {
         _ if rules_missing || given_up(&summary) => ExitCode::from(2),
@@ -455,113 +466,4 @@ fn bar(args: &Args) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-}
-
-fn print_summary(sink: &DetectSink<'_>, summary: &Summary, said: usize, started: Instant) {
-    let report = sink.engine.report();
-    let seconds = started.elapsed().as_secs_f64();
-    let events = summary.total_events();
-    let mut lines = vec![format!(
-        "{} events from {} inputs in {:.2} s ({} events/s)",
-        show::thousands(events),
-        show::thousands(summary.inputs),
-        seconds,
-        show::thousands((events as f64 / seconds.max(1e-9)) as u64),
-    )];
-    let by_source: Vec<String> = summary
-        .events
-        .iter()
-        .map(|(source, count)| format!("{source} {}", show::thousands(*count)))
-        .collect();
-    lines.push(format!("sources      {}", by_source.join(", ")));
-    lines.push(format!("quarantined  {}{}", summary.quarantined.total(), causes(summary)));
-    if summary.unreadable > 0 {
-        lines.push(format!("unreadable   {} inputs", summary.unreadable));
-    }
-    let passed_over: u64 = sink.args.inputs.iter().map(|path| survey(path).passed_over).sum();
-    if passed_over > 0 {
-        lines.push(format!("passed over  {passed_over} files whose names are not those of logs"));
-    }
-    if summary.times_missing > 0 {
-        lines.push(format!(
-            "no time      {} events (their input's time stands for it)",
-            summary.times_missing
-        ));
-    }
-    lines.push(format!(
-        "rules        {} loaded, {} rejected, {} unmapped, {} muted{}{}",
-        report.loaded,
-        report.rejected,
-        report.unmapped.len(),
-        report.muted.len(),
-        disabled(report),
-        match report.not_yet {
-            0 => String::new(),
-            n => format!(", {n} correlations and filters not run yet"),
-        }
-    ));
-    lines.push(format!("alerts       {}", alerts(sink)));
-    for line in lines {
-        show::say!("{line}");
-    }
-    let unrecognised = summary.events.get(generic::SOURCE.name).copied().unwrap_or(0);
-    if unrecognised > 0 && sink.args.logsource.is_empty() && !sink.args.all_logsources {
-        show::say!(
-            "{}hint:{:#} no source knows {} of the events; `--logsource product=…` says which rules are for them",
-            show::BOLD,
-            show::BOLD,
-            show::thousands(unrecognised)
-        );
-    }
-    if report.loaded == 0 {
-        show::say!(
-            "{}hint:{:#} no rule fits the sources of this input; `virga rules list` shows what each is for",
-            show::BOLD,
-            show::BOLD
-        );
-    } else if said > 0 {
-        show::say!(
-            "{}hint:{:#} `virga rules check` has {said} things to say about the rules",
-            show::BOLD,
-            show::BOLD
-        );
-    }
-}
-
-fn disabled(report: &LoadReport) -> String {
-    let mut columns: Vec<&str> = report.disabled.iter().map(|(_, column)| *column).collect();
-    columns.sort_unstable();
-    columns.dedup();
-    match report.disabled.len() {
-        0 => String::new(),
-        n => format!(", {n} disabled (no lookup table fills {})", columns.join(", ")),
-    }
-}
-
-fn causes(summary: &Summary) -> String {
-    let causes: Vec<String> =
-        summary.quarantined.iter().map(|(cause, count)| format!("{} {count}", cause.code())).collect();
-    if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
-}
-
-fn alerts(sink: &DetectSink<'_>) -> String {
-    let total: u64 = sink.by_level.values().sum();
-    let levels: Vec<String> = sink
-        .by_level
-        .iter()
-        .rev()
-        .map(|(level, count)| {
-            let word = level.map(Level::word);
-            let style = show::level_style(word);
-            format!("{style}{} {}{style:#}", word.unwrap_or("no level"), show::thousands(*count))
-        })
-        .collect();
-    let mut text = show::thousands(total);
-    if total > 0 {
-        text += &format!(": {}", levels.join(", "));
-    }
-    if sink.suppressed_alerts > 0 {
-        text += &format!(" ({} suppressed)", show::thousands(sink.suppressed_alerts));
-    }
-    text
 }

@@ -212,23 +212,8 @@ fn explain(
             source.name
         ),
     );
-    if mapping.is_none() {
-        text.line(
-            0,
-            format!(
-                "note: {} is not what {} serves: `virga detect` would not run the rule on it",
-                asked, source.name
-            ),
-        );
-    }
-    let mut missing = None;
-    rule.expr.for_each_predicate(&mut |predicate| {
-        missing = missing.or(spec.missing_table(&predicate.field.to_string()));
-    });
-    if let Some(column) = missing {
-        let why =
-            format!("note: no lookup table fills {}: `virga detect` does not run the rule", column.name);
-        text.line(0, why);
+    for note in why_not_run(rule, &spec) {
+        text.line(0, format!("note: {note}: `virga detect` does not run the rule on it"));
     }
     for condition in rule.conditions() {
         text.line(1, format!("condition: {}", show_condition(condition)));
@@ -245,6 +230,22 @@ fn explain(
         }
     }
     Ok((matches, blockers.len(), text.0.trim_end().to_owned()))
+}
+
+/// Why `detect` would not run a rule on events of a source at all.
+fn why_not_run(rule: &LoweredRule, spec: &SourceSpec) -> Vec<String> {
+    let asked = &rule.rule.logsource.value;
+    let serves = spec.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
+    let mut why = Vec::new();
+    if serves.is_none() {
+        why.push(format!("{asked} is not what {} serves", spec.name));
+    }
+    let mut missing = None;
+    rule.expr.for_each_predicate(&mut |predicate| {
+        missing = missing.or(spec.missing_table(&predicate.field.to_string()));
+    });
+    why.extend(missing.map(|column| format!("no lookup table fills {}", column.name)));
+    why
 }
 
 fn mark(holds: bool) -> &'static str {

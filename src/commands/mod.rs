@@ -6,6 +6,7 @@ pub mod detect;
 pub mod explain;
 pub mod reference;
 pub mod rules;
+mod summary;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};
 

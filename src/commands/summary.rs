@@ -1,0 +1,140 @@
+//! The closing summary of `virga detect`, on standard error: what was read, what ran, what came of it.
+
+use std::collections::BTreeMap;
+
+use virga_engine::LoadReport;
+use virga_engine::sigma::Level;
+use virga_ingest::reader::Summary;
+use virga_ingest::sources::generic;
+
+use crate::show;
+
+/// All that the summary tells.
+pub struct Closing<'a> {
+    /// What was read, and what was not.
+    pub read: &'a Summary,
+    /// What became of the rules.
+    pub rules: &'a LoadReport,
+    /// Alerts by level.
+    pub by_level: &'a BTreeMap<Option<Level>, u64>,
+    /// Alerts left out because one like them stands in their bucket of time.
+    pub suppressed: u64,
+    /// Files whose names are not those of logs.
+    pub passed_over: u64,
+    /// Diagnostics of the rules.
+    pub said: usize,
+    /// The user has said which rules are for generic events.
+    pub generic_asked: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Closing<'_> {
+    /// Prints it.
+    pub fn print(&self) {
+        for line in self.lines() {
+            show::say!("{line}");
+        }
+        for hint in self.hints() {
+            show::say!("{}hint:{:#} {hint}", show::BOLD, show::BOLD);
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let events = self.read.total_events();
+        let rate = events as f64 / self.seconds.max(1e-9);
+        let mut lines = vec![format!(
+            "{} events from {} inputs in {:.2} s ({} events/s)",
+            show::thousands(events),
+            show::thousands(self.read.inputs),
+            self.seconds,
+            show::thousands(rate as u64),
+        )];
+        let sources =
+            self.read.events.iter().map(|(source, count)| format!("{source} {}", show::thousands(*count)));
+        lines.push(format!("sources      {}", sources.collect::<Vec<_>>().join(", ")));
+        lines.push(format!("quarantined  {}", self.quarantined()));
+        if self.read.unreadable > 0 {
+            lines.push(format!("unreadable   {} inputs", self.read.unreadable));
+        }
+        if self.passed_over > 0 {
+            lines.push(format!("passed over  {} files whose names are not those of logs", self.passed_over));
+        }
+        if self.read.times_missing > 0 {
+            let count = self.read.times_missing;
+            lines.push(format!("no time      {count} events (their input's time stands for it)"));
+        }
+        lines.push(format!("rules        {}", self.rules()));
+        lines.push(format!("alerts       {}", self.alerts()));
+        lines
+    }
+
+    fn quarantined(&self) -> String {
+        let causes: Vec<String> =
+            self.read.quarantined.iter().map(|(cause, count)| format!("{} {count}", cause.code())).collect();
+        match causes.is_empty() {
+            true => "0".to_owned(),
+            false => format!("{} ({})", self.read.quarantined.total(), causes.join(", ")),
+        }
+    }
+
+    fn rules(&self) -> String {
+        let LoadReport { loaded, rejected, unmapped, disabled, not_yet, muted } = self.rules;
+        let mut text = format!(
+            "{loaded} loaded, {rejected} rejected, {} unmapped, {} muted",
+            unmapped.len(),
+            muted.len()
+        );
+        if !disabled.is_empty() {
+            let mut columns: Vec<&str> = disabled.iter().map(|(_, column)| *column).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            text += &format!(", {} disabled (no lookup table fills {})", disabled.len(), columns.join(", "));
+        }
+        if *not_yet > 0 {
+            text += &format!(", {not_yet} correlations and filters not run yet");
+        }
+        text
+    }
+
+    fn alerts(&self) -> String {
+        let total: u64 = self.by_level.values().sum();
+        let levels = self.by_level.iter().rev().map(|(level, count)| {
+            let word = level.map(Level::word);
+            let style = show::level_style(word);
+            format!("{style}{} {}{style:#}", word.unwrap_or("no level"), show::thousands(*count))
+        });
+        let mut text = show::thousands(total);
+        if total > 0 {
+            text += &format!(": {}", levels.collect::<Vec<_>>().join(", "));
+        }
+        if self.suppressed > 0 {
+            text += &format!(" ({} suppressed)", show::thousands(self.suppressed));
+        }
+        text
+    }
+
+    /// What to do next, where something looks as if it was not meant.
+    fn hints(&self) -> Vec<String> {
+        let mut hints = Vec::new();
+        let unrecognised = self.read.events.get(generic::SOURCE.name).copied().unwrap_or(0);
+        if unrecognised > 0 && !self.generic_asked {
+            hints.push(format!(
+                "no source knows {} of the events; `--logsource product=…` says which rules are for them",
+                show::thousands(unrecognised)
+            ));
+        }
+        if self.read.inputs == 0 && self.passed_over > 0 {
+            hints.push("a file that is named is read whatever its name".to_owned());
+        }
+        if self.rules.loaded == 0 {
+            hints.push(
+                "no rule fits the sources of this input; `virga rules list` shows what each is for"
+                    .to_owned(),
+            );
+        } else if self.said > 0 {
+            hints.push(format!("`virga rules check` has {} things to say about the rules", self.said));
+        }
+        hints
+    }
+}
