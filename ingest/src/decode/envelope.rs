@@ -178,7 +178,8 @@ fn is_metadata(key: &[u8]) -> bool {
 /// Where the members of an object that matter here stand.
 #[derive(Default)]
 struct Members {
-    array: Option<Range<usize>>,
+    /// Arrays under a key of events; one, but for a repeated key, of which none must be lost.
+    arrays: Vec<Range<usize>>,
     array_is_first: bool,
     only_metadata: bool,
     message_type: Option<Range<usize>>,
@@ -213,9 +214,9 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         inner.push(Inner::Value(detail));
         return Shape::Envelope;
     }
-    match members.array {
-        Some(array) if wraps(bytes, &array, members.array_is_first, members.only_metadata) => {
-            elements(bytes, array.start, inner);
+    match members.arrays.first() {
+        Some(array) if wraps(bytes, array, members.array_is_first, members.only_metadata) => {
+            members.arrays.iter().for_each(|array| elements(bytes, array.start, inner));
             Shape::Envelope
         }
         _ => Shape::Event,
@@ -264,9 +265,9 @@ impl Members {
             b"detail-type" => self.detail_type = true,
             b"source" => self.source = true,
             b"CloudTrailEvent" => self.event_text = Some(value),
-            _ if self.array.is_none() && is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
-                self.array = Some(value);
-                self.array_is_first = first;
+            _ if is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
+                self.array_is_first |= first;
+                self.arrays.push(value);
                 return;
             }
             _ if is_metadata(key) => return,
@@ -377,6 +378,7 @@ mod tests {
         let cases: &[(&str, &[&str])] = &[
             (r#"[{"a":1}, {"a":2}]"#, &[r#"{"a":1}"#, r#"{"a":2}"#]),
             (r#"{"Records":[{"a":1}]}"#, &[r#"{"a":1}"#]),
+            (r#"{"Records":[{"a":1}],"Records":[{"a":2}]}"#, &[r#"{"a":1}"#, r#"{"a":2}"#]),
             (r#"{ "records" : [ {"a":1} , {"a":2} ] }"#, &[r#"{"a":1}"#, r#"{"a":2}"#]),
             (r#"{"value":[{"a":1}],"nextLink":"x"}"#, &[r#"{"a":1}"#]),
             (r#"{"@odata.context":"x","value":[{"a":1}]}"#, &[r#"{"a":1}"#]),
