@@ -103,7 +103,8 @@ impl Decompressor {
         let magic = counted.peek(4)?;
         let stream = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Stream::Gzip(Box::new(MultiGzDecoder::new(buffered(counted)))),
-            [0x28, 0xb5, 0x2f, 0xfd] => {
+            // a frame, or one that is to be skipped, with which parallel packers begin
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
                 Stream::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(buffered(counted))?))
             }
             _ => Stream::Plain(buffered(counted)),
@@ -225,7 +226,8 @@ mod tests {
         let (first, second) = text.split_at(1234);
         let members = [gzip(first), gzip(second)].concat();
         let frames = [zstd::encode_all(first, 1).unwrap(), zstd::encode_all(second, 1).unwrap()].concat();
-        for packed in [text.clone(), gzip(&text), zstd, members, frames] {
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4], zstd.as_slice()].concat();
+        for packed in [text.clone(), gzip(&text), zstd, members, frames, skippable] {
             assert_eq!(unpack(packed, ExpansionLimits::default()), (text.clone(), None));
         }
         for short in [&b""[..], b"{", b"{}\n"] {
