@@ -17,20 +17,7 @@ use virga_ingest::batcher::BatchLimits;
 use virga_ingest::reader::{Choice, Reader};
 use virga_ingest::sources::{Describer, aws_cloudtrail};
 use virga_ingest::transport::{FileInputs, Progress, survey};
-
-fn corpus() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("VIRGA_CORPUS") {
-        let path = PathBuf::from(path);
-        assert!(path.join("aws").is_dir(), "VIRGA_CORPUS leads nowhere: {}", path.display());
-        return Some(path);
-    }
-    let beside = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus"));
-    if beside.join("aws").is_dir() {
-        return Some(beside.to_owned());
-    }
-    eprintln!("skipped: no corpus of real logs here; set VIRGA_CORPUS to run this test");
-    None
-}
+use virga_test_support::corpus;
 
 #[derive(serde::Deserialize)]
 struct Line {
