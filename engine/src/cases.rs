@@ -45,7 +45,8 @@ pub struct Case {
 /// An event of a case.
 #[derive(Debug, Clone)]
 pub struct CaseEvent {
-    /// Offset in microseconds from the start of the case; the event's own time, where it is not said.
+    /// Offset in microseconds from the start of the case, for rules on several events; the event's own
+    /// time, where it is not said. Rules on single events do not look at it.
     pub at: Option<i64>,
     /// The log source.
     pub source: String,

@@ -177,12 +177,6 @@ impl<'a> Inputs<'a> {
     pub fn has(&self, input: usize) -> bool {
         self.text(input).is_some()
     }
-
-    /// Every string that an input found, through arrays.
-    pub fn strings(&self, input: usize) -> Vec<Cow<'a, str>> {
-        let Some(&slot) = self.slots.get(input) else { return Vec::new() };
-        self.cells.texts(slot, self.raw).filter_map(string_text).filter(|text| !text.is_empty()).collect()
-    }
 }
 
 #[cfg(test)]
