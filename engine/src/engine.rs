@@ -127,8 +127,9 @@ fn broken_documents(diagnostics: &[Diagnostic]) -> usize {
     let mut documents: Vec<usize> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .map(|d| d.file.text[..d.span.start.min(d.file.text.len())].matches("\n---").count())
+        .map(|d| d.file.text.get(..d.span.start).unwrap_or_default().matches("\n---").count())
         .collect();
+    documents.sort_unstable();
     documents.dedup();
     documents.len()
 }

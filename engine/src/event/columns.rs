@@ -67,7 +67,7 @@ const fn col(name: &'static str, kind: ColumnKind, ocsf: &'static str, meaning: 
 }
 
 const fn table(name: &'static str, kind: ColumnKind, ocsf: &'static str, meaning: &'static str) -> Column {
-    Column { name, kind, ocsf, meaning, from_table: true }
+    Column { from_table: true, ..col(name, kind, ocsf, meaning) }
 }
 
 use ColumnKind::{Bool, Float, Int, List, Text};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
-use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::limits::{MAX_CONDITION_TESTS, MAX_MODIFIERS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
 use crate::modifiers::{self, Fault, Item, Value};
 use crate::predicate::{FieldRefTest, Test, TextTest};
@@ -98,12 +98,7 @@ impl Lowering<'_> {
         if before <= MAX_CONDITION_TESTS {
             let cause =
                 format!("the condition names selections with more than {MAX_CONDITION_TESTS} tests in all");
-            self.diagnostics.push(Diagnostic::error(
-                codes::TOO_MANY_TESTS,
-                &self.rule.file,
-                span.clone(),
-                cause,
-            ));
+            self.refuse(codes::TOO_MANY_TESTS, span, cause);
         }
         Expr::Never
     }
@@ -119,6 +114,10 @@ impl Lowering<'_> {
     fn report(&mut self, span: &std::ops::Range<usize>, fault: Fault) {
         let diagnostic = Diagnostic::error(fault.code, &self.rule.file, span.clone(), fault.cause);
         self.diagnostics.push(diagnostic.with_help(fault.help));
+    }
+
+    fn refuse(&mut self, code: Code, span: &std::ops::Range<usize>, cause: impl Into<String>) {
+        self.report(span, Fault { code, cause: cause.into(), help: String::new() });
     }
 
     /// One field with its values, its modifiers applied; `None` where that cannot be.
@@ -226,12 +225,7 @@ impl Lowering<'_> {
         for mut pattern in patterns {
             if item.field.is_none() && pattern.parts.is_empty() {
                 let cause = "an empty keyword would be found in every event";
-                self.diagnostics.push(Diagnostic::error(
-                    codes::BAD_VALUE,
-                    &self.rule.file,
-                    span.clone(),
-                    cause,
-                ));
+                self.refuse(codes::BAD_VALUE, span, cause);
                 return None;
             }
             if item.field.is_none() {
@@ -260,12 +254,7 @@ impl Lowering<'_> {
             };
             if filled.len() * values.len() > MAX_PLACEHOLDER_VALUES {
                 let cause = format!("`{name}` makes more than {MAX_PLACEHOLDER_VALUES} values");
-                self.diagnostics.push(Diagnostic::error(
-                    codes::TOO_MANY_TESTS,
-                    &self.rule.file,
-                    span.clone(),
-                    cause,
-                ));
+                self.refuse(codes::TOO_MANY_TESTS, span, cause);
                 return None;
             }
             let combine = |pattern: &Pattern| {
@@ -288,12 +277,7 @@ impl Lowering<'_> {
         if self.tests > MAX_RULE_PREDICATES {
             if self.tests == MAX_RULE_PREDICATES + 1 {
                 let cause = format!("the rule expands to more than {MAX_RULE_PREDICATES} tests");
-                self.diagnostics.push(Diagnostic::error(
-                    codes::TOO_MANY_TESTS,
-                    &self.rule.file,
-                    span.clone(),
-                    cause,
-                ));
+                self.refuse(codes::TOO_MANY_TESTS, span, cause);
             }
             return None;
         }
@@ -305,16 +289,10 @@ impl Lowering<'_> {
     /// Only texts and expressions can be looked for in a whole event.
     fn keyword(&mut self, test: Test, span: &std::ops::Range<usize>) -> Option<Expr> {
         match &test {
-            Test::Regex(_) => {}
-            Test::Text(_) => {}
+            Test::Regex(_) | Test::Text(_) => {}
             _ => {
                 let cause = "this asks of a field, and none is named";
-                self.diagnostics.push(Diagnostic::error(
-                    codes::MODIFIER_CHAIN,
-                    &self.rule.file,
-                    span.clone(),
-                    cause,
-                ));
+                self.refuse(codes::MODIFIER_CHAIN, span, cause);
                 return None;
             }
         }

@@ -512,8 +512,10 @@ impl Scanner {
         let decided: Box<[u32]> = verdict.open.iter().copied().filter(|&rule| holds(rule)).collect();
         let related = verdict.related.iter().copied().filter(|&rule| holds(rule));
         hits.extend(decided.iter().copied().chain(related).map(|rule| hit(&self.plan, rule)));
-        self.remembered += key.len() + decided.len() + 4;
-        verdict.decided.insert(key.as_slice().into(), decided);
+        let size = key.len() + decided.len() + 4;
+        if verdict.decided.insert(key.as_slice().into(), decided).is_none() {
+            self.remembered += size;
+        }
         self.bits = bits;
         self.key = key;
     }
