@@ -50,7 +50,7 @@ fn matching_events(
         ));
     }
     let projection = engine.projection(source.name).ok_or("the source has no plan")?;
-    let mut normaliser = Normaliser::new(source, &projection);
+    let mut normaliser = Normaliser::new(source, &projection, &Arc::default());
     normaliser.set_enrichment(&case.enrich);
     let mut builder = BatchBuilder::new(source.name.into(), projection);
     let base = OriginBase::File { path: case.name.as_str().into() };

@@ -109,7 +109,7 @@ fn the_reference_hits_what_the_golden_says_and_nothing_else() {
     let rules = RuleSet::load(files, &Lists::new());
     assert_eq!(rules.rules.len(), 57);
     let source = aws_cloudtrail::SOURCE.spec();
-    let describer = Describer::new(&aws_cloudtrail::SOURCE);
+    let describer = Describer::new(&aws_cloudtrail::SOURCE, &Arc::default());
     let describe = |raw: &str| describer.describe(raw);
     let mut sets: Vec<(&str, Vec<String>)> =
         LINE_SETS.iter().map(|set| (*set, events(&corpus, &format!("aws/{set}.jsonl.gz")))).collect();

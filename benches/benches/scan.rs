@@ -207,7 +207,7 @@ fn scan(rules: &RuleSet, data: &Arc<str>) -> Measured {
         size: None,
         reader: Box::new(Cursor::new(Shared(Arc::clone(data)))),
     };
-    Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default())
+    Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default(), &Arc::default())
         .run([Ok(input)], &mut count);
     let counts = count.engine.counts(source.name).expect("counts");
     Measured { tuples: counts.tuples, open_rows: counts.open_rows, ..count.scan }
@@ -224,7 +224,7 @@ impl AsRef<[u8]> for Shared {
 
 fn reference(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {
     let source = aws_cloudtrail::SOURCE.spec();
-    let describer = Describer::new(&aws_cloudtrail::SOURCE);
+    let describer = Describer::new(&aws_cloudtrail::SOURCE, &Arc::default());
     let engine = Engine::new(rules, std::slice::from_ref(&source));
     let mut hits = BTreeMap::new();
     for line in lines {

@@ -14,8 +14,10 @@
 
 pub mod batcher;
 pub mod decode;
+pub mod environment;
 pub mod limits;
 pub mod quarantine;
 pub mod reader;
 pub mod sources;
+pub mod tables;
 pub mod transport;

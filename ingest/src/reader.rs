@@ -18,8 +18,9 @@ use virga_engine::event::{EventBatch, Origin, OriginBase, Projection};
 
 use crate::batcher::{BatchLimits, Batcher};
 use crate::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place, StreamFault};
+use crate::environment::Environment;
 use crate::quarantine::{Cause, CauseCounts, Quarantined};
-use crate::sources::{Arrival, Normaliser, Outcome, SourceDef};
+use crate::sources::{Arrival, Guesses, Normaliser, Outcome, Recogniser, SourceDef};
 use crate::transport::{Input, InputError};
 
 /// Takes what is read.
@@ -83,9 +84,15 @@ impl Summary {
 /// Reads inputs to their ends.
 pub struct Reader {
     lanes: Vec<Lane>,
-    /// The only lane takes everything.
-    fixed: bool,
+    /// What an event belongs to; `None` where the only lane takes everything.
+    choosing: Option<Choosing>,
     summary: Summary,
+}
+
+/// How the lane of an event is found.
+struct Choosing {
+    guesses: Guesses,
+    recogniser: Recogniser,
 }
 
 /// One source at work.
@@ -98,18 +105,25 @@ struct Lane {
 
 impl Reader {
     /// A reader for these sources.
-    pub fn new(choice: Choice, limits: BatchLimits) -> Self {
-        let (plans, fixed) = match choice {
-            Choice::Fixed(plan) => (vec![plan], true),
-            Choice::Auto(plans) => (plans, false),
+    pub fn new(choice: Choice, limits: BatchLimits, environment: &Arc<Environment>) -> Self {
+        let (plans, auto) = match choice {
+            Choice::Fixed(plan) => (vec![plan], false),
+            Choice::Auto(plans) => (plans, true),
         };
-        let lane = |plan: SourcePlan| Lane {
+        let sources: Vec<&'static SourceDef> = plans.iter().map(|plan| plan.source).collect();
+        let lanes = plans.into_iter().enumerate().map(|(number, plan)| Lane {
             source: plan.source,
-            normaliser: Normaliser::new(plan.source, &plan.projection),
+            normaliser: match auto {
+                true => Normaliser::among(&sources, number, &plan.projection, environment),
+                false => Normaliser::new(plan.source, &plan.projection, environment),
+            },
             batcher: Batcher::new(plan.source.name, plan.projection, limits),
             events: 0,
-        };
-        Self { lanes: plans.into_iter().map(lane).collect(), fixed, summary: Summary::default() }
+        });
+        let lanes = lanes.collect();
+        let choosing =
+            auto.then(|| Choosing { guesses: Guesses::default(), recogniser: Recogniser::new(&sources) });
+        Self { lanes, choosing, summary: Summary::default() }
     }
 
     /// Reads all inputs, one after the other, and gives what is left in the batches at the end.
@@ -149,6 +163,43 @@ impl Reader {
                 ControlFlow::Continue(())
             }
         }
+    }
+
+    /// Makes an event a row of the source that it belongs to, and says which.
+    fn normalise(&mut self, text: &str, arrival: &Arrival<'_>) -> Result<usize, Cause> {
+        let Some(choosing) = &mut self.choosing else {
+            return self.take(0, text, arrival);
+        };
+        let guess = choosing.guesses.guess(text);
+        let lane = &mut self.lanes[guess];
+        let owner = match lane.normaliser.recognise(text, arrival, lane.batcher.builder()) {
+            Ok(Outcome::Other(owner)) => owner,
+            Ok(Outcome::Row { time_missing, id_missing }) => {
+                self.count(guess, time_missing, id_missing);
+                return Ok(guess);
+            }
+            // a flaw that only the guessed source looks at must not decide: who owns the event says
+            Err(_) => choosing.recogniser.owner(text).map_err(|error| Cause::from(&error))?,
+        };
+        choosing.guesses.learn(text, owner);
+        self.take(owner, text, arrival)
+    }
+
+    /// Makes an event a row of a source, whatever it is.
+    fn take(&mut self, number: usize, text: &str, arrival: &Arrival<'_>) -> Result<usize, Cause> {
+        let lane = &mut self.lanes[number];
+        if let Outcome::Row { time_missing, id_missing } =
+            lane.normaliser.normalise(text, arrival, lane.batcher.builder())?
+        {
+            self.count(number, time_missing, id_missing);
+        }
+        Ok(number)
+    }
+
+    fn count(&mut self, number: usize, time_missing: bool, id_missing: bool) {
+        self.lanes[number].events += 1;
+        self.summary.times_missing += u64::from(time_missing);
+        self.summary.ids_missing += u64::from(id_missing);
     }
 
     fn flush(&mut self, sink: &mut impl Sink) -> ControlFlow<()> {
@@ -204,34 +255,19 @@ impl<S: Sink> Stage<'_, S> {
             ingest_time: self.ingest_time,
         };
         let reader = &mut *self.reader;
-        let last = reader.lanes.len().saturating_sub(1);
-        for (number, lane) in reader.lanes.iter_mut().enumerate() {
-            let batch = lane.batcher.builder();
-            let outcome = if reader.fixed || number == last {
-                lane.normaliser.normalise(text, &arrival, batch)
-            } else {
-                lane.normaliser.recognise(text, &arrival, batch)
-            };
-            match outcome {
-                Ok(Outcome::NotMine) => {}
-                Ok(Outcome::Row { time_missing, id_missing }) => {
-                    lane.events += 1;
-                    reader.summary.event_bytes += text.len() as u64;
-                    reader.summary.times_missing += u64::from(time_missing);
-                    reader.summary.ids_missing += u64::from(id_missing);
-                    return match lane.batcher.take_full(text.len()) {
-                        Some(batch) => self.sink.batch(batch),
-                        None => ControlFlow::Continue(()),
-                    };
-                }
-                Err(cause) => {
-                    let kept = text.as_bytes().get(..crate::limits::MAX_QUARANTINED_BYTES);
-                    self.quarantine(kept.unwrap_or(text.as_bytes()), cause, place);
-                    return ControlFlow::Continue(());
-                }
+        let number = match reader.normalise(text, &arrival) {
+            Ok(number) => number,
+            Err(cause) => {
+                let kept = text.as_bytes().get(..crate::limits::MAX_QUARANTINED_BYTES);
+                self.quarantine(kept.unwrap_or(text.as_bytes()), cause, place);
+                return ControlFlow::Continue(());
             }
+        };
+        reader.summary.event_bytes += text.len() as u64;
+        match reader.lanes[number].batcher.take_full(text.len()) {
+            Some(batch) => self.sink.batch(batch),
+            None => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
     }
 
     fn quarantine(&mut self, bytes: &[u8], cause: Cause, place: Place) {

@@ -9,6 +9,7 @@ mod common;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use common::{Kept, auto, bytes, plan, read};
 use flate2::read::MultiGzDecoder;
@@ -90,7 +91,8 @@ fn every_event_of_every_aws_set() {
         let document = format!("{{\"Records\":[{}]}}", events.join(","));
         let mut whole = Kept::default();
         let choice = Choice::Fixed(plan("aws.cloudtrail", &["principal"]));
-        let again = Reader::new(choice, BatchLimits::default()).run(vec![bytes(&name, document)], &mut whole);
+        let again = Reader::new(choice, BatchLimits::default(), &Arc::default())
+            .run(vec![bytes(&name, document)], &mut whole);
         assert_eq!(again.total_events() as usize, read_events, "{name} as a document");
         assert_eq!(whole.field(0), kept.field(0), "{name} as a document");
     }
@@ -134,7 +136,7 @@ fn every_set_of_every_provider_is_read_as_generic() {
 #[test]
 fn whatever_is_described_is_described_for_every_event() {
     let Some(corpus) = corpus() else { return };
-    let describer = Describer::new(&aws_cloudtrail::SOURCE);
+    let describer = Describer::new(&aws_cloudtrail::SOURCE, &Arc::default());
     for set in sets(&corpus.join("aws")) {
         for event in events(&set).iter().filter(|event| event.starts_with('{')) {
             assert!(!describer.describe(event).is_empty(), "{event}");

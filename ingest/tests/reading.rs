@@ -4,6 +4,7 @@
 mod common;
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use common::{RECEIVED, auto, bytes, input, plan, read};
 use flate2::Compression;
@@ -255,7 +256,8 @@ fn batches_are_bounded_by_rows_and_by_bytes() {
         [(300, usize::MAX, [300, 300, 300, 100].as_slice()), (10_000, 64 << 10, &[])]
     {
         let mut kept = common::Kept::default();
-        let reader = Reader::new(cloudtrail(&["eventName"]), BatchLimits { rows, bytes: size });
+        let reader =
+            Reader::new(cloudtrail(&["eventName"]), BatchLimits { rows, bytes: size }, &Arc::default());
         let summary = reader.run(vec![bytes("t", events.as_str())], &mut kept);
         let sizes: Vec<usize> = kept.batches.iter().map(|batch| batch.len()).collect();
         assert_eq!(sizes.iter().sum::<usize>(), 1000);
@@ -272,7 +274,7 @@ fn batches_are_bounded_by_rows_and_by_bytes() {
 fn a_sink_may_end_the_reading() {
     let events = vec![EVENT; 1000].join("\n");
     let mut kept = common::Kept { stop_after: Some(2), ..common::Kept::default() };
-    let reader = Reader::new(cloudtrail(&[]), BatchLimits { rows: 10, bytes: usize::MAX });
+    let reader = Reader::new(cloudtrail(&[]), BatchLimits { rows: 10, bytes: usize::MAX }, &Arc::default());
     let summary = reader.run(vec![bytes("t", events)], &mut kept);
     assert_eq!(kept.batches.len(), 2);
     assert!(summary.stopped);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use virga_engine::alert::Alert;
 use virga_engine::event::{EventBatch, OriginBase};
@@ -37,15 +38,23 @@ pub fn run(args: &Args) -> Outcome {
     let source = &aws_cloudtrail::SOURCE;
     let engine = Engine::new(&set, &[source.spec()]);
     let projection = engine.projection(source.name).ok_or("the demo's source has no plan")?;
-    let mut sink =
-        Story { engine, describer: Describer::new(source), alerts: Vec::new(), trouble: Vec::new() };
+    let mut sink = Story {
+        engine,
+        describer: Describer::new(source, &Arc::default()),
+        alerts: Vec::new(),
+        trouble: Vec::new(),
+    };
     let input = Input {
         base: OriginBase::File { path: "samples/stories/leaked-key-to-llmjacking.ndjson".into() },
         ingest_time: 0,
         size: Some(STORY.len() as u64),
         reader: Box::new(STORY.as_bytes()),
     };
-    let reader = Reader::new(Choice::Fixed(SourcePlan { source, projection }), BatchLimits::default());
+    let reader = Reader::new(
+        Choice::Fixed(SourcePlan { source, projection }),
+        BatchLimits::default(),
+        &Arc::default(),
+    );
     let summary = reader.run([Ok(input)], &mut sink);
     if let Some(trouble) = sink.trouble.first() {
         return Err(format!("the demo's story cannot be read: {trouble}").into());

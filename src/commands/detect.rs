@@ -6,6 +6,7 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use clap::ValueEnum;
@@ -210,7 +211,8 @@ pub fn run(args: &Args) -> Outcome {
     };
     let progress = Progress::default();
     let mut sink = DetectSink::new(args, engine, &sources.taking_part, progress.clone())?;
-    let summary = Reader::new(choice, BatchLimits::default()).run(inputs(args, &progress), &mut sink);
+    let summary =
+        Reader::new(choice, BatchLimits::default(), &Arc::default()).run(inputs(args, &progress), &mut sink);
     sink.finish()?;
     if !args.quiet {
         let closing = Closing {
@@ -305,7 +307,10 @@ impl<'a> DetectSink<'a> {
         Ok(Self {
             args,
             engine,
-            describers: sources.iter().map(|source| (source.name, Describer::new(source))).collect(),
+            describers: sources
+                .iter()
+                .map(|source| (source.name, Describer::new(source, &Arc::default())))
+                .collect(),
             format,
             out,
             quarantine,

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{Column, ColumnValue, SourceSpec};
@@ -191,7 +192,9 @@ fn explain(
     let asked = &rule.rule.logsource.value;
     let mapping = spec.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
     let canonical = mapping.is_some_and(|mapping| mapping.canonical_only);
-    let described = Describer::new(source).describe(raw);
+    let describer = Describer::new(source, &Arc::default());
+    let raw = &describer.unfolded(raw);
+    let described = describer.describe(raw);
     let columns = |column: &Column| -> Option<ColumnValue> {
         described.iter().find(|(other, _)| other.name == column.name).map(|(_, value)| value.clone())
     };

@@ -38,13 +38,31 @@ pub struct LogsourceMapping {
     pub canonical_only: bool,
 }
 
-/// A field name of public rules, and the native path where its value really stands.
+/// A field name of public rules, and the native path where its value really stands. A `*` at the end
+/// of both stands for the rest of the name: `data.protoPayload.*` → `protoPayload.*` finds a field
+/// whose wrapper has been taken off, `*` → `properties.*` one that stands a level deeper.
 #[derive(Debug, Clone)]
 pub struct Alias {
     /// The name as rules write it.
     pub field: String,
     /// The native path.
     pub path: String,
+}
+
+impl Alias {
+    /// The native path of a field, where this alias is about it.
+    pub fn path_of(&self, field: &str) -> Option<String> {
+        let Some(prefix) = self.field.strip_suffix('*') else {
+            return self.field.eq_ignore_ascii_case(field).then(|| self.path.clone());
+        };
+        let begins = field.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let rest = field.get(prefix.len()..).filter(|rest| begins && !rest.is_empty())?;
+        let path = self.path.strip_suffix('*').unwrap_or(&self.path);
+        // what stands below the place already is not looked for a level deeper still
+        let nested =
+            prefix.is_empty() && field.get(..path.len()).is_some_and(|s| s.eq_ignore_ascii_case(path));
+        (!nested).then(|| format!("{path}{rest}"))
+    }
 }
 
 /// A field that a rule set asks a source for.
@@ -74,9 +92,9 @@ impl ProjectedField {
     /// Resolves a Sigma field name for a source.
     pub fn resolve(name: &str, source: &SourceSpec) -> Self {
         let mut paths = vec![name.to_owned()];
-        for alias in &source.aliases {
-            if alias.field.eq_ignore_ascii_case(name) && !paths.contains(&alias.path) {
-                paths.push(alias.path.clone());
+        for path in source.aliases.iter().filter_map(|alias| alias.path_of(name)) {
+            if !paths.iter().any(|other| other.eq_ignore_ascii_case(&path)) {
+                paths.push(path);
             }
         }
         Self { name: name.to_lowercase(), paths, column: column(name) }
@@ -110,5 +128,29 @@ impl SourceSpec {
                 && fits(service, &mapping.service)
                 && fits(category, &mapping.category)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_about_one_field_or_all_below_a_place() {
+        for (field, path, asked, expected) in [
+            ("Status", "properties.result", "status", Some("properties.result")),
+            ("Status", "properties.result", "status.code", None),
+            ("data.*", "*", "data.protoPayload.methodName", Some("protoPayload.methodName")),
+            ("data.*", "*", "Data.x", Some("x")),
+            ("data.*", "*", "data.", None),
+            ("data.*", "*", "database", None),
+            ("*", "properties.*", "userAgent", Some("properties.userAgent")),
+            ("*", "properties.*", "properties.userAgent", None),
+            ("properties.*", "*", "properties.userAgent", Some("userAgent")),
+            ("é.*", "*", "éa", None),
+        ] {
+            let alias = Alias { field: field.into(), path: path.into() };
+            assert_eq!(alias.path_of(asked).as_deref(), expected, "{field} → {path}, {asked}");
+        }
     }
 }

@@ -80,6 +80,12 @@ impl Cells {
         text.get(found.start..found.end).filter(|_| found.rank != u32::MAX)
     }
 
+    /// The bytes that the first value of a slot covers.
+    pub fn range(&self, slot: usize) -> Option<std::ops::Range<usize>> {
+        let found = self.first.get(slot).filter(|found| found.rank != u32::MAX)?;
+        Some(found.start..found.end)
+    }
+
     /// Whether a slot has more than one value.
     #[inline]
     pub fn has_several(&self, slot: usize) -> bool {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::{Column, ColumnValue, SourceSpec, column};
+use crate::event::{Column, ColumnValue, ProjectedField, SourceSpec, column};
 use crate::json::routes;
 use crate::limits::MAX_JSON_DEPTH;
 use crate::plan::{Expr, FieldKey, LoweredRule, Predicate};
@@ -136,10 +136,9 @@ impl<'e> Event<'e> {
     /// The values of a field: `None` where it is absent.
     fn values(&self, field: &FieldKey, canonical: bool) -> Option<Vec<Node>> {
         let FieldKey::Named(name) = field else { return Some(vec![self.root.clone()]) };
-        let aliases = self.source.aliases.iter().filter(|alias| alias.field.to_lowercase() == *name);
-        let paths = std::iter::once(name.as_str()).chain(aliases.map(|alias| alias.path.as_str()));
         if !canonical {
-            for route in paths.flat_map(routes) {
+            let paths = ProjectedField::resolve(name, self.source).paths;
+            for route in paths.iter().flat_map(|path| routes(path)) {
                 let found = walk(&self.root, &route);
                 if !found.is_empty() {
                     return Some(found.into_iter().cloned().collect());

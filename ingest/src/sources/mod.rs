@@ -6,27 +6,40 @@
 //! rest for all of them, and computes only what a rule asks for.
 //!
 //! ```text
-//! frame text ──▶ Normaliser (one projection: native fields + time + id + inputs of derivations)
-//!                    ├── native field present       ──▶ its JSON text, as it came
-//!                    └── absent, and a column's name ──▶ the derivation's value, as JSON
+//! frame text ──▶ Recogniser ──▶ Normaliser (one projection: native fields + time + id + inputs of derivations)
+//!                                   ├── native field present       ──▶ its JSON text, as it came
+//!                                   └── absent, and a column's name ──▶ the derivation's value, as JSON,
+//!                                                                       else what a lookup table says
 //! ```
 //!
 //! To add a source: a folder with a `SourceDef`, and a line below.
 
 pub mod aws_cloudtrail;
+mod derive;
+mod describe;
 pub mod generic;
 pub mod net;
 mod normalise;
+mod recognise;
+mod slots;
 pub mod time;
+mod unfold;
 
 use std::borrow::Cow;
 
 use virga_engine::event::{Alias, Column, ColumnValue, LogsourceMapping, SourceSpec};
 use virga_engine::json::{Cells, string_text};
 
-pub use normalise::{Arrival, Describer, Normaliser, Outcome, recognise};
+pub use describe::Describer;
+pub use normalise::{Arrival, Normaliser, Outcome};
+pub use recognise::{Guesses, Recogniser, recognise};
 
-/// Every log source. `auto` gives an event to the first that recognises it; the last recognises all.
+use crate::environment::Environment;
+
+/// The column that is an event's id: no source derives it, its [`Identity`] says it.
+const EVENT_UID: &str = "event_uid";
+
+/// Every log source. `auto` gives an event to the first that recognises it; the last takes the rest.
 pub static SOURCES: &[&SourceDef] = &[&aws_cloudtrail::SOURCE, &generic::SOURCE];
 
 /// The source of that name.
@@ -49,10 +62,13 @@ pub struct SourceDef {
     pub recognised_by: &'static [&'static str],
     /// Whether an event is this source's.
     pub recognise: fn(&Inputs<'_>) -> bool,
+    /// Keys under which some of its deliveries hold JSON as a string, which is then taken for the JSON
+    /// that it is. A text that only happens to be JSON (a policy, a request body) is not named here.
+    pub unfold: &'static [&'static str],
     /// Where the event time stands: the first of these that holds a time.
     pub time_paths: &'static [&'static str],
-    /// Where the natural id stands, if the source has one: the first of these that holds a text.
-    pub id_paths: &'static [&'static str],
+    /// What proves an event.
+    pub identity: Identity,
     /// The canonical columns that it has.
     pub derivations: &'static [Derivation],
 }
@@ -74,11 +90,30 @@ pub struct Logsource {
 pub const CLOUD_NORMALIZED: Logsource =
     Logsource { product: Some("cloud"), service: Some("normalized"), category: None, canonical_only: true };
 
+/// What proves that two records are one event.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// The paths that prove it together, in ways of which the first that is there in full counts.
+    pub natural: &'static [&'static [&'static str]],
+    /// What stands for it where none of them is.
+    pub otherwise: Otherwise,
+}
+
+/// What stands for the id of an event that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// A hash of the record: the same record delivered twice is one event.
+    Record,
+    /// A hash of where it stands: equal records are as many events.
+    Locator,
+}
+
 /// How a canonical column is derived.
 pub struct Derivation {
     /// The column's name.
     pub column: &'static str,
-    /// The paths that it is derived from.
+    /// The fields that it is derived from, found as those of rules are, aliases included. Several
+    /// places of one value are written `operationName.value | operationName`: the first that is there.
     pub inputs: &'static [&'static str],
     /// The derivation: the same inputs give the same value.
     pub derive: fn(&Inputs<'_>) -> Option<ColumnValue>,
@@ -91,6 +126,17 @@ impl std::fmt::Debug for Derivation {
 }
 
 impl SourceDef {
+    /// What the engine needs to know of it, where it is known what lookup tables fill in.
+    pub fn spec_in(&self, environment: &Environment) -> SourceSpec {
+        let mut spec = self.spec();
+        for table in &environment.tables {
+            if spec.columns.iter().any(|column| column == table.key.name) {
+                spec.columns.extend(table.columns().map(|column| column.name.to_owned()));
+            }
+        }
+        spec
+    }
+
     /// What the engine needs to know of it.
     pub fn spec(&self) -> SourceSpec {
         let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -106,8 +152,14 @@ impl SourceDef {
             logsources: self.logsources.iter().map(mapping).collect(),
             all_logsources: false,
             aliases: self.aliases.iter().map(alias).collect(),
-            columns: self.derivations.iter().map(|derivation| derivation.column.to_owned()).collect(),
+            columns: self.columns().map(str::to_owned).collect(),
         }
+    }
+
+    /// The canonical columns that its events have of themselves; a source without derivations has none.
+    fn columns(&self) -> impl Iterator<Item = &'static str> {
+        let uid = (!self.derivations.is_empty()).then_some(EVENT_UID);
+        self.derivations.iter().map(|derivation| derivation.column).chain(uid)
     }
 
     /// The derivation of a canonical column, if the source has it.
@@ -125,6 +177,7 @@ pub struct Inputs<'a> {
     raw: &'a str,
     cells: &'a Cells,
     slots: &'a [usize],
+    environment: &'a Environment,
 }
 
 impl<'a> Inputs<'a> {
@@ -138,10 +191,21 @@ impl<'a> Inputs<'a> {
         self.slots.is_empty()
     }
 
+    /// What is known of the environment beside the logs.
+    pub fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
     /// The JSON text of an input.
     pub fn text(&self, input: usize) -> Option<&'a str> {
         let slot = *self.slots.get(input)?;
         self.cells.text(slot, self.raw).filter(|text| *text != "null")
+    }
+
+    /// The JSON texts of an input: several where the path goes through an array.
+    pub fn texts(&self, input: usize) -> impl Iterator<Item = &'a str> + use<'a> {
+        let slot = self.slots.get(input).copied().unwrap_or(usize::MAX);
+        self.cells.texts(slot, self.raw).filter(|text| *text != "null")
     }
 
     /// An input that is a string and not empty, unescaped.
@@ -151,12 +215,7 @@ impl<'a> Inputs<'a> {
 
     /// A string or number as text.
     pub fn scalar(&self, input: usize) -> Option<Cow<'a, str>> {
-        let text = self.text(input)?;
-        match text.as_bytes().first()? {
-            b'"' => self.string(input),
-            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
-            _ => None,
-        }
+        scalar(self.text(input)?)
     }
 
     /// `true` or `false`, also as a string in any case.
@@ -173,9 +232,25 @@ impl<'a> Inputs<'a> {
         self.scalar(input)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
+    /// A whole number that is not negative, also one in a string or with a fraction of zeros.
+    pub fn count(&self, input: usize) -> Option<i64> {
+        let text = self.scalar(input)?;
+        let whole = || text.parse().ok().filter(|n: &f64| n.fract() == 0.0 && *n < 9e15).map(|n| n as i64);
+        text.trim().parse().ok().or_else(whole).filter(|n| *n >= 0)
+    }
+
     /// Whether an input is there and is not `null`.
     pub fn has(&self, input: usize) -> bool {
         self.text(input).is_some()
+    }
+}
+
+/// The text of a JSON string that is not empty, or a number as it stands.
+fn scalar(text: &str) -> Option<Cow<'_, str>> {
+    match text.as_bytes().first()? {
+        b'"' => string_text(text).filter(|text| !text.is_empty()),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
+        _ => None,
     }
 }
 
@@ -190,6 +265,7 @@ mod tests {
             let mut seen = Vec::new();
             for derivation in source.derivations {
                 assert!(column(derivation.column).is_some(), "{}: {}", source.name, derivation.column);
+                assert_ne!(derivation.column, EVENT_UID, "{}: `identity` says it", source.name);
                 assert!(!seen.contains(&derivation.column), "{}: {} twice", source.name, derivation.column);
                 seen.push(derivation.column);
             }

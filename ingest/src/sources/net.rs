@@ -17,6 +17,8 @@ pub enum Address {
     Masked([u8; 3]),
     /// A text that hides the address altogether.
     Hidden,
+    /// A word for an address inside the provider's network (`gce-internal-ip`, `private`).
+    Internal,
     /// None of these, or an address that cannot be (`300.1.2.3`).
     Invalid,
 }
@@ -24,7 +26,10 @@ pub enum Address {
 impl Address {
     /// Reads an address field.
     pub fn parse(text: &str) -> Self {
-        let text = text.trim();
+        let text = without_port(text);
+        if INTERNAL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+            return Self::Internal;
+        }
         if let Some(address) = parse_v4(text) {
             return address;
         }
@@ -37,13 +42,14 @@ impl Address {
         Self::Invalid
     }
 
-    /// `public`, `private`, `masked` or `invalid`.
+    /// `public`, `private`, `masked`, `internal` or `invalid`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::V4(v4) if is_private_v4(v4) => "private",
             Self::V6(v6) if is_private_v6(v6) => "private",
             Self::V4(_) | Self::V6(_) => "public",
             Self::Masked(_) | Self::Hidden => "masked",
+            Self::Internal => "internal",
             Self::Invalid => "invalid",
         }
     }
@@ -60,9 +66,30 @@ impl Address {
                 let [a, b, c, ..] = v6.segments();
                 Some(format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
             }
-            Self::Hidden | Self::Invalid => None,
+            Self::Hidden | Self::Internal | Self::Invalid => None,
         }
     }
+}
+
+/// Words that Google Cloud writes in place of an address of its own network.
+const INTERNAL_WORDS: &[&str] = &["private", "gce-internal-ip"];
+
+/// An address as logged, without the port behind it: `203.0.113.7:443`, `[2001:db8::1]:443`. An IPv6
+/// address without brackets has no port.
+pub fn without_port(text: &str) -> &str {
+    let text = text.trim();
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_digits);
+        return if is_port { address } else { text };
+    }
+    match text.split_once(':') {
+        Some((address, port)) if address.contains('.') && is_digits(port) => address,
+        _ => text,
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn parse_v4(text: &str) -> Option<Address> {
@@ -120,7 +147,18 @@ mod tests {
             ("203.0.113.xxx", "masked", Some("203.0.113.0/24")),
             ("203.0.113.*", "masked", Some("203.0.113.0/24")),
             ("HIDDEN_DUE_TO_SECURITY_REASONS", "masked", None),
+            ("203.0.113.7:44321", "public", Some("203.0.113.0/24")),
+            ("10.0.0.4:0", "private", Some("10.0.0.0/24")),
+            ("203.0.113.xxx:443", "masked", Some("203.0.113.0/24")),
+            ("[2001:db8:1:2::3]:443", "public", Some("2001:db8:1::/48")),
+            ("[2001:db8:1:2::3]", "public", Some("2001:db8:1::/48")),
+            ("203.0.113.7:", "invalid", None),
+            ("203.0.113.7:x", "invalid", None),
+            ("[2001:db8::1]x", "invalid", None),
+            ("gce-internal-ip", "internal", None),
+            ("private", "internal", None),
             ("300.1.2.3", "invalid", None),
+            ("300.1.2.3:80", "invalid", None),
             ("1.2.3", "invalid", None),
             ("1.2.3.4.5", "invalid", None),
             ("1.2.3.0004", "invalid", None),

@@ -6,14 +6,19 @@
 //! column is asked for and the event has no native field of that name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use virga_engine::event::{
-    BatchBuilder, COLUMNS, Column, ColumnValue, Origin, OriginBase, Projection, RowIdentity,
+    BatchBuilder, Column, ColumnKind, ColumnValue, Origin, OriginBase, Projection, RowIdentity,
 };
 use virga_engine::json::{Cells, Projector};
 
+use super::SourceDef;
+use super::recognise::Asked;
+use super::slots::{BoundIdentity, Fallback, Projected, Slots, hashed};
 use super::time::parse_time;
-use super::{Derivation, Inputs, SourceDef};
+use super::unfold::unfold_all;
+use crate::environment::Environment;
 use crate::quarantine::Cause;
 
 /// How an event arrived.
@@ -39,19 +44,21 @@ pub enum Outcome {
         /// It had no natural id; a hash of where it stood stands for it.
         id_missing: bool,
     },
-    /// It is not one of this source's events (asked for only by [`Normaliser::recognise`]).
-    NotMine,
+    /// It is another source's, by its number among those that were asked ([`Normaliser::among`]).
+    Other(usize),
 }
 
 /// Turns the events of one source into rows.
 pub struct Normaliser {
-    source: &'static SourceDef,
     projector: Projector,
     cells: Cells,
     fields: Vec<FieldPlan>,
-    recognised_by: Vec<usize>,
+    /// The sources that an event may belong to, and which of them this one is.
+    among: Option<(Asked, usize)>,
+    unfold: Vec<usize>,
     times: Vec<usize>,
-    ids: Vec<usize>,
+    identity: BoundIdentity,
+    environment: Arc<Environment>,
     scratch: String,
 }
 
@@ -59,46 +66,72 @@ pub struct Normaliser {
 struct FieldPlan {
     slot: usize,
     column: Option<&'static Column>,
-    fallback: Option<Bound>,
-    /// What a lookup table says of every event: the JSON text of the value.
-    enriched: Option<String>,
-}
-
-/// A derivation with the slots of its inputs.
-struct Bound {
-    derivation: &'static Derivation,
-    slots: Vec<usize>,
+    fallbacks: Vec<Fallback>,
 }
 
 impl Normaliser {
     /// A normaliser for the fields that a rule set asks of a source.
-    pub fn new(source: &'static SourceDef, projection: &Projection) -> Self {
-        let mut slots = Slots::default();
+    pub fn new(source: &'static SourceDef, projection: &Projection, environment: &Arc<Environment>) -> Self {
+        Self::build(source, projection, environment, &[])
+    }
+
+    /// One whose source is one of several that an event may belong to.
+    pub fn among(
+        sources: &[&'static SourceDef],
+        own: usize,
+        projection: &Projection,
+        environment: &Arc<Environment>,
+    ) -> Self {
+        let mut normaliser = Self::build(sources[own], projection, environment, sources);
+        if let Some((_, number)) = &mut normaliser.among {
+            *number = own;
+        }
+        normaliser
+    }
+
+    fn build(
+        source: &'static SourceDef,
+        projection: &Projection,
+        environment: &Arc<Environment>,
+        rivals: &[&'static SourceDef],
+    ) -> Self {
+        let mut slots = Slots::new(source);
         let fields = projection.fields.iter().map(|field| {
             let slot = slots.add(field.paths.clone());
-            let derivation = field.column.and_then(|column| source.derivation(column));
-            let fallback = derivation.map(|derivation| slots.bind(derivation));
-            FieldPlan { slot, column: field.column, fallback, enriched: None }
+            let fallbacks = field.column.map(|column| slots.fallbacks(source, column, environment));
+            FieldPlan { slot, column: field.column, fallbacks: fallbacks.unwrap_or_default() }
         });
         let fields = fields.collect();
-        let recognised_by = slots.of(source.recognised_by);
+        let among = (!rivals.is_empty()).then(|| (Asked::new(rivals, &mut slots), 0));
+        let unfold = slots.of(source.unfold);
         let times = slots.of(source.time_paths);
-        let ids = slots.of(source.id_paths);
-        let projector = Projector::new(&slots.paths);
-        let (cells, scratch) = (Cells::default(), String::new());
-        Self { source, projector, cells, fields, recognised_by, times, ids, scratch }
+        let identity = slots.identity(&source.identity);
+        Self {
+            projector: Projector::new(&slots.paths),
+            cells: Cells::default(),
+            fields,
+            among,
+            unfold,
+            times,
+            identity,
+            environment: Arc::clone(environment),
+            scratch: String::new(),
+        }
     }
 
     /// Gives canonical columns the values that a lookup table would fill in, the same for all events:
     /// what the cases of a rule say under `enrich`.
     pub fn set_enrichment(&mut self, columns: &BTreeMap<String, serde_json::Value>) {
         for field in &mut self.fields {
-            let value = field.column.and_then(|column| columns.get(column.name));
-            field.enriched = value.map(serde_json::Value::to_string);
+            let value = field.column.and_then(|column| Some((column.kind, columns.get(column.name)?)));
+            if let Some(value) = value.and_then(|(kind, value)| constant(kind, value)) {
+                field.fallbacks.insert(0, Fallback::Constant(value));
+            }
         }
     }
 
-    /// Adds an event to a batch of the same projection.
+    /// Adds an event to a batch of the same projection. The row's raw text is the event's own, but for
+    /// strings that the source unfolds.
     ///
     /// # Errors
     /// The cause for which the event must be quarantined.
@@ -112,7 +145,7 @@ impl Normaliser {
         Ok(self.add(raw, arrival, batch))
     }
 
-    /// The same, if the source recognises the event as its own.
+    /// The same, if the event is this source's and none of those before it recognises it.
     ///
     /// # Errors
     /// As [`Self::normalise`].
@@ -123,8 +156,11 @@ impl Normaliser {
         batch: &mut BatchBuilder,
     ) -> Result<Outcome, Cause> {
         self.project(raw)?;
-        if !(self.source.recognise)(&Inputs { raw, cells: &self.cells, slots: &self.recognised_by }) {
-            return Ok(Outcome::NotMine);
+        if let Some((asked, own)) = &self.among {
+            let owner = asked.owner(&self.projected(raw));
+            if owner != *own {
+                return Ok(Outcome::Other(owner));
+            }
         }
         Ok(self.add(raw, arrival, batch))
     }
@@ -133,12 +169,20 @@ impl Normaliser {
         self.projector.project(raw, &mut self.cells).map_err(|error| Cause::from(&error))
     }
 
+    fn projected<'a>(&'a self, raw: &'a str) -> Projected<'a> {
+        Projected { raw, cells: &self.cells, environment: &self.environment }
+    }
+
+    /// Adds an event that has been projected.
     fn add(&mut self, raw: &str, arrival: &Arrival<'_>, batch: &mut BatchBuilder) -> Outcome {
+        let unfolded = unfold_all(raw, &self.projector, &mut self.cells, &self.unfold);
+        let raw = unfolded.as_ref();
         self.add_fields(raw, batch);
-        let inputs = |slots| Inputs { raw, cells: &self.cells, slots };
-        let time = (0..self.times.len()).find_map(|i| parse_time(inputs(&self.times).text(i)?));
-        let id = (0..self.ids.len()).find_map(|i| inputs(&self.ids).scalar(i));
-        let hash = if id.is_none() { Some(hashed_id(arrival)) } else { None };
+        let event = self.projected(raw);
+        let times = event.inputs(&self.times);
+        let time = (0..self.times.len()).find_map(|time| parse_time(times.text(time)?));
+        let id = self.identity.id(&event);
+        let hash = if id.is_none() { Some(hashed_locator(arrival)) } else { None };
         let identity = RowIdentity {
             event_id: id.as_deref().or(hash.as_deref()).unwrap_or_default(),
             time: time.unwrap_or(arrival.ingest_time),
@@ -153,6 +197,7 @@ impl Normaliser {
     }
 
     fn add_fields(&mut self, raw: &str, batch: &mut BatchBuilder) {
+        let event = Projected { raw, cells: &self.cells, environment: &self.environment };
         for (field, plan) in self.fields.iter().enumerate() {
             match self.cells.text(plan.slot, raw) {
                 Some(_) if self.cells.has_several(plan.slot) => {
@@ -160,11 +205,7 @@ impl Normaliser {
                 }
                 Some(text) => batch.field(field, text),
                 None => {
-                    if let Some(text) = &plan.enriched {
-                        batch.field(field, text);
-                    } else if let Some(value) =
-                        plan.fallback.as_ref().and_then(|bound| bound.derive(raw, &self.cells))
-                    {
+                    if let Some(value) = plan.fallbacks.iter().find_map(|fallback| fallback.value(&event)) {
                         write_json(&value, &mut self.scratch);
                         batch.field(field, &self.scratch);
                     }
@@ -174,85 +215,27 @@ impl Normaliser {
     }
 }
 
-impl Bound {
-    fn derive(&self, raw: &str, cells: &Cells) -> Option<ColumnValue> {
-        (self.derivation.derive)(&Inputs { raw, cells, slots: &self.slots })
-    }
-}
-
-/// Derives all canonical columns of single events: what an alert shows.
-pub struct Describer {
-    projector: Projector,
-    columns: Vec<(&'static Column, Bound)>,
-}
-
-impl Describer {
-    /// A describer of a source's events.
-    pub fn new(source: &'static SourceDef) -> Self {
-        let mut slots = Slots::default();
-        let columns =
-            COLUMNS.iter().filter_map(|column| Some((column, slots.bind(source.derivation(column)?))));
-        let columns = columns.collect();
-        Self { projector: Projector::new(&slots.paths), columns }
-    }
-
-    /// The canonical columns that an event has, in the order of `COLUMNS`; none where it cannot be
-    /// read.
-    pub fn describe(&self, raw: &str) -> Vec<(&'static Column, ColumnValue)> {
-        let mut cells = Cells::default();
-        if self.projector.project(raw, &mut cells).is_err() {
-            return Vec::new();
-        }
-        let derived =
-            self.columns.iter().filter_map(|(column, bound)| Some((*column, bound.derive(raw, &cells)?)));
-        derived.collect()
-    }
-}
-
-/// The source that recognises an event as its own; `None` where only the generic one would take it.
-pub fn recognise(raw: &str) -> Option<&'static SourceDef> {
-    super::SOURCES.iter().copied().filter(|source| source.name != super::generic::SOURCE.name).find(
-        |source| {
-            let mut slots = Slots::default();
-            let recognised_by = slots.of(source.recognised_by);
-            let mut cells = Cells::default();
-            Projector::new(&slots.paths).project(raw, &mut cells).is_ok()
-                && (source.recognise)(&Inputs { raw, cells: &cells, slots: &recognised_by })
-        },
-    )
-}
-
-/// The slots of a projector in the making; equal requests share one.
-#[derive(Default)]
-struct Slots {
-    paths: Vec<Vec<String>>,
-}
-
-impl Slots {
-    fn add(&mut self, paths: Vec<String>) -> usize {
-        match self.paths.iter().position(|other| *other == paths) {
-            Some(slot) => slot,
-            None => {
-                self.paths.push(paths);
-                self.paths.len() - 1
-            }
+/// A value of a case's `enrich` as the column's kind has it.
+fn constant(kind: ColumnKind, value: &serde_json::Value) -> Option<ColumnValue> {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match kind {
+        _ if value.is_null() => None,
+        ColumnKind::Int => value.as_i64().map(ColumnValue::Int),
+        ColumnKind::Float => value.as_f64().map(ColumnValue::Float),
+        ColumnKind::Bool => value.as_bool().map(ColumnValue::Bool),
+        ColumnKind::Text => Some(ColumnValue::Text(text(value))),
+        ColumnKind::List => {
+            let several = |values: &Vec<serde_json::Value>| values.iter().map(text).collect();
+            Some(ColumnValue::List(value.as_array().map_or_else(|| vec![text(value)], several)))
         }
     }
-
-    fn of(&mut self, paths: &[&str]) -> Vec<usize> {
-        paths.iter().map(|path| self.add(vec![(*path).to_owned()])).collect()
-    }
-
-    fn bind(&mut self, derivation: &'static Derivation) -> Bound {
-        Bound { derivation, slots: self.of(derivation.inputs) }
-    }
+    .or_else(|| (!value.is_null()).then(|| ColumnValue::Text(text(value))))
 }
 
-/// 128 bits of BLAKE3 over where the event stands, in hexadecimal.
-fn hashed_id(arrival: &Arrival<'_>) -> String {
+/// A hash of where the event stands.
+fn hashed_locator(arrival: &Arrival<'_>) -> String {
     let origin = Origin { base: arrival.base.clone(), line: arrival.line, record: arrival.record };
-    let hash = blake3::hash(origin.locator().as_bytes());
-    hash.to_hex().as_str().get(..32).unwrap_or_default().to_owned()
+    hashed(&origin.locator())
 }
 
 /// Writes a derived value as JSON, as a native field of the same value would stand in an event.

@@ -94,6 +94,6 @@ pub fn auto(fields: &[&str]) -> Choice {
 
 pub fn read(choice: Choice, inputs: Vec<Result<Input, InputError>>) -> (Kept, Summary) {
     let mut kept = Kept::default();
-    let summary = Reader::new(choice, BatchLimits::default()).run(inputs, &mut kept);
+    let summary = Reader::new(choice, BatchLimits::default(), &Arc::default()).run(inputs, &mut kept);
     (kept, summary)
 }

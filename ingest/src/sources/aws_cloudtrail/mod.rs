@@ -16,8 +16,9 @@ mod target;
 
 use virga_engine::event::ColumnValue;
 
+use super::derive::{address_network, first, number, text};
 use super::net::Address;
-use super::{CLOUD_NORMALIZED, Derivation, Inputs, Logsource, SourceDef};
+use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
 pub static SOURCE: SourceDef = SourceDef {
@@ -42,8 +43,9 @@ pub static SOURCE: SourceDef = SourceDef {
         "awsRegion",
     ],
     recognise,
+    unfold: &[],
     time_paths: &["eventTime", "@timestamp"],
-    id_paths: &["eventID"],
+    identity: Identity { natural: &[&["eventID"]], otherwise: Otherwise::Locator },
     derivations: DERIVATIONS,
 };
 
@@ -76,7 +78,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "invoked_by", inputs: &["userIdentity.invokedBy"], derive: first },
     Derivation { column: "src_ip", inputs: &["sourceIPAddress"], derive: first },
     Derivation { column: "src_ip_kind", inputs: &["sourceIPAddress"], derive: src_ip_kind },
-    Derivation { column: "src_net", inputs: &["sourceIPAddress"], derive: src_net },
+    Derivation { column: "src_net", inputs: &["sourceIPAddress"], derive: address_network },
     Derivation { column: "user_agent", inputs: &["userAgent"], derive: first },
     Derivation { column: "region", inputs: &["awsRegion"], derive: first },
     Derivation {
@@ -98,25 +100,11 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "grants", inputs: grants::INPUTS, derive: grants::grants },
     Derivation { column: "grants_public", inputs: grants::INPUTS, derive: grants::public },
     Derivation { column: "grants_external", inputs: grants::INPUTS, derive: grants::external },
-    Derivation { column: "event_uid", inputs: &["eventID"], derive: first },
     Derivation { column: "correlation_uid", inputs: &["requestID"], derive: first },
     Derivation { column: "bytes_out", inputs: &["additionalEventData.bytesTransferredOut"], derive: number },
     Derivation { column: "bytes_in", inputs: &["additionalEventData.bytesTransferredIn"], derive: number },
     Derivation { column: "model", inputs: &["requestParameters.modelId"], derive: first },
 ];
-
-fn text(value: impl Into<String>) -> Option<ColumnValue> {
-    Some(ColumnValue::Text(value.into()))
-}
-
-/// The first input that holds a text.
-fn first(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    text((0..inputs.len()).find_map(|input| inputs.scalar(input))?)
-}
-
-fn number(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    inputs.number(0).map(ColumnValue::Float)
-}
 
 /// CloudTrail writes a service's host name where a service called, and `AWS Internal` where none of
 /// that is to be known.
@@ -129,10 +117,6 @@ fn src_ip_kind(inputs: &Inputs<'_>) -> Option<ColumnValue> {
         return text("aws_service");
     }
     text(Address::parse(&address).kind())
-}
-
-fn src_net(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    text(Address::parse(&inputs.string(0)?).network()?)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The canonical columns, by fact: hand-written events in the documented format, each with what it
 //! must give and, where it nearly says something else, what it must not.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::sources::Describer;
 use virga_engine::event::COLUMNS;
 
 /// Column and value pairs of an event, as JSON texts.
 fn columns(event: &str) -> Vec<(&'static str, String)> {
-    let described = Describer::new(&SOURCE).describe(event);
+    let described = Describer::new(&SOURCE, &Arc::default()).describe(event);
     described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
 }
 

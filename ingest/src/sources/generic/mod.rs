@@ -7,7 +7,7 @@
 
 use virga_engine::event::{LogsourceMapping, SourceSpec};
 
-use super::SourceDef;
+use super::{Identity, Otherwise, SourceDef};
 
 /// Fields that are looked at for the event time, in this order; in any case, as all names are.
 pub const TIME_FIELDS: &[&str] = &[
@@ -41,8 +41,9 @@ pub static SOURCE: SourceDef = SourceDef {
     aliases: &[],
     recognised_by: &[],
     recognise: |_| true,
+    unfold: &[],
     time_paths: TIME_FIELDS,
-    id_paths: &[],
+    identity: Identity { natural: &[], otherwise: Otherwise::Locator },
     derivations: &[],
 };
 
