@@ -20,6 +20,7 @@ mod describe;
 pub mod generic;
 pub mod net;
 mod normalise;
+mod prompt;
 mod recognise;
 mod slots;
 pub mod time;
