@@ -1,5 +1,6 @@
 //! What wraps events on their way: arrays, `{"Records":[…]}` and its kin, EventBridge, CloudWatch
-//! Logs, CloudTrail's `LookupEvents`.
+//! Logs, CloudTrail's `LookupEvents`, Pub/Sub, CloudEvents, lists of Kubernetes, tables of Log
+//! Analytics, OTLP.
 //!
 //! In: the bytes of one whole JSON value. Out: whether it is an event, and if it is an envelope,
 //! where the things in it stand. Each of those may be an envelope again.
@@ -7,18 +8,26 @@
 //! | envelope | events |
 //! |---|---|
 //! | `[…]` | its elements |
-//! | `{"Records":[…]}`, `{"records":[…]}`, `{"value":[…]}`, `{"Events":[…]}` | the elements |
+//! | `{"Records":[…]}`, and `records`, `value`, `Events`, `entries`, `receivedMessages` | the elements |
+//! | `{"kind":"EventList","items":[…]}` (Kubernetes) | the elements |
 //! | `{"CloudTrailEvent":"{…}", …}` (an element of `LookupEvents`) | the JSON in that string |
 //! | `{"detail-type":…,"source":…,"detail":{…}}` (EventBridge) | `detail` |
 //! | `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{…}"}]}` (CloudWatch Logs) | the JSON in each message |
 //! | `{"messageType":"CONTROL_MESSAGE", …}` | none |
+//! | `{"message":{"data":"…", …}, "subscription":…}` (Pub/Sub, pushed or pulled) | the message |
+//! | `{"data":"…", "messageId":…}` (a Pub/Sub message) | the JSON in that base64 |
+//! | `{"specversion":…,"data":{"protoPayload":…}}` (CloudEvents), `{"data":{"protoPayload":…}}` | `data` |
+//! | `{"tables":[{"columns":…,"rows":…}]}` (a Log Analytics query) | an object a row: `log_analytics` |
+//! | `{"resourceSpans":[…]}`, `{"resourceLogs":[…]}` (OTLP) | spans, log records: `otlp` |
 //!
 //! Nearly every value is a plain event, so that is decided by its first key alone: only an object
 //! that begins with a key that some envelope has is looked at member by member.
 
 use std::ops::Range;
 
-use memchr::memchr;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use memchr::{memchr, memmem};
 use virga_engine::json::{skip_value, skip_whitespace};
 
 use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES};
@@ -39,46 +48,70 @@ pub(super) enum Inner {
     Value(Range<usize>),
     /// A JSON string that holds a JSON value.
     Text(Range<usize>),
+    /// A JSON string that holds a JSON value in base64.
+    Base64(Range<usize>),
+    /// An event that stood in parts, made whole.
+    Built(String),
     /// What cannot be read.
     Bad(Range<usize>, Cause),
 }
 
 /// Keys whose array of objects holds the events.
-const ARRAY_KEYS: &[&[u8]] = &[b"Records", b"records", b"value", b"Events"];
+const ARRAY_KEYS: &[&[u8]] = &[b"Records", b"records", b"value", b"Events", b"entries", b"receivedMessages"];
 
 /// Keys that may stand beside such an array where it does not come first.
 const METADATA_KEYS: &[&[u8]] =
-    &[b"NextToken", b"nextToken", b"nextLink", b"ResponseMetadata", b"count", b"$schema"];
+    &[b"NextToken", b"nextToken", b"nextLink", b"nextPageToken", b"ResponseMetadata", b"count", b"$schema"];
 
-/// Keys with which an object may begin that is an envelope though it does not begin with its array.
-const SUSPECT_FIRST_KEYS: &[&[u8]] = &[
+/// Keys with which an object may begin that is an envelope though it does not begin with its array,
+/// and a text that stands in every such envelope: to look for it costs much less than to look at the
+/// members of each event that begins so by chance.
+const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
     // EventBridge, as it comes and with its keys sorted
-    b"version",
-    b"id",
-    b"detail-type",
-    b"source",
-    b"account",
-    b"time",
-    b"region",
-    b"resources",
-    b"detail",
+    (
+        &[
+            b"version",
+            b"id",
+            b"detail-type",
+            b"source",
+            b"account",
+            b"time",
+            b"region",
+            b"resources",
+            b"detail",
+        ],
+        b"\"detail-type\"",
+    ),
     // CloudWatch Logs
-    b"messageType",
-    b"owner",
-    b"logGroup",
-    b"logStream",
-    b"subscriptionFilters",
-    b"logEvents",
+    (
+        &[b"messageType", b"owner", b"logGroup", b"logStream", b"subscriptionFilters", b"logEvents"],
+        b"\"logEvents\"",
+    ),
     // LookupEvents
-    b"EventId",
-    b"EventName",
-    b"ReadOnly",
-    b"AccessKeyId",
-    b"EventTime",
-    b"EventSource",
-    b"Username",
-    b"Resources",
-    b"CloudTrailEvent",
+    (
+        &[
+            b"EventId",
+            b"EventName",
+            b"ReadOnly",
+            b"AccessKeyId",
+            b"EventTime",
+            b"EventSource",
+            b"Username",
+            b"Resources",
+            b"CloudTrailEvent",
+        ],
+        b"\"CloudTrailEvent\"",
+    ),
+    // Pub/Sub around a message, and the message
+    (&[b"message", b"subscription", b"deliveryAttempt", b"ackId"], b"\"message\""),
+    (&[b"data", b"messageId", b"message_id", b"publishTime", b"attributes", b"orderingKey"], b"\"data\""),
+    // CloudEvents
+    (&[b"specversion", b"type", b"id", b"source", b"time", b"datacontenttype", b"data"], b"\"protoPayload\""),
+    // Kubernetes
+    (&[b"kind", b"apiVersion", b"metadata", b"items"], b"\"EventList\""),
+    (&[b"tables"], b"\"columns\""),
+    (&[b"resourceSpans"], b"\"resourceSpans\""),
+    (&[b"resourceLogs"], b"\"resourceLogs\""),
 ];
 
 /// Decides what a whole JSON value is; what is in an envelope is added to `inner`.
@@ -86,7 +119,7 @@ pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>) -> Shape {
     let start = skip_whitespace(bytes, 0);
     match bytes.get(start) {
         Some(b'{') => match first_key(bytes, start) {
-            Some(key) if may_wrap(key) => open_object(bytes, start, inner),
+            Some(key) if may_wrap(key, bytes) => open_object(bytes, start, inner),
             _ => Shape::Event,
         },
         Some(b'[') => {
@@ -147,7 +180,7 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
     Some(if *bytes.get(at)? == b'{' { Prefix::Array(at) } else { Prefix::Other })
 }
 
-const LONGEST_ARRAY_KEY: usize = 8;
+const LONGEST_ARRAY_KEY: usize = 16;
 
 /// Whether a key is one whose array of objects holds the events.
 pub(super) fn is_array_key(key: &[u8]) -> bool {
@@ -167,8 +200,10 @@ fn first_key(bytes: &[u8], open: usize) -> Option<&[u8]> {
 
 const LONGEST_KEY: usize = 24;
 
-fn may_wrap(key: &[u8]) -> bool {
-    ARRAY_KEYS.contains(&key) || SUSPECT_FIRST_KEYS.contains(&key) || is_metadata(key)
+fn may_wrap(key: &[u8], bytes: &[u8]) -> bool {
+    let suspect =
+        |(keys, text): &(&[&[u8]], &[u8])| keys.contains(&key) && memmem::find(bytes, text).is_some();
+    ARRAY_KEYS.contains(&key) || is_metadata(key) || SUSPECT_FIRST_KEYS.iter().any(suspect)
 }
 
 fn is_metadata(key: &[u8]) -> bool {
@@ -188,16 +223,28 @@ struct Members {
     detail_type: bool,
     source: bool,
     event_text: Option<Range<usize>>,
+    message: Option<Range<usize>>,
+    data: Option<Range<usize>>,
+    /// A key that only a Pub/Sub message has.
+    of_message: bool,
+    /// A key that an entry of Cloud Audit Logs has.
+    payload: bool,
+    kind: Option<Range<usize>>,
+    items: Option<Range<usize>>,
+    /// A key whose value `log_analytics` or `otlp` takes apart.
+    rebuilt: Option<Rebuild>,
 }
+
+/// Takes a document apart into events; `None` where it is not built as it must be.
+type Rebuild = fn(&str) -> Option<Vec<String>>;
 
 fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
     let Some(members) = read_members(bytes, start) else {
         // a flaw in it: whoever reads the event will say what
         return Shape::Event;
     };
-    let first = |range: &Range<usize>| bytes.get(range.start).copied();
-    if let Some(text) = members.event_text.filter(|text| first(text) == Some(b'"')) {
-        inner.push(Inner::Text(text));
+    if let Some(found) = open_single(bytes, &members) {
+        inner.push(found);
         return Shape::Envelope;
     }
     if let (Some(kind), Some(events)) = (&members.message_type, &members.log_events) {
@@ -207,12 +254,15 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
             _ => Shape::Event,
         };
     }
-    if let Some(detail) = members.detail.filter(|detail| first(detail) == Some(b'{'))
-        && members.detail_type
-        && members.source
+    if let (Some(kind), Some(items)) = (&members.kind, &members.items)
+        && bytes.get(kind.clone()) == Some(b"\"EventList\"")
+        && bytes.get(items.start) == Some(&b'[')
     {
-        inner.push(Inner::Value(detail));
+        elements(bytes, items.start, inner);
         return Shape::Envelope;
+    }
+    if let Some(rebuild) = members.rebuilt {
+        return rebuilt(bytes, rebuild, inner);
     }
     match members.arrays.first() {
         Some(array) if wraps(bytes, array, members.array_is_first, members.only_metadata) => {
@@ -221,6 +271,59 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         }
         _ => Shape::Event,
     }
+}
+
+/// The one event in an envelope of one: an element of `LookupEvents`, EventBridge, a message.
+fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
+    let begins = |range: &Range<usize>, with: u8| bytes.get(range.start) == Some(&with);
+    if let Some(text) = members.event_text.clone().filter(|text| begins(text, b'"')) {
+        return Some(Inner::Text(text));
+    }
+    let of_bridge = members.detail_type && members.source;
+    if let Some(detail) = members.detail.clone().filter(|detail| of_bridge && begins(detail, b'{')) {
+        return Some(Inner::Value(detail));
+    }
+    open_message(bytes, members)
+}
+
+/// The events that a document in parts is rebuilt into; a document of another build is an event.
+fn rebuilt(bytes: &[u8], rebuild: Rebuild, inner: &mut Vec<Inner>) -> Shape {
+    let events = simdutf8::basic::from_utf8(bytes).ok().and_then(rebuild);
+    match events {
+        Some(events) if events.len() <= MAX_ENVELOPE_ELEMENTS => {
+            inner.extend(events.into_iter().map(Inner::Built));
+            Shape::Envelope
+        }
+        _ => Shape::Event,
+    }
+}
+
+/// What a Pub/Sub delivery, a Pub/Sub message or a CloudEvent holds.
+fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
+    let first = |range: &Range<usize>| bytes.get(range.start).copied();
+    if let Some(message) = members.message.clone().filter(|message| first(message) == Some(b'{')) {
+        let inside = read_members(bytes, message.start)?;
+        return inside.data.as_ref().filter(|data| holds_json(bytes, data)).map(|_| Inner::Value(message));
+    }
+    let data = members.data.clone()?;
+    match first(&data) {
+        Some(b'"') if members.of_message && holds_json(bytes, &data) => Some(Inner::Base64(data)),
+        Some(b'{') => {
+            let payload = read_members(bytes, data.start)?.payload;
+            payload.then_some(Inner::Value(data))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a JSON string is the base64 of an object or array, by its first characters: `{` and what
+/// may follow it, or `[`. Any other message stays the event that it is.
+fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
+    let head = bytes.get(string.start + 1..).unwrap_or_default();
+    let head = head.get(..4).unwrap_or_default();
+    let decoded = STANDARD.decode(head).unwrap_or_default();
+    bytes.get(string.start) == Some(&b'"')
+        && matches!(decoded.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
 }
 
 /// An array of objects that comes first or beside metadata only. An empty one must be alone: an
@@ -265,6 +368,14 @@ impl Members {
             b"detail-type" => self.detail_type = true,
             b"source" => self.source = true,
             b"CloudTrailEvent" => self.event_text = Some(value),
+            b"message" => self.message = Some(value),
+            b"data" => self.data = Some(value),
+            b"messageId" | b"message_id" | b"publishTime" | b"publish_time" => self.of_message = true,
+            b"protoPayload" => self.payload = true,
+            b"kind" => self.kind = Some(value),
+            b"items" => self.items = Some(value),
+            b"tables" => self.rebuilt = Some(super::log_analytics::rows),
+            b"resourceSpans" | b"resourceLogs" => self.rebuilt = Some(super::otlp::records),
             _ if is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
                 self.array_is_first |= first;
                 self.arrays.push(value);
@@ -359,6 +470,8 @@ mod tests {
         let show = |inner: &Inner| match inner {
             Inner::Value(range) => text[range.clone()].to_owned(),
             Inner::Text(range) => format!("text {}", &text[range.clone()]),
+            Inner::Base64(range) => format!("base64 {}", &text[range.clone()]),
+            Inner::Built(text) => format!("built {text}"),
             Inner::Bad(range, cause) => format!("bad {} {}", cause.code(), &text[range.clone()]),
         };
         (shape, inner.iter().map(show).collect())
@@ -392,6 +505,22 @@ mod tests {
                 &[r#"text "{}""#, r#"bad not_json {"id":"2"}"#],
             ),
             (r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}"#, &[]),
+            (r#"{"entries":[{"a":1}],"nextPageToken":"x"}"#, &[r#"{"a":1}"#]),
+            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1}]}"#, &[r#"{"a":1}"#]),
+            (
+                r#"{"message":{"data":"eyJhIjoxfQ==","messageId":"1"},"subscription":"s"}"#,
+                &[r#"{"data":"eyJhIjoxfQ==","messageId":"1"}"#],
+            ),
+            (r#"{"receivedMessages":[{"ackId":"x","message":{}}]}"#, &[r#"{"ackId":"x","message":{}}"#]),
+            (
+                r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#,
+                &[r#"{"data":"W10=","publishTime":"t"}"#],
+            ),
+            (r#"{"attributes":{},"data":"eyJhIjoxfQ==","messageId":"1"}"#, &[r#"base64 "eyJhIjoxfQ==""#]),
+            (r#"{"specversion":"1.0","type":"t","data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
+            (r#"{"data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
+            (r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1]]}]}"#, &[r#"built {"a":1}"#]),
+            (r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"b":1}]}]}]}"#, &[r#"built {"b":1}"#]),
             (r#"{"Records":[]}"#, &[]),
             ("[]", &[]),
         ];
@@ -416,6 +545,17 @@ mod tests {
             r#"{"EventId":4624,"EventTime":"x"}"#,
             r#"{"CloudTrailEvent":null}"#,
             r#"{"version":1,"broken" 2}"#,
+            r#"{"kind":"Event","items":[{"a":1}]}"#,
+            r#"{"kind":"Pod","note":"EventList","items":[{"a":1}]}"#,
+            r#"{"message":"EventList"}"#,
+            r#"{"message":{"text":"x"}}"#,
+            r#"{"message":{"data":"plain text","messageId":"1"},"subscription":"s"}"#,
+            r#"{"data":"eyJhIjoxfQ=="}"#,
+            r#"{"data":{"a":1},"messageId":"x"}"#,
+            r#"{"specversion":"1.0","data":{"a":{"protoPayload":1}}}"#,
+            r#"{"tables":[{"columns":"x"}]}"#,
+            r#"{"resourceSpans":7}"#,
+            r#"{"resourceMetrics":[{"a":1}]}"#,
             "{}",
         ] {
             assert_eq!(opened(text), (Shape::Event, vec![]), "{text}");

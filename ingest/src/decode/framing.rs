@@ -28,6 +28,8 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Range;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use virga_engine::json::string_text;
 
 use super::envelope::{Inner, Shape, open};
@@ -91,7 +93,7 @@ pub struct Framer<R> {
     spent: usize,
     /// What is left of the current value, last first.
     pieces: Vec<Piece>,
-    /// Events that stood in the current value as JSON strings, unescaped.
+    /// Events that stood in the current value as JSON strings or in parts, made whole.
     texts: String,
     /// First bytes of something unreadable that the window no longer holds.
     kept: Vec<u8>,
@@ -130,6 +132,9 @@ struct Piece {
 enum Form {
     Value,
     Text,
+    Base64,
+    /// An event that an envelope has been rebuilt into: nothing in it is looked for.
+    Whole,
     Bad(Cause),
 }
 
@@ -242,8 +247,9 @@ impl<R: Read> Framer<R> {
     fn open_piece(&mut self, piece: Piece) -> Option<Step> {
         let slice = match piece.form {
             Form::Bad(cause) => return Some(Step::Bad(piece.slice, cause)),
+            Form::Whole => return Some(Step::Event(piece.slice)),
             Form::Value => piece.slice,
-            Form::Text => match self.unescape(&piece.slice) {
+            Form::Text | Form::Base64 => match self.unpack(&piece) {
                 Ok(text) => text,
                 Err(cause) => return Some(Step::Bad(piece.slice, cause)),
             },
@@ -255,28 +261,43 @@ impl<R: Read> Framer<R> {
         found.clear();
         let shape = open(self.bytes(&slice), &mut found);
         self.numbered |= found.len() > 1;
-        self.pieces.extend(found.drain(..).rev().map(|inner| match inner {
-            Inner::Value(range) => Piece::new(slice.part(range), piece.level + 1, Form::Value),
-            Inner::Text(range) => Piece::new(slice.part(range), piece.level + 1, Form::Text),
-            Inner::Bad(range, cause) => Piece::new(slice.part(range), piece.level + 1, Form::Bad(cause)),
-        }));
+        for inner in found.drain(..).rev() {
+            let (part, form) = match inner {
+                Inner::Value(range) => (slice.part(range), Form::Value),
+                Inner::Text(range) => (slice.part(range), Form::Text),
+                Inner::Base64(range) => (slice.part(range), Form::Base64),
+                Inner::Bad(range, cause) => (slice.part(range), Form::Bad(cause)),
+                Inner::Built(text) => (self.keep_text(&text), Form::Whole),
+            };
+            self.pieces.push(Piece::new(part, piece.level + 1, form));
+        }
         self.found = found;
         match shape {
             Shape::Event => Some(Step::Event(slice)),
             Shape::Envelope => None,
-            Shape::NotAnObject if matches!(piece.form, Form::Text) => Some(Step::Bad(slice, Cause::NotJson)),
+            Shape::NotAnObject if matches!(piece.form, Form::Text | Form::Base64) => {
+                Some(Step::Bad(slice, Cause::NotJson))
+            }
             Shape::NotAnObject => Some(Step::Bad(slice, Cause::NotAnObject)),
         }
     }
 
-    /// Unescapes an event that stands in its envelope as a JSON string.
-    fn unescape(&mut self, slice: &Slice) -> Result<Slice, Cause> {
-        let text = simdutf8::basic::from_utf8(self.bytes(slice)).map_err(|_| Cause::InvalidUtf8)?;
+    /// Unpacks an event that stands in its envelope as a JSON string, in base64 or not.
+    fn unpack(&mut self, piece: &Piece) -> Result<Slice, Cause> {
+        let text = simdutf8::basic::from_utf8(self.bytes(&piece.slice)).map_err(|_| Cause::InvalidUtf8)?;
         // owned, because it may itself stand among the texts, which grow now
-        let text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
+        let mut text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
+        if matches!(piece.form, Form::Base64) {
+            let bytes = STANDARD.decode(text.trim()).map_err(|_| Cause::NotJson)?;
+            text = String::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
+        }
+        Ok(self.keep_text(&text))
+    }
+
+    fn keep_text(&mut self, text: &str) -> Slice {
         let start = self.texts.len();
-        self.texts.push_str(&text);
-        Ok(Slice::Texts(start..self.texts.len()))
+        self.texts.push_str(text);
+        Slice::Texts(start..self.texts.len())
     }
 
     fn push(&mut self, range: Range<usize>, form: Form) {

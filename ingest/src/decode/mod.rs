@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! reader ──▶ compression (gzip, zstd, plain; capped) ──▶ framing (lines or document) ──▶ frames
-//!                                                           └── envelope (what wraps events)
+//!                                                           └── envelope (what wraps events;
+//!                                                               otlp and log_analytics rebuild them)
 //! ```
 //!
 //! What is read is recognised by its bytes, never by its name: objects are renamed, and a
@@ -11,6 +12,8 @@
 mod compression;
 mod envelope;
 mod framing;
+mod log_analytics;
+mod otlp;
 mod window;
 
 pub use compression::{Decompressor, ExpansionLimits, StreamFault};

@@ -1,0 +1,209 @@
+//! OpenTelemetry's OTLP in JSON: many spans or log records under what they share → one event each.
+//!
+//! In: `{"resourceSpans":[…]}` or `{"resourceLogs":[…]}`, as collectors write it, one object a line or
+//! a file. Out: each span or log record with its resource and scope beside it, and attributes as an
+//! object: they travel as `[{"key":"a","value":{"intValue":"1"}}]`, in which no rule could name one.
+//! Nothing else is changed and nothing is left out. A document of another build gives nothing, and
+//! whoever asked takes it as an event.
+//!
+//! Format: OTLP 1.x, JSON Protobuf encoding (`opentelemetry-proto`, `trace.proto`, `logs.proto`).
+
+use std::borrow::Cow;
+
+use virga_engine::json::{Value, parse};
+
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+/// How one signal is built: the list of resources, the lists of scopes in each (the older name too),
+/// the records in each.
+struct Signal {
+    resources: &'static str,
+    scopes: &'static [&'static str],
+    records: &'static str,
+}
+
+const SIGNALS: &[Signal] = &[
+    Signal {
+        resources: "resourceSpans",
+        scopes: &["scopeSpans", "instrumentationLibrarySpans"],
+        records: "spans",
+    },
+    Signal {
+        resources: "resourceLogs",
+        scopes: &["scopeLogs", "instrumentationLibraryLogs"],
+        records: "logRecords",
+    },
+];
+
+/// The records of a document, each as JSON; `None` where it is not built so.
+pub(super) fn records(document: &str) -> Option<Vec<String>> {
+    let Ok(Value::Object(members)) = parse(document) else { return None };
+    let mut records = Vec::new();
+    for (key, value) in members {
+        let signal = SIGNALS.iter().find(|signal| signal.resources == key)?;
+        let Value::Array(resources) = value else { return None };
+        for resource in resources {
+            of_resource(resource, signal, &mut records)?;
+        }
+    }
+    Some(records)
+}
+
+fn of_resource(resource: Value<'_>, signal: &Signal, records: &mut Vec<String>) -> Option<()> {
+    let Value::Object(mut members) = resource else { return None };
+    let described = take(&mut members, &["resource"]).map(with_attributes);
+    let Some(scopes) = take(&mut members, signal.scopes) else { return Some(()) };
+    let Value::Array(scopes) = scopes else { return None };
+    for scope in scopes {
+        let Value::Object(mut members) = scope else { return None };
+        let scope = take(&mut members, &["scope", "instrumentationLibrary"]).map(with_attributes);
+        let Some(of_scope) = take(&mut members, &[signal.records]) else { continue };
+        let Value::Array(of_scope) = of_scope else { return None };
+        for record in of_scope {
+            let Value::Object(mut record) = record else { return None };
+            record.iter_mut().for_each(|(key, value)| plain_member(key, value));
+            let shared = [("resource", &described), ("scope", &scope)];
+            let shared = shared.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
+            record.extend(shared.map(|(key, value)| (Cow::Borrowed(key), value)));
+            let mut text = String::new();
+            Value::Object(record).write_compact(&mut text);
+            records.push(text);
+        }
+    }
+    Some(())
+}
+
+fn take<'a>(members: &mut Members<'a>, names: &[&str]) -> Option<Value<'a>> {
+    let at = members.iter().position(|(key, _)| names.contains(&key.as_ref()))?;
+    Some(members.swap_remove(at).1)
+}
+
+/// A member of a record: attribute lists become objects, a log's body its value.
+fn plain_member(key: &str, value: &mut Value<'_>) {
+    match key {
+        "attributes" => *value = attributes(std::mem::replace(value, Value::Null)),
+        "body" => *value = plain(std::mem::replace(value, Value::Null)),
+        "events" | "links" => {
+            if let Value::Array(elements) = value {
+                for element in elements {
+                    *element = with_attributes(std::mem::replace(element, Value::Null));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn with_attributes(mut value: Value<'_>) -> Value<'_> {
+    if let Value::Object(members) = &mut value {
+        for (key, value) in members.iter_mut().filter(|(key, _)| key == "attributes") {
+            plain_member(key, value);
+        }
+    }
+    value
+}
+
+/// `[{"key":…,"value":{…}}]` → an object; of equal keys the last. Anything else stays as it is.
+fn attributes(list: Value<'_>) -> Value<'_> {
+    let Value::Array(pairs) = list else { return list };
+    let named = |pair: &Value<'_>| {
+        matches!(pair, Value::Object(members)
+            if members.iter().any(|(key, value)| key == "key" && matches!(value, Value::String(_))))
+    };
+    if !pairs.iter().all(named) {
+        return Value::Array(pairs);
+    }
+    let mut object: Members<'_> = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let Value::Object(mut members) = pair else { continue };
+        let value = take(&mut members, &["value"]).map_or(Value::Null, plain);
+        let Some(Value::String(key)) = take(&mut members, &["key"]) else { continue };
+        match object.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, other)) => *other = value,
+            None => object.push((key, value)),
+        }
+    }
+    Value::Object(object)
+}
+
+/// `{"intValue":"12"}` → `12`, and so on through lists; anything else stays as it is.
+fn plain(value: Value<'_>) -> Value<'_> {
+    let Value::Object(mut members) = value else { return value };
+    let [(kind, _)] = members.as_slice() else { return Value::Object(members) };
+    let list = |value| match value {
+        Value::Object(mut inner) => take(&mut inner, &["values"]).unwrap_or(Value::Array(Vec::new())),
+        other => other,
+    };
+    match kind.as_ref() {
+        "stringValue" | "boolValue" | "doubleValue" | "bytesValue" => members.remove(0).1,
+        "intValue" => match members.remove(0).1 {
+            Value::String(Cow::Borrowed(digits)) if digits.parse::<i64>().is_ok() => Value::Number(digits),
+            other => other,
+        },
+        "arrayValue" => match list(members.remove(0).1) {
+            Value::Array(values) => Value::Array(values.into_iter().map(plain).collect()),
+            other => other,
+        },
+        "kvlistValue" => attributes(list(members.remove(0).1)),
+        _ => Value::Object(members),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_carries_what_it_shares_and_its_attributes_are_an_object() {
+        let document = r#"{"resourceSpans":[{
+            "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"gateway"}}]},
+            "scopeSpans":[{"scope":{"name":"lib","version":"1"},"spans":[
+                {"traceId":"t","spanId":"1","attributes":[
+                    {"key":"gen_ai.usage.input_tokens","value":{"intValue":"12"}},
+                    {"key":"n","value":{"doubleValue":0.5}},
+                    {"key":"n","value":{"boolValue":true}},
+                    {"key":"list","value":{"arrayValue":{"values":[{"stringValue":"a"},{"intValue":2}]}}},
+                    {"key":"map","value":{"kvlistValue":{"values":[{"key":"k","value":{"stringValue":"v"}}]}}},
+                    {"key":"empty","value":{}}],
+                 "events":[{"name":"e","attributes":[{"key":"a","value":{"stringValue":"b"}}]}]},
+                {"traceId":"t","spanId":"2"}]}]}]}"#;
+        let shared =
+            r#""resource":{"attributes":{"service.name":"gateway"}},"scope":{"name":"lib","version":"1"}}"#;
+        assert_eq!(
+            records(document).unwrap(),
+            [
+                format!(
+                    "{}{shared}",
+                    r#"{"traceId":"t","spanId":"1","attributes":{"gen_ai.usage.input_tokens":12,"n":true,"list":["a",2],"map":{"k":"v"},"empty":{}},"events":[{"name":"e","attributes":{"a":"b"}}],"#
+                ),
+                format!("{}{shared}", r#"{"traceId":"t","spanId":"2","#),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_log_record_has_its_body_as_a_value() {
+        let document = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[
+            {"timeUnixNano":"1","body":{"kvlistValue":{"values":[{"key":"content","value":{"stringValue":"hi"}}]}}},
+            {"body":{"stringValue":"text"}}]}]},{"resource":{}}]}"#;
+        assert_eq!(
+            records(document).unwrap(),
+            [r#"{"timeUnixNano":"1","body":{"content":"hi"}}"#, r#"{"body":"text"}"#]
+        );
+    }
+
+    #[test]
+    fn another_build_is_not_taken_apart() {
+        for document in [
+            "{",
+            "[]",
+            r#"{"resourceSpans":{}}"#,
+            r#"{"resourceSpans":[1]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[1]}]}]}"#,
+            r#"{"resourceSpans":[],"other":1}"#,
+        ] {
+            assert_eq!(records(document), None, "{document}");
+        }
+        assert_eq!(records(r#"{"resourceSpans":[]}"#), Some(vec![]));
+    }
+}
