@@ -28,7 +28,7 @@ pub fn lowered(file: &Arc<SourceFile>) -> Vec<LoweredRule> {
         .into_iter()
         .filter_map(|document| match document {
             Document::Rule(rule) => {
-                let (rule, diagnostics) = lower(&Arc::from(rule), &lists);
+                let (rule, diagnostics) = lower(&rule, &lists);
                 Some(rule.unwrap_or_else(|| panic!("{diagnostics:?}")))
             }
             _ => None,

@@ -159,7 +159,7 @@ fn compile(field: &str, value: &Value, lists: &Lists) -> Result<Expr, String> {
         return Err(code);
     }
     let Some(Document::Rule(rule)) = documents.into_iter().next() else { return Err("no rule".into()) };
-    let (lowered, diagnostics) = lower(&Arc::from(rule), lists);
+    let (lowered, diagnostics) = lower(&rule, lists);
     match lowered {
         Some(lowered) => Ok(lowered.expr),
         None => Err(error(&diagnostics).unwrap_or_default()),

@@ -1,58 +1,59 @@
-//! The tree of a rule → an expression over tests.
+//! A rule with its modifiers applied → an expression over tests.
 //!
-//! In: a parsed rule and the lists that placeholders stand for. Out: a [`LoweredRule`], or
-//! diagnostics with the place of what cannot be lowered. Here the modifiers end: behind this file
-//! there are only the tests of `predicate`.
+//! In: a resolved rule and the lists that placeholders stand for. Out: a [`LoweredRule`], or
+//! diagnostics with the place of what cannot be lowered. Behind this file there are only the tests
+//! of `predicate`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
-use crate::diagnostic::{Code, Diagnostic, Severity, codes};
-use crate::limits::{MAX_CONDITION_TESTS, MAX_MODIFIERS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
-use crate::modifiers::{self, Fault, Item, Value};
+use super::resolve::{ResolvedItem, ResolvedNode, ResolvedRule, resolve};
+use crate::diagnostic::{Code, Diagnostic, Severity, SourceFile, codes};
+use crate::limits::{MAX_CONDITION_TESTS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
+use crate::modifiers::{self, Fault, Value};
 use crate::predicate::{FieldRefTest, Test, TextTest};
-use crate::sigma::{Condition, Detection, FieldItem, Part, Pattern, Quantity, Rule, Selection, Spanned};
+use crate::sigma::{Condition, Part, Pattern, Quantity, Rule};
 
 /// Named lists of values: what `%name%` stands for under `expand`.
 pub type Lists = BTreeMap<String, Vec<String>>;
 
-/// Lowers a rule. The rule is `None` where a diagnostic is an error.
-pub fn lower(rule: &Arc<Rule>, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic>) {
-    let mut lowering = Lowering { rule, lists, diagnostics: Vec::new(), tests: 0, named: 0 };
-    let selections: Vec<LoweredSelection> = rule
-        .selections
-        .iter()
-        .map(|Selection { name, detection }| LoweredSelection {
-            name: name.value.clone(),
-            expr: lowering.detection(detection),
-        })
+/// Resolves and lowers a rule. The rule is `None` where a diagnostic is an error.
+pub fn lower(rule: &Rule, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic>) {
+    let (resolved, mut diagnostics) = resolve(rule);
+    let lowered = resolved.and_then(|resolved| {
+        let (lowered, more) = lower_resolved(resolved, lists);
+        diagnostics.extend(more);
+        lowered
+    });
+    (lowered, diagnostics)
+}
+
+/// Lowers a resolved rule. The rule is `None` where a diagnostic is an error.
+pub fn lower_resolved(resolved: ResolvedRule, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic>) {
+    let ResolvedRule { rule, selections, conditions } = resolved;
+    let mut lowering = Lowering { file: &rule.file, lists, diagnostics: Vec::new(), tests: 0, named: 0 };
+    let selections: Vec<LoweredSelection> = selections
+        .into_iter()
+        .map(|selection| LoweredSelection { name: selection.name, expr: lowering.node(&selection.node) })
         .collect();
-    let conditions = rule.conditions.iter().map(|condition| lowering.condition(condition, &selections));
-    let expr = any(conditions.collect());
+    let branches = conditions.iter().map(|condition| lowering.condition(condition, &selections));
+    let expr = any(branches.collect());
     let Lowering { diagnostics, .. } = lowering;
     let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let lowered = LoweredRule { rule: Arc::clone(rule), selections, expr };
-    ((!broken).then_some(lowered), diagnostics)
+    let rule = Arc::new(Rule { conditions, ..rule });
+    ((!broken).then_some(LoweredRule { rule, selections, expr }), diagnostics)
 }
 
 struct Lowering<'r> {
-    rule: &'r Rule,
+    /// The file of the rule, to which conditions belong.
+    file: &'r Arc<SourceFile>,
     lists: &'r Lists,
     diagnostics: Vec<Diagnostic>,
     tests: usize,
     /// Tests of the selections that the condition has named so far.
     named: usize,
-}
-
-/// A modifier that stands twice, or behind more than a chain may have.
-fn misplaced(before: &[Spanned<String>], name: &str) -> Option<Fault> {
-    let cause = match () {
-        () if before.iter().any(|other| other.value == name) => format!("`{name}` stands twice"),
-        () if before.len() >= MAX_MODIFIERS => format!("an item may have {MAX_MODIFIERS} modifiers"),
-        () => return None,
-    };
-    Some(Fault { code: codes::MODIFIER_CHAIN, cause, help: String::new() })
 }
 
 fn any(mut branches: Vec<Expr>) -> Expr {
@@ -89,7 +90,7 @@ impl Lowering<'_> {
     }
 
     /// A selection where the condition names it.
-    fn named(&mut self, selection: &LoweredSelection, span: &std::ops::Range<usize>) -> Expr {
+    fn named(&mut self, selection: &LoweredSelection, span: &Range<usize>) -> Expr {
         let before = self.named;
         selection.expr.for_each_predicate(&mut |_| self.named += 1);
         if self.named <= MAX_CONDITION_TESTS {
@@ -98,84 +99,39 @@ impl Lowering<'_> {
         if before <= MAX_CONDITION_TESTS {
             let cause =
                 format!("the condition names selections with more than {MAX_CONDITION_TESTS} tests in all");
-            self.refuse(codes::TOO_MANY_TESTS, span, cause);
+            let file = Arc::clone(self.file);
+            self.refuse(codes::TOO_MANY_TESTS, &file, span, cause);
         }
         Expr::Never
     }
 
-    fn detection(&mut self, detection: &Detection) -> Expr {
-        match detection {
-            Detection::All(items) => every(items.iter().map(|item| self.detection(item)).collect()),
-            Detection::Any(items) => any(items.iter().map(|item| self.detection(item)).collect()),
-            Detection::Item(item) => self.item(item).unwrap_or(Expr::Never),
+    fn node(&mut self, node: &ResolvedNode) -> Expr {
+        match node {
+            ResolvedNode::All(nodes) => every(nodes.iter().map(|node| self.node(node)).collect()),
+            ResolvedNode::Any(nodes) => any(nodes.iter().map(|node| self.node(node)).collect()),
+            ResolvedNode::Item(item) => self.item(item).unwrap_or(Expr::Never),
         }
     }
 
-    fn report(&mut self, span: &std::ops::Range<usize>, fault: Fault) {
-        let diagnostic = Diagnostic::error(fault.code, &self.rule.file, span.clone(), fault.cause);
+    fn report(&mut self, file: &Arc<SourceFile>, span: &Range<usize>, fault: Fault) {
+        let diagnostic = Diagnostic::error(fault.code, file, span.clone(), fault.cause);
         self.diagnostics.push(diagnostic.with_help(fault.help));
     }
 
-    fn refuse(&mut self, code: Code, span: &std::ops::Range<usize>, cause: impl Into<String>) {
-        self.report(span, Fault { code, cause: cause.into(), help: String::new() });
+    fn refuse(&mut self, code: Code, file: &Arc<SourceFile>, span: &Range<usize>, cause: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(code, file, span.clone(), cause));
     }
 
-    /// One field with its values, its modifiers applied; `None` where that cannot be.
-    fn item(&mut self, item: &FieldItem) -> Option<Expr> {
-        let values = item
-            .values
-            .iter()
-            .map(|value| Spanned { value: Value::from_rule(&value.value), span: value.span.clone() });
-        let mut lowered = Item {
-            has_field: item.field.is_some(),
-            values: values.collect(),
-            all: false,
-            negated: false,
-            cased: false,
-        };
-        for (number, name) in item.modifiers.iter().enumerate() {
-            if let Some(fault) = misplaced(&item.modifiers[..number], &name.value) {
-                self.report(&name.span, fault);
-                return None;
-            }
-            let modifier =
-                modifiers::find(&name.value).map_err(|fault| self.report(&name.span, fault)).ok()?;
-            if let Err((at, fault)) = modifiers::apply(modifier, &mut lowered) {
-                let span = at.and_then(|at| item.values.get(at)).map_or(&name.span, |value| &value.span);
-                // a wrong chain is a fault of the modifier, a wrong value one of the value
-                let span = if fault.code == codes::MODIFIER_CHAIN { &name.span } else { span };
-                self.report(&span.clone(), fault);
-                return None;
-            }
+    fn item(&mut self, item: &ResolvedItem) -> Option<Expr> {
+        let mut branches = Vec::with_capacity(item.values.values.len());
+        for value in &item.values.values {
+            branches.push(self.value(item, value.value.clone(), &value.span, item.values.cased)?);
         }
-        self.warn_of_single_all(item, &lowered);
-        let mut branches = Vec::with_capacity(lowered.values.len());
-        for value in &lowered.values {
-            branches.push(self.value(item, value.value.clone().cooked(), &value.span, lowered.cased)?);
-        }
-        let joined = if lowered.all { every(branches) } else { any(branches) };
-        Some(if lowered.negated { Expr::Not(Box::new(joined)) } else { joined })
+        let joined = if item.values.all { every(branches) } else { any(branches) };
+        Some(if item.values.negated { Expr::Not(Box::new(joined)) } else { joined })
     }
 
-    fn warn_of_single_all(&mut self, item: &FieldItem, lowered: &Item) {
-        if lowered.all
-            && item.values.len() == 1
-            && let Some(all) = item.modifiers.iter().find(|modifier| modifier.value == "all")
-        {
-            let cause = "`all` on a single value changes nothing";
-            let warning =
-                Diagnostic::warning(codes::MODIFIER_CHAIN, &self.rule.file, all.span.clone(), cause);
-            self.diagnostics.push(warning.with_help("list the values, or take `all` out"));
-        }
-    }
-
-    fn value(
-        &mut self,
-        item: &FieldItem,
-        value: Value,
-        span: &std::ops::Range<usize>,
-        cased: bool,
-    ) -> Option<Expr> {
+    fn value(&mut self, item: &ResolvedItem, value: Value, span: &Range<usize>, cased: bool) -> Option<Expr> {
         let test = match value {
             Value::AnyOf(values) => {
                 let branches = values.into_iter().map(|value| self.value(item, value, span, cased));
@@ -183,8 +139,8 @@ impl Lowering<'_> {
             }
             Value::Pattern(pattern) => return self.pattern(item, pattern, span, cased),
             Value::Bytes(bytes) => {
-                let pattern =
-                    modifiers::encoded_text(bytes).map_err(|fault| self.report(span, fault)).ok()?;
+                let pattern = modifiers::encoded_text(bytes);
+                let pattern = pattern.map_err(|fault| self.report(&item.file, span, fault)).ok()?;
                 return self.pattern(item, pattern, span, cased);
             }
             Value::Exists(there) => {
@@ -212,12 +168,12 @@ impl Lowering<'_> {
     /// A text, once for each combination of what its placeholders stand for.
     fn pattern(
         &mut self,
-        item: &FieldItem,
+        item: &ResolvedItem,
         pattern: Pattern,
-        span: &std::ops::Range<usize>,
+        span: &Range<usize>,
         cased: bool,
     ) -> Option<Expr> {
-        let patterns = self.fill(pattern, span)?;
+        let patterns = self.fill(item, pattern, span)?;
         if patterns.is_empty() {
             return Some(Expr::Never);
         }
@@ -225,7 +181,7 @@ impl Lowering<'_> {
         for mut pattern in patterns {
             if item.field.is_none() && pattern.parts.is_empty() {
                 let cause = "an empty keyword would be found in every event";
-                self.refuse(codes::BAD_VALUE, span, cause);
+                self.refuse(codes::BAD_VALUE, &item.file, span, cause);
                 return None;
             }
             if item.field.is_none() {
@@ -238,7 +194,7 @@ impl Lowering<'_> {
         Some(any(branches))
     }
 
-    fn fill(&mut self, pattern: Pattern, span: &std::ops::Range<usize>) -> Option<Vec<Pattern>> {
+    fn fill(&mut self, item: &ResolvedItem, pattern: Pattern, span: &Range<usize>) -> Option<Vec<Pattern>> {
         let mut filled = vec![Pattern::default()];
         for part in pattern.parts {
             let Part::Placeholder(name) = &part else {
@@ -248,13 +204,13 @@ impl Lowering<'_> {
             let Some(values) = self.lists.get(name) else {
                 let cause = format!("there is no list `{name}`: the value matches nothing");
                 let warning =
-                    Diagnostic::warning(codes::UNDEFINED_PLACEHOLDER, &self.rule.file, span.clone(), cause);
+                    Diagnostic::warning(codes::UNDEFINED_PLACEHOLDER, &item.file, span.clone(), cause);
                 self.diagnostics.push(warning.with_help("define it in a file given with `--lists`"));
                 return Some(Vec::new());
             };
             if filled.len() * values.len() > MAX_PLACEHOLDER_VALUES {
                 let cause = format!("`{name}` makes more than {MAX_PLACEHOLDER_VALUES} values");
-                self.refuse(codes::TOO_MANY_TESTS, span, cause);
+                self.refuse(codes::TOO_MANY_TESTS, &item.file, span, cause);
                 return None;
             }
             let combine = |pattern: &Pattern| {
@@ -272,27 +228,27 @@ impl Lowering<'_> {
         Some(filled)
     }
 
-    fn test(&mut self, item: &FieldItem, test: Test, span: &std::ops::Range<usize>) -> Option<Expr> {
+    fn test(&mut self, item: &ResolvedItem, test: Test, span: &Range<usize>) -> Option<Expr> {
         self.tests += 1;
         if self.tests > MAX_RULE_PREDICATES {
             if self.tests == MAX_RULE_PREDICATES + 1 {
                 let cause = format!("the rule expands to more than {MAX_RULE_PREDICATES} tests");
-                self.refuse(codes::TOO_MANY_TESTS, span, cause);
+                self.refuse(codes::TOO_MANY_TESTS, &item.file, span, cause);
             }
             return None;
         }
-        let Some(field) = &item.field else { return self.keyword(test, span) };
-        let key = FieldKey::Named(field.value.to_lowercase());
-        Some(Expr::Test(Predicate { field: key, shown: field.value.clone(), test }))
+        let Some(field) = &item.field else { return self.keyword(item, test, span) };
+        let key = FieldKey::Named(field.to_lowercase());
+        Some(Expr::Test(Predicate { field: key, shown: field.clone(), test }))
     }
 
     /// Only texts and expressions can be looked for in a whole event.
-    fn keyword(&mut self, test: Test, span: &std::ops::Range<usize>) -> Option<Expr> {
+    fn keyword(&mut self, item: &ResolvedItem, test: Test, span: &Range<usize>) -> Option<Expr> {
         match &test {
             Test::Regex(_) | Test::Text(_) => {}
             _ => {
                 let cause = "this asks of a field, and none is named";
-                self.refuse(codes::MODIFIER_CHAIN, span, cause);
+                self.refuse(codes::MODIFIER_CHAIN, &item.file, span, cause);
                 return None;
             }
         }
@@ -316,7 +272,7 @@ mod tests {
         let (documents, mut diagnostics) = parse_documents(&file);
         for document in documents {
             if let Document::Rule(rule) = document {
-                diagnostics.extend(lower(&Arc::from(rule), &Lists::new()).1);
+                diagnostics.extend(lower(&rule, &Lists::new()).1);
             }
         }
         diagnostics.iter().map(|d| d.code.id).collect()

@@ -125,9 +125,7 @@ fn quantities_count_selections() {
 fn unwarned(rule: &Arc<SourceFile>, events: &[&str]) -> Vec<bool> {
     let (documents, _) = crate::sigma::parse_documents(rule);
     let Some(crate::sigma::Document::Rule(rule)) = documents.into_iter().next() else { panic!("no rule") };
-    let (Some(rule), _) = crate::plan::lower(&Arc::from(rule), &crate::plan::Lists::new()) else {
-        panic!("no rule")
-    };
+    let (Some(rule), _) = crate::plan::lower(&rule, &crate::plan::Lists::new()) else { panic!("no rule") };
     let hits = slow(std::slice::from_ref(&rule), events);
     assert_eq!(fast(&[rule], events, 10), hits);
     (0..events.len()).map(|row| hits.iter().any(|hit| hit.row == row as u32)).collect()

@@ -17,6 +17,8 @@ pub struct Selection {
     pub name: Spanned<String>,
     /// What it asks for.
     pub detection: Detection,
+    /// The file in which it stands: a filter's selections become the rule's.
+    pub file: Arc<SourceFile>,
 }
 
 /// What a selection asks for.

@@ -418,6 +418,7 @@ impl Reader<'_> {
                     Ok(detection) => selections.push(Selection {
                         name: Spanned { value: name.to_owned(), span: key.span.clone() },
                         detection,
+                        file: Arc::clone(self.file),
                     }),
                     Err(diagnostic) => {
                         self.diagnostics.push(diagnostic);

@@ -27,7 +27,7 @@ fn rules_of(text: String) -> Vec<LoweredRule> {
     }
     let lists = Lists::from([("example".to_owned(), vec!["a".to_owned(), "b*".to_owned()])]);
     let rules = documents.into_iter().filter_map(|document| match document {
-        Document::Rule(rule) => lower(&Arc::from(rule), &lists).0,
+        Document::Rule(rule) => lower(&rule, &lists).0,
         _ => None,
     });
     rules.collect()
