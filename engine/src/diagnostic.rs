@@ -82,6 +82,18 @@ pub mod codes {
     pub const MISSING_TABLE: Code =
         Code { id: "missing-table", title: "a rule needs a lookup table that is not there" };
 
+    /// a transformation does not exist
+    pub const UNKNOWN_TRANSFORMATION: Code =
+        Code { id: "unknown-transformation", title: "a transformation does not exist" };
+    /// a transformation has no meaning here
+    pub const UNSUPPORTED_TRANSFORMATION: Code =
+        Code { id: "unsupported-transformation", title: "a transformation has no meaning here" };
+    /// a pipeline refuses the rule
+    pub const PIPELINE_REFUSED: Code = Code { id: "pipeline-refused", title: "a pipeline refuses the rule" };
+    /// a filter or a tuning entry is about no rule that is loaded
+    pub const FITS_NO_RULE: Code =
+        Code { id: "fits-no-rule", title: "a filter or a tuning entry is about no rule that is loaded" };
+
     /// All of them, for the reference page.
     pub static ALL: &[Code] = &[
         YAML,
@@ -110,6 +122,10 @@ pub mod codes {
         DUPLICATE_RULE,
         UNMAPPED_LOGSOURCE,
         MISSING_TABLE,
+        UNKNOWN_TRANSFORMATION,
+        UNSUPPORTED_TRANSFORMATION,
+        PIPELINE_REFUSED,
+        FITS_NO_RULE,
     ];
 }
 

@@ -1,6 +1,6 @@
-//! The façade: load rules, scan batches, raise alerts.
+//! The façade: compile rules for sources, scan batches, raise alerts.
 //!
-//! In: rule files and the sources at hand. Out: for each batch its hits, for each hit an alert. What
+//! In: a rule set and the sources at hand. Out: for each batch its hits, for each hit an alert. What
 //! could not be loaded, or fits no source, is in the [`LoadReport`]; nothing is dropped in silence.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,29 +11,12 @@ use serde_json::{Map, Value};
 use crate::alert::{
     Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
 };
-use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
 use crate::json::{Cells, Projector, string_text};
-use crate::plan::{FieldKey, Lists, LoweredRule, SourcePlan, lower};
+use crate::plan::{FieldKey, LoweredRule, SourcePlan};
 use crate::predicate::Test;
+use crate::rule_set::RuleSet;
 use crate::scan::{Hit, ScanCounts, Scanner};
-use crate::sigma::{Document, Rule, parse_documents};
-
-/// Rules that have been read, with all that was wrong with them.
-#[derive(Debug, Default)]
-pub struct RuleSet {
-    /// The rules that can run.
-    pub rules: Vec<LoweredRule>,
-    /// Everything to say about the files.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Documents that had an error.
-    pub rejected: usize,
-    /// Correlations and filters: read, but not run yet.
-    pub not_yet: usize,
-    /// Documents that were given twice, word for word.
-    pub repeated: usize,
-    by_id: HashMap<String, usize>,
-}
 
 /// What became of the rules of a rule set on the sources at hand.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +30,10 @@ pub struct LoadReport {
     /// Rules that no source runs because no lookup table fills a column that they ask for, by number,
     /// with the column.
     pub disabled: Vec<(usize, &'static str)>,
-    /// Correlations and filters: read, but not run yet.
+    /// Correlations: read, but not run yet.
     pub not_yet: usize,
+    /// Rules that the tuning has switched off.
+    pub switched_off: usize,
     /// Rules that only feed a correlation and raise no alert of their own, by number.
     pub muted: Vec<usize>,
 }
@@ -73,65 +58,6 @@ pub struct Engine {
     describers: HashMap<(usize, String), Projector>,
     report: LoadReport,
     tenant: String,
-}
-
-impl RuleSet {
-    /// Reads rule files.
-    pub fn load(files: impl IntoIterator<Item = Arc<SourceFile>>, lists: &Lists) -> Self {
-        let mut set = Self::default();
-        for file in files {
-            set.add(&file, lists);
-        }
-        set
-    }
-
-    /// Reads one more file.
-    pub fn add(&mut self, file: &Arc<SourceFile>, lists: &Lists) {
-        let (documents, diagnostics) = parse_documents(file);
-        self.rejected += broken_documents(&diagnostics);
-        self.diagnostics.extend(diagnostics);
-        for document in documents {
-            match document {
-                Document::Rule(rule) => self.add_rule(Arc::from(rule), lists),
-                Document::Correlation | Document::Filter => self.not_yet += 1,
-            }
-        }
-    }
-
-    fn add_rule(&mut self, rule: Arc<Rule>, lists: &Lists) {
-        let (lowered, diagnostics) = lower(&rule, lists);
-        self.rejected += usize::from(lowered.is_none());
-        self.diagnostics.extend(diagnostics);
-        let Some(lowered) = lowered else { return };
-        if let Some(other) = self.by_id.get(&rule.key()).map(|&other| &self.rules[other].rule) {
-            if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
-                self.repeated += 1;
-                return;
-            }
-            let cause = format!("the id `{}` is already that of a rule in {}", rule.key(), other.file.name);
-            let at = rule.span.start..rule.span.start;
-            self.diagnostics.push(
-                Diagnostic::error(codes::DUPLICATE_RULE, &rule.file, at, cause)
-                    .with_help("give one of the two a new id: alerts are known by it"),
-            );
-            self.rejected += 1;
-            return;
-        }
-        self.by_id.insert(rule.key(), self.rules.len());
-        self.rules.push(lowered);
-    }
-}
-
-/// How many documents the errors of one file are about.
-fn broken_documents(diagnostics: &[Diagnostic]) -> usize {
-    let mut documents: Vec<usize> = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .map(|d| d.file.text.get(..d.span.start).unwrap_or_default().matches("\n---").count())
-        .collect();
-    documents.sort_unstable();
-    documents.dedup();
-    documents.len()
 }
 
 impl Engine {
@@ -161,6 +87,7 @@ impl Engine {
             unmapped,
             disabled,
             not_yet: set.not_yet,
+            switched_off: set.switched_off,
             muted: Vec::new(),
         };
         Self { rules, scanners, describers: HashMap::new(), report, tenant: String::new() }

@@ -19,11 +19,15 @@ pub mod event;
 pub mod json;
 pub mod limits;
 pub mod modifiers;
+pub mod pipeline;
 pub mod plan;
 pub mod predicate;
+mod rule_set;
 pub mod scan;
 pub mod sigma;
 #[cfg(test)]
 mod testing;
+pub mod tuning;
 
-pub use engine::{Engine, LoadReport, LoadedRule, RuleSet};
+pub use engine::{Engine, LoadReport, LoadedRule};
+pub use rule_set::{RuleSet, Surroundings};

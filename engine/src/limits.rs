@@ -47,5 +47,9 @@ pub const MAX_WINDASH_BYTES: usize = 4 << 20;
 /// the rule is rejected.
 pub const MAX_CONDITION_TESTS: usize = 10 * MAX_RULE_PREDICATES;
 
+/// Items of one processing pipeline, nested ones included; public ones have a few hundred. Beyond
+/// this it is refused.
+pub const MAX_PIPELINE_ITEMS: usize = 10_000;
+
 /// Characters of a word for which a nearest known word is looked for.
 pub const MAX_NEAREST_CHARS: usize = 64;

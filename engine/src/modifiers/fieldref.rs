@@ -18,7 +18,7 @@ pub(super) static MODIFIER: Modifier = Modifier {
         };
         match name {
             Some(name) => Ok(Value::FieldRef(FieldRefTest {
-                field: name.to_lowercase(),
+                field: name.to_owned(),
                 relation: Relation::Equals,
                 cased: false,
             })),

@@ -36,9 +36,12 @@ pub fn lower_resolved(resolved: ResolvedRule, lists: &Lists) -> (Option<LoweredR
     let mut lowering = Lowering { file: &rule.file, lists, diagnostics: Vec::new(), tests: 0, named: 0 };
     let selections: Vec<LoweredSelection> = selections
         .into_iter()
-        .map(|selection| LoweredSelection { name: selection.name, expr: lowering.node(&selection.node) })
+        .filter_map(|selection| {
+            let expr = lowering.node(&selection.node)?;
+            Some(LoweredSelection { name: selection.name, expr })
+        })
         .collect();
-    let branches = conditions.iter().map(|condition| lowering.condition(condition, &selections));
+    let branches = conditions.iter().filter_map(|condition| lowering.condition(condition, &selections));
     let expr = any(branches.collect());
     let Lowering { diagnostics, .. } = lowering;
     let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
@@ -56,8 +59,13 @@ struct Lowering<'r> {
     named: usize,
 }
 
+/// Any of these; of none, never.
 fn any(mut branches: Vec<Expr>) -> Expr {
-    if branches.len() == 1 { branches.remove(0) } else { Expr::Or(branches) }
+    match branches.len() {
+        0 => Expr::Never,
+        1 => branches.remove(0),
+        _ => Expr::Or(branches),
+    }
 }
 
 fn every(mut branches: Vec<Expr>) -> Expr {
@@ -65,26 +73,32 @@ fn every(mut branches: Vec<Expr>) -> Expr {
 }
 
 impl Lowering<'_> {
-    fn condition(&mut self, condition: &Condition, selections: &[LoweredSelection]) -> Expr {
+    /// A condition over what is left of the selections. What a pipeline has dropped altogether drops out
+    /// of the condition too; `None` where nothing is left.
+    fn condition(&mut self, condition: &Condition, selections: &[LoweredSelection]) -> Option<Expr> {
+        let mut branches = |branches: &[Condition]| -> Vec<Expr> {
+            branches.iter().filter_map(|branch| self.condition(branch, selections)).collect()
+        };
         match condition {
             Condition::Selection(name) => {
-                let found = selections.iter().find(|selection| selection.name == name.value);
-                found.map_or(Expr::Never, |selection| self.named(selection, &name.span))
+                let found = selections.iter().find(|selection| selection.name == name.value)?;
+                Some(self.named(found, &name.span))
             }
-            Condition::Not(inner) => Expr::Not(Box::new(self.condition(inner, selections))),
-            Condition::And(branches) => {
-                every(branches.iter().map(|b| self.condition(b, selections)).collect())
-            }
-            Condition::Or(branches) => any(branches.iter().map(|b| self.condition(b, selections)).collect()),
+            Condition::Not(inner) => Some(Expr::Not(Box::new(self.condition(inner, selections)?))),
+            Condition::And(all) => Some(branches(all)).filter(|left| !left.is_empty()).map(every),
+            Condition::Or(all) => Some(branches(all)).filter(|left| !left.is_empty()).map(any),
             Condition::Of(quantity, pattern) => {
                 let covered = selections.iter().filter(|selection| pattern.value.covers(&selection.name));
                 let branches: Vec<Expr> =
                     covered.map(|selection| self.named(selection, &pattern.span)).collect();
-                match quantity {
+                if branches.is_empty() {
+                    return None;
+                }
+                Some(match quantity {
                     Quantity::All => every(branches),
                     Quantity::AtLeast(1) => any(branches),
                     Quantity::AtLeast(n) => Expr::AtLeast(*n, branches),
-                }
+                })
             }
         }
     }
@@ -105,11 +119,15 @@ impl Lowering<'_> {
         Expr::Never
     }
 
-    fn node(&mut self, node: &ResolvedNode) -> Expr {
+    /// `None` where a pipeline has left nothing of it.
+    fn node(&mut self, node: &ResolvedNode) -> Option<Expr> {
         match node {
-            ResolvedNode::All(nodes) => every(nodes.iter().map(|node| self.node(node)).collect()),
-            ResolvedNode::Any(nodes) => any(nodes.iter().map(|node| self.node(node)).collect()),
-            ResolvedNode::Item(item) => self.item(item).unwrap_or(Expr::Never),
+            ResolvedNode::Item(item) => Some(self.item(item).unwrap_or(Expr::Never)),
+            ResolvedNode::All(nodes) | ResolvedNode::Any(nodes) => {
+                let branches: Vec<Expr> = nodes.iter().filter_map(|node| self.node(node)).collect();
+                let joined = if matches!(node, ResolvedNode::All(_)) { every } else { any };
+                (!branches.is_empty()).then(|| joined(branches))
+            }
         }
     }
 
@@ -160,7 +178,9 @@ impl Lowering<'_> {
             Value::Cidr(network) => Test::Cidr(network),
             Value::Compare(comparison, number) => Test::Compare(comparison, number),
             Value::Time(part, comparison, number) => Test::Time(part, comparison, number),
-            Value::FieldRef(test) => Test::FieldRef(FieldRefTest { cased, ..test }),
+            Value::FieldRef(test) => {
+                Test::FieldRef(FieldRefTest { field: test.field.to_lowercase(), cased, ..test })
+            }
         };
         self.test(item, test, span)
     }

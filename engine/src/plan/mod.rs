@@ -15,4 +15,4 @@ mod witness;
 pub use compile::{CompiledRule, FieldPlan, LocalExpr, SourcePlan, TestPlan};
 pub use ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
 pub use lower::{Lists, lower, lower_resolved};
-pub use resolve::{ResolvedItem, ResolvedNode, ResolvedRule, ResolvedSelection, resolve};
+pub use resolve::{ResolvedItem, ResolvedNode, ResolvedRule, ResolvedSelection, resolve, resolve_detection};

@@ -57,8 +57,8 @@ pub struct ResolvedItem {
     pub file: Arc<SourceFile>,
     /// The bytes that it covers there.
     pub span: Range<usize>,
-    /// The processing items that have been applied to it, by number.
-    pub applied: Vec<usize>,
+    /// The processing items that have changed or made it, by id.
+    pub applied: Vec<String>,
 }
 
 impl ResolvedNode {
@@ -76,7 +76,6 @@ pub fn resolve(rule: &Rule) -> (Option<ResolvedRule>, Vec<Diagnostic>) {
     let mut resolver = Resolver { file: &rule.file, diagnostics: Vec::new() };
     let mut selections = Vec::with_capacity(rule.selections.len());
     for selection in &rule.selections {
-        resolver.file = &selection.file;
         let node = resolver.detection(&selection.detection);
         selections.push(ResolvedSelection { name: selection.name.value.clone(), node });
     }
@@ -84,6 +83,22 @@ pub fn resolve(rule: &Rule) -> (Option<ResolvedRule>, Vec<Diagnostic>) {
     let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let resolved = ResolvedRule { rule: rule.clone(), selections, conditions: rule.conditions.clone() };
     ((!broken).then_some(resolved), diagnostics)
+}
+
+/// Applies the modifiers of a selection that stands in another file than a rule's.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn resolve_detection(
+    detection: &Detection,
+    file: &Arc<SourceFile>,
+) -> Result<ResolvedNode, Box<Diagnostic>> {
+    let mut resolver = Resolver { file, diagnostics: Vec::new() };
+    let node = resolver.detection(detection);
+    match resolver.diagnostics.into_iter().find(|d| d.severity == Severity::Error) {
+        Some(error) => Err(Box::new(error)),
+        None => Ok(node),
+    }
 }
 
 struct Resolver<'r> {
@@ -110,7 +125,7 @@ impl Resolver<'_> {
             Detection::Any(items) => {
                 ResolvedNode::Any(items.iter().map(|item| self.detection(item)).collect())
             }
-            // an item with a fault has left an error: the rule goes no further
+            // one with a fault has left an error: the rule goes no further
             Detection::Item(item) => match self.item(item) {
                 Some(item) => ResolvedNode::Item(Box::new(item)),
                 None => ResolvedNode::Any(Vec::new()),
@@ -152,8 +167,17 @@ impl Resolver<'_> {
             }
         }
         for value in &mut values.values {
-            let raw = std::mem::replace(&mut value.value, Value::Null);
-            value.value = raw.cooked();
+            let raw = std::mem::replace(&mut value.value, Value::Null).cooked();
+            value.value = match raw {
+                Value::Bytes(bytes) => match modifiers::encoded_text(bytes) {
+                    Ok(pattern) => Value::Pattern(pattern),
+                    Err(fault) => {
+                        self.report(&value.span, fault);
+                        return None;
+                    }
+                },
+                other => other,
+            };
         }
         self.warn_of_single_all(item, &values);
         Some(ResolvedItem {

@@ -99,7 +99,7 @@ pub struct RegexTest {
 /// A comparison with another field of the same event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldRefTest {
-    /// The other field, in lower case.
+    /// The other field; in lower case once it is lowered.
     pub field: String,
     /// How the two relate.
     pub relation: Relation,

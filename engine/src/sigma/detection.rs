@@ -17,8 +17,6 @@ pub struct Selection {
     pub name: Spanned<String>,
     /// What it asks for.
     pub detection: Detection,
-    /// The file in which it stands: a filter's selections become the rule's.
-    pub file: Arc<SourceFile>,
 }
 
 /// What a selection asks for.
@@ -46,7 +44,7 @@ pub struct FieldItem {
 }
 
 /// Reads what stands under a selection's name.
-pub(super) fn parse(node: &Node, file: &Arc<SourceFile>) -> Result<Detection, Diagnostic> {
+pub(crate) fn parse(node: &Node, file: &Arc<SourceFile>) -> Result<Detection, Diagnostic> {
     match &node.kind {
         Kind::Map(pairs) if pairs.is_empty() => Err(empty(node, file)),
         Kind::List(items) if items.is_empty() => Err(empty(node, file)),

@@ -20,7 +20,26 @@ pub enum Document {
     /// A correlation of rules.
     Correlation,
     /// A filter on rules.
-    Filter,
+    Filter(Box<Filter>),
+}
+
+/// A filter: what must hold beside the conditions of other rules.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Where its title, or the document, stands.
+    pub span: Range<usize>,
+    /// `title`
+    pub title: String,
+    /// `logsource`: rules of this or a narrower one are meant.
+    pub logsource: Spanned<Logsource>,
+    /// The rules that are meant, by id or name; `None` for any.
+    pub rules: Option<Vec<Spanned<String>>>,
+    /// Its selections.
+    pub selections: Vec<Selection>,
+    /// What must hold. It is not negated: what is to be left out is written `not selection`.
+    pub condition: Condition,
 }
 
 /// How bad it is when a rule matches.
@@ -116,6 +135,14 @@ pub struct Rule {
     pub author: Option<String>,
     /// `tags`
     pub tags: Vec<String>,
+    /// `license`
+    pub license: Option<String>,
+    /// `taxonomy`
+    pub taxonomy: Option<String>,
+    /// `date`
+    pub date: Option<String>,
+    /// `modified`
+    pub modified: Option<String>,
     /// `references`
     pub references: Vec<String>,
     /// `falsepositives`
@@ -195,6 +222,15 @@ pub fn parse_documents(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic
     (documents, diagnostics)
 }
 
+/// Reads a `suppress` that stands elsewhere than in a rule.
+pub(crate) fn parse_suppress(value: &Node, file: &Arc<SourceFile>) -> Result<Suppress, Vec<Diagnostic>> {
+    let mut reader = Reader { file, document: 1, diagnostics: Vec::new() };
+    match reader.suppress(value) {
+        Some(suppress) if reader.diagnostics.is_empty() => Ok(suppress),
+        _ => Err(reader.diagnostics),
+    }
+}
+
 struct Reader<'f> {
     file: &'f Arc<SourceFile>,
     document: usize,
@@ -226,12 +262,13 @@ impl Reader<'_> {
             );
             return None;
         }
-        for (kind, document) in [("correlation", Document::Correlation), ("filter", Document::Filter)] {
-            if let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some(kind)) {
-                let cause = format!("{kind} documents are read, but not run yet");
-                self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
-                return Some(document);
-            }
+        if let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
+            let cause = "correlations are read, but not run yet";
+            self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
+            return Some(Document::Correlation);
+        }
+        if let Some(body) = node.get("filter") {
+            return self.filter(node, body).map(|filter| Document::Filter(Box::new(filter)));
         }
         if node.get("detection").is_none() && node.get("logsource").is_none() {
             let help = "a rule has at least `title`, `logsource` and `detection`";
@@ -256,7 +293,11 @@ impl Reader<'_> {
             STATUSES,
         );
         let logsource = self.logsource(node);
-        let (selections, conditions) = self.detection(node)?;
+        let Some(body) = node.get("detection") else {
+            self.error(codes::MISSING_KEY, &head(node), "a rule needs a `detection`");
+            return None;
+        };
+        let (selections, conditions) = self.detection(body, &[])?;
         Some(Rule {
             file: Arc::clone(self.file),
             document: self.document,
@@ -269,15 +310,82 @@ impl Reader<'_> {
             description: self.text(node, "description"),
             author: self.text(node, "author"),
             tags: self.texts(node, "tags"),
+            license: self.text(node, "license"),
+            taxonomy: self.text(node, "taxonomy"),
+            date: self.text(node, "date"),
+            modified: self.text(node, "modified"),
             references: self.texts(node, "references"),
             falsepositives: self.texts(node, "falsepositives"),
             fields: self.texts(node, "fields"),
             logsource: logsource?,
             selections,
             conditions,
-            suppress: self.suppress(node),
+            suppress: node.get("suppress").and_then(|value| self.suppress(value)),
             custom: self.custom(pairs),
         })
+    }
+
+    fn filter(&mut self, node: &Node, body: &Node) -> Option<Filter> {
+        let title = self.mandatory_text(node, "title");
+        let logsource = self.logsource(node);
+        if !matches!(body.kind, Kind::Map(_)) {
+            let cause = format!("`filter` must be a mapping, not {}", body.word());
+            self.error(codes::WRONG_TYPE, &body.span, cause);
+            return None;
+        }
+        let rules = self.filtered_rules(body);
+        let (selections, mut conditions) = self.detection(body, &["rules"])?;
+        if conditions.len() > 1 {
+            let cause = "a filter has one condition";
+            self.error(codes::WRONG_TYPE, &body.get("condition")?.span, cause);
+        }
+        let span = node.get("title").map_or(node.span.clone(), |title| title.span.clone());
+        Some(Filter {
+            file: Arc::clone(self.file),
+            span,
+            title: title?,
+            logsource: logsource?,
+            rules: rules?,
+            selections,
+            condition: conditions.pop()?,
+        })
+    }
+
+    /// The rules that a filter is about: `any`, one, or a list. The outer `None` is a mistake.
+    #[allow(clippy::option_option)]
+    fn filtered_rules(&mut self, body: &Node) -> Option<Option<Vec<Spanned<String>>>> {
+        let Some(value) = body.get("rules") else {
+            let help = "`rules: any`, or a list of ids or names";
+            self.error_with_help(codes::MISSING_KEY, &head(body), "a filter needs `rules`", help);
+            return None;
+        };
+        let items = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ if value.text().is_some_and(|text| text.eq_ignore_ascii_case("any")) => return Some(None),
+            _ => std::slice::from_ref(value),
+        };
+        if items.is_empty() {
+            self.diagnostics.push(Diagnostic::warning(
+                codes::BAD_VALUE,
+                self.file,
+                value.span.clone(),
+                "an empty list of rules means any rule",
+            ));
+            return Some(None);
+        }
+        let mut rules = Vec::with_capacity(items.len());
+        for item in items {
+            match item.scalar() {
+                Some(Scalar::Text(text)) => {
+                    rules.push(Spanned { value: text.to_owned(), span: item.span.clone() })
+                }
+                _ => {
+                    let cause = format!("a rule is named by its id or name, not by {}", item.word());
+                    self.error(codes::WRONG_TYPE, &item.span, cause);
+                }
+            }
+        }
+        Some(Some(rules))
     }
 
     /// A key that must be there and be a text.
@@ -387,11 +495,8 @@ impl Reader<'_> {
         Some(Spanned { value: logsource, span: value.span.clone() })
     }
 
-    fn detection(&mut self, node: &Node) -> Option<(Vec<Selection>, Vec<Condition>)> {
-        let Some(value) = node.get("detection") else {
-            self.error(codes::MISSING_KEY, &head(node), "a rule needs a `detection`");
-            return None;
-        };
+    /// The selections and conditions under `detection` or `filter`; `beside` are keys that are neither.
+    fn detection(&mut self, value: &Node, beside: &[&str]) -> Option<(Vec<Selection>, Vec<Condition>)> {
         let Kind::Map(pairs) = &value.kind else {
             self.error(
                 codes::WRONG_TYPE,
@@ -405,6 +510,7 @@ impl Reader<'_> {
         for (key, node) in pairs {
             match key.text().unwrap_or_default() {
                 "condition" => {}
+                other if beside.contains(&other) => {}
                 "timeframe" => {
                     let help = "the time span of a count belongs to a correlation rule (`timespan`)";
                     self.error_with_help(
@@ -418,7 +524,6 @@ impl Reader<'_> {
                     Ok(detection) => selections.push(Selection {
                         name: Spanned { value: name.to_owned(), span: key.span.clone() },
                         detection,
-                        file: Arc::clone(self.file),
                     }),
                     Err(diagnostic) => {
                         self.diagnostics.push(diagnostic);
@@ -525,8 +630,7 @@ impl Reader<'_> {
         );
     }
 
-    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
-        let value = node.get("suppress")?;
+    fn suppress(&mut self, value: &Node) -> Option<Suppress> {
         let Kind::Map(pairs) = &value.kind else {
             self.error_with_help(
                 codes::WRONG_TYPE,

@@ -14,9 +14,10 @@ mod value;
 pub(crate) mod yaml;
 
 pub use condition::{Condition, Quantity, SelectionPattern};
+pub(crate) use detection::parse as parse_detection;
 pub use detection::{Detection, FieldItem, Selection};
-pub use document::{Document, Level, Logsource, Rule, Suppress, parse_documents};
-pub(crate) use document::{node_to_json, timespan};
+pub use document::{Document, Filter, Level, Logsource, Rule, Suppress, parse_documents};
+pub(crate) use document::{node_to_json, parse_suppress, timespan};
 pub use value::{Part, Pattern, RuleValue, Spanned};
 
 pub use crate::diagnostic::Diagnostic;

@@ -1,0 +1,396 @@
+//! Rule files, and what a team keeps around them → the rules that can run.
+//!
+//! In: rule files, and their [`Surroundings`]: lists for placeholders, filters (documents among the
+//! rules), tuning, processing pipelines. Out: a [`RuleSet`] with everything that was wrong. Around
+//! each rule in this order: tuning and filters, which speak of its fields as the rule writes them;
+//! then the pipelines, which rename those fields to one's own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
+use crate::pipeline::{self, Pipelines};
+use crate::plan::{
+    Lists, LoweredRule, ResolvedRule, ResolvedSelection, lower_resolved, resolve, resolve_detection,
+};
+use crate::sigma::{
+    Condition, Document, Filter, Logsource, Rule, SelectionPattern, Spanned, parse_documents,
+};
+use crate::tuning::Tuning;
+
+/// What a team keeps around its rules.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// What placeholders stand for.
+    pub lists: Lists,
+    /// Which rules are switched off, have another level, are thinned out, have exceptions.
+    pub tuning: Tuning,
+    /// From the fields of public rules to one's own.
+    pub pipelines: Pipelines,
+}
+
+/// Rules that have been read, with all that was wrong with them.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    /// The rules that can run.
+    pub rules: Vec<LoweredRule>,
+    /// Everything to say about the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Documents that had an error.
+    pub rejected: usize,
+    /// Correlations: read, but not run yet.
+    pub not_yet: usize,
+    /// Documents that were given twice, word for word.
+    pub repeated: usize,
+    /// Filters that are at work on at least one rule.
+    pub filters: usize,
+    /// Rules that the tuning has switched off.
+    pub switched_off: usize,
+    by_id: HashMap<String, Arc<Rule>>,
+}
+
+impl RuleSet {
+    /// Reads rule files that need nothing around them but lists.
+    pub fn load(files: impl IntoIterator<Item = Arc<SourceFile>>, lists: &Lists) -> Self {
+        Self::load_with(files, &Surroundings { lists: lists.clone(), ..Surroundings::default() })
+    }
+
+    /// Reads rule files.
+    pub fn load_with(files: impl IntoIterator<Item = Arc<SourceFile>>, around: &Surroundings) -> Self {
+        let mut set = Self::default();
+        let (mut rules, mut filters) = (Vec::new(), Vec::new());
+        for file in files {
+            let (documents, diagnostics) = parse_documents(&file);
+            set.rejected += broken_documents(&diagnostics);
+            set.diagnostics.extend(diagnostics);
+            for document in documents {
+                match document {
+                    Document::Rule(rule) => rules.push(rule),
+                    Document::Correlation => set.not_yet += 1,
+                    Document::Filter(filter) => filters.extend(set.prepared(&filter)),
+                }
+            }
+        }
+        for rule in rules {
+            set.add_rule(*rule, &mut filters, around);
+        }
+        set.report_idle(&filters, &around.tuning);
+        set
+    }
+
+    /// A filter with its modifiers applied, or its mistakes reported.
+    fn prepared(&mut self, filter: &Filter) -> Option<Prepared> {
+        let resolve = |selection: &crate::sigma::Selection| {
+            let node = resolve_detection(&selection.detection, &filter.file)?;
+            Ok(ResolvedSelection { name: selection.name.value.clone(), node })
+        };
+        let selections: Result<Vec<_>, Box<Diagnostic>> = filter.selections.iter().map(resolve).collect();
+        match selections {
+            Ok(selections) => Some(Prepared { filter: filter.clone(), selections, at_work: false }),
+            Err(error) => {
+                self.diagnostics.push(*error);
+                self.rejected += 1;
+                None
+            }
+        }
+    }
+
+    fn add_rule(&mut self, mut rule: Rule, filters: &mut [Prepared], around: &Surroundings) {
+        let key = rule.key().to_lowercase();
+        if let Some(other) = self.by_id.get(&key) {
+            if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
+                self.repeated += 1;
+                return;
+            }
+            let cause = format!("the id `{}` is already that of a rule in {}", rule.key(), other.file.name);
+            let at = rule.span.start..rule.span.start;
+            self.diagnostics.push(
+                Diagnostic::error(codes::DUPLICATE_RULE, &rule.file, at, cause)
+                    .with_help("give one of the two a new id: alerts are known by it"),
+            );
+            self.rejected += 1;
+            return;
+        }
+        self.by_id.insert(key, Arc::new(rule.clone()));
+        if !around.tuning.tune(&mut rule) {
+            self.switched_off += 1;
+            return;
+        }
+        match self.lowered(&rule, filters, around) {
+            Some(lowered) => self.rules.push(lowered),
+            None => self.rejected += 1,
+        }
+    }
+
+    fn lowered(
+        &mut self,
+        rule: &Rule,
+        filters: &mut [Prepared],
+        around: &Surroundings,
+    ) -> Option<LoweredRule> {
+        let (resolved, diagnostics) = resolve(rule);
+        self.diagnostics.extend(diagnostics);
+        let mut resolved = resolved?;
+        around.tuning.exclude(&mut resolved);
+        for (number, filter) in filters.iter_mut().enumerate().filter(|(_, prepared)| prepared.fits(rule)) {
+            self.filters += usize::from(!filter.at_work);
+            filter.at_work = true;
+            filter.apply(number + 1, &mut resolved);
+        }
+        if let Err(refused) = pipeline::apply(&around.pipelines, &mut resolved) {
+            self.diagnostics.push(*refused);
+            return None;
+        }
+        let (lowered, diagnostics) = lower_resolved(resolved, &around.lists);
+        self.diagnostics.extend(diagnostics);
+        lowered
+    }
+
+    /// What is about no rule: a misspelt id would leave a rule as noisy as it was.
+    fn report_idle(&mut self, filters: &[Prepared], tuning: &Tuning) {
+        for Prepared { filter, .. } in filters.iter().filter(|prepared| !prepared.at_work) {
+            let cause = format!("the filter `{}` is about no rule that is loaded", filter.title);
+            self.diagnostics.push(
+                Diagnostic::warning(codes::FITS_NO_RULE, &filter.file, filter.span.clone(), cause)
+                    .with_help("its `rules` are ids or names, its `logsource` is that of the rules or wider"),
+            );
+        }
+        let known = |id: &str| self.by_id.contains_key(id);
+        self.diagnostics.extend(tuning.idle(known));
+    }
+}
+
+/// How many documents the errors of one file are about.
+fn broken_documents(diagnostics: &[Diagnostic]) -> usize {
+    let mut documents: Vec<usize> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|d| d.file.text.get(..d.span.start).unwrap_or_default().matches("\n---").count())
+        .collect();
+    documents.sort_unstable();
+    documents.dedup();
+    documents.len()
+}
+
+/// A filter, ready to be put around rules.
+struct Prepared {
+    filter: Filter,
+    selections: Vec<ResolvedSelection>,
+    at_work: bool,
+}
+
+impl Prepared {
+    /// Whether the filter is about a rule: by its id or name, and by its log source, which must not say
+    /// more than the rule's.
+    fn fits(&self, rule: &Rule) -> bool {
+        let (own, its): (&Logsource, &Logsource) = (&self.filter.logsource.value, &rule.logsource.value);
+        let covers = |own: &Option<String>, its: &Option<String>| own.is_none() || own == its;
+        let in_logsource = covers(&own.product, &its.product)
+            && covers(&own.service, &its.service)
+            && covers(&own.category, &its.category);
+        let is_named = |name: &Spanned<String>| {
+            rule.name.as_ref() == Some(&name.value)
+                || rule.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(&name.value))
+        };
+        in_logsource && self.filter.rules.as_ref().is_none_or(|rules| rules.iter().any(is_named))
+    }
+
+    /// Puts the filter's selections beside the rule's, under names that no pattern of the rule covers, and
+    /// its condition beside each of the rule's.
+    fn apply(&self, number: usize, rule: &mut ResolvedRule) {
+        let renamed = |selection: &ResolvedSelection| ResolvedSelection {
+            name: hidden(number, &selection.name),
+            node: selection.node.clone(),
+        };
+        rule.selections.extend(self.selections.iter().map(renamed));
+        for condition in &mut rule.conditions {
+            let own = std::mem::replace(condition, Condition::And(Vec::new()));
+            let start = rule.rule.span.start;
+            let added = hide(&self.filter.condition, number, start);
+            *condition = Condition::And(vec![own, added]);
+        }
+    }
+}
+
+/// The name that a filter's selection has in a rule. Names that begin with `_` are covered only by
+/// patterns that do; `:` keeps the filter's own helpers, whose names begin so, apart from the others.
+fn hidden(number: usize, name: &str) -> String {
+    let apart = if name.starts_with('_') { '!' } else { ':' };
+    format!("_filter{number}{apart}{name}")
+}
+
+/// A filter's condition over the names that its selections have in a rule.
+fn hide(condition: &Condition, number: usize, place: usize) -> Condition {
+    let branches =
+        |branches: &[Condition]| branches.iter().map(|branch| hide(branch, number, place)).collect();
+    let placed = |value| Spanned { value, span: place..place };
+    match condition {
+        Condition::Selection(name) => {
+            Condition::Selection(Spanned { value: hidden(number, &name.value), span: place..place })
+        }
+        Condition::Of(quantity, pattern) => {
+            let pattern = match &pattern.value {
+                SelectionPattern::Them => hidden(number, "*"),
+                SelectionPattern::Named(pattern) => hidden(number, pattern),
+            };
+            Condition::Of(*quantity, placed(SelectionPattern::Named(pattern)))
+        }
+        Condition::Not(inner) => Condition::Not(Box::new(hide(inner, number, place))),
+        Condition::And(all) => Condition::And(branches(all)),
+        Condition::Or(all) => Condition::Or(branches(all)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigma::Level;
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { name: "t.yml".into(), text: text.into() })
+    }
+
+    const RULE: &str = "title: t\nid: 11111111-aaaa-4aaa-8aaa-000000000001\nname: access\nlogsource: {product: aws, service: cloudtrail}\nlevel: high\ndetection:\n  selection: {a: 1}\n  other: {b: 1}\n  condition: 1 of them\n";
+
+    fn filter(rules: &str, logsource: &str, body: &str) -> String {
+        format!("title: f\nlogsource: {{{logsource}}}\nfilter:\n  rules: {rules}\n{body}")
+    }
+
+    const NOT_OURS: &str = "  selection: {user: ours}\n  condition: not selection\n";
+
+    fn load(documents: &[&str], around: &Surroundings) -> RuleSet {
+        RuleSet::load_with([file(&documents.join("\n---\n"))], around)
+    }
+
+    /// Which of the events the only rule matches, both ways.
+    fn hits(set: &RuleSet, events: &[&str]) -> Vec<u32> {
+        let slow = crate::testing::slow(&set.rules, events);
+        assert_eq!(crate::testing::fast(&set.rules, events, 10), slow);
+        slow.into_iter().map(|hit| hit.row).collect()
+    }
+
+    #[test]
+    fn a_filter_is_about_rules_by_id_name_or_any_and_by_log_source() {
+        let events = [r#"{"a":1}"#, r#"{"b":1,"user":"ours"}"#, r#"{"user":"ours"}"#];
+        for (rules, logsource, about) in [
+            ("any", "product: aws", true),
+            ("Any", "product: aws, service: cloudtrail", true),
+            ("access", "product: aws", true),
+            ("[nothing, access]", "product: aws", true),
+            ("[11111111-AAAA-4aaa-8aaa-000000000001]", "service: cloudtrail", true),
+            ("[]", "product: aws", true),
+            ("[any]", "product: aws", false),
+            ("[t]", "product: aws", false),
+            ("any", "product: azure", false),
+            ("any", "product: aws, service: cloudtrail, category: x", false),
+        ] {
+            let filter = filter(rules, logsource, NOT_OURS);
+            for documents in [[RULE, filter.as_str()], [filter.as_str(), RULE]] {
+                let set = load(&documents, &Surroundings::default());
+                let expected: &[u32] = if about { &[0] } else { &[0, 1] };
+                assert_eq!(hits(&set, &events), expected, "{rules} {logsource}");
+                assert_eq!(set.filters, usize::from(about));
+                let idle = set.diagnostics.iter().any(|d| d.code == codes::FITS_NO_RULE);
+                assert_eq!(idle, !about, "{rules} {logsource}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_filters_with_equal_names_do_not_meet() {
+        let first = filter("any", "product: aws", NOT_OURS);
+        let second =
+            filter("any", "product: aws", "  selection: {user: theirs}\n  condition: not 1 of sel*\n");
+        let third = filter(
+            "any",
+            "product: aws",
+            "  selection: {user: x}\n  _own: {user: y}\n  condition: not all of them and not _own\n",
+        );
+        let set = load(&[RULE, &first, &second, &third], &Surroundings::default());
+        let events = [
+            r#"{"a":1}"#,
+            r#"{"a":1,"user":"ours"}"#,
+            r#"{"a":1,"user":"theirs"}"#,
+            r#"{"a":1,"user":"x"}"#,
+            r#"{"a":1,"user":"y"}"#,
+            r#"{"user":"z"}"#,
+        ];
+        assert_eq!(hits(&set, &events), [0]);
+    }
+
+    #[test]
+    fn a_wrong_filter_is_told_and_the_rules_run_without_it() {
+        for (filter, code) in [
+            ("title: f\nlogsource: {product: aws}\nfilter: x".to_owned(), codes::WRONG_TYPE),
+            (filter("5", "product: aws", NOT_OURS), codes::WRONG_TYPE),
+            (filter("any", "product: aws", "  selection: {a: 1}\n"), codes::MISSING_KEY),
+            (
+                filter("any", "product: aws", "  selection: {a: 1}\n  condition: [selection, selection]\n"),
+                codes::WRONG_TYPE,
+            ),
+            (
+                filter("any", "product: aws", "  selection: {a: 1}\n  condition: not other\n"),
+                codes::UNKNOWN_SELECTION,
+            ),
+            (
+                filter("any", "product: aws", "  selection: {a|none: 1}\n  condition: selection\n"),
+                codes::UNKNOWN_MODIFIER,
+            ),
+            (
+                "title: f\nfilter: {rules: any, selection: {a: 1}, condition: selection}".to_owned(),
+                codes::MISSING_KEY,
+            ),
+            (
+                "title: f\nlogsource: {product: aws}\nfilter: {selection: {a: 1}, condition: selection}"
+                    .to_owned(),
+                codes::MISSING_KEY,
+            ),
+        ] {
+            let set = load(&[RULE, &filter], &Surroundings::default());
+            assert_eq!((set.rules.len(), set.rejected), (1, 1), "{filter}");
+            assert!(set.diagnostics.iter().any(|d| d.code == code), "{filter}: {:?}", set.diagnostics);
+        }
+    }
+
+    #[test]
+    fn tuning_switches_levels_thins_out_and_excepts() {
+        let around = |text: &str| Surroundings {
+            tuning: Tuning::parse(&file(text)).unwrap(),
+            ..Surroundings::default()
+        };
+        const ID: &str = "11111111-AAAA-4AAA-8AAA-000000000001";
+        let set = load(&[RULE], &around(&format!("{ID}: {{enabled: false}}")));
+        assert_eq!((set.rules.len(), set.switched_off), (0, 1));
+
+        let text = format!(
+            "{ID}:\n  level: low\n  suppress: {{by: [user], for: 1h}}\n  exclude:\n    us: {{user|startswith: our}}\n    x: [{{user: x}}, {{user: y}}]\n"
+        );
+        let set = load(&[RULE], &around(&text));
+        let rule = &set.rules[0].rule;
+        assert_eq!(
+            (rule.level, rule.suppress.as_ref().map(|s| s.bucket)),
+            (Some(Level::Low), Some(3_600_000_000))
+        );
+        let events = [r#"{"a":1}"#, r#"{"a":1,"user":"ours"}"#, r#"{"b":1,"user":"y"}"#, r#"{"user":"z"}"#];
+        assert_eq!(hits(&set, &events), [0]);
+
+        let set = load(&[RULE], &around("no-such-rule: {level: low}"));
+        assert_eq!(set.diagnostics[0].code, codes::FITS_NO_RULE);
+        // a rule that is switched off is there all the same
+        let set = load(&[RULE], &around(&format!("{ID}: {{enabled: false, why: noise}}")));
+        assert!(set.diagnostics.is_empty());
+    }
+
+    #[test]
+    fn filters_and_exceptions_speak_of_fields_as_the_rule_does() {
+        let text = "transformations: [{type: field_name_prefix, prefix: lake_}]";
+        let around = Surroundings {
+            pipelines: Pipelines::new(vec![crate::pipeline::parse_pipeline(&file(text)).unwrap()]),
+            tuning: Tuning::parse(&file("access: {}\n")).unwrap(),
+            ..Surroundings::default()
+        };
+        let set = load(&[RULE, &filter("any", "product: aws", NOT_OURS)], &around);
+        let events = [r#"{"lake_a":1}"#, r#"{"lake_a":1,"lake_user":"ours"}"#, r#"{"a":1}"#];
+        assert_eq!(hits(&set, &events), [0]);
+    }
+}
