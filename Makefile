@@ -51,6 +51,8 @@ pysigma: ## ask pySigma again and compare with the goldens (Python 3, PyPI)
 	tests/pysigma/run.sh validity --check
 	tests/pysigma/run.sh modifiers --check
 	tests/pysigma/run.sh matches --check
+	tests/pysigma/run.sh pipelines --check
+	tests/pysigma/run.sh filters --check
 
 # how long each target runs, in seconds
 FUZZ_SECONDS ?= 60

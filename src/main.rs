@@ -2,6 +2,7 @@
 
 mod case_runner;
 mod commands;
+mod config;
 mod rule_files;
 mod show;
 

@@ -190,7 +190,7 @@ impl Prepared {
             && covers(&own.category, &its.category);
         let is_named = |name: &Spanned<String>| {
             rule.name.as_ref() == Some(&name.value)
-                || rule.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(&name.value))
+                || rule.id.as_ref().is_some_and(|id| bare_id(id) == bare_id(&name.value))
         };
         in_logsource && self.filter.rules.as_ref().is_none_or(|rules| rules.iter().any(is_named))
     }
@@ -210,6 +210,16 @@ impl Prepared {
             *condition = Condition::And(vec![own, added]);
         }
     }
+}
+
+/// An id without what may be written around it: `{…}`, `urn:uuid:…`, with or without hyphens.
+fn bare_id(id: &str) -> String {
+    let id = id.trim().to_lowercase();
+    let id = id.strip_prefix("urn:uuid:").unwrap_or(&id);
+    let id = id.strip_prefix('{').and_then(|id| id.strip_suffix('}')).unwrap_or(id);
+    let digits = id.replace('-', "");
+    let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_uuid { digits } else { id.to_owned() }
 }
 
 /// The name that a filter's selection has in a rule. Names that begin with `_` are covered only by

@@ -11,21 +11,23 @@ use std::time::{Instant, SystemTime};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
 use virga_engine::scan::Hit;
 use virga_engine::sigma::Level;
-use virga_engine::{Engine, RuleSet};
 use virga_ingest::batcher::BatchLimits;
+use virga_ingest::environment::Environment;
 use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::sources::{Describer, SOURCES, SourceDef, generic, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
 
+use super::arguments::RuleArgs;
 use super::summary::Closing;
 use super::{Failure, Outcome};
-use crate::rule_files::{self, ListsError};
+use crate::config::ConfigArgs;
 use crate::show;
 
 /// Arguments of `virga detect`.
@@ -38,6 +40,9 @@ Examples:
   virga detect AWSLogs/                      the rules that ship with Virga on CloudTrail
   virga detect --rules sigma/rules/cloud trail.json.gz
   aws cloudtrail lookup-events | virga detect -
+  virga detect --pipeline ecs.yml --tuning tuning.yml --rules sigma/ logs/
+                                             public rules with your mapping and exceptions
+  virga detect -c virga.toml AWSLogs/        with lookup tables: countries, networks, tags
   virga detect --fail-on high AWSLogs/       for CI: exit 1 where an alert is high or critical
   virga detect --all-logsources --rules my.yml app.ndjson
                                              any rule on any JSON, one object a line"
@@ -48,6 +53,8 @@ pub struct Args {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     rules: RuleArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// The log source of the input.
     #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
     source: String,
@@ -78,17 +85,6 @@ pub struct Args {
     /// No progress bar and no closing summary.
     #[arg(long, short)]
     quiet: bool,
-}
-
-/// Arguments that say which rules.
-#[derive(clap::Args, Clone)]
-pub struct RuleArgs {
-    /// A file or folder of Sigma rules; may be given several times. [default: those that ship with Virga]
-    #[arg(long = "rules", value_name = "DIR")]
-    pub rules: Vec<PathBuf>,
-    /// Files of lists that `%name%` placeholders of rules stand for.
-    #[arg(long, value_name = "FILE")]
-    pub lists: Vec<PathBuf>,
 }
 
 /// How alerts are printed.
@@ -134,31 +130,6 @@ fn logsource(text: &str) -> Result<LogsourceMapping, String> {
     Ok(mapping)
 }
 
-impl RuleArgs {
-    /// Reads the rules. What is wrong with them is printed; the second value says whether a path could
-    /// not be read.
-    pub fn load(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
-        let lists = rule_files::lists(&self.lists).map_err(|error| match *error {
-            ListsError::Unreadable(message) => Failure::Message(message),
-            ListsError::Wrong(diagnostic) => {
-                super::report(std::slice::from_ref(&diagnostic), Severity::Note);
-                Failure::Message(format!("{} holds no lists", diagnostic.file.name))
-            }
-        })?;
-        let found = rule_files::read(&self.rules);
-        for message in &found.unreadable {
-            show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
-        }
-        let set = RuleSet::load(found.files, &lists);
-        super::report(&set.diagnostics, least);
-        if set.rules.is_empty() {
-            let paths: Vec<String> = self.rules.iter().map(|path| path.display().to_string()).collect();
-            return Err(format!("no rule could be loaded from {}", paths.join(", ")).into());
-        }
-        Ok((set, !found.unreadable.is_empty()))
-    }
-}
-
 /// The sources that take part, as the engine must know them, and how the reader chooses among them.
 struct Sources {
     specs: Vec<SourceSpec>,
@@ -167,12 +138,12 @@ struct Sources {
 }
 
 impl Args {
-    fn sources(&self) -> Result<Sources, Failure> {
+    fn sources(&self, environment: &Environment) -> Result<Sources, Failure> {
         let generic_rules = !self.logsource.is_empty() || self.all_logsources;
         let name = if self.generic { generic::SOURCE.name } else { &self.source };
         let spec_of = |source: &'static SourceDef| match source.name == generic::SOURCE.name {
             true => generic::spec(self.logsource.clone(), self.all_logsources),
-            false => source.spec(),
+            false => source.spec_in(environment),
         };
         if name == generic::SOURCE.name && !generic_rules {
             return Err(
@@ -197,7 +168,8 @@ impl Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let started = Instant::now();
-    let sources = args.sources()?;
+    let environment = args.config.environment()?;
+    let sources = args.sources(&environment)?;
     let (set, rules_missing) = args.rules.load(Severity::Error)?;
     let engine = Engine::new(&set, &sources.specs);
     let plans: Vec<SourcePlan> = sources
@@ -210,9 +182,9 @@ pub fn run(args: &Args) -> Outcome {
         _ => Choice::Auto(plans),
     };
     let progress = Progress::default();
-    let mut sink = DetectSink::new(args, engine, &sources.taking_part, progress.clone())?;
+    let mut sink = DetectSink::new(args, engine, &sources.taking_part, &environment, progress.clone())?;
     let summary =
-        Reader::new(choice, BatchLimits::default(), &Arc::default()).run(inputs(args, &progress), &mut sink);
+        Reader::new(choice, BatchLimits::default(), &environment).run(inputs(args, &progress), &mut sink);
     sink.finish()?;
     if !args.quiet {
         let closing = Closing {
@@ -285,6 +257,7 @@ impl<'a> DetectSink<'a> {
         args: &'a Args,
         engine: Engine,
         sources: &[&'static SourceDef],
+        environment: &Arc<Environment>,
         progress: Progress,
     ) -> Result<Self, Failure> {
         let terminal = std::io::stdout().is_terminal();
@@ -309,7 +282,7 @@ impl<'a> DetectSink<'a> {
             engine,
             describers: sources
                 .iter()
-                .map(|source| (source.name, Describer::new(source, &Arc::default())))
+                .map(|source| (source.name, Describer::new(source, environment)))
                 .collect(),
             format,
             out,

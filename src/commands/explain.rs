@@ -13,8 +13,9 @@ use virga_engine::sigma::{Condition, Quantity};
 use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place};
 use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
 
-use super::detect::RuleArgs;
+use super::arguments::RuleArgs;
 use super::{Failure, Outcome};
+use crate::config::ConfigArgs;
 use crate::show;
 
 /// Arguments of `virga rules explain`.
@@ -35,6 +36,8 @@ pub struct Args {
     event: String,
     #[command(flatten)]
     rules: RuleArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// The log source of the event. [default: found from the event]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,

@@ -1,9 +1,11 @@
 //! One file a subcommand. Each parses its arguments, calls a crate and prints.
 
+mod arguments;
 pub mod completions;
 pub mod demo;
 pub mod detect;
 pub mod explain;
+pub mod fields;
 pub mod reference;
 pub mod rules;
 mod summary;

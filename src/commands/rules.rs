@@ -11,12 +11,14 @@ use virga_engine::cases::{Case, parse_cases};
 use virga_engine::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use virga_engine::event::SourceSpec;
 use virga_engine::modifiers::MODIFIERS;
+use virga_engine::pipeline::{REFUSED, TRANSFORMATIONS};
 use virga_engine::sigma::Level;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::sources::{SOURCES, generic};
 
-use super::detect::RuleArgs;
-use super::{Failure, Outcome, explain};
+use super::arguments::{AroundArgs, RuleArgs};
+use super::{Failure, Outcome, explain, fields};
+use crate::config::ConfigArgs;
 use crate::{case_runner, rule_files, show};
 
 /// Work with rules.
@@ -25,6 +27,7 @@ use crate::{case_runner, rule_files, show};
   virga rules check sigma/rules/ my-rules/
   virga rules list --level high
   virga rules explain aws-cloudtrail-stopped event.json
+  virga rules fields sigma/rules/cloud --sample AWSLogs/
   virga rules test detections/rules/")]
 pub enum Command {
     /// Say what is wrong with rules, and where.
@@ -35,8 +38,12 @@ pub enum Command {
     Explain(explain::Args),
     /// Run the cases that stand beside rules.
     Test(TestArgs),
+    /// Say which fields rules need, and which of them never occur in a sample.
+    Fields(fields::Args),
     /// List the modifiers, each with an example.
     Modifiers,
+    /// List the transformations of processing pipelines.
+    Transformations,
 }
 
 /// Arguments of `virga rules check`.
@@ -52,9 +59,10 @@ Examples:
 pub struct CheckArgs {
     /// Files or folders of rules. [default: the rules that ship with Virga]
     paths: Vec<PathBuf>,
-    /// Files of lists that `%name%` placeholders of rules stand for.
-    #[arg(long, value_name = "FILE")]
-    lists: Vec<PathBuf>,
+    #[command(flatten)]
+    around: AroundArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// Warnings fail the check too.
     #[arg(long)]
     warnings_as_errors: bool,
@@ -88,6 +96,10 @@ pub struct ListArgs {
     /// A JSON object a line.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    around: AroundArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Arguments of `virga rules test`.
@@ -107,8 +119,10 @@ pub struct TestArgs {
 }
 
 /// Every source, as the engine must know it.
-pub fn all_sources() -> Vec<SourceSpec> {
-    SOURCES.iter().filter(|source| source.name != generic::SOURCE.name).map(|source| source.spec()).collect()
+fn all_sources(config: &ConfigArgs) -> Result<Vec<SourceSpec>, Failure> {
+    let environment = config.environment()?;
+    let known = SOURCES.iter().filter(|source| source.name != generic::SOURCE.name);
+    Ok(known.map(|source| source.spec_in(&environment)).collect())
 }
 
 /// Runs the command.
@@ -118,25 +132,21 @@ pub fn run(command: Command) -> Outcome {
         Command::List(args) => list(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Test(args) => test(&args),
+        Command::Fields(args) => fields::run(&args),
         Command::Modifiers => modifiers(),
+        Command::Transformations => transformations(),
     }
 }
 
-fn load(paths: &[PathBuf], lists: &[PathBuf], least: Severity) -> Result<(RuleSet, bool), Failure> {
-    RuleArgs { rules: paths.to_vec(), lists: lists.to_vec() }.load(least)
-}
-
 fn check(args: &CheckArgs) -> Outcome {
-    let lists = rule_files::lists(&args.lists).map_err(|error| match *error {
-        rule_files::ListsError::Unreadable(message) => message,
-        rule_files::ListsError::Wrong(diagnostic) => diagnostic.to_string(),
-    })?;
+    let around = args.around.read()?;
+    let sources = all_sources(&args.config)?;
     let found = rule_files::read(&args.paths);
     for message in &found.unreadable {
         show::say!("{}error:{:#} {message}", show::BOLD, show::BOLD);
     }
-    let mut set = RuleSet::load(found.files, &lists);
-    let engine = Engine::new(&set, &all_sources());
+    let mut set = RuleSet::load_with(found.files, &around);
+    let engine = Engine::new(&set, &sources);
     for &rule in &engine.report().unmapped {
         let rule = &engine.rules()[rule].lowered.rule;
         let span = rule.logsource.span.clone();
@@ -179,7 +189,13 @@ fn check(args: &CheckArgs) -> Outcome {
 fn also(set: &RuleSet) -> String {
     let mut text = String::new();
     if set.not_yet > 0 {
-        text += &format!("; {} correlations and filters not run yet", set.not_yet);
+        text += &format!("; {} correlations not run yet", set.not_yet);
+    }
+    if set.filters > 0 {
+        text += &format!("; {} filters at work", set.filters);
+    }
+    if set.switched_off > 0 {
+        text += &format!("; {} switched off by tuning", set.switched_off);
     }
     if set.repeated > 0 {
         text += &format!("; {} rules given twice, word for word", set.repeated);
@@ -209,8 +225,9 @@ fn list(args: &ListArgs) -> Outcome {
         None => None,
         Some(word) => Some(Level::parse(word).ok_or_else(|| format!("`{word}` is no level"))?),
     };
-    let (set, missing) = load(&args.paths, &[], Severity::Error)?;
-    let engine = Engine::new(&set, &all_sources());
+    let rules = RuleArgs { rules: args.paths.clone(), around: args.around.clone() };
+    let (set, missing) = rules.load(Severity::Error)?;
+    let engine = Engine::new(&set, &all_sources(&args.config)?);
     let wanted = engine.rules().iter().filter(|rule| {
         let level = rule.lowered.rule.level;
         (least.is_none() || level >= least) && (!args.unmapped || rule.sources.is_empty())
@@ -252,6 +269,16 @@ fn modifiers() -> Outcome {
         super::line(format!("{}{:<13}{:#} {}", show::BOLD, modifier.name, show::BOLD, modifier.summary))?;
         let example = &modifier.example;
         super::line(format!("{:<13} {}{}{:#}", "", show::DIM, example.selection, show::DIM))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn transformations() -> Outcome {
+    for kind in TRANSFORMATIONS {
+        super::line(format!("{}{:<29}{:#} {}", show::BOLD, kind.name, show::BOLD, kind.summary))?;
+    }
+    for (name, why) in REFUSED {
+        super::line(format!("{}{name:<29} not supported: {why}{:#}", show::DIM, show::DIM))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -79,7 +79,7 @@ impl Closing<'_> {
     }
 
     fn rules(&self) -> String {
-        let LoadReport { loaded, rejected, unmapped, disabled, not_yet, muted } = self.rules;
+        let LoadReport { loaded, rejected, unmapped, disabled, not_yet, muted, switched_off } = self.rules;
         let mut text = format!(
             "{loaded} loaded, {rejected} rejected, {} unmapped, {} muted",
             unmapped.len(),
@@ -92,7 +92,10 @@ impl Closing<'_> {
             text += &format!(", {} disabled (no lookup table fills {})", disabled.len(), columns.join(", "));
         }
         if *not_yet > 0 {
-            text += &format!(", {not_yet} correlations and filters not run yet");
+            text += &format!(", {not_yet} correlations not run yet");
+        }
+        if *switched_off > 0 {
+            text += &format!(", {switched_off} switched off by tuning");
         }
         text
     }

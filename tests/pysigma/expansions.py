@@ -39,6 +39,7 @@ from sigma.types import (
     SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
+    SigmaQueryExpression,
     SigmaRegularExpression,
     SigmaString,
     SigmaTimestampPart,
@@ -128,6 +129,8 @@ def leaf(value: SigmaType) -> Json:
         case SigmaFieldReference():
             sides = {"startswith": value.starts_with, "endswith": value.ends_with}
             return {"op": "fieldref", "field": value.field} | sides
+        case SigmaQueryExpression():
+            return {"op": "query", "expression": value.expr, "id": value.id}
     raise TypeError(f"no canonical form for {type(value).__name__}")
 
 

@@ -1,8 +1,8 @@
 """The oracle: asks pySigma, and keeps its answers as goldens.
 
-In: `cases/*.yml` (our own rules, values and patterns) and, for `validity`, a folder of SigmaHQ rules.
-Out: `goldens/validity.json`, `goldens/modifiers.json`, `goldens/matches.json`; with `--check` nothing is
-written, and the exit status is 1 with a diff when pySigma's answers are not those of the golden.
+In: `cases/` (rules, values, patterns, pipelines, filters and events of our own) and, for `validity`, a folder of
+SigmaHQ rules. Out: a file in `goldens/` for each subcommand; with `--check` nothing is written, and the exit status
+is 1 with a diff when pySigma's answers are not those of the golden.
 
 Example: `run.sh modifiers --check`. The formats of the goldens are in README.md.
 """
@@ -23,6 +23,8 @@ import yaml
 from sigma.modifiers import modifier_mapping
 
 import expansions
+import filters
+import pipelines
 import strings
 import verdicts
 from expansions import Json
@@ -66,6 +68,8 @@ def parse_arguments() -> argparse.Namespace:
         "validity": "which rules pySigma takes",
         "modifiers": "what every modifier makes of a value",
         "matches": "which values a string matches",
+        "pipelines": "what processing pipelines make of rules",
+        "filters": "what filters make of rules",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text)
@@ -124,7 +128,28 @@ def match_entries() -> Iterator[dict[str, Json]]:
                 yield entry if simple == expected else entry | {"simple_lowercase": simple}
 
 
-MAKERS = {"validity": validity, "modifiers": modifiers, "matches": matches}
+def processing(_: argparse.Namespace) -> dict[str, Json]:
+    """The pipelines of our own; all that pySigma registers takes part."""
+    cases = pipelines.load(HERE / "cases" / "pipelines")
+    pipelines.refuse_gaps(cases)
+    refuse_repeated(cases)
+    return pipelines.registered() | {"cases": [pipelines.entry(case) for case in cases]}
+
+
+def filtering(_: argparse.Namespace) -> dict[str, Json]:
+    """The filters of our own."""
+    cases = pipelines.load(HERE / "cases" / "filters")
+    refuse_repeated(cases)
+    return {"cases": [filters.entry(case) for case in cases]}
+
+
+MAKERS = {
+    "validity": validity,
+    "modifiers": modifiers,
+    "matches": matches,
+    "pipelines": processing,
+    "filters": filtering,
+}
 
 
 def load(name: str) -> Json:

@@ -4,6 +4,8 @@
 #   tests/pysigma/run.sh validity --rules DIR     write goldens/validity.json
 #   tests/pysigma/run.sh modifiers                write goldens/modifiers.json
 #   tests/pysigma/run.sh matches                  write goldens/matches.json
+#   tests/pysigma/run.sh pipelines                write goldens/pipelines.json
+#   tests/pysigma/run.sh filters                  write goldens/filters.json
 #   tests/pysigma/run.sh SUBCOMMAND --check       compare with the golden, exit 1 with a diff
 #
 # In: the arguments of oracle.py. Environment: VIRGA_CACHE (default ~/.cache/virga) holds the virtual

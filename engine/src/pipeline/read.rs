@@ -55,10 +55,14 @@ impl Reader<'_> {
         let _ = keys.take("allowed_backends");
         let items = keys.take("transformations");
         for about_queries in ["postprocessing", "finalizers"] {
-            if let Some((key, value)) = keys.pair(about_queries)
-                && !matches!(&value.kind, Kind::List(items) if items.is_empty())
-            {
-                let cause = format!("`{about_queries}` changes the text of a query; Virga makes none");
+            let Some((key, value)) = keys.pair(about_queries) else { continue };
+            let items = match &value.kind {
+                Kind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(value),
+            };
+            for item in items {
+                let kind = item.get("type").and_then(Node::text).unwrap_or(about_queries);
+                let cause = format!("`{kind}` changes the text of a query, and Virga makes none");
                 self.error(codes::UNSUPPORTED_TRANSFORMATION, &key.span, cause);
             }
         }
@@ -257,12 +261,13 @@ impl<'n> Parameters<'n> {
                 &format!("`{key}` must be a mapping, not {}", node.word()),
             ));
         };
+        let is_null = |node: &Node| node.scalar() == Some(Scalar::Null);
         let entry = |(name, value): &(Node, Node)| {
-            let is_null = name.scalar() == Some(Scalar::Null);
-            let name = name.text().filter(|_| !is_null).map(str::to_owned);
+            let name = name.text().filter(|_| !is_null(name)).map(str::to_owned);
             Ok((name, texts_of(value, key, self.file)?))
         };
-        pairs.iter().map(entry).collect()
+        // what is mapped to null is not mapped
+        pairs.iter().filter(|(_, value)| !is_null(value)).map(entry).collect()
     }
 
     fn vars(&mut self) -> Read<Vars> {

@@ -335,9 +335,8 @@ impl Reader<'_> {
         }
         let rules = self.filtered_rules(body);
         let (selections, mut conditions) = self.detection(body, &["rules"])?;
-        if conditions.len() > 1 {
-            let cause = "a filter has one condition";
-            self.error(codes::WRONG_TYPE, &body.get("condition")?.span, cause);
+        if let Some(condition) = body.get("condition").filter(|condition| condition.scalar().is_none()) {
+            self.error(codes::WRONG_TYPE, &condition.span, "a filter has one condition, a text");
         }
         let span = node.get("title").map_or(node.span.clone(), |title| title.span.clone());
         Some(Filter {

@@ -79,6 +79,9 @@ impl Transformation for HashesFields {
                 None => by_field.push((field, vec![hash])),
             }
         }
+        if by_field.iter().any(|(field, _)| field.is_empty()) {
+            return Err(Refusal("the hashes have no field: give a `field_prefix`".into()));
+        }
         if by_field.is_empty() {
             return Err(Refusal("none of the hashes is of an algorithm in `valid_hash_algos`".into()));
         }

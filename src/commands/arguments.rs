@@ -1,0 +1,110 @@
+//! Arguments that several commands have: which rules, and what stands around them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use virga_engine::diagnostic::{Diagnostic, Severity, SourceFile};
+use virga_engine::pipeline::{Pipelines, parse_pipeline};
+use virga_engine::plan::Lists;
+use virga_engine::tuning::Tuning;
+use virga_engine::{RuleSet, Surroundings};
+
+use super::Failure;
+use crate::rule_files::{self, ListsError};
+use crate::show;
+
+/// Arguments that say which rules.
+#[derive(clap::Args, Clone, Default)]
+pub struct RuleArgs {
+    /// A file or folder of Sigma rules and filters; may be given several times. [default: the rules that
+    /// ship with Virga]
+    #[arg(long = "rules", value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub around: AroundArgs,
+}
+
+/// Arguments that say what stands around rules.
+#[derive(clap::Args, Clone, Default)]
+pub struct AroundArgs {
+    /// Files of lists that `%name%` placeholders of rules stand for.
+    #[arg(long, value_name = "FILE")]
+    pub lists: Vec<PathBuf>,
+    /// Processing pipelines in pySigma's YAML, files or folders: from the fields of public rules to
+    /// one's own.
+    #[arg(long = "pipeline", short = 'p', value_name = "FILE")]
+    pub pipelines: Vec<PathBuf>,
+    /// Files that switch rules off, give them other levels, suppression and exceptions.
+    #[arg(long, value_name = "FILE")]
+    pub tuning: Vec<PathBuf>,
+}
+
+impl RuleArgs {
+    /// Reads the rules. What is wrong with them is printed; the second value says whether a path could
+    /// not be read.
+    pub fn load(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
+        let around = self.around.read()?;
+        let found = rule_files::read(&self.rules);
+        for message in &found.unreadable {
+            show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
+        }
+        let set = RuleSet::load_with(found.files, &around);
+        super::report(&set.diagnostics, least);
+        if set.rules.is_empty() {
+            let paths: Vec<String> = self.rules.iter().map(|path| path.display().to_string()).collect();
+            return Err(format!("no rule could be loaded from {}", paths.join(", ")).into());
+        }
+        Ok((set, !found.unreadable.is_empty()))
+    }
+}
+
+impl AroundArgs {
+    /// Reads what stands around rules. All of it must be right: a rule without its exceptions or its
+    /// mapping would say something else.
+    pub fn read(&self) -> Result<Surroundings, Failure> {
+        Ok(Surroundings { lists: self.lists()?, tuning: self.tuning()?, pipelines: self.pipelines()? })
+    }
+
+    fn lists(&self) -> Result<Lists, Failure> {
+        rule_files::lists(&self.lists).map_err(|error| match *error {
+            ListsError::Unreadable(message) => Failure::Message(message),
+            ListsError::Wrong(diagnostic) => wrong(vec![diagnostic], "no lists"),
+        })
+    }
+
+    fn tuning(&self) -> Result<Tuning, Failure> {
+        let mut all = Tuning::default();
+        for file in files(&self.tuning)? {
+            let tuning = Tuning::parse(&file).map_err(|diagnostics| wrong(diagnostics, "no tuning"))?;
+            all.merge(tuning).map_err(|diagnostic| wrong(vec![*diagnostic], "no tuning"))?;
+        }
+        Ok(all)
+    }
+
+    fn pipelines(&self) -> Result<Pipelines, Failure> {
+        let mut pipelines = Vec::new();
+        for file in files(&self.pipelines)? {
+            pipelines.push(parse_pipeline(&file).map_err(|diagnostics| wrong(diagnostics, "no pipeline"))?);
+        }
+        Ok(Pipelines::new(pipelines))
+    }
+}
+
+/// The files at or below paths, all of which must be readable.
+fn files(paths: &[PathBuf]) -> Result<Vec<Arc<SourceFile>>, Failure> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = rule_files::read(paths);
+    match found.unreadable.into_iter().next() {
+        Some(message) => Err(Failure::Message(message)),
+        None => Ok(found.files),
+    }
+}
+
+/// Prints what is wrong with a file that cannot be used.
+fn wrong(diagnostics: Vec<Diagnostic>, what: &str) -> Failure {
+    super::report(&diagnostics, Severity::Note);
+    let file = diagnostics.first().map_or("the file", |diagnostic| diagnostic.file.name.as_str());
+    Failure::Message(format!("{file} is {what} that can be used"))
+}

@@ -1,0 +1,78 @@
+//! The configuration file, `virga.toml`: what is known of the user's environment and that no log says.
+//!
+//! In: a path. Out: an [`Environment`], or an error with its place. Unknown keys are errors: a
+//! misspelt table would leave rules switched off in silence.
+//!
+//! ```toml
+//! [environment]
+//! own_accounts = ["111122223333"]     # AWS accounts, Azure tenants and subscriptions, Google Cloud projects
+//! own_domains = ["example.com"]
+//!
+//! [[tables]]
+//! file = "GeoLite2-City.mmdb"          # from the folder of this file
+//! key = "src_ip"
+//! columns = { src_country = "country.iso_code", src_lat = "location.latitude", src_lon = "location.longitude" }
+//!
+//! [[tables]]
+//! file = "networks.csv"
+//! key = "src_ip"
+//! columns = { src_tags = "tags" }
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use virga_ingest::environment::Environment;
+use virga_ingest::tables::{LookupTable, TableSpec};
+
+use crate::commands::Failure;
+
+/// Which configuration.
+#[derive(clap::Args, Clone, Default)]
+pub struct ConfigArgs {
+    /// The configuration: own accounts and domains, lookup tables.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    environment: EnvironmentConfig,
+    #[serde(default)]
+    tables: Vec<TableSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvironmentConfig {
+    #[serde(default)]
+    own_accounts: Vec<String>,
+    #[serde(default)]
+    own_domains: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The environment that the configuration describes; an empty one without a configuration.
+    pub fn environment(&self) -> Result<Arc<Environment>, Failure> {
+        match &self.config {
+            None => Ok(Arc::default()),
+            Some(path) => read(path).map(Arc::new).map_err(Failure::Message),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Environment, String> {
+    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+    let config: Config = toml::from_str(&text).map_err(|error| at(&error))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let load = |spec: &TableSpec| LookupTable::load(spec, folder).map_err(|error| at(&error));
+    Ok(Environment {
+        own_accounts: config.environment.own_accounts,
+        own_domains: config.environment.own_domains,
+        tables: config.tables.iter().map(load).collect::<Result<_, _>>()?,
+    })
+}
