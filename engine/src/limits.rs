@@ -5,7 +5,7 @@
 pub const MAX_JSON_DEPTH: usize = 64;
 
 /// Names in a field path for which every way of joining neighbours into one key is tried (2^(n−1)
-/// routes). Longer paths are tried as single names and as one whole key.
+/// routes). Of longer paths only the last so many names are joined, and the whole is tried as one key.
 pub const MAX_JOINED_SEGMENTS: usize = 8;
 
 /// Bytes of one rule document. The largest public rule has 60 KB; beyond this the document is

@@ -19,11 +19,21 @@ use crate::limits::{MAX_JOINED_SEGMENTS, MAX_JSON_DEPTH};
 /// ```
 pub fn routes(path: &str) -> Vec<Vec<&str>> {
     let segments = path.split('.').count();
-    if segments > MAX_JOINED_SEGMENTS {
-        return vec![vec![path], path.split('.').collect()];
+    if segments <= MAX_JOINED_SEGMENTS {
+        let mut all = Vec::with_capacity(1 << (segments - 1));
+        joined(path, &mut Vec::new(), &mut all);
+        return all;
     }
-    let mut all = Vec::with_capacity(1 << (segments - 1));
-    joined(path, &mut Vec::new(), &mut all);
+    // keys with dots (`nvidia.com/gpu`) stand at the end of long paths
+    let mut head = Vec::new();
+    let mut rest = path;
+    for _ in MAX_JOINED_SEGMENTS..segments {
+        let (name, tail) = rest.split_once('.').unwrap_or((rest, ""));
+        head.push(name);
+        rest = tail;
+    }
+    let mut all = vec![vec![path]];
+    joined(rest, &mut head, &mut all);
     all
 }
 

@@ -14,12 +14,19 @@
 //!
 //! To add a source: a folder with a `SourceDef`, and a line below.
 
+pub mod aws_bedrock_invocation;
 pub mod aws_cloudtrail;
+pub mod azure_apim;
+pub mod azure_openai;
 mod derive;
 mod describe;
+pub mod gcp_audit;
+pub mod gcp_vertex_prompt_response;
 pub mod generic;
+pub mod kubernetes_audit;
 pub mod net;
 mod normalise;
+pub mod otel_genai;
 mod prompt;
 mod recognise;
 mod slots;
@@ -41,7 +48,17 @@ use crate::environment::Environment;
 const EVENT_UID: &str = "event_uid";
 
 /// Every log source. `auto` gives an event to the first that recognises it; the last takes the rest.
-pub static SOURCES: &[&SourceDef] = &[&aws_cloudtrail::SOURCE, &generic::SOURCE];
+pub static SOURCES: &[&SourceDef] = &[
+    &aws_cloudtrail::SOURCE,
+    &aws_bedrock_invocation::SOURCE,
+    &kubernetes_audit::SOURCE,
+    &azure_openai::SOURCE,
+    &azure_apim::SOURCE,
+    &gcp_audit::SOURCE,
+    &gcp_vertex_prompt_response::SOURCE,
+    &otel_genai::SOURCE,
+    &generic::SOURCE,
+];
 
 /// The source of that name.
 pub fn source(name: &str) -> Option<&'static SourceDef> {

@@ -7,12 +7,17 @@
 //!
 //! | shape | where the message stands |
 //! |---|---|
-//! | OpenAI chat, Anthropic Messages, Bedrock Converse | `messages[-1 of role user].content`: a text, or blocks with `text` |
+//! | OpenAI chat, Anthropic Messages, Bedrock Converse | `messages[-1 of role user].content`: a text, or blocks with `text` or `guardContent` |
+//! | messages alone, as a gateway logs them | `[-1 of role user].content` |
 //! | OpenAI Responses | `input`: a text, or messages |
 //! | Gemini, Vertex AI | `contents[-1 of role user].parts[].text`; a body without roles is the user's |
 //! | Vertex AI predict | `instances[-1].prompt`, `.content` or `.messages` |
 //! | Titan, embeddings | `inputText` |
+//! | Cohere Command, embeddings | `message`, `texts[-1]` |
 //! | completion APIs | `prompt`: from the last turn marker on (`Human:`, `[INST]`, `<\|start_header_id\|>user`) |
+//!
+//! A body that was cut where the log ends holds no message: what can be seen of it begins the same for
+//! all users.
 //!
 //! The hash is the first 64 bits of BLAKE3 over the message in lower case with white space
 //! collapsed, in hexadecimal; the prefix hash is that of its first 48 characters.
@@ -38,12 +43,13 @@ impl Message {
         (!folded.is_empty()).then(|| Self { text: text.to_owned(), folded })
     }
 
-    /// The last user message of a request body, given as JSON text: an object, or a string that holds
-    /// one. `None` where the body is none of the known shapes.
+    /// The last user message of a request body, given as JSON text: an object, a list of messages, or a
+    /// string that holds one of these. `None` where the body is none of the known shapes.
     pub(super) fn of_body(body: &str) -> Option<Self> {
         match parse(body).ok()? {
             Value::String(text) => match parse(&text) {
-                Ok(inner @ Value::Object(_)) => Self::new(&last_user_message(&inner)?),
+                Ok(inner @ (Value::Object(_) | Value::Array(_))) => Self::new(&last_user_message(&inner)?),
+                Err(_) if begins_as_json(&text) => None,
                 // a body that is the prompt itself
                 _ => Self::new(&text),
             },
@@ -66,6 +72,13 @@ impl Message {
     pub(super) fn length(&self) -> ColumnValue {
         ColumnValue::Int(i64::try_from(self.text.chars().count()).unwrap_or(i64::MAX))
     }
+}
+
+/// `{"…` or `[{…`, where a prompt may begin with `[INST]`.
+fn begins_as_json(text: &str) -> bool {
+    let text = text.trim_start();
+    let inside = text.strip_prefix('{').map(|rest| (rest, '"')).or(text.strip_prefix('[').map(|r| (r, '{')));
+    inside.is_some_and(|(rest, next)| rest.trim_start().starts_with(next))
 }
 
 fn hash(text: &str) -> String {
@@ -106,14 +119,17 @@ fn member<'v>(value: &'v Value<'_>, name: &str) -> Option<&'v Value<'v>> {
 
 /// The text of the last user message of a body.
 fn last_user_message(body: &Value<'_>) -> Option<String> {
-    let messages = ["messages", "contents", "input"].iter().find_map(|name| member(body, name));
+    if let Value::Array(messages) = body {
+        return last_of_user(messages);
+    }
+    let messages = ["messages", "contents", "input", "texts"].iter().find_map(|name| member(body, name));
     if let Some(messages) = messages {
         return match messages {
             Value::Array(messages) => last_of_user(messages),
             other => texts(other),
         };
     }
-    for name in ["inputText", "prompt", "query", "text"] {
+    for name in ["inputText", "prompt", "message", "query", "text"] {
         if let Some(Value::String(prompt)) = member(body, name) {
             return Some(last_turn(prompt).to_owned());
         }
@@ -156,7 +172,8 @@ fn texts(value: &Value<'_>) -> Option<String> {
         }
         Value::Object(_) if is_tool_result(value) => None,
         Value::Object(_) => {
-            ["content", "parts", "text", "input_text"].iter().find_map(|name| texts(member(value, name)?))
+            let places = ["content", "parts", "text", "input_text", "guardContent"];
+            places.iter().find_map(|name| texts(member(value, name)?))
         }
         _ => None,
     }
@@ -219,6 +236,16 @@ mod tests {
             (r#"{"prompt":"plain"}"#, "plain"),
             (r#""{\"prompt\":\"in a string\"}""#, "in a string"),
             (r#""just a prompt""#, "just a prompt"),
+            (r#""[INST] just a prompt""#, "[INST] just a prompt"),
+            (
+                r#"{"messages":[{"role":"user","content":[{"guardContent":{"text":{"text":"guarded","qualifiers":["query"]}}},
+                    {"text":"and not"}]}]}"#,
+                "guarded\nand not",
+            ),
+            (r#"{"message":"command","chat_history":[{"role":"USER","message":"before"}]}"#, "command"),
+            (r#"{"texts":["one","two"],"input_type":"search_document"}"#, "two"),
+            (r#"[{"role":"system","content":"S"},{"role":"user","content":"alone"}]"#, "alone"),
+            (r#""[{\"role\":\"user\",\"content\":\"alone\"}]""#, "alone"),
         ] {
             assert_eq!(Message::of_body(body).map(|message| message.text), Some(expected.into()), "{body}");
         }
@@ -235,6 +262,10 @@ mod tests {
             r#"{"messages":[{"role":"user","content":"  "}]}"#,
             r#"{"prompt":7}"#,
             r#"{"messages":"#,
+            r#""{\"messages\":[{\"role\":\"user\",\"content\":\"cut""#,
+            r#"" [ {\"role\":\"user\",\"content\":\"cut""#,
+            r#"[{"role":"assistant","content":"x"}]"#,
+            "[]",
         ] {
             assert_eq!(Message::of_body(body), None, "{body}");
         }

@@ -16,7 +16,14 @@ type Row = Box<[Option<ColumnValue>]>;
 #[derive(Debug)]
 pub(super) enum CommaSeparated {
     Exact(HashMap<String, Row>),
-    Networks { v4: PrefixMap<Ipv4Net, Row>, v6: PrefixMap<Ipv6Net, Row> },
+    Networks(Box<Networks>),
+}
+
+/// Rows by network.
+#[derive(Debug)]
+pub(super) struct Networks {
+    v4: PrefixMap<Ipv4Net, Row>,
+    v6: PrefixMap<Ipv6Net, Row>,
 }
 
 impl CommaSeparated {
@@ -49,7 +56,9 @@ impl CommaSeparated {
             fills.iter().map(|(column, from)| Ok((*column, place(from)?))).collect::<Result<_, String>>()?;
         let mut table = match matching {
             Matching::Exact => Self::Exact(HashMap::new()),
-            Matching::Cidr => Self::Networks { v4: PrefixMap::new(), v6: PrefixMap::new() },
+            Matching::Cidr => {
+                Self::Networks(Box::new(Networks { v4: PrefixMap::new(), v6: PrefixMap::new() }))
+            }
         };
         for record in reader.records() {
             // the error of the reader says the line itself
@@ -74,9 +83,9 @@ impl CommaSeparated {
         }
         let twice = match self {
             Self::Exact(rows) => rows.insert(key.to_lowercase(), row).is_some(),
-            Self::Networks { v4, v6 } => match network(key)? {
-                IpNet::V4(network) => v4.insert(network, row).is_some(),
-                IpNet::V6(network) => v6.insert(network, row).is_some(),
+            Self::Networks(networks) => match network(key)? {
+                IpNet::V4(network) => networks.v4.insert(network, row).is_some(),
+                IpNet::V6(network) => networks.v6.insert(network, row).is_some(),
             },
         };
         if twice { Err(format!("the key `{key}` stands twice")) } else { Ok(()) }
@@ -85,9 +94,9 @@ impl CommaSeparated {
     pub(super) fn find(&self, key: &str, column: usize) -> Option<ColumnValue> {
         let row = match self {
             Self::Exact(rows) => rows.get(&key.to_lowercase())?,
-            Self::Networks { v4, v6 } => match asked(key)? {
-                IpNet::V4(network) => v4.get_lpm(&network)?.1,
-                IpNet::V6(network) => v6.get_lpm(&network)?.1,
+            Self::Networks(networks) => match asked(key)? {
+                IpNet::V4(network) => networks.v4.get_lpm(&network)?.1,
+                IpNet::V6(network) => networks.v6.get_lpm(&network)?.1,
             },
         };
         row.get(column)?.clone()

@@ -71,7 +71,7 @@ pub struct LookupTable {
 #[derive(Debug)]
 enum Data {
     CommaSeparated(CommaSeparated),
-    MaxMind(MaxMind),
+    MaxMind(Box<MaxMind>),
 }
 
 /// Why a table cannot be used, with its file and, where there is one, its line.
@@ -115,7 +115,7 @@ impl LookupTable {
                 let example = "columns = { src_country = \"country.iso_code\" }";
                 return Err(format!("a MaxMind table needs `columns`, as in {example}"));
             }
-            Data::MaxMind(MaxMind::new(bytes, &fills)?)
+            Data::MaxMind(Box::new(MaxMind::new(bytes, &fills)?))
         } else {
             let by_address = matches!(key.name, "src_ip" | "src_net");
             let matching = spec.matching.unwrap_or(if by_address { Matching::Cidr } else { Matching::Exact });
