@@ -4,6 +4,7 @@ mod case_runner;
 mod commands;
 mod config;
 mod rule_files;
+mod samples;
 mod show;
 
 use std::process::ExitCode;
@@ -12,14 +13,16 @@ use clap::{Parser, Subcommand};
 
 /// A streaming detection engine for cloud logs.
 ///
-/// Virga compiles Sigma rules into one plan and runs it over CloudTrail and any other JSON logs.
+/// Virga compiles Sigma rules into one plan and runs it over the logs of AWS, Azure and Entra, Google
+/// Cloud, Kubernetes, AI services, and any other JSON.
 #[derive(Parser)]
 #[command(name = "virga", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   virga demo                      an attack told in events, and its alerts explained
   virga detect AWSLogs/           the rules that ship with Virga on a folder of CloudTrail
   virga detect --rules sigma/rules trail.json.gz | jq .rule.title
-  virga rules check my-rules/     what is wrong with a folder of rules, and where")]
+  virga rules check my-rules/     what is wrong with a folder of rules, and where
+  virga sources explain log.json  which source an event belongs to, and what is made of it")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +37,9 @@ enum Command {
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
+    /// List log sources, print samples, say what an event is and where its columns come from.
+    #[command(subcommand)]
+    Sources(commands::sources::Command),
     /// Print the completion script of a shell.
     Completions(commands::completions::Args),
     /// Print the reference pages of the documentation.
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
         Command::Rules(command) => commands::rules::run(command),
+        Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {
             commands::completions::run(&args, &mut <Cli as clap::CommandFactory>::command())
         }

@@ -118,7 +118,7 @@ fn find_rule(args: &Args) -> Result<LoweredRule, Failure> {
 }
 
 /// The events that an argument means, each with where it stands.
-fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
     if argument.trim_start().starts_with('{') {
         return Ok(vec![("the given event".to_owned(), argument.to_owned())]);
     }

@@ -181,9 +181,8 @@ impl Sink for Counting<'_> {
             None => self.unknown += rows,
             Some(needs) => {
                 needs.events += rows;
-                for (field, column) in batch.projection().fields.iter().zip(batch.fields()) {
-                    let there = rows - arrow_array::Array::null_count(column) as u64;
-                    *needs.seen.entry(field.name.clone()).or_default() += there;
+                for (number, field) in batch.projection().fields.iter().enumerate() {
+                    *needs.seen.entry(field.name.clone()).or_default() += batch.present(number) as u64;
                 }
             }
         }

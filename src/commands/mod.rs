@@ -8,6 +8,7 @@ pub mod explain;
 pub mod fields;
 pub mod reference;
 pub mod rules;
+pub mod sources;
 mod summary;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};

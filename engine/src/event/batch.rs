@@ -129,6 +129,11 @@ impl EventBatch {
         &self.fields
     }
 
+    /// How many events have a field, by its number; `null` is there.
+    pub fn present(&self, field: usize) -> usize {
+        self.fields.get(field).map_or(0, |column| column.len() - column.null_count())
+    }
+
     /// The raw events.
     pub fn raw(&self) -> &StringArray {
         &self.raw

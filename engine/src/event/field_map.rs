@@ -4,7 +4,9 @@
 //! for. Out: a [`Projection`], the list of fields that the source must find in each event.
 //!
 //! A name is looked up as a native path, then among the log source's aliases, then as a canonical
-//! column; the first that is present wins, and `null` is present. Names are case-insensitive.
+//! column; the first that is present wins, and `null` is present. Names are case-insensitive. Where
+//! a native field of a rule's name means something else, an alias of the name to itself says when its
+//! turn comes ([`ProjectedField::resolve`]).
 
 use super::columns::{Column, column};
 
@@ -70,7 +72,7 @@ impl Alias {
 pub struct ProjectedField {
     /// The name as rules write it, in lower case.
     pub name: String,
-    /// Native paths to try, in this order: the name itself, then its aliases.
+    /// Native paths to try, in this order: the name itself, then its aliases; or as the aliases say.
     pub paths: Vec<String>,
     /// The canonical column to fall back to, where the name is one.
     pub column: Option<&'static Column>,
@@ -89,13 +91,18 @@ impl ProjectedField {
         Self { name: name.to_lowercase(), paths: Vec::new(), column: column(name) }
     }
 
-    /// Resolves a Sigma field name for a source.
+    /// Resolves a Sigma field name for a source. The name itself comes first, unless one of its aliases
+    /// is the name again: then it comes where that alias stands. `category` → `properties.category` and
+    /// after it `category` → `category` looks into `properties` before it looks beside it.
     pub fn resolve(name: &str, source: &SourceSpec) -> Self {
-        let mut paths = vec![name.to_owned()];
+        let mut paths: Vec<String> = Vec::new();
         for path in source.aliases.iter().filter_map(|alias| alias.path_of(name)) {
             if !paths.iter().any(|other| other.eq_ignore_ascii_case(&path)) {
                 paths.push(path);
             }
+        }
+        if !paths.iter().any(|path| path.eq_ignore_ascii_case(name)) {
+            paths.insert(0, name.to_owned());
         }
         Self { name: name.to_lowercase(), paths, column: column(name) }
     }
@@ -152,5 +159,21 @@ mod tests {
             let alias = Alias { field: field.into(), path: path.into() };
             assert_eq!(alias.path_of(asked).as_deref(), expected, "{field} → {path}, {asked}");
         }
+    }
+
+    #[test]
+    fn a_name_is_its_own_first_path_unless_an_alias_of_it_says_when() {
+        let alias = |&(field, path): &(&str, &str)| Alias { field: field.into(), path: path.into() };
+        let aliases = [("category", "properties.category"), ("Category", "category"), ("*", "properties.*")];
+        let spec = SourceSpec {
+            name: "s".into(),
+            logsources: Vec::new(),
+            all_logsources: false,
+            aliases: aliases.iter().map(alias).collect(),
+            columns: Vec::new(),
+        };
+        let paths = |name| ProjectedField::resolve(name, &spec).paths;
+        assert_eq!(paths("Category"), ["properties.category", "category"]);
+        assert_eq!(paths("result"), ["result", "properties.result"]);
     }
 }

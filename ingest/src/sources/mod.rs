@@ -20,6 +20,11 @@ pub mod azure_apim;
 pub mod azure_openai;
 mod derive;
 mod describe;
+mod entra;
+pub mod entra_audit;
+pub mod entra_risk;
+pub mod entra_signin;
+mod explain;
 pub mod gcp_audit;
 pub mod gcp_vertex_prompt_response;
 pub mod generic;
@@ -39,6 +44,7 @@ use virga_engine::event::{Alias, Column, ColumnValue, LogsourceMapping, SourceSp
 use virga_engine::json::{Cells, string_text};
 
 pub use describe::Describer;
+pub use explain::{Explained, Explainer, Explanation, Origin as FieldOrigin};
 pub use normalise::{Arrival, Normaliser, Outcome};
 pub use recognise::{Guesses, Recogniser, recognise};
 
@@ -52,6 +58,9 @@ pub static SOURCES: &[&SourceDef] = &[
     &aws_cloudtrail::SOURCE,
     &aws_bedrock_invocation::SOURCE,
     &kubernetes_audit::SOURCE,
+    &entra_signin::SOURCE,
+    &entra_audit::SOURCE,
+    &entra_risk::SOURCE,
     &azure_openai::SOURCE,
     &azure_apim::SOURCE,
     &gcp_audit::SOURCE,

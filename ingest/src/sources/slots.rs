@@ -15,7 +15,7 @@ use crate::environment::Environment;
 /// Requests of one source.
 pub(super) struct Slots {
     pub(super) paths: Vec<Vec<String>>,
-    spec: SourceSpec,
+    pub(super) spec: SourceSpec,
 }
 
 impl Slots {

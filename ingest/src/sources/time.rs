@@ -7,6 +7,7 @@
 //! |---|---|
 //! | RFC 3339 | `2023-07-10T11:42:00Z`, `…:00.123456Z`, `…:00+02:00` |
 //! | with a space, with or without an offset (none: UTC) | `2023-07-10 11:42:00.123`, `2022-02-08 09:23:37+11:00` |
+//! | as the portal of Azure exports it (UTC) | `7/18/2026, 2:03:03.221 PM` |
 //! | RFC 2822, and the long form that AWS prints | `Mon, 10 Jul 2023 11:42:00 GMT`, `Jul 10, 2023 11:42:00 AM` |
 //! | epoch in s, ms, µs or ns, as number or in a string | `1688989320`, `1688989320.5`, `"1688989320000"` |
 
@@ -87,7 +88,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 fn parse_text(text: &str) -> Option<i64> {
-    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+    let digits = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+');
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(digits) {
         return parse_epoch(text);
     }
     if let Ok(time) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
@@ -99,13 +101,23 @@ fn parse_text(text: &str) -> Option<i64> {
         }
     }
     let utc = text.trim_end_matches(['Z', 'z']).trim_end_matches(" UTC");
-    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%b %d, %Y %I:%M:%S %p", "%Y-%m-%dT%H:%M"] {
+    for form in LOCAL_FORMS {
         if let Ok(time) = NaiveDateTime::parse_from_str(utc, form) {
             return Some(time.and_utc().timestamp_micros());
         }
     }
     None
 }
+
+/// Times without an offset, which are meant in UTC. The portal of Azure exports the American forms.
+const LOCAL_FORMS: [&str; 6] = [
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%b %d, %Y %I:%M:%S %p",
+    "%Y-%m-%dT%H:%M",
+    "%m/%d/%Y, %I:%M:%S%.f %p",
+    "%m/%d/%Y %I:%M:%S%.f %p",
+];
 
 /// An epoch number: its size says its unit, because the ranges do not meet between 1973 and 5138.
 fn parse_epoch(text: &str) -> Option<i64> {
@@ -155,6 +167,9 @@ mod tests {
             r#""2023\u002d07-10T11:42:00Z""#,
             r#""Mon, 10 Jul 2023 11:42:00 GMT""#,
             r#""Jul 10, 2023 11:42:00 AM""#,
+            r#""7/10/2023, 11:42:00.000 AM""#,
+            r#""07/10/2023 11:42:00 AM""#,
+            r#""1.68898932E9""#,
             "1688989320",
             "1688989320.0",
             "1.68898932e9",
