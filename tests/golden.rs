@@ -110,17 +110,13 @@ fn the_reference_hits_what_the_golden_says_and_nothing_else() {
     assert_eq!(rules.rules.len(), 57);
     let source = aws_cloudtrail::SOURCE.spec();
     let describer = Describer::new(&aws_cloudtrail::SOURCE, &Arc::default());
-    let describe = |raw: &str| describer.describe(raw);
     let mut sets: Vec<(&str, Vec<String>)> =
         LINE_SETS.iter().map(|set| (*set, events(&corpus, &format!("aws/{set}.jsonl.gz")))).collect();
     sets.push(("invictus_native", records(&corpus, "aws/invictus_native")));
     for (set, raws) in sets {
         let mut hits = Hits::new();
         for (i, raw) in raws.iter().enumerate() {
-            let columns = describe(raw);
-            let column = |wanted: &virga_engine::event::Column| {
-                columns.iter().find(|(column, _)| column.name == wanted.name).map(|(_, value)| value.clone())
-            };
+            let column = |name: &str| describer.value(raw, name);
             let event = Event::parse(raw, &source, &column).expect("an event");
             // a native trail is known by event ids, a set of lines by its lines
             let place = match set {

@@ -228,10 +228,7 @@ fn reference(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {
     let engine = Engine::new(rules, std::slice::from_ref(&source));
     let mut hits = BTreeMap::new();
     for line in lines {
-        let columns = describer.describe(line);
-        let column = |wanted: &virga_engine::event::Column| {
-            columns.iter().find(|(column, _)| column.name == wanted.name).map(|(_, value)| value.clone())
-        };
+        let column = |name: &str| describer.value(line, name);
         let event = Event::parse(line, &source, &column).expect("JSON");
         for (number, rule) in engine.rules().iter().enumerate() {
             if rule.sources.iter().any(|(_, canonical)| event.matches(&rule.lowered, *canonical)) {

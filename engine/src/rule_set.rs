@@ -260,7 +260,7 @@ mod tests {
         Arc::new(SourceFile { name: "t.yml".into(), text: text.into() })
     }
 
-    const RULE: &str = "title: t\nid: 11111111-aaaa-4aaa-8aaa-000000000001\nname: access\nlogsource: {product: aws, service: cloudtrail}\nlevel: high\ndetection:\n  selection: {a: 1}\n  other: {b: 1}\n  condition: 1 of them\n";
+    const RULE: &str = "title: t\nid: 11111111-aaaa-4aaa-8aaa-000000000001\nname: access\nlogsource: {product: aws, service: audit}\nlevel: high\ndetection:\n  selection: {a: 1}\n  other: {b: 1}\n  condition: 1 of them\n";
 
     fn filter(rules: &str, logsource: &str, body: &str) -> String {
         format!("title: f\nlogsource: {{{logsource}}}\nfilter:\n  rules: {rules}\n{body}")
@@ -284,15 +284,15 @@ mod tests {
         let events = [r#"{"a":1}"#, r#"{"b":1,"user":"ours"}"#, r#"{"user":"ours"}"#];
         for (rules, logsource, about) in [
             ("any", "product: aws", true),
-            ("Any", "product: aws, service: cloudtrail", true),
+            ("Any", "product: aws, service: audit", true),
             ("access", "product: aws", true),
             ("[nothing, access]", "product: aws", true),
-            ("[11111111-AAAA-4aaa-8aaa-000000000001]", "service: cloudtrail", true),
+            ("[11111111-AAAA-4aaa-8aaa-000000000001]", "service: audit", true),
             ("[]", "product: aws", true),
             ("[any]", "product: aws", false),
             ("[t]", "product: aws", false),
             ("any", "product: azure", false),
-            ("any", "product: aws, service: cloudtrail, category: x", false),
+            ("any", "product: aws, service: audit, category: x", false),
         ] {
             let filter = filter(rules, logsource, NOT_OURS);
             for documents in [[RULE, filter.as_str()], [filter.as_str(), RULE]] {

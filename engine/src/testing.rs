@@ -15,6 +15,7 @@ pub fn source() -> SourceSpec {
         logsources: Vec::new(),
         all_logsources: true,
         aliases: Vec::new(),
+        computed: Vec::new(),
         columns: Vec::new(),
     }
 }

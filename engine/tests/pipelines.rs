@@ -40,6 +40,7 @@ fn any_source() -> SourceSpec {
         logsources: Vec::new(),
         all_logsources: true,
         aliases: Vec::new(),
+        computed: Vec::new(),
         columns: Vec::new(),
     }
 }

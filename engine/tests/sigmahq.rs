@@ -102,6 +102,7 @@ fn the_two_ways_agree_on_every_public_rule_and_real_events() {
         logsources: vec![],
         all_logsources: true,
         aliases: vec![],
+        computed: Vec::new(),
         columns: vec![],
     };
     let mut sample = Vec::new();

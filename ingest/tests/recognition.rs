@@ -104,8 +104,30 @@ fn what_stood_before_an_event_does_not_change_what_it_is() {
     }
 }
 
-/// How many events of each file of the corpus belong to which source; what is of none is generic.
-const CORPUS: &[(&str, &[(&str, u64)])] = &[];
+/// How many events of each file of the corpus belong to which source. What is of none is generic: of
+/// Azure 268 rows of Office and 4 of a made-up table; of Google Cloud load balancers, flows and a test
+/// log; of AI services Databricks, OpenAI's and Anthropic's administration; the other services.
+const CORPUS: &[(&str, &[(&str, u64)])] = &[
+    (
+        "azure/azure_sentinel_training_lab.jsonl.gz",
+        &[("azure.activity", 348), ("entra.audit", 5), ("entra.signin", 60), ("generic", 272)],
+    ),
+    (
+        "azure/panther_azure.dev.jsonl.gz",
+        &[("azure.activity", 90), ("azure.storage", 5), ("entra.audit", 18), ("entra.signin", 19)],
+    ),
+    ("azure/plaso_azure_activity_log.jsonl.gz", &[("azure.activity", 4)]),
+    ("gcp/gcp_cloudevents.jsonl.gz", &[("gcp.audit", 3)]),
+    ("gcp/gcp_csa_fixtures.jsonl.gz", &[("gcp.audit", 15), ("generic", 3)]),
+    ("gcp/panther_gcp.dev.jsonl.gz", &[("gcp.audit", 86)]),
+    ("gcp/plaso_gcp_logging.jsonl.gz", &[("gcp.audit", 9), ("generic", 2)]),
+    ("genai/aws_bedrock_invocation_splunk.jsonl.gz", &[("aws.bedrock_invocation", 178)]),
+    ("genai/panther_genai.dev.jsonl.gz", &[("aws.bedrock_invocation", 4), ("generic", 111)]),
+    (
+        "saas/panther_identity_saas.dev.jsonl.gz",
+        &[("gcp.audit", 15), ("generic", 167), ("kubernetes.audit", 106)],
+    ),
+];
 
 #[test]
 fn real_events_of_every_cloud_belong_to_their_sources() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use virga_engine::diagnostic::Severity;
-use virga_engine::event::{Column, ColumnValue, SourceSpec};
+use virga_engine::event::SourceSpec;
 use virga_engine::plan::LoweredRule;
 use virga_engine::scan::reference::{Event, Trace};
 use virga_engine::sigma::{Condition, Quantity};
@@ -197,10 +197,7 @@ fn explain(
     let canonical = mapping.is_some_and(|mapping| mapping.canonical_only);
     let describer = Describer::new(source, &Arc::default());
     let raw = &describer.unfolded(raw);
-    let described = describer.describe(raw);
-    let columns = |column: &Column| -> Option<ColumnValue> {
-        described.iter().find(|(other, _)| other.name == column.name).map(|(_, value)| value.clone())
-    };
+    let columns = |name: &str| describer.value(raw, name);
     let event = Event::parse(raw, &spec, &columns).map_err(|error| format!("{place}: not JSON: {error}"))?;
     let trace = event.trace(&rule.expr, canonical);
     let matches = trace.holds();

@@ -385,6 +385,7 @@ mod tests {
         let field = |name: &&str| ProjectedField {
             name: name.to_string(),
             paths: vec![name.to_string()],
+            computed: false,
             column: None,
         };
         Arc::new(Projection { fields: names.iter().map(field).collect() })

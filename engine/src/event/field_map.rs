@@ -3,7 +3,7 @@
 //! In: what a log source declares of itself ([`SourceSpec`]) and the fields that a rule set asks
 //! for. Out: a [`Projection`], the list of fields that the source must find in each event.
 //!
-//! A name is looked up as a native path, then among the log source's aliases, then as a canonical
+//! A name that the source computes is computed. Any other is looked up as a native path, then among the log source's aliases, then as a canonical
 //! column; the first that is present wins, and `null` is present. Names are case-insensitive. Where
 //! a native field of a rule's name means something else, an alias of the name to itself says when its
 //! turn comes ([`ProjectedField::resolve`]).
@@ -21,6 +21,9 @@ pub struct SourceSpec {
     pub all_logsources: bool,
     /// Other names under which public rules know its fields.
     pub aliases: Vec<Alias>,
+    /// Names of rules' fields whose values it computes from others: where a log says in other words what
+    /// rules ask for. They are asked before the native path.
+    pub computed: Vec<String>,
     /// The canonical columns that its events have, by its own derivation or from a lookup table. Empty
     /// for a source of which nothing is known.
     pub columns: Vec<String>,
@@ -74,6 +77,8 @@ pub struct ProjectedField {
     pub name: String,
     /// Native paths to try, in this order: the name itself, then its aliases; or as the aliases say.
     pub paths: Vec<String>,
+    /// The source computes it; only where it cannot, the paths count.
+    pub computed: bool,
     /// The canonical column to fall back to, where the name is one.
     pub column: Option<&'static Column>,
 }
@@ -88,7 +93,7 @@ pub struct Projection {
 impl ProjectedField {
     /// A canonical column and nothing else: what a rule of a `canonical_only` log source sees.
     pub fn canonical(name: &str) -> Self {
-        Self { name: name.to_lowercase(), paths: Vec::new(), column: column(name) }
+        Self { name: name.to_lowercase(), paths: Vec::new(), computed: false, column: column(name) }
     }
 
     /// Resolves a Sigma field name for a source. The name itself comes first, unless one of its aliases
@@ -104,11 +109,16 @@ impl ProjectedField {
         if !paths.iter().any(|path| path.eq_ignore_ascii_case(name)) {
             paths.insert(0, name.to_owned());
         }
-        Self { name: name.to_lowercase(), paths, column: column(name) }
+        Self { name: name.to_lowercase(), paths, computed: source.computes(name), column: column(name) }
     }
 }
 
 impl SourceSpec {
+    /// Whether the source computes a field of that name.
+    pub fn computes(&self, name: &str) -> bool {
+        self.computed.iter().any(|computed| computed.eq_ignore_ascii_case(name))
+    }
+
     /// The lookup-table column that a field stands for and that nothing fills here. A rule that asks for
     /// it must not run: a filter on a column that is never there would let everything through.
     pub fn missing_table(&self, field: &str) -> Option<&'static Column> {
@@ -170,6 +180,7 @@ mod tests {
             logsources: Vec::new(),
             all_logsources: false,
             aliases: aliases.iter().map(alias).collect(),
+            computed: Vec::new(),
             columns: Vec::new(),
         };
         let paths = |name| ProjectedField::resolve(name, &spec).paths;

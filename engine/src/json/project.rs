@@ -580,6 +580,10 @@ mod tests {
     #[test]
     fn routes_try_the_longest_first_key_first() {
         assert_eq!(routes("a.b.c"), [vec!["a.b.c"], vec!["a.b", "c"], vec!["a", "b.c"], vec!["a", "b", "c"]]);
-        assert_eq!(routes("a.b.c.d.e.f.g.h.i").len(), 2);
+        let long = routes("a.b.c.d.e.f.g.h.i/j.k");
+        assert_eq!(long.len(), 1 + 128);
+        assert_eq!(long[0], ["a.b.c.d.e.f.g.h.i/j.k"]);
+        assert_eq!(long[1], ["a", "b", "c.d.e.f.g.h.i/j.k"]);
+        assert_eq!(long[128], ["a", "b", "c", "d", "e", "f", "g", "h", "i/j", "k"]);
     }
 }

@@ -16,7 +16,7 @@ fn pipeline(text: &str) -> Pipeline {
 
 fn rule(detection: &str) -> ResolvedRule {
     let text = format!(
-        "title: t\nid: r\nlogsource: {{product: aws, service: cloudtrail}}\nfields: [a, b]\ndetection:\n{detection}"
+        "title: t\nid: r\nlogsource: {{product: aws, service: audit}}\nfields: [a, b]\ndetection:\n{detection}"
     );
     let (documents, diagnostics) = parse_documents(&file("r.yml", &text));
     let Some(Document::Rule(rule)) = documents.into_iter().next() else { panic!("{diagnostics:?}") };

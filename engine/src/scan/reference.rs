@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::{Column, ColumnValue, ProjectedField, SourceSpec, column};
+use crate::event::{ColumnValue, ProjectedField, SourceSpec, column};
 use crate::json::routes;
 use crate::limits::MAX_JSON_DEPTH;
 use crate::plan::{Expr, FieldKey, LoweredRule, Predicate};
@@ -33,8 +33,8 @@ pub enum Node {
     Object(Vec<(String, Node)>),
 }
 
-/// Gives the canonical column of the event at hand.
-pub type Columns<'c> = &'c dyn Fn(&Column) -> Option<ColumnValue>;
+/// Gives the canonical column, or the computed field, of that name of the event at hand.
+pub type Columns<'c> = &'c dyn Fn(&str) -> Option<ColumnValue>;
 
 /// An event, ready for rules.
 pub struct Event<'e> {
@@ -136,6 +136,12 @@ impl<'e> Event<'e> {
     /// The values of a field: `None` where it is absent.
     fn values(&self, field: &FieldKey, canonical: bool) -> Option<Vec<Node>> {
         let FieldKey::Named(name) = field else { return Some(vec![self.root.clone()]) };
+        if !canonical
+            && self.source.computes(name)
+            && let Some(value) = (self.columns)(name)
+        {
+            return Some(vec![value_node(&value)?]);
+        }
         if !canonical {
             let paths = ProjectedField::resolve(name, self.source).paths;
             for route in paths.iter().flat_map(|path| routes(path)) {
@@ -145,10 +151,8 @@ impl<'e> Event<'e> {
                 }
             }
         }
-        let value = (self.columns)(column(name)?)?;
-        let text = value.to_json().to_string();
-        let raw: &RawValue = serde_json::from_str(&text).ok()?;
-        Some(vec![node(raw).ok()?])
+        let value = (self.columns)(column(name)?.name)?;
+        Some(vec![value_node(&value)?])
     }
 
     fn test(&self, predicate: &Predicate, canonical: bool) -> bool {
@@ -247,6 +251,13 @@ fn scalar_passes(test: &Test, text: &str, is_number: bool) -> bool {
         }
         Test::Null | Test::Exists | Test::FieldRef(_) => false,
     }
+}
+
+/// A derived value as a node.
+fn value_node(value: &ColumnValue) -> Option<Node> {
+    let text = value.to_json().to_string();
+    let raw: &RawValue = serde_json::from_str(&text).ok()?;
+    node(raw).ok()
 }
 
 fn lower(text: &str) -> String {

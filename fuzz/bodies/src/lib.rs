@@ -113,6 +113,7 @@ fn source() -> SourceSpec {
         logsources: Vec::new(),
         all_logsources: true,
         aliases: Vec::new(),
+        computed: Vec::new(),
         columns: Vec::new(),
     }
 }

@@ -26,13 +26,19 @@ pub(super) fn rows(document: &str) -> Option<Vec<String>> {
             if values.len() != names.len() {
                 return None;
             }
-            let row = names.iter().map(|name| Cow::Borrowed(*name)).zip(values.iter().cloned()).collect();
+            let cells = names.iter().map(|name| Cow::Borrowed(*name)).zip(values.iter().cloned());
+            let row = cells.filter(|(_, value)| !is_empty(value)).collect();
             let mut text = String::new();
             Value::Object(row).write_compact(&mut text);
             rows.push(text);
         }
     }
     Some(rows)
+}
+
+/// An export leaves out the columns that a row has nothing in.
+fn is_empty(value: &Value<'_>) -> bool {
+    matches!(value, Value::Null) || matches!(value, Value::String(text) if text.is_empty())
 }
 
 fn names<'v>(columns: &'v Value<'_>) -> Option<Vec<&'v str>> {
@@ -63,8 +69,8 @@ mod tests {
         assert_eq!(
             rows(document).unwrap(),
             [
-                r#"{"TimeGenerated":"2024-01-01T00:00:00Z","Claims":"{\"a\":1}","N":null}"#,
-                r#"{"TimeGenerated":"x","Claims":"","N":7}"#
+                r#"{"TimeGenerated":"2024-01-01T00:00:00Z","Claims":"{\"a\":1}"}"#,
+                r#"{"TimeGenerated":"x","N":7}"#
             ]
         );
     }

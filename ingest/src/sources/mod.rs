@@ -16,8 +16,12 @@
 
 pub mod aws_bedrock_invocation;
 pub mod aws_cloudtrail;
+mod azure;
+pub mod azure_activity;
 pub mod azure_apim;
+pub mod azure_keyvault;
 pub mod azure_openai;
+pub mod azure_storage;
 mod derive;
 mod describe;
 mod entra;
@@ -61,6 +65,9 @@ pub static SOURCES: &[&SourceDef] = &[
     &entra_signin::SOURCE,
     &entra_audit::SOURCE,
     &entra_risk::SOURCE,
+    &azure_activity::SOURCE,
+    &azure_storage::SOURCE,
+    &azure_keyvault::SOURCE,
     &azure_openai::SOURCE,
     &azure_apim::SOURCE,
     &gcp_audit::SOURCE,
@@ -85,6 +92,9 @@ pub struct SourceDef {
     pub logsources: &'static [Logsource],
     /// Names under which public rules know its fields, and where their values really stand.
     pub aliases: &'static [(&'static str, &'static str)],
+    /// Fields under names that public rules know and the log does not have, or has with other values; each
+    /// is asked for before the native path.
+    pub computed: &'static [Derivation],
     /// What `recognise` looks at.
     pub recognised_by: &'static [&'static str],
     /// Whether an event is this source's.
@@ -137,7 +147,7 @@ pub enum Otherwise {
 
 /// How a canonical column is derived.
 pub struct Derivation {
-    /// The column's name.
+    /// The column's name, or that of a computed field.
     pub column: &'static str,
     /// The fields that it is derived from, found as those of rules are, aliases included. Several
     /// places of one value are written `operationName.value | operationName`: the first that is there.
@@ -179,6 +189,7 @@ impl SourceDef {
             logsources: self.logsources.iter().map(mapping).collect(),
             all_logsources: false,
             aliases: self.aliases.iter().map(alias).collect(),
+            computed: self.computed.iter().map(|field| field.column.to_owned()).collect(),
             columns: self.columns().map(str::to_owned).collect(),
         }
     }
@@ -289,6 +300,9 @@ mod tests {
     #[test]
     fn every_source_derives_canonical_columns_and_each_once() {
         for source in SOURCES {
+            for field in source.computed {
+                assert!(column(field.column).is_none(), "{}: {} is a column", source.name, field.column);
+            }
             let mut seen = Vec::new();
             for derivation in source.derivations {
                 assert!(column(derivation.column).is_some(), "{}: {}", source.name, derivation.column);

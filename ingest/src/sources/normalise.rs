@@ -15,7 +15,7 @@ use virga_engine::json::{Cells, Projector};
 
 use super::SourceDef;
 use super::recognise::Asked;
-use super::slots::{BoundIdentity, Fallback, Projected, Slots, hashed};
+use super::slots::{Bound, BoundIdentity, Fallback, Projected, Slots, hashed};
 use super::time::parse_time;
 use super::unfold::unfold_all;
 use crate::environment::Environment;
@@ -66,6 +66,8 @@ pub struct Normaliser {
 struct FieldPlan {
     slot: usize,
     column: Option<&'static Column>,
+    /// What goes before the native value.
+    computed: Option<Bound>,
     fallbacks: Vec<Fallback>,
 }
 
@@ -99,7 +101,8 @@ impl Normaliser {
         let fields = projection.fields.iter().map(|field| {
             let slot = slots.add(field.paths.clone());
             let fallbacks = field.column.map(|column| slots.fallbacks(source, column, environment));
-            FieldPlan { slot, column: field.column, fallbacks: fallbacks.unwrap_or_default() }
+            let computed = if field.computed { slots.computed(source, &field.name) } else { None };
+            FieldPlan { slot, column: field.column, computed, fallbacks: fallbacks.unwrap_or_default() }
         });
         let fields = fields.collect();
         let among = (!rivals.is_empty()).then(|| (Asked::new(rivals, &mut slots), 0));
@@ -199,6 +202,11 @@ impl Normaliser {
     fn add_fields(&mut self, raw: &str, batch: &mut BatchBuilder) {
         let event = Projected { raw, cells: &self.cells, environment: &self.environment };
         for (field, plan) in self.fields.iter().enumerate() {
+            if let Some(value) = plan.computed.as_ref().and_then(|computed| computed.derive(&event)) {
+                write_json(&value, &mut self.scratch);
+                batch.field(field, &self.scratch);
+                continue;
+            }
             match self.cells.text(plan.slot, raw) {
                 Some(_) if self.cells.has_several(plan.slot) => {
                     batch.field_texts(field, self.cells.texts(plan.slot, raw));

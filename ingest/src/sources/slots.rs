@@ -57,6 +57,12 @@ impl Slots {
         Bound { derivation, slots: self.of_fields(derivation.inputs) }
     }
 
+    /// The computation of a field, if the source computes it.
+    pub(super) fn computed(&mut self, source: &'static SourceDef, field: &str) -> Option<Bound> {
+        let found = source.computed.iter().find(|computed| computed.column.eq_ignore_ascii_case(field))?;
+        Some(self.bind(found))
+    }
+
     pub(super) fn identity(&mut self, identity: &Identity) -> BoundIdentity {
         let ways = identity.natural.iter().map(|paths| self.of(paths)).collect();
         BoundIdentity { ways, otherwise: identity.otherwise }
@@ -93,7 +99,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    fn derive(&self, event: &Projected<'_>) -> Option<ColumnValue> {
+    pub(super) fn derive(&self, event: &Projected<'_>) -> Option<ColumnValue> {
         (self.derivation.derive)(&event.inputs(&self.slots))
     }
 }

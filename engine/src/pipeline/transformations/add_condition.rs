@@ -123,10 +123,10 @@ mod tests {
     #[test]
     fn a_template_knows_the_log_source() {
         let logsource =
-            Logsource { product: Some("aws".into()), service: Some("cloudtrail".into()), category: None };
+            Logsource { product: Some("aws".into()), service: Some("audit".into()), category: None };
         for (text, expected) in [
             ("logs-$product-*", "logs-aws-*"),
-            ("${product}x${service}", "awsxcloudtrail"),
+            ("${product}x${service}", "awsxaudit"),
             ("$products $$product", "$products $product"),
             ("$category", "None"),
             ("$", "$"),

@@ -40,6 +40,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: &[],
+    computed: &[],
     recognised_by: &["schemaType", "operation", "modelId", "requestId"],
     recognise,
     // bodies stay as they came: rules match them as text

@@ -34,6 +34,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: &[],
+    computed: &[],
     recognised_by: &[
         "eventSource",
         "eventName",

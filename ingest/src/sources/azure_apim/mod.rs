@@ -27,7 +27,7 @@ mod identity;
 mod url;
 mod usage;
 
-use super::azure_openai::{resource, status};
+use super::azure::{resource, status};
 use super::derive::{address, address_kind, address_network, first, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -45,6 +45,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: aliases::ALIASES,
+    computed: &[],
     recognised_by: &["category", "resourceId | _ResourceId", "operationName", "Type"],
     recognise,
     // headers and messages are objects that Log Analytics may write as strings; bodies are texts
@@ -90,7 +91,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "src_net", inputs: &["callerIpAddress"], derive: address_network },
     Derivation { column: "user_agent", inputs: identity::AGENT_INPUTS, derive: first },
     Derivation { column: "region", inputs: &["location", "Region"], derive: first },
-    Derivation { column: "account", inputs: resource::ID, derive: resource::subscription },
+    Derivation { column: "account", inputs: resource::ID, derive: resource::account },
     Derivation { column: "service", inputs: &[], derive: |_| text("apim") },
     Derivation { column: "action", inputs: action::NAME_INPUTS, derive: first },
     Derivation { column: "action_kind", inputs: action::KIND_INPUTS, derive: action::kind },
@@ -101,7 +102,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation {
         column: "target_type",
         inputs: resource::ID,
-        derive: |inputs| resource::id(inputs).and_then(|_| text("gateway")),
+        derive: |inputs| resource::first(inputs).and_then(|_| text("gateway")),
     },
     Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
     Derivation { column: "bytes_out", inputs: &["properties.responseSize"], derive: number },

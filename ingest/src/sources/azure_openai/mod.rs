@@ -25,10 +25,9 @@
 
 mod action;
 mod identity;
-pub(super) mod resource;
-pub(super) mod status;
 mod usage;
 
+use super::azure::{resource, status};
 use super::derive::{address, address_kind, address_network, first, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -46,6 +45,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
+    computed: &[],
     recognised_by: &["category", "resourceId | _ResourceId", "ResourceProvider"],
     recognise,
     unfold: &["properties", "properties_s"],
@@ -93,7 +93,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "src_ip_kind", inputs: &["callerIpAddress"], derive: address_kind },
     Derivation { column: "src_net", inputs: &["callerIpAddress"], derive: address_network },
     Derivation { column: "region", inputs: &["location"], derive: first },
-    Derivation { column: "account", inputs: resource::ID, derive: resource::subscription },
+    Derivation { column: "account", inputs: resource::ID, derive: resource::account },
     Derivation { column: "service", inputs: &[], derive: |_| text("azure_openai") },
     Derivation { column: "action", inputs: &["operationName"], derive: first },
     Derivation { column: "action_kind", inputs: action::KIND_INPUTS, derive: action::kind },
@@ -103,7 +103,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation {
         column: "target_type",
         inputs: resource::ID,
-        derive: |inputs| resource::id(inputs).and_then(|_| text("ai_account")),
+        derive: |inputs| resource::first(inputs).and_then(|_| text("ai_account")),
     },
     Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
     Derivation { column: "bytes_out", inputs: &["properties.responseLength"], derive: number },

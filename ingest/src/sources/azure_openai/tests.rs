@@ -246,6 +246,7 @@ fn neighbours_are_not_taken() {
     let of = |category: &str, id: &str| {
         owner(&format!(r#"{{"category":"{category}","resourceId":"{id}","operationName":"x"}}"#))
             .map(|source| source.name)
+            .filter(|name| *name == "azure.openai")
     };
     let account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a";
     for category in CATEGORIES {

@@ -5,10 +5,11 @@
 //! (`identity`), which anybody may choose and so is no principal.
 
 use virga_engine::event::ColumnValue;
+use virga_engine::json::parse;
 
 use crate::sources::Inputs;
 use crate::sources::derive::text;
-use crate::sources::entra::{detail, first_principal, principal_id};
+use crate::sources::entra::{detail, first_principal, get, items, principal_id, property_text, string};
 use crate::sources::net::{Address, without_port};
 
 pub(super) const PRINCIPAL_INPUTS: &[&str] = &[
@@ -83,6 +84,34 @@ pub(super) fn name(inputs: &Inputs<'_>) -> Option<String> {
 
 pub(super) fn action(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(name(inputs)?)
+}
+
+/// The activity's name for rules, which write the space behind it or not.
+pub(super) fn names(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let name = name(inputs)?;
+    let written = (0..2).find_map(|input| inputs.string(input)).filter(|written| *written != name);
+    match written {
+        Some(written) => Some(ColumnValue::List(vec![name, written.into_owned()])),
+        None => text(name),
+    }
+}
+
+/// The result and its reason: rules look for words of either under `Status`.
+pub(super) fn status(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let words = (0..inputs.len()).filter_map(|input| inputs.string(input).map(String::from));
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then_some(ColumnValue::List(words))
+}
+
+/// What `ConsentContext.IsAdminConsent` was set to, among the properties of what was changed.
+pub(super) fn is_admin_consent(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let targets = parse(inputs.text(0)?).ok()?;
+    let changed = items(&targets).iter().filter_map(|target| get(target, "modifiedProperties"));
+    let mut properties = changed.flat_map(items);
+    let consent = properties.find(|property| {
+        get(property, "displayName").and_then(string) == Some("ConsentContext.IsAdminConsent")
+    })?;
+    text(property_text(get(consent, "newValue")?)?)
 }
 
 pub(super) const KIND_INPUTS: &[&str] = &["operationName", "activityDisplayName", "category"];

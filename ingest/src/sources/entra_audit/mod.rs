@@ -32,6 +32,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
+    computed: COMPUTED,
     recognised_by: &[
         "category",
         "Type",
@@ -101,6 +102,19 @@ fn recognise(inputs: &Inputs<'_>) -> bool {
     let of_directory = inputs.string(2).is_some_and(|resource| is_directory(&resource));
     ((of_log || of_directory) && (activity || service)) || (activity && time && (service || details))
 }
+
+/// Names of activities come with a space behind them; what rules call the status is the result and its
+/// reason; a consent says what it is among the properties that it changed.
+const COMPUTED: &[Derivation] = &[
+    Derivation { column: "properties.message", inputs: activity::NAMES, derive: activity::names },
+    Derivation { column: "operationName", inputs: activity::NAMES, derive: activity::names },
+    Derivation { column: "Status", inputs: activity::MESSAGE_INPUTS, derive: activity::status },
+    Derivation {
+        column: "ConsentContext.IsAdminConsent",
+        inputs: &["targetResources"],
+        derive: activity::is_admin_consent,
+    },
+];
 
 const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "provider", inputs: &[], derive: |_| text("azure") },

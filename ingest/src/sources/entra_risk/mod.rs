@@ -33,6 +33,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: &[("*", "properties.*"), ("properties.*", "*")],
+    computed: &[],
     recognised_by: &[
         "category",
         "Type",

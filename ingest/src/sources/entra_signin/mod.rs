@@ -38,6 +38,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
+    computed: COMPUTED,
     recognised_by: &[
         "category",
         "Type",
@@ -118,8 +119,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("ClientApp", "clientAppUsed"),
     ("Username", "properties.userPrincipalName"),
     ("Username", "userPrincipalName"),
-    ("properties.message", "properties.authenticationProtocol"),
-    ("properties.message", "authenticationProtocol"),
 ];
 
 const CATEGORIES: &[&str] = &[
@@ -141,6 +140,26 @@ const TABLES: &[&str] = &[
 fn recognise(inputs: &Inputs<'_>) -> bool {
     let one_of = |input: usize, names| inputs.string(input).is_some_and(|name| is_any(&name, names));
     (one_of(0, CATEGORIES) && inputs.has(2)) || one_of(1, TABLES) || (3..7).all(|input| inputs.has(input))
+}
+
+/// What the portal shows in words and rules ask for in those words.
+const COMPUTED: &[Derivation] = &[
+    Derivation { column: "Status", inputs: result::STATUS_INPUTS, derive: result::status },
+    Derivation { column: "properties.message", inputs: &["authenticationProtocol"], derive: protocol },
+];
+
+/// `deviceCode` → `Device Code`.
+fn protocol(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let name = inputs.string(0)?;
+    let mut words = String::with_capacity(name.len() + 2);
+    for (at, letter) in name.char_indices() {
+        match at {
+            0 => words.extend(letter.to_uppercase()),
+            _ if letter.is_ascii_uppercase() => words.extend([' ', letter]),
+            _ => words.push(letter),
+        }
+    }
+    text(words)
 }
 
 const DERIVATIONS: &[Derivation] = &[

@@ -57,6 +57,29 @@ pub(super) fn outcome(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(if succeeded(inputs)? { "success" } else { "failure" })
 }
 
+pub(super) const STATUS_INPUTS: &[&str] = &[
+    "resultType",
+    "status.errorCode",
+    "resultSignature",
+    "status.additionalDetails",
+    "status.failureReason",
+    "resultDescription",
+];
+
+/// The status as the portal shows it: `Success` or `Failure`, and the details of it, for rules look for
+/// words of either (`MFA Denied`).
+pub(super) fn status(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let word = succeeded(inputs).map(|succeeded| if succeeded { "Success" } else { "Failure" });
+    let details = (3..6).filter_map(|input| inputs.string(input).map(Cow::into_owned));
+    let mut all: Vec<String> = word.map(str::to_owned).into_iter().collect();
+    for detail in details {
+        if !all.contains(&detail) {
+            all.push(detail);
+        }
+    }
+    (!all.is_empty()).then_some(ColumnValue::List(all))
+}
+
 pub(super) fn error_code(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(code(inputs).filter(|code| code != "0")?)
 }

@@ -1,7 +1,13 @@
 //! One sign-in in all forms, then each column by fact: hand-written events in the documented format, each
 //! with what it must give and, where it nearly says something else, what it must not.
 
+use std::sync::Arc;
+
+use virga_engine::event::ColumnValue;
+
 use super::SOURCE;
+use crate::sources::Describer;
+use crate::sources::derive::text;
 use crate::sources::entra::testing::{check, column, field, time};
 use crate::sources::recognise;
 
@@ -108,7 +114,6 @@ fn rules_find_their_fields_in_every_form() {
             ("conditionalAccessStatus", r#""notApplied""#),
             ("ResourceDisplayName", r#""Microsoft Graph""#),
             ("userAgent", r#""curl/8""#),
-            ("properties.message", r#""ropc""#),
             ("properties.appId", r#""a-1""#),
             ("properties.sessionId", r#""ss-1""#),
             ("callerIpAddress", r#""203.0.113.66""#),
@@ -122,6 +127,11 @@ fn rules_find_their_fields_in_every_form() {
         ] {
             assert_eq!(field(&SOURCE, event, name), expected, "{name}, {form}");
         }
+        let describer = Describer::new(&SOURCE, &Arc::default());
+        let raw = describer.unfolded(event);
+        assert_eq!(describer.value(&raw, "Properties.Message"), text("Ropc"), "{form}");
+        let Some(ColumnValue::List(status)) = describer.value(&raw, "status") else { panic!("{form}") };
+        assert_eq!(status[..2], ["Failure", "MFA denied"], "{form}");
         let code = field(&SOURCE, event, "ResultType");
         assert_eq!(code.trim_matches('"'), "500121", "{form}");
     }

@@ -34,6 +34,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: aliases::ALIASES,
+    computed: &[],
     recognised_by: &[
         "protoPayload",
         "protoPayload.@type | protoPayload.at_sign_type",

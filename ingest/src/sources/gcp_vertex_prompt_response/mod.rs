@@ -42,6 +42,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: &[],
+    computed: &[],
     recognised_by: &[
         "logging_time",
         "endpoint",

@@ -39,6 +39,7 @@ pub static SOURCE: SourceDef = SourceDef {
     description: "any JSON object",
     logsources: &[],
     aliases: &[],
+    computed: &[],
     recognised_by: &[],
     recognise: |_| true,
     unfold: &[],

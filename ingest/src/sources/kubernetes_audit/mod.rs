@@ -53,6 +53,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
+    computed: &[],
     recognised_by: &[
         "kind",
         "apiVersion",

@@ -45,6 +45,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
+    computed: &[],
     recognised_by: &[MARKS, TIMES, "eventName", "attributes.event.name"],
     recognise,
     unfold: &[],
