@@ -1,7 +1,7 @@
 //! From raw JSON to hits on one core, beside parsers that only parse, in the same run.
 //!
-//! In: a million generated CloudTrail events (`VIRGA_BENCH_EVENTS` for another number), SigmaHQ's rules
-//! where the corpus is at hand. Out: events a second for each, as ratios. Each measurement asserts its
+//! In: a million generated CloudTrail events (`VIRGA_BENCH_EVENTS` for another number), as many of all
+//! sources mixed, SigmaHQ's rules where the corpus is at hand. Out: events a second for each, as ratios. Each measurement asserts its
 //! count before it reports a time: the events read, and the hits, which the reference confirms on a
 //! sample.
 
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use virga_benches::generator;
+use virga_benches::{generator, mix};
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{EventBatch, OriginBase};
 use virga_engine::plan::{Expr, Lists, LoweredRule};
@@ -22,9 +22,9 @@ use virga_engine::{Engine, RuleSet};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan};
-use virga_ingest::sources::{Describer, aws_cloudtrail};
+use virga_ingest::sources::{Describer, Recogniser, SOURCES, SourceDef, aws_cloudtrail, generic};
 use virga_ingest::transport::{Input, InputError};
-use virga_test_support::{SIGMAHQ, corpus, rule_archive};
+use virga_test_support::{SIGMAHQ, corpus, rule_archive, workspace};
 
 const SEED: u64 = 20_261_120;
 
@@ -41,6 +41,9 @@ fn main() {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the generator writes UTF-8");
     let data: Arc<str> = text(generator::ndjson(SEED, count)).into();
     println!("{count} events, {:.0} bytes each on average", data.len() as f64 / count as f64);
+
+    let mixed: Arc<str> = text(mix::ndjson(&workspace(), SEED, count)).into();
+    println!("{count} events of all sources, {:.0} bytes each", mixed.len() as f64 / count as f64);
 
     let archive = rule_archive(&corpus, SIGMAHQ);
     let load = |prefix: &str| {
@@ -69,11 +72,20 @@ fn main() {
         (AWS, Box::new(|| scan(&aws, &data))),
         (VARIANTS, Box::new(|| scan(&variants, &data))),
         (ROUTED, Box::new(|| scan(&all, &data))),
+        (AUTO, Box::new(|| scan_auto(&all, &data))),
+        (MIXED, Box::new(|| scan_auto(&all, &mixed))),
     ];
     table.retain(|(name, _)| only.as_ref().is_none_or(|only| name.contains(only.as_str())));
     if only.is_none() {
         let lines: Vec<&str> = data.lines().take(SAMPLE).collect();
         let sample: Arc<str> = lines.join("\n").into();
+        let lines_mixed: Vec<&str> = mixed.lines().take(SAMPLE).collect();
+        let sample_mixed: Arc<str> = lines_mixed.join("\n").into();
+        assert_eq!(
+            scan_auto(&all, &sample_mixed).by_rule,
+            reference_auto(&all, &lines_mixed),
+            "{MIXED}: the reference agrees on a sample"
+        );
         for (name, rules) in [(AWS, &aws), (VARIANTS, &variants), (ROUTED, &all)] {
             assert_eq!(
                 scan(rules, &sample).by_rule,
@@ -82,12 +94,14 @@ fn main() {
             );
         }
     }
-    report(&best(&table, count as u64));
+    report(&best(&table, count as u64), data.len() as f64 / mixed.len() as f64);
 }
 
 const AWS: &str = "57 AWS rules";
 const VARIANTS: &str = "2,850 variants of them";
 const ROUTED: &str = "3,141 rules, routed";
+const AUTO: &str = "3,141 rules, source found";
+const MIXED: &str = "3,141 rules, all sources mixed";
 
 /// What is measured, by name.
 type Table<'t> = Vec<(&'static str, Box<dyn Fn() -> Measured + 't>)>;
@@ -121,7 +135,8 @@ fn best(table: &Table<'_>, count: u64) -> Vec<Best> {
     rows
 }
 
-fn report(rows: &[Best]) {
+/// `size` is how many times the bytes of the mix the trail has.
+fn report(rows: &[Best], size: f64) {
     let row = |name: &str| rows.iter().find(|row| row.name.starts_with(name));
     let rate = |row: &Best| row.measured.events as f64 / row.time.as_secs_f64();
     for each in rows {
@@ -141,6 +156,14 @@ fn report(rows: &[Best]) {
     assert!(many.measured.hits >= base.measured.hits, "the unchanged rules are among the variants");
     let more = |row: &Best| (row.time.as_secs_f64() / base.time.as_secs_f64() - 1.0) * 100.0;
     println!("57 -> 2,850 rules: {:+.1} %; 57 -> 3,141 routed: {:+.1} %", more(many), more(routed));
+    if let (Some(auto), Some(mixed)) = (row(AUTO), row(MIXED)) {
+        let per_byte = |of: &Best| of.time.as_secs_f64() / mixed.time.as_secs_f64() / size;
+        println!(
+            "the mix, per byte: {:.2} of CloudTrail alone, {:.2} of CloudTrail with its source found",
+            per_byte(routed),
+            per_byte(auto)
+        );
+    }
 }
 
 fn parse(data: &str, read: impl Fn(&str) -> bool) -> Measured {
@@ -211,6 +234,52 @@ fn scan(rules: &RuleSet, data: &Arc<str>) -> Measured {
         .run([Ok(input)], &mut count);
     let counts = count.engine.counts(source.name).expect("counts");
     Measured { tuples: counts.tuples, open_rows: counts.open_rows, ..count.scan }
+}
+
+/// The same with all sources, of which each event finds its own.
+fn scan_auto(rules: &RuleSet, data: &Arc<str>) -> Measured {
+    let specs: Vec<_> = SOURCES.iter().map(|source| source.spec()).collect();
+    let engine = Engine::new(rules, &specs);
+    let plan = |source: &&'static SourceDef| {
+        Some(SourcePlan { source, projection: engine.projection(source.name)? })
+    };
+    let plans = SOURCES.iter().filter_map(plan).collect();
+    let mut count = Count { engine, hits: Vec::new(), scan: Measured::default() };
+    let input = Input {
+        base: OriginBase::File { path: "generated".into() },
+        ingest_time: 0,
+        size: None,
+        reader: Box::new(Cursor::new(Shared(Arc::clone(data)))),
+    };
+    let summary = Reader::new(Choice::Auto(plans), BatchLimits::default(), &Arc::default())
+        .run([Ok(input)], &mut count);
+    assert_eq!(summary.events.get(generic::SOURCE.name), Some(&0), "every event has a source");
+    let counts = SOURCES.iter().filter_map(|source| count.engine.counts(source.name));
+    let (tuples, open_rows) =
+        counts.fold((0, 0), |(tuples, open), more| (tuples + more.tuples, open + more.open_rows));
+    Measured { tuples, open_rows, ..count.scan }
+}
+
+fn reference_auto(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {
+    let specs: Vec<_> = SOURCES.iter().map(|source| source.spec()).collect();
+    let describers: Vec<_> = SOURCES.iter().map(|source| Describer::new(source, &Arc::default())).collect();
+    let engine = Engine::new(rules, &specs);
+    let mut recogniser = Recogniser::new(SOURCES);
+    let mut hits = BTreeMap::new();
+    for line in lines {
+        let owner = recogniser.owner(line).expect("JSON");
+        let (spec, describer) = (&specs[owner], &describers[owner]);
+        let line = describer.unfolded(line);
+        let column = |name: &str| describer.value(&line, name);
+        let event = Event::parse(&line, spec, &column).expect("JSON");
+        for (number, rule) in engine.rules().iter().enumerate() {
+            let here = rule.sources.iter().find(|(name, _)| *name == spec.name);
+            if here.is_some_and(|(_, canonical)| event.matches(&rule.lowered, *canonical)) {
+                *hits.entry(number as u32).or_default() += 1;
+            }
+        }
+    }
+    hits
 }
 
 /// Text that several readers share.

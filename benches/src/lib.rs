@@ -4,6 +4,7 @@
 //! loop live in every cache that the engine has: the same address, the same user agent, the same bucket,
 //! again and again. [`generator`] makes as many events as a benchmark asks for, shaped like a real trail
 //! but with fresh values, and says how many attacks it hid among them, so that every benchmark can check
-//! the count of what it found.
+//! the count of what it found. [`mix`] does the same for all sources at once.
 
 pub mod generator;
+pub mod mix;

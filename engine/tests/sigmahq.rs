@@ -66,7 +66,7 @@ fn each_unsupported_rule_of_sigmahq_says_why() {
 #[test]
 fn the_rules_of_suzaku_compile() {
     let Some(set) = load(SUZAKU, |_| true) else { return };
-    println!("{} rules, {} correlations and filters", set.rules.len(), set.not_yet);
+    println!("{} rules, {} correlations", set.rules.len(), set.not_yet);
     assert_eq!(errors(&set), Vec::<String>::new());
 }
 
@@ -83,7 +83,7 @@ fn the_sample_files_of_the_specification_load() {
             let (documents, diagnostics) = parse_documents(&file);
             assert!(diagnostics.iter().all(|d| d.severity != Severity::Error), "{diagnostics:?}");
             assert!(!documents.is_empty(), "{}", file.name);
-            if kind != "rules" {
+            if kind == "correlation" {
                 assert!(diagnostics.iter().any(|d| d.code == codes::NOT_YET), "{diagnostics:?}");
             }
             seen += 1;

@@ -7,7 +7,7 @@ use virga_engine::diagnostic::codes;
 use virga_engine::event::COLUMNS;
 use virga_engine::modifiers::MODIFIERS;
 use virga_ingest::quarantine::CAUSES;
-use virga_ingest::sources::SOURCES;
+use virga_ingest::sources::{Derivation, SOURCES};
 use virga_ingest::transport::TRANSPORTS;
 
 use super::Outcome;
@@ -71,24 +71,28 @@ fn modifiers() -> String {
 
 fn columns() -> String {
     let mut page = format!(
-        "# Canonical columns\n\n{HEAD}The same names for every cloud. A rule may use them as fields; an alert carries those that its event has. OCSF names follow 1.8.0.\n\n| column | type | OCSF | meaning |"
+        "# Canonical columns\n\n{HEAD}The same names for every cloud. A rule may use them as fields; an alert carries those that its event has. OCSF names follow 1.8.0.\n\n| column | type | OCSF | meaning |\n|---|---|---|---|\n"
     );
-    let sources: Vec<_> = SOURCES.iter().filter(|source| !source.derivations.is_empty()).collect();
-    sources.iter().for_each(|source| page += &format!(" {} |", source.name));
-    page += "\n|---|---|---|---|";
-    sources.iter().for_each(|_| page += "---|");
-    page += "\n";
     for column in COLUMNS {
         let kind = format!("{:?}", column.kind).to_lowercase();
         let ocsf = if column.ocsf.is_empty() { String::new() } else { format!("`{}`", column.ocsf) };
-        page += &format!("| `{}` | {kind} | {ocsf} | {} |", column.name, cell(column.meaning));
-        for source in &sources {
-            let inputs = source.derivation(column).map(|derivation| {
-                derivation.inputs.iter().map(|input| format!("`{input}`")).collect::<Vec<_>>().join(", ")
-            });
-            page += &format!(" {} |", inputs.unwrap_or_default());
+        page += &format!("| `{}` | {kind} | {ocsf} | {} |\n", column.name, cell(column.meaning));
+    }
+    let inputs = |derivation: &Derivation| {
+        let inputs = derivation.inputs.iter().map(|input| format!("`{}`", cell(input)));
+        inputs.collect::<Vec<_>>().join(", ")
+    };
+    page += "\n## What they are made of\n\nFields are found under their aliases too ([../sources.md](../sources.md)); of several places joined by \\|, the first that is there counts. `event_uid` is the event's id.\n";
+    for source in SOURCES.iter().filter(|source| !source.derivations.is_empty()) {
+        page += &format!("\n### {}\n\n| column | made of |\n|---|---|\n", source.name);
+        for column in COLUMNS {
+            if let Some(derivation) = source.derivation(column) {
+                page += &format!("| `{}` | {} |\n", column.name, inputs(derivation));
+            }
         }
-        page += "\n";
+        for computed in source.computed {
+            page += &format!("| `{}` (a field of rules) | {} |\n", computed.column, inputs(computed));
+        }
     }
     page
 }

@@ -42,7 +42,7 @@ mod identity;
 pub mod names;
 pub mod people;
 mod platform;
-mod rng;
+pub(crate) mod rng;
 mod shape;
 mod storage;
 pub mod template;
