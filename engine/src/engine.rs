@@ -138,7 +138,7 @@ impl Engine {
         }
         let time = show_time(row.time());
         Alert {
-            alert_id: detection_id(&self.tenant, &rule.key(), row.event_id()),
+            alert_id: detection_id(&self.tenant, &rule.key(), &row.event_id()),
             revision: 0,
             kind: AlertKind::Detection,
             rule: AlertRule::of(&rule),
@@ -148,7 +148,7 @@ impl Engine {
             group: Map::new(),
             count: 1,
             events: vec![Evidence {
-                event_id: row.event_id().to_owned(),
+                event_id: row.event_id().into_owned(),
                 time,
                 source: row.source().to_owned(),
                 origin: row.origin(),

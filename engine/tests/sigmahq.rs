@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use virga_engine::diagnostic::{Severity, SourceFile, codes};
-use virga_engine::event::{BatchBuilder, OriginBase, RowIdentity, SourceSpec};
+use virga_engine::event::{BatchBuilder, EventId, OriginBase, RowIdentity, SourceSpec};
 use virga_engine::json::{Cells, Projector};
 use virga_engine::plan::{Lists, SourcePlan};
 use virga_engine::scan::{Hit, Scanner, reference};
@@ -139,7 +139,7 @@ fn the_two_ways_agree_on_every_public_rule_and_real_events() {
             }
         }
         let identity = RowIdentity {
-            event_id: "",
+            event_id: EventId::Natural(""),
             time: 0,
             ingest_time: 0,
             time_missing: true,

@@ -170,7 +170,8 @@ impl Reader {
         let Some(choosing) = &mut self.choosing else {
             return self.take(0, text, arrival);
         };
-        let guess = choosing.guesses.guess(text);
+        let place = choosing.guesses.place(text);
+        let guess = choosing.guesses.guess(place);
         let lane = &mut self.lanes[guess];
         let owner = match lane.normaliser.recognise(text, arrival, lane.batcher.builder()) {
             Ok(Outcome::Other(owner)) => owner,
@@ -181,7 +182,7 @@ impl Reader {
             // a flaw that only the guessed source looks at must not decide: who owns the event says
             Err(_) => choosing.recogniser.owner(text).map_err(|error| Cause::from(&error))?,
         };
-        choosing.guesses.learn(text, owner);
+        choosing.guesses.learn(place, owner);
         self.take(owner, text, arrival)
     }
 

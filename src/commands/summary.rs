@@ -50,8 +50,8 @@ impl Closing<'_> {
             self.seconds,
             show::thousands(rate as u64),
         )];
-        let sources =
-            self.read.events.iter().map(|(source, count)| format!("{source} {}", show::thousands(*count)));
+        let present = self.read.events.iter().filter(|(_, count)| **count > 0);
+        let sources = present.map(|(source, count)| format!("{source} {}", show::thousands(*count)));
         lines.push(format!("sources      {}", sources.collect::<Vec<_>>().join(", ")));
         lines.push(format!("quarantined  {}", self.quarantined()));
         if self.read.unreadable > 0 {

@@ -71,6 +71,8 @@ enum Format {
     Ndjson,
     /// `{"Records":[…]}` files under `AWSLogs/`.
     Records,
+    /// Lines of all sources, mixed; in the folder of the project, whose samples they grow from.
+    Mix,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut generator = Generator::new(arguments.config());
     let done = match arguments.format {
+        Format::Mix => mixed(&arguments),
         Format::Ndjson => lines(&mut generator, &arguments),
         Format::Records => records(&mut generator, &arguments),
     };
@@ -98,7 +101,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(()) => {
-            if !arguments.quiet {
+            if !arguments.quiet && !matches!(arguments.format, Format::Mix) {
                 tell(generator.counts());
             }
             ExitCode::SUCCESS
@@ -137,6 +140,15 @@ fn lines(generator: &mut Generator, arguments: &Arguments) -> io::Result<()> {
     }
     sink.write_all(&chunk)?;
     sink.flush()
+}
+
+fn mixed(arguments: &Arguments) -> io::Result<()> {
+    let events = usize::try_from(arguments.events).unwrap_or(usize::MAX);
+    let lines = virga_benches::mix::ndjson(Path::new("."), arguments.seed, events);
+    match arguments.out == Path::new("-") {
+        true => io::stdout().lock().write_all(&lines),
+        false => std::fs::write(&arguments.out, lines),
+    }
 }
 
 fn records(generator: &mut Generator, arguments: &Arguments) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! looks at each distinct one once. Dictionaries live and die with their batch: a batch means the
 //! same whatever came before it.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -19,11 +20,28 @@ use crate::json::{Cells, JsonError, Projector};
 /// Separates the JSON texts of one cell (RFC 7464's record separator).
 pub const TEXT_SEPARATOR: char = '\u{1e}';
 
+/// By what an event is known. The hashes are made when somebody asks: most events never match a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventId<'a> {
+    /// Its natural id.
+    Natural(&'a str),
+    /// A hash of the record.
+    Record,
+    /// A hash of where it stood.
+    Place,
+}
+
+/// 128 bits of BLAKE3 over a text, in hexadecimal.
+pub fn text_hash(text: &str) -> String {
+    let hash = blake3::hash(text.as_bytes());
+    hash.to_hex().as_str().get(..32).unwrap_or_default().to_owned()
+}
+
 /// What identifies one event.
 #[derive(Debug, Clone)]
 pub struct RowIdentity<'a> {
-    /// The natural id, or a hash in hexadecimal where the source has none.
-    pub event_id: &'a str,
+    /// By what it is known.
+    pub event_id: EventId<'a>,
     /// Event time, microseconds since 1970 in UTC.
     pub time: i64,
     /// When the input received it, microseconds since 1970 in UTC.
@@ -58,6 +76,8 @@ struct Place {
     base: u32,
     line: Option<u64>,
     record: Option<u64>,
+    /// Without a natural id it is known by a hash of the record, not of its place.
+    of_record: bool,
 }
 
 /// One event of a batch.
@@ -91,7 +111,7 @@ impl EventBatch {
                 }
             }
             let identity = RowIdentity {
-                event_id: &number.to_string(),
+                event_id: EventId::Natural(&number.to_string()),
                 time: 0,
                 ingest_time: 0,
                 time_missing: true,
@@ -139,7 +159,7 @@ impl EventBatch {
         &self.raw
     }
 
-    /// The natural ids.
+    /// The natural ids; null where a hash stands for one ([`Row::event_id`]).
     pub fn event_ids(&self) -> &StringArray {
         &self.event_id
     }
@@ -172,9 +192,15 @@ impl<'a> Row<'a> {
         &self.batch.source
     }
 
-    /// The natural id.
-    pub fn event_id(&self) -> &'a str {
-        self.batch.event_id.value(self.index)
+    /// The natural id, or a hash in hexadecimal where there is none.
+    pub fn event_id(&self) -> Cow<'a, str> {
+        if self.batch.event_id.is_valid(self.index) {
+            return Cow::Borrowed(self.batch.event_id.value(self.index));
+        }
+        Cow::Owned(match self.batch.places[self.index].of_record {
+            true => text_hash(self.raw()),
+            false => text_hash(&self.origin().locator()),
+        })
     }
 
     /// Event time, microseconds since 1970 in UTC.
@@ -274,8 +300,16 @@ impl BatchBuilder {
                 self.bases.len() - 1
             }
         };
-        self.places.push(Place { base: base as u32, line: identity.line, record: identity.record });
-        self.event_id.append_value(identity.event_id);
+        self.places.push(Place {
+            base: base as u32,
+            line: identity.line,
+            record: identity.record,
+            of_record: identity.event_id == EventId::Record,
+        });
+        match identity.event_id {
+            EventId::Natural(id) => self.event_id.append_value(id),
+            EventId::Record | EventId::Place => self.event_id.append_null(),
+        }
         self.time.append_value(identity.time);
         self.ingest_time.append_value(identity.ingest_time);
         self.time_missing.append_value(identity.time_missing);
@@ -407,7 +441,7 @@ mod tests {
             }
             builder.field_texts(1, ["1", "2"].into_iter());
             let identity = RowIdentity {
-                event_id: "id",
+                event_id: EventId::Natural("id"),
                 time: line,
                 ingest_time: 0,
                 time_missing: false,

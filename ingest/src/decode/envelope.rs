@@ -24,10 +24,12 @@
 //! that begins with a key that some envelope has is looked at member by member.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use memchr::{memchr, memmem};
+use memchr::memchr;
+use memchr::memmem::Finder;
 use virga_engine::json::{skip_value, skip_whitespace};
 
 use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES};
@@ -113,6 +115,9 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
     (&[b"resourceSpans"], b"\"resourceSpans\""),
     (&[b"resourceLogs"], b"\"resourceLogs\""),
 ];
+
+/// Finds the texts of [`SUSPECT_FIRST_KEYS`]: to make a finder costs as much as to use it.
+static TELLING: OnceLock<Vec<Finder<'static>>> = OnceLock::new();
 
 /// Decides what a whole JSON value is; what is in an envelope is added to `inner`.
 pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>) -> Shape {
@@ -201,9 +206,13 @@ fn first_key(bytes: &[u8], open: usize) -> Option<&[u8]> {
 const LONGEST_KEY: usize = 24;
 
 fn may_wrap(key: &[u8], bytes: &[u8]) -> bool {
-    let suspect =
-        |(keys, text): &(&[&[u8]], &[u8])| keys.contains(&key) && memmem::find(bytes, text).is_some();
-    ARRAY_KEYS.contains(&key) || is_metadata(key) || SUSPECT_FIRST_KEYS.iter().any(suspect)
+    if ARRAY_KEYS.contains(&key) || is_metadata(key) {
+        return true;
+    }
+    let telling =
+        TELLING.get_or_init(|| SUSPECT_FIRST_KEYS.iter().map(|(_, text)| Finder::new(*text)).collect());
+    let suspects = SUSPECT_FIRST_KEYS.iter().zip(telling);
+    suspects.into_iter().any(|((keys, _), text)| keys.contains(&key) && text.find(bytes).is_some())
 }
 
 fn is_metadata(key: &[u8]) -> bool {

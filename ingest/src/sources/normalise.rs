@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use virga_engine::event::{
-    BatchBuilder, Column, ColumnKind, ColumnValue, Origin, OriginBase, Projection, RowIdentity,
+    BatchBuilder, Column, ColumnKind, ColumnValue, EventId, OriginBase, Projection, RowIdentity,
 };
 use virga_engine::json::{Cells, Projector};
 
-use super::SourceDef;
 use super::recognise::Asked;
-use super::slots::{Bound, BoundIdentity, Fallback, Projected, Slots, hashed};
+use super::slots::{Bound, BoundIdentity, Fallback, Projected, Slots};
 use super::time::parse_time;
 use super::unfold::unfold_all;
+use super::{Otherwise, SourceDef};
 use crate::environment::Environment;
 use crate::quarantine::Cause;
 
@@ -184,10 +184,14 @@ impl Normaliser {
         let event = self.projected(raw);
         let times = event.inputs(&self.times);
         let time = (0..self.times.len()).find_map(|time| parse_time(times.text(time)?));
-        let id = self.identity.id(&event);
-        let hash = if id.is_none() { Some(hashed_locator(arrival)) } else { None };
+        let natural = self.identity.natural(&event);
+        let event_id = match (&natural, self.identity.otherwise()) {
+            (Some(id), _) => EventId::Natural(id),
+            (None, Otherwise::Record) => EventId::Record,
+            (None, Otherwise::Locator) => EventId::Place,
+        };
         let identity = RowIdentity {
-            event_id: id.as_deref().or(hash.as_deref()).unwrap_or_default(),
+            event_id,
             time: time.unwrap_or(arrival.ingest_time),
             ingest_time: arrival.ingest_time,
             time_missing: time.is_none(),
@@ -196,7 +200,7 @@ impl Normaliser {
             record: arrival.record,
         };
         batch.finish_row(&identity, raw);
-        Outcome::Row { time_missing: time.is_none(), id_missing: hash.is_some() }
+        Outcome::Row { time_missing: time.is_none(), id_missing: event_id == EventId::Place }
     }
 
     fn add_fields(&mut self, raw: &str, batch: &mut BatchBuilder) {
@@ -238,12 +242,6 @@ fn constant(kind: ColumnKind, value: &serde_json::Value) -> Option<ColumnValue> 
         }
     }
     .or_else(|| (!value.is_null()).then(|| ColumnValue::Text(text(value))))
-}
-
-/// A hash of where the event stands.
-fn hashed_locator(arrival: &Arrival<'_>) -> String {
-    let origin = Origin { base: arrival.base.clone(), line: arrival.line, record: arrival.record };
-    hashed(&origin.locator())
 }
 
 /// Writes a derived value as JSON, as a native field of the same value would stand in an event.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use virga_engine::event::{Column, ColumnValue, ProjectedField, SourceSpec};
+use virga_engine::event::{Column, ColumnValue, ProjectedField, SourceSpec, text_hash};
 use virga_engine::json::Cells;
 
 use super::{Derivation, EVENT_UID, Identity, Inputs, Otherwise, SourceDef, scalar};
@@ -153,9 +153,19 @@ pub(super) struct BoundIdentity {
 }
 
 impl BoundIdentity {
-    /// The id by which an event is known; `None` where only its place can stand for it. The parts of an
-    /// id of several are joined by `|`.
+    /// The id by which an event is known; `None` where only its place can stand for it.
     pub(super) fn id<'a>(&self, event: &Projected<'a>) -> Option<Cow<'a, str>> {
+        let of_record = || (self.otherwise == Otherwise::Record).then(|| Cow::Owned(text_hash(event.raw)));
+        self.natural(event).or_else(of_record)
+    }
+
+    /// What stands for the id of an event that has none.
+    pub(super) fn otherwise(&self) -> Otherwise {
+        self.otherwise
+    }
+
+    /// The natural id. The parts of one of several are joined by `|`.
+    pub(super) fn natural<'a>(&self, event: &Projected<'a>) -> Option<Cow<'a, str>> {
         let part = |slot: &usize| scalar(event.cells.text(*slot, event.raw)?);
         for slots in &self.ways {
             match slots.as_slice() {
@@ -171,12 +181,6 @@ impl BoundIdentity {
                 }
             }
         }
-        (self.otherwise == Otherwise::Record).then(|| Cow::Owned(hashed(event.raw)))
+        None
     }
-}
-
-/// 128 bits of BLAKE3, in hexadecimal.
-pub(super) fn hashed(text: &str) -> String {
-    let hash = blake3::hash(text.as_bytes());
-    hash.to_hex().as_str().get(..32).unwrap_or_default().to_owned()
 }

@@ -47,7 +47,7 @@ impl Kept {
         let rows = self.batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.row(row)));
         rows.map(|row| {
             let origin = row.origin().to_string();
-            (row.source().to_owned(), row.event_id().to_owned(), row.time(), origin, row.raw().to_owned())
+            (row.source().to_owned(), row.event_id().into_owned(), row.time(), origin, row.raw().to_owned())
         })
         .collect()
     }
