@@ -199,10 +199,21 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn last_of_equal_keys<'a>(mut members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
+/// Members of an object up to which its keys are compared one with the other: most have fewer, and a
+/// set costs more.
+const FEW_MEMBERS: usize = 24;
+
+fn has_equal_keys(members: &[(Cow<'_, str>, Value<'_>)]) -> bool {
+    if members.len() <= FEW_MEMBERS {
+        let before = |at: usize, key: &str| members[..at].iter().any(|(other, _)| other == key);
+        return members.iter().enumerate().any(|(at, (key, _))| before(at, key));
+    }
     let mut seen = std::collections::HashSet::with_capacity(members.len());
-    let repeated = members.iter().any(|(key, _)| !seen.insert(key.as_ref()));
-    if repeated {
+    members.iter().any(|(key, _)| !seen.insert(key.as_ref()))
+}
+
+fn last_of_equal_keys<'a>(mut members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    if has_equal_keys(&members) {
         let mut seen = std::collections::HashSet::with_capacity(members.len());
         members.reverse();
         members.retain(|(key, _)| seen.insert(key.clone()));
@@ -258,7 +269,13 @@ impl Value<'_> {
 fn write_string(text: &str, out: &mut String) {
     use std::fmt::Write;
     out.push('"');
-    for c in text.chars() {
+    let mut rest = text;
+    // most texts need no escape: they are copied in stretches
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&rest[..at]);
+        // a byte below 0x80 is a character
+        let c = char::from(rest.as_bytes()[at]);
+        rest = &rest[at + 1..];
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -274,6 +291,7 @@ fn write_string(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
+    out.push_str(rest);
     out.push('"');
 }
 
