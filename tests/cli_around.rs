@@ -1,0 +1,217 @@
+//! The command line around rules and sources, as its users meet it: filters, pipelines, tuning, lookup
+//! tables, `rules fields`, `sources`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use virga_test_support::workspace;
+
+fn virga(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(args)
+        .current_dir(workspace())
+        .output()
+        .expect("virga runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    out(output).lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("a file");
+    path.display().to_string()
+}
+
+const RULE: &str = "title: key used\nid: 00000000-0000-4000-8000-000000000001\nlevel: high\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  sel: {eventName: GetObject}\n  condition: sel\n";
+
+/// Two events, of which the second is by a role of one's own.
+const EVENTS: &str = r#"{"eventVersion":"1.08","eventID":"1","eventTime":"2026-03-01T10:00:00Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","sourceIPAddress":"203.0.113.7","userIdentity":{"arn":"arn:aws:iam::111122223333:user/eve"}}
+{"eventVersion":"1.08","eventID":"2","eventTime":"2026-03-01T10:00:01Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","sourceIPAddress":"198.51.100.7","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/backup/x"}}
+"#;
+
+/// The event ids of the alerts that `detect` raises with more arguments.
+fn alerted(rules: &str, events: &str, more: &[&str]) -> Vec<String> {
+    let args: Vec<&str> = ["detect", "--rules", rules, events].iter().chain(more).copied().collect();
+    let output = virga(&args);
+    assert!(output.status.success(), "{}", err(&output));
+    let id = |alert: &Value| alert["events"][0]["event_id"].as_str().unwrap_or_default().to_owned();
+    lines(&output).iter().map(id).collect()
+}
+
+#[test]
+fn filters_tuning_and_pipelines_change_what_public_rules_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "rule.yml", RULE);
+    let events = write(folder.path(), "events.ndjson", EVENTS);
+    assert_eq!(alerted(&rules, &events, &[]), ["1", "2"]);
+
+    let filter = "title: backup\nlogsource: {product: aws}\nfilter:\n  rules: any\n  ours: {userIdentity.arn|contains: ':assumed-role/backup/'}\n  condition: not ours\n";
+    let filter = write(folder.path(), "filter.yml", filter);
+    assert_eq!(alerted(&rules, &events, &["--rules", &filter]), ["1"]);
+
+    let id = "00000000-0000-4000-8000-000000000001";
+    let tuning = write(
+        folder.path(),
+        "tuning.yml",
+        &format!("{id}: {{exclude: {{eve: {{userIdentity.arn|endswith: '/eve'}}}}, level: low}}\n"),
+    );
+    assert_eq!(alerted(&rules, &events, &["--tuning", &tuning]), ["2"]);
+    assert_eq!(alerted(&rules, &events, &["--tuning", &tuning, "--min-level", "high"]), Vec::<String>::new());
+
+    // events of one's own lake, in which the field has another name
+    let lake = write(folder.path(), "lake.ndjson", &EVENTS.replace("eventName", "event_name"));
+    let pipeline = write(
+        folder.path(),
+        "lake.yml",
+        "transformations:\n- {type: field_name_mapping, mapping: {eventName: event_name}}\n- {type: strict_field_mapping_failure}\n",
+    );
+    assert_eq!(alerted(&rules, &lake, &["--source", "aws.cloudtrail"]), Vec::<String>::new());
+    assert_eq!(alerted(&rules, &lake, &["--source", "aws.cloudtrail", "--pipeline", &pipeline]), ["1", "2"]);
+}
+
+#[test]
+fn what_stands_around_rules_and_is_wrong_ends_the_command_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "rule.yml", RULE);
+    let events = write(folder.path(), "events.ndjson", EVENTS);
+    for (flag, name, text, words) in [
+        (
+            "--pipeline",
+            "p.yml",
+            "transformations:\n- type: query_expression_placeholders\n",
+            ["`query_expression_placeholders` is not supported", "p.yml:2:9"],
+        ),
+        (
+            "--pipeline",
+            "p.yml",
+            "transformations:\n- type: field_name_maping\n",
+            ["did you mean `field_name_mapping`?", "p.yml:2:9"],
+        ),
+        ("--tuning", "t.yml", "x: {levle: low}\n", ["did you mean `level`?", "t.yml:1:5"]),
+        ("--tuning", "none.yml", "", ["none.yml", "No such file"]),
+        ("--config", "c.toml", "[enviroment]\n", ["unknown field `enviroment`", "line 1, column 2"]),
+        (
+            "--config",
+            "c.toml",
+            "[[tables]]\nfile = \"none.csv\"\nkey = \"src_ip\"\n",
+            ["none.csv", "No such file"],
+        ),
+        (
+            "--config",
+            "c.toml",
+            "[[tables]]\nfile = \"rule.yml\"\nkey = \"ip\"\n",
+            ["`ip` is no canonical column", "rule.yml"],
+        ),
+    ] {
+        let path = folder.path().join(name).display().to_string();
+        if !text.is_empty() {
+            write(folder.path(), name, text);
+        }
+        let output = virga(&["detect", "--rules", &rules, flag, &path, &events]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(out(&output).is_empty(), "{text}: nothing runs");
+        for word in words {
+            assert!(err(&output).contains(word), "{text}: {word} in {}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_lookup_table_fills_columns_and_wakes_the_rules_that_ask_for_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rule = RULE.replace("{eventName: GetObject}", "{src_tags: vpn, src_country: NL}");
+    let rules = write(folder.path(), "rule.yml", &rule);
+    let events = write(folder.path(), "events.ndjson", EVENTS);
+    let output = virga(&["detect", "--rules", &rules, &events]);
+    assert!(err(&output).contains("1 disabled (no lookup table fills"), "{}", err(&output));
+    write(folder.path(), "networks.csv", "network,src_tags,src_country\n198.51.100.0/24,vpn;office,NL\n");
+    let config =
+        write(folder.path(), "virga.toml", "[[tables]]\nfile = \"networks.csv\"\nkey = \"src_ip\"\n");
+    assert_eq!(alerted(&rules, &events, &["--config", &config]), ["2"]);
+    let output = virga(&["detect", "--rules", &rules, "--config", &config, &events]);
+    let fields = &lines(&output)[0]["fields"];
+    assert_eq!(
+        (&fields["src_country"], &fields["src_tags"]),
+        (&"NL".into(), &serde_json::json!(["vpn", "office"]))
+    );
+    let explained = virga(&["sources", "explain", "-c", &config, &format!("{events}:2")]);
+    let line =
+        out(&explained).lines().find(|line| line.contains("src_country")).unwrap_or_default().to_owned();
+    assert!(line.contains("NL") && line.contains("networks.csv by sourceIPAddress"), "{line}");
+}
+
+#[test]
+fn mixed_files_are_read_event_for_event() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut mixed = String::new();
+    for source in ["gcp.audit", "entra.signin", "aws.cloudtrail", "kubernetes.audit"] {
+        mixed += &std::fs::read_to_string(workspace().join(format!("samples/{source}/events.ndjson")))
+            .expect("samples");
+    }
+    mixed += "{\"something\":\"else\"}\n";
+    let file = write(folder.path(), "mixed.ndjson", &mixed);
+    let output = virga(&["detect", &file]);
+    let summary = err(&output);
+    for words in ["gcp.audit 17", "entra.signin 10", "kubernetes.audit 20", "generic 1", "quarantined  0"] {
+        assert!(summary.contains(words), "{words} in {summary}");
+    }
+}
+
+#[test]
+fn fields_says_which_rules_are_dead_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dead = RULE
+        .replace("key used", "never")
+        .replace("0001", "0002")
+        .replace("{eventName: GetObject}", "{eventName: GetObject, status: success}");
+    let rules = write(folder.path(), "rule.yml", &format!("{RULE}---\n{dead}"));
+    let events = write(folder.path(), "events.ndjson", EVENTS);
+    let output = virga(&["rules", "fields", &rules, "--sample", &events, "--json"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let lines = lines(&output);
+    let field = |name: &str| lines.iter().find(|line| line["field"] == name).cloned().unwrap_or_default();
+    assert_eq!((&field("eventname")["rules"], &field("eventname")["present"]), (&2.into(), &2.into()));
+    assert_eq!((&field("status")["rules"], &field("status")["present"]), (&1.into(), &0.into()));
+    let dead: Vec<&Value> = lines.iter().filter(|line| line.get("dead").is_some()).collect();
+    assert_eq!(dead.len(), 1);
+    assert_eq!((&dead[0]["title"], &dead[0]["missing"]), (&"never".into(), &serde_json::json!(["status"])));
+    let output = virga(&["rules", "fields", &rules, "--sample", &events, "--fail-on-dead"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("never occurs"), "{}", out(&output));
+}
+
+#[test]
+fn sources_are_listed_sampled_and_explained() {
+    let listed = out(&virga(&["sources", "ls"]));
+    for words in ["azure.activity", "azure/activitylogs", "otel.genai", "generic"] {
+        assert!(listed.contains(words), "{words} in {listed}");
+    }
+    for line in lines(&virga(&["sources", "ls", "--json"])) {
+        let name = line["name"].as_str().expect("a name").to_owned();
+        if name == "generic" {
+            continue;
+        }
+        let forms = out(&virga(&["sources", "sample", &name, "--forms"]));
+        assert!(forms.lines().next() == Some("events"), "{name}: {forms}");
+        let sample = virga(&["sources", "sample", &name]);
+        let event = out(&sample).lines().next().expect("an event").to_owned();
+        let explained = lines(&virga(&["sources", "explain", "--json", &event]));
+        assert_eq!(explained[0]["source"], name.as_str(), "{event}");
+        assert!(explained[0]["columns"]["provider"]["value"].is_string(), "{name}");
+    }
+    let unknown = virga(&["sources", "explain", r#"{"a":1}"#]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(out(&unknown).contains("no source recognises it"), "{}", out(&unknown));
+    assert_eq!(virga(&["sources", "sample", "nothing"]).status.code(), Some(2));
+}
