@@ -5,17 +5,16 @@
 //! each rule in this order: tuning and filters, which speak of its fields as the rule writes them;
 //! then the pipelines, which rename those fields to one's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use crate::pipeline::{self, Pipelines};
 use crate::plan::{
-    Lists, LoweredRule, ResolvedRule, ResolvedSelection, lower_resolved, resolve, resolve_detection,
+    Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, lower_resolved, resolve,
+    resolve_detection,
 };
-use crate::sigma::{
-    Condition, Document, Filter, Logsource, Rule, SelectionPattern, Spanned, parse_documents,
-};
+use crate::sigma::{Document, Filter, Logsource, Rule, Spanned, parse_documents};
 use crate::tuning::Tuning;
 
 /// What a team keeps around its rules.
@@ -47,6 +46,8 @@ pub struct RuleSet {
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
     by_id: HashMap<String, Arc<Rule>>,
+    /// Ids of all rules that were read, also of those that do not run.
+    seen: HashSet<String>,
 }
 
 impl RuleSet {
@@ -82,7 +83,7 @@ impl RuleSet {
     fn prepared(&mut self, filter: &Filter) -> Option<Prepared> {
         let resolve = |selection: &crate::sigma::Selection| {
             let node = resolve_detection(&selection.detection, &filter.file)?;
-            Ok(ResolvedSelection { name: selection.name.value.clone(), node })
+            Ok(ResolvedSelection { name: selection.name.value.clone(), scope: RULE_SCOPE, node })
         };
         let selections: Result<Vec<_>, Box<Diagnostic>> = filter.selections.iter().map(resolve).collect();
         match selections {
@@ -96,7 +97,8 @@ impl RuleSet {
     }
 
     fn add_rule(&mut self, mut rule: Rule, filters: &mut [Prepared], around: &Surroundings) {
-        let key = rule.key().to_lowercase();
+        let key = known_by(&rule);
+        self.seen.insert(rule.key().to_lowercase());
         if let Some(other) = self.by_id.get(&key) {
             if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
                 self.repeated += 1;
@@ -111,13 +113,18 @@ impl RuleSet {
             self.rejected += 1;
             return;
         }
-        self.by_id.insert(key, Arc::new(rule.clone()));
+        let as_written = Arc::new(rule.clone());
         if !around.tuning.tune(&mut rule) {
             self.switched_off += 1;
+            self.by_id.insert(key, as_written);
             return;
         }
         match self.lowered(&rule, filters, around) {
-            Some(lowered) => self.rules.push(lowered),
+            Some(lowered) => {
+                self.by_id.insert(key, as_written);
+                self.rules.push(lowered);
+            }
+            // a broken rule does not stand in the way of a good one with its id
             None => self.rejected += 1,
         }
     }
@@ -132,10 +139,10 @@ impl RuleSet {
         self.diagnostics.extend(diagnostics);
         let mut resolved = resolved?;
         around.tuning.exclude(&mut resolved);
-        for (number, filter) in filters.iter_mut().enumerate().filter(|(_, prepared)| prepared.fits(rule)) {
+        for filter in filters.iter_mut().filter(|prepared| prepared.fits(rule)) {
             self.filters += usize::from(!filter.at_work);
             filter.at_work = true;
-            filter.apply(number + 1, &mut resolved);
+            filter.apply(&mut resolved);
         }
         if let Err(refused) = pipeline::apply(&around.pipelines, &mut resolved) {
             self.diagnostics.push(*refused);
@@ -155,9 +162,14 @@ impl RuleSet {
                     .with_help("its `rules` are ids or names, its `logsource` is that of the rules or wider"),
             );
         }
-        let known = |id: &str| self.by_id.contains_key(id);
+        let known = |id: &str| self.seen.contains(id);
         self.diagnostics.extend(tuning.idle(known));
     }
+}
+
+/// What a rule is known by: an id in any case, else its name or place as they are written.
+fn known_by(rule: &Rule) -> String {
+    rule.id.as_ref().map_or_else(|| rule.key(), |id| id.to_lowercase())
 }
 
 /// How many documents the errors of one file are about.
@@ -195,20 +207,13 @@ impl Prepared {
         in_logsource && self.filter.rules.as_ref().is_none_or(|rules| rules.iter().any(is_named))
     }
 
-    /// Puts the filter's selections beside the rule's, under names that no pattern of the rule covers, and
-    /// its condition beside each of the rule's.
-    fn apply(&self, number: usize, rule: &mut ResolvedRule) {
-        let renamed = |selection: &ResolvedSelection| ResolvedSelection {
-            name: hidden(number, &selection.name),
-            node: selection.node.clone(),
-        };
-        rule.selections.extend(self.selections.iter().map(renamed));
-        for condition in &mut rule.conditions {
-            let own = std::mem::replace(condition, Condition::And(Vec::new()));
-            let start = rule.rule.span.start;
-            let added = hide(&self.filter.condition, number, start);
-            *condition = Condition::And(vec![own, added]);
-        }
+    /// Puts the filter's selections beside the rule's, in a scope of their own, and its condition beside
+    /// the rule's.
+    fn apply(&self, rule: &mut ResolvedRule) {
+        let scope = rule.new_scope();
+        rule.selections
+            .extend(self.selections.iter().map(|selection| ResolvedSelection { scope, ..selection.clone() }));
+        rule.beside.push(Beside { scope, condition: self.filter.condition.clone() });
     }
 }
 
@@ -220,35 +225,6 @@ fn bare_id(id: &str) -> String {
     let digits = id.replace('-', "");
     let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_uuid { digits } else { id.to_owned() }
-}
-
-/// The name that a filter's selection has in a rule. Names that begin with `_` are covered only by
-/// patterns that do; `:` keeps the filter's own helpers, whose names begin so, apart from the others.
-fn hidden(number: usize, name: &str) -> String {
-    let apart = if name.starts_with('_') { '!' } else { ':' };
-    format!("_filter{number}{apart}{name}")
-}
-
-/// A filter's condition over the names that its selections have in a rule.
-fn hide(condition: &Condition, number: usize, place: usize) -> Condition {
-    let branches =
-        |branches: &[Condition]| branches.iter().map(|branch| hide(branch, number, place)).collect();
-    let placed = |value| Spanned { value, span: place..place };
-    match condition {
-        Condition::Selection(name) => {
-            Condition::Selection(Spanned { value: hidden(number, &name.value), span: place..place })
-        }
-        Condition::Of(quantity, pattern) => {
-            let pattern = match &pattern.value {
-                SelectionPattern::Them => hidden(number, "*"),
-                SelectionPattern::Named(pattern) => hidden(number, pattern),
-            };
-            Condition::Of(*quantity, placed(SelectionPattern::Named(pattern)))
-        }
-        Condition::Not(inner) => Condition::Not(Box::new(hide(inner, number, place))),
-        Condition::And(all) => Condition::And(branches(all)),
-        Condition::Or(all) => Condition::Or(branches(all)),
-    }
 }
 
 #[cfg(test)]
@@ -360,6 +336,65 @@ mod tests {
             assert_eq!((set.rules.len(), set.rejected), (1, 1), "{filter}");
             assert!(set.diagnostics.iter().any(|d| d.code == code), "{filter}: {:?}", set.diagnostics);
         }
+    }
+
+    #[test]
+    fn a_rule_does_not_see_what_was_added_to_it_and_of_nothing_no_exception_makes_something() {
+        let tuning = |text: &str| {
+            Surroundings {
+            tuning: Tuning::parse(&file(text)).unwrap(),
+            pipelines: Pipelines::new(vec![
+                crate::pipeline::parse_pipeline(&file("transformations: [{type: drop_detection_item, field_name_conditions: [{type: include_fields, fields: [gone]}]}]")).unwrap(),
+                crate::pipeline::parse_pipeline(&file("transformations: [{type: add_condition, negated: true, conditions: {c: 1}}]")).unwrap(),
+            ]),
+            ..Surroundings::default()
+        }
+        };
+        let rule = |detection: &str| {
+            format!("title: t\nname: access\nlogsource: {{product: aws}}\ndetection:\n{detection}")
+        };
+        let exclude = "access: {exclude: {x: {user: ours}}}";
+        let or_not = filter("any", "product: aws", "  _own: {user: ours}\n  condition: _own or not _own\n");
+        let events = [r#"{"a":1}"#, r#"{"a":1,"user":"ours"}"#, r#"{"b":2}"#];
+        for (detection, expected) in [
+            ("  s: {gone: 1}\n  condition: s\n", &[][..]),
+            ("  s: {gone: 1}\n  condition: not s\n", &[]),
+            ("  _s: {a: 1}\n  _t: {b: 1}\n  condition: 1 of _*\n", &[0]),
+            ("  _s: {a: 1}\n  condition: all of _*\n", &[0]),
+        ] {
+            let set = load(&[&rule(detection), &or_not], &tuning(exclude));
+            assert_eq!(hits(&set, &events), expected, "{detection}");
+        }
+    }
+
+    #[test]
+    fn a_broken_rule_does_not_stand_in_the_way_of_a_good_one_with_its_id() {
+        let broken = RULE.replace("{a: 1}", "{a|nothing: 1}");
+        for documents in [[broken.as_str(), RULE], [RULE, broken.as_str()]] {
+            let set = load(&documents, &Surroundings::default());
+            assert_eq!((set.rules.len(), set.rejected), (1, 1));
+        }
+        let unnamed = |name: &str| {
+            let text =
+                "title: t\nlogsource: {product: aws}\ndetection: {s: {a: 1}, condition: s}\n".to_owned();
+            Arc::new(SourceFile { name: name.into(), text })
+        };
+        assert_eq!(RuleSet::load([unnamed("A.yml"), unnamed("a.yml")], &Lists::new()).rules.len(), 2);
+    }
+
+    #[test]
+    fn a_pipeline_renames_what_a_rule_is_suppressed_by() {
+        let text = "transformations: [{type: field_name_prefix, prefix: lake_}]";
+        let around = Surroundings {
+            pipelines: Pipelines::new(vec![crate::pipeline::parse_pipeline(&file(text)).unwrap()]),
+            tuning: Tuning::parse(&file(
+                "11111111-aaaa-4aaa-8aaa-000000000001: {suppress: {by: [user], for: 1h}}",
+            ))
+            .unwrap(),
+            ..Surroundings::default()
+        };
+        let set = load(&[RULE], &around);
+        assert_eq!(set.rules[0].rule.suppress.as_ref().unwrap().by, ["lake_user"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, nearest};
-use crate::plan::{ResolvedNode, ResolvedRule, ResolvedSelection, resolve_detection};
+use crate::plan::{Beside, ResolvedNode, ResolvedRule, ResolvedSelection, resolve_detection};
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 use crate::sigma::{Condition, Level, Rule, Spanned, Suppress, parse_detection, parse_suppress};
 
@@ -97,18 +97,17 @@ impl Tuning {
         entry.enabled
     }
 
-    /// Puts a rule's exceptions beside each of its conditions.
+    /// Puts a rule's exceptions beside its conditions.
     pub(crate) fn exclude(&self, rule: &mut ResolvedRule) {
         let Some(entry) = self.of(&rule.rule) else { return };
-        let place = rule.rule.span.start;
+        if entry.exclude.is_empty() {
+            return;
+        }
+        let (scope, place) = (rule.new_scope(), rule.rule.span.start);
         for (name, node) in &entry.exclude {
-            let name = format!("_exclude:{name}");
-            rule.selections.push(ResolvedSelection { name: name.clone(), node: node.clone() });
-            for condition in &mut rule.conditions {
-                let own = std::mem::replace(condition, Condition::And(Vec::new()));
-                let excluded = Condition::Selection(Spanned { value: name.clone(), span: place..place });
-                *condition = Condition::And(vec![own, Condition::Not(Box::new(excluded))]);
-            }
+            rule.selections.push(ResolvedSelection { name: name.clone(), scope, node: node.clone() });
+            let excluded = Condition::Selection(Spanned { value: name.clone(), span: place..place });
+            rule.beside.push(Beside { scope, condition: Condition::Not(Box::new(excluded)) });
         }
     }
 

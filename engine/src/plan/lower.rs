@@ -9,12 +9,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
-use super::resolve::{ResolvedItem, ResolvedNode, ResolvedRule, resolve};
+use super::resolve::{Beside, RULE_SCOPE, ResolvedItem, ResolvedNode, ResolvedRule, Scope, resolve};
 use crate::diagnostic::{Code, Diagnostic, Severity, SourceFile, codes};
 use crate::limits::{MAX_CONDITION_TESTS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
 use crate::modifiers::{self, Fault, Value};
 use crate::predicate::{FieldRefTest, Test, TextTest};
-use crate::sigma::{Condition, Part, Pattern, Quantity, Rule};
+use crate::sigma::{Condition, Part, Pattern, Quantity, Rule, Spanned};
 
 /// Named lists of values: what `%name%` stands for under `expand`.
 pub type Lists = BTreeMap<String, Vec<String>>;
@@ -32,21 +32,65 @@ pub fn lower(rule: &Rule, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic
 
 /// Lowers a resolved rule. The rule is `None` where a diagnostic is an error.
 pub fn lower_resolved(resolved: ResolvedRule, lists: &Lists) -> (Option<LoweredRule>, Vec<Diagnostic>) {
-    let ResolvedRule { rule, selections, conditions } = resolved;
+    let ResolvedRule { rule, selections, conditions, beside } = resolved;
     let mut lowering = Lowering { file: &rule.file, lists, diagnostics: Vec::new(), tests: 0, named: 0 };
-    let selections: Vec<LoweredSelection> = selections
+    let selections: Vec<(Scope, LoweredSelection)> = selections
         .into_iter()
         .filter_map(|selection| {
             let expr = lowering.node(&selection.node)?;
-            Some(LoweredSelection { name: selection.name, expr })
+            Some((selection.scope, LoweredSelection { name: selection.name, expr }))
         })
         .collect();
-    let branches = conditions.iter().filter_map(|condition| lowering.condition(condition, &selections));
-    let expr = any(branches.collect());
+    let own: Vec<Expr> = conditions
+        .iter()
+        .filter_map(|condition| lowering.condition(condition, RULE_SCOPE, &selections))
+        .collect();
+    let others =
+        beside.iter().filter_map(|beside| lowering.condition(&beside.condition, beside.scope, &selections));
+    let others: Vec<Expr> = others.collect();
+    // a rule of which nothing is left matches nothing, whatever its exceptions say
+    let expr = match own.is_empty() {
+        true => Expr::Never,
+        false => every([any(own)].into_iter().chain(others).collect()),
+    };
     let Lowering { diagnostics, .. } = lowering;
     let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let conditions = conditions.into_iter().map(|condition| shown(condition, &beside)).collect();
     let rule = Arc::new(Rule { conditions, ..rule });
+    let named = |(scope, selection): (Scope, LoweredSelection)| LoweredSelection {
+        name: shown_name(scope, &selection.name),
+        ..selection
+    };
+    let selections = selections.into_iter().map(named).collect();
     ((!broken).then_some(LoweredRule { rule, selections, expr }), diagnostics)
+}
+
+/// The name of a selection for people: those that a rule did not bring along say so.
+fn shown_name(scope: Scope, name: &str) -> String {
+    if scope == RULE_SCOPE { name.to_owned() } else { format!("{name} (added {scope})") }
+}
+
+/// A condition for people: with what must hold beside it.
+fn shown(condition: Condition, beside: &[Beside]) -> Condition {
+    if beside.is_empty() {
+        return condition;
+    }
+    let others = beside.iter().map(|beside| in_scope(&beside.condition, beside.scope));
+    Condition::And([condition].into_iter().chain(others).collect())
+}
+
+fn in_scope(condition: &Condition, scope: Scope) -> Condition {
+    let branches = |branches: &[Condition]| branches.iter().map(|branch| in_scope(branch, scope)).collect();
+    match condition {
+        Condition::Selection(name) => {
+            let value = shown_name(scope, &name.value);
+            Condition::Selection(Spanned { value, span: name.span.clone() })
+        }
+        Condition::Not(inner) => Condition::Not(Box::new(in_scope(inner, scope))),
+        Condition::And(all) => Condition::And(branches(all)),
+        Condition::Or(all) => Condition::Or(branches(all)),
+        of @ Condition::Of(..) => of.clone(),
+    }
 }
 
 struct Lowering<'r> {
@@ -68,29 +112,43 @@ fn any(mut branches: Vec<Expr>) -> Expr {
     }
 }
 
+/// All of these; of none, never: what asks for nothing must not match everything.
 fn every(mut branches: Vec<Expr>) -> Expr {
-    if branches.len() == 1 { branches.remove(0) } else { Expr::And(branches) }
+    match branches.len() {
+        0 => Expr::Never,
+        1 => branches.remove(0),
+        _ => Expr::And(branches),
+    }
 }
 
 impl Lowering<'_> {
     /// A condition over what is left of the selections. What a pipeline has dropped altogether drops out
     /// of the condition too; `None` where nothing is left.
-    fn condition(&mut self, condition: &Condition, selections: &[LoweredSelection]) -> Option<Expr> {
+    fn condition(
+        &mut self,
+        condition: &Condition,
+        scope: Scope,
+        selections: &[(Scope, LoweredSelection)],
+    ) -> Option<Expr> {
         let mut branches = |branches: &[Condition]| -> Vec<Expr> {
-            branches.iter().filter_map(|branch| self.condition(branch, selections)).collect()
+            branches.iter().filter_map(|branch| self.condition(branch, scope, selections)).collect()
         };
         match condition {
             Condition::Selection(name) => {
-                let found = selections.iter().find(|selection| selection.name == name.value)?;
-                Some(self.named(found, &name.span))
+                let of_name = |(of, selection): &&(Scope, LoweredSelection)| {
+                    *of == scope && selection.name == name.value
+                };
+                Some(self.named(&selections.iter().find(of_name)?.1, &name.span))
             }
-            Condition::Not(inner) => Some(Expr::Not(Box::new(self.condition(inner, selections)?))),
+            Condition::Not(inner) => Some(Expr::Not(Box::new(self.condition(inner, scope, selections)?))),
             Condition::And(all) => Some(branches(all)).filter(|left| !left.is_empty()).map(every),
             Condition::Or(all) => Some(branches(all)).filter(|left| !left.is_empty()).map(any),
             Condition::Of(quantity, pattern) => {
-                let covered = selections.iter().filter(|selection| pattern.value.covers(&selection.name));
+                let covered = selections
+                    .iter()
+                    .filter(|(of, selection)| *of == scope && pattern.value.covers(&selection.name));
                 let branches: Vec<Expr> =
-                    covered.map(|selection| self.named(selection, &pattern.span)).collect();
+                    covered.map(|(_, selection)| self.named(selection, &pattern.span)).collect();
                 if branches.is_empty() {
                     return None;
                 }

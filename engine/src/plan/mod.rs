@@ -15,4 +15,7 @@ mod witness;
 pub use compile::{CompiledRule, FieldPlan, LocalExpr, SourcePlan, TestPlan};
 pub use ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
 pub use lower::{Lists, lower, lower_resolved};
-pub use resolve::{ResolvedItem, ResolvedNode, ResolvedRule, ResolvedSelection, resolve, resolve_detection};
+pub use resolve::{
+    Beside, RULE_SCOPE, ResolvedItem, ResolvedNode, ResolvedRule, ResolvedSelection, Scope, resolve,
+    resolve_detection,
+};

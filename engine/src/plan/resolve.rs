@@ -22,6 +22,23 @@ pub struct ResolvedRule {
     pub selections: Vec<ResolvedSelection>,
     /// Its conditions; any of them is enough.
     pub conditions: Vec<Condition>,
+    /// What must hold beside them: of filters, exceptions and pipelines.
+    pub beside: Vec<Beside>,
+}
+
+/// Which selections a condition can name: those of one scope.
+pub type Scope = usize;
+
+/// The scope of the rule itself; filters and exceptions have their own.
+pub const RULE_SCOPE: Scope = 0;
+
+/// A condition that must hold beside a rule's own.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// The selections that it names.
+    pub scope: Scope,
+    /// The condition.
+    pub condition: Condition,
 }
 
 /// A selection of a rule, or one that a filter or a pipeline has added.
@@ -29,6 +46,8 @@ pub struct ResolvedRule {
 pub struct ResolvedSelection {
     /// Its name.
     pub name: String,
+    /// Whose it is: no condition of another scope names it, not even by a pattern.
+    pub scope: Scope,
     /// What it asks for.
     pub node: ResolvedNode,
 }
@@ -61,6 +80,13 @@ pub struct ResolvedItem {
     pub applied: Vec<String>,
 }
 
+impl ResolvedRule {
+    /// A scope that nothing is in yet.
+    pub fn new_scope(&self) -> Scope {
+        self.selections.iter().map(|selection| selection.scope).max().unwrap_or(RULE_SCOPE) + 1
+    }
+}
+
 impl ResolvedNode {
     /// Calls `see` with every item.
     pub fn for_each_item<'n>(&'n self, see: &mut impl FnMut(&'n ResolvedItem)) {
@@ -77,11 +103,13 @@ pub fn resolve(rule: &Rule) -> (Option<ResolvedRule>, Vec<Diagnostic>) {
     let mut selections = Vec::with_capacity(rule.selections.len());
     for selection in &rule.selections {
         let node = resolver.detection(&selection.detection);
-        selections.push(ResolvedSelection { name: selection.name.value.clone(), node });
+        let name = selection.name.value.clone();
+        selections.push(ResolvedSelection { name, scope: RULE_SCOPE, node });
     }
     let diagnostics = resolver.diagnostics;
     let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let resolved = ResolvedRule { rule: rule.clone(), selections, conditions: rule.conditions.clone() };
+    let conditions = rule.conditions.clone();
+    let resolved = ResolvedRule { rule: rule.clone(), selections, conditions, beside: Vec::new() };
     ((!broken).then_some(resolved), diagnostics)
 }
 

@@ -8,7 +8,7 @@ use super::super::apply::{Refusal, Run};
 use super::super::read::Parameters;
 use super::{Made, Transformation, TransformationKind};
 use crate::diagnostic::SourceFile;
-use crate::plan::{ResolvedNode, ResolvedSelection, resolve_detection};
+use crate::plan::{Beside, RULE_SCOPE, ResolvedNode, ResolvedSelection, resolve_detection};
 use crate::sigma::{Condition, Detection, Logsource, RuleValue, Spanned, parse_detection};
 
 pub(super) static KIND: TransformationKind = TransformationKind {
@@ -50,16 +50,17 @@ impl Transformation for AddCondition {
         let mut node: ResolvedNode = resolved.map_err(|diagnostic| Refusal(diagnostic.cause.clone()))?;
         run.mark(&mut node);
         let rule = &mut *run.rule;
-        let name = self.name.clone().unwrap_or_else(|| format!("_cond_{}", rule.selections.len() + 1));
-        rule.selections.retain(|selection| selection.name != name);
-        rule.selections.push(ResolvedSelection { name: name.clone(), node });
-        for condition in &mut rule.conditions {
-            let start = rule.rule.span.start;
-            let added = Condition::Selection(Spanned { value: name.clone(), span: start..start });
-            let added = if self.negated { Condition::Not(Box::new(added)) } else { added };
-            let old = std::mem::replace(condition, Condition::And(Vec::new()));
-            *condition = Condition::And(vec![added, old]);
-        }
+        // a name makes it one of the rule's selections, which `them` covers; without one it is apart
+        let (name, scope) = match &self.name {
+            Some(name) => (name.clone(), RULE_SCOPE),
+            None => ("condition".to_owned(), rule.new_scope()),
+        };
+        rule.selections.retain(|selection| selection.scope != scope || selection.name != name);
+        rule.selections.push(ResolvedSelection { name: name.clone(), scope, node });
+        let start = rule.rule.span.start;
+        let added = Condition::Selection(Spanned { value: name, span: start..start });
+        let condition = if self.negated { Condition::Not(Box::new(added)) } else { added };
+        rule.beside.push(Beside { scope, condition });
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! `field_name_mapping`, `field_name_prefix_mapping`, `field_name_prefix`, `field_name_suffix`: a
 //! field has another name in one's own logs.
 //!
-//! Fields of detection items, fields that they refer to, and the rule's list of `fields` are renamed.
+//! Fields of detection items, fields that they refer to, the rule's list of `fields` and those that it is
+//! suppressed by are renamed.
 //! A name with several others becomes an *or* of them. Under the key null a mapping gives keywords a
 //! field, in which they are looked for.
 
@@ -99,6 +100,9 @@ impl Renaming {
             };
             let names = self.renamed(&test.field, Some(item), run)?;
             changed |= names.is_some();
+            if names.as_ref().is_some_and(Vec::is_empty) {
+                return Err(Refusal(format!("`{}` has no name left", test.field)));
+            }
             for field in names.unwrap_or_else(|| vec![test.field.clone()]) {
                 let test = FieldRefTest { field, ..test.clone() };
                 values.push(Spanned { value: Value::FieldRef(test), span: value.span.clone() });
@@ -122,6 +126,15 @@ impl Transformation for Renaming {
             fields.extend(names.unwrap_or_else(|| vec![field]));
         }
         run.rule.rule.fields = fields;
+        if let Some(suppress) = &run.rule.rule.suppress {
+            let mut by = Vec::new();
+            for field in suppress.by.clone() {
+                by.extend(self.renamed(&field, None, run)?.unwrap_or_else(|| vec![field]));
+            }
+            if let Some(suppress) = &mut run.rule.rule.suppress {
+                suppress.by = by;
+            }
+        }
         run.each_item()
     }
 
