@@ -54,3 +54,11 @@ pub const BATCH_BYTES: usize = 16 << 20;
 /// Grants named for one event: a policy may multiply principals by actions. The list ends here;
 /// whether any grant is public or external is decided on all of them.
 pub const MAX_GRANTS: usize = 256;
+
+/// How often unfolding may uncover more to unfold: a row of strings, of which one holds a log that holds
+/// another. What is folded deeper stays a string.
+pub const MAX_UNFOLDINGS: usize = 3;
+
+/// Bytes that the events of one document may take which is rebuilt into them (OTLP, a table of Log
+/// Analytics): what they share is written into each. Beyond this the rest goes to quarantine as one entry.
+pub const MAX_REBUILT_BYTES: usize = 4 * MAX_EVENT_BYTES;

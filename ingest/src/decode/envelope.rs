@@ -30,9 +30,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
 use memchr::memmem::Finder;
-use virga_engine::json::{skip_value, skip_whitespace};
+use virga_engine::json::{Value, skip_value, skip_whitespace};
 
-use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES};
+use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
 use crate::quarantine::Cause;
 
 /// What a value is.
@@ -52,14 +52,18 @@ pub(super) enum Inner {
     Text(Range<usize>),
     /// A JSON string that holds a JSON value in base64.
     Base64(Range<usize>),
-    /// An event that stood in parts, made whole.
-    Built(String),
+    /// An event that stood in parts, made whole; or a part that cannot be made one, and why.
+    Built(String, Option<Cause>),
     /// What cannot be read.
     Bad(Range<usize>, Cause),
 }
 
 /// Keys whose array of objects holds the events.
 const ARRAY_KEYS: &[&[u8]] = &[b"Records", b"records", b"value", b"Events", b"entries", b"receivedMessages"];
+
+/// One of them is a word that events use too: nothing of them may stand beside it, which is known only
+/// when the object has been read to its end.
+const LISTED: &[u8] = b"entries";
 
 /// Keys that may stand beside such an array where it does not come first.
 const METADATA_KEYS: &[&[u8]] =
@@ -170,10 +174,11 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
     let Some(close) = memchr(b'"', key) else {
         return if key.len() > LONGEST_ARRAY_KEY { Some(Prefix::Other) } else { None };
     };
-    if !ARRAY_KEYS.contains(&key.get(..close)?) {
+    let key = key.get(..close)?;
+    if !ARRAY_KEYS.contains(&key) || key == LISTED {
         return Some(Prefix::Other);
     }
-    at = at + 1 + close + 1;
+    at += close + 2;
     for expected in [b':', b'['] {
         at = skip_whitespace(bytes, at);
         if *bytes.get(at)? != expected {
@@ -225,6 +230,8 @@ struct Members {
     /// Arrays under a key of events; one, but for a repeated key, of which none must be lost.
     arrays: Vec<Range<usize>>,
     array_is_first: bool,
+    /// The array is under a word that events use too: nothing of them may stand beside it.
+    listed: bool,
     only_metadata: bool,
     message_type: Option<Range<usize>>,
     log_events: Option<Range<usize>>,
@@ -244,8 +251,8 @@ struct Members {
     rebuilt: Option<Rebuild>,
 }
 
-/// Takes a document apart into events; `None` where it is not built as it must be.
-type Rebuild = fn(&str) -> Option<Vec<String>>;
+/// Takes a document apart into events; `false` where it is not built as it must be.
+type Rebuild = fn(&str, &mut Rebuilt) -> bool;
 
 fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
     let Some(members) = read_members(bytes, start) else {
@@ -271,10 +278,12 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         return Shape::Envelope;
     }
     if let Some(rebuild) = members.rebuilt {
-        return rebuilt(bytes, rebuild, inner);
+        return open_rebuilt(bytes, rebuild, inner);
     }
     match members.arrays.first() {
-        Some(array) if wraps(bytes, array, members.array_is_first, members.only_metadata) => {
+        Some(array)
+            if wraps(bytes, array, members.array_is_first && !members.listed, members.only_metadata) =>
+        {
             members.arrays.iter().for_each(|array| elements(bytes, array.start, inner));
             Shape::Envelope
         }
@@ -295,15 +304,61 @@ fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
     open_message(bytes, members)
 }
 
-/// The events that a document in parts is rebuilt into; a document of another build is an event.
-fn rebuilt(bytes: &[u8], rebuild: Rebuild, inner: &mut Vec<Inner>) -> Shape {
-    let events = simdutf8::basic::from_utf8(bytes).ok().and_then(rebuild);
-    match events {
-        Some(events) if events.len() <= MAX_ENVELOPE_ELEMENTS => {
-            inner.extend(events.into_iter().map(Inner::Built));
-            Shape::Envelope
-        }
-        _ => Shape::Event,
+/// The events that a document in parts is rebuilt into; a document of another build is an event. What the
+/// events share is written into each, so that their sum has a bound of its own: what is beyond it is one
+/// bad thing.
+fn open_rebuilt(bytes: &[u8], rebuild: Rebuild, inner: &mut Vec<Inner>) -> Shape {
+    let Ok(text) = simdutf8::basic::from_utf8(bytes) else { return Shape::Event };
+    let mut rebuilt = Rebuilt::default();
+    if !rebuild(text, &mut rebuilt) {
+        return Shape::Event;
+    }
+    inner.append(&mut rebuilt.events);
+    if rebuilt.full {
+        inner.push(Inner::Bad(0..bytes.len(), Cause::TooLarge));
+    }
+    Shape::Envelope
+}
+
+/// The events of a document in parts.
+#[derive(Default)]
+pub(super) struct Rebuilt {
+    events: Vec<Inner>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Rebuilt {
+    /// Whether another event of about that size may be added; once it may not, none may.
+    pub fn has_room(&mut self, bytes: usize) -> bool {
+        let fits = self.events.len() < MAX_ENVELOPE_ELEMENTS && self.bytes + bytes <= MAX_REBUILT_BYTES;
+        self.full |= !fits;
+        !self.full
+    }
+
+    /// Adds an event.
+    pub fn push(&mut self, event: String) {
+        self.bytes += event.len();
+        self.events.push(Inner::Built(event, None));
+    }
+
+    /// Adds what cannot be made an event.
+    pub fn push_bad(&mut self, part: &Value<'_>) {
+        let mut text = String::new();
+        part.write_compact(&mut text);
+        self.bytes += text.len();
+        self.events.push(Inner::Built(text, Some(Cause::NotAnObject)));
+    }
+
+    /// The texts of the events, and of what is bad.
+    #[cfg(test)]
+    pub fn texts(self) -> Vec<String> {
+        let text = |inner| match inner {
+            Inner::Built(text, None) => text,
+            Inner::Built(text, Some(cause)) => format!("bad {} {text}", cause.code()),
+            other => format!("{other:?}"),
+        };
+        self.events.into_iter().map(text).collect()
     }
 }
 
@@ -387,6 +442,7 @@ impl Members {
             b"resourceSpans" | b"resourceLogs" => self.rebuilt = Some(super::otlp::records),
             _ if is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
                 self.array_is_first |= first;
+                self.listed |= key == LISTED;
                 self.arrays.push(value);
                 return;
             }
@@ -480,7 +536,8 @@ mod tests {
             Inner::Value(range) => text[range.clone()].to_owned(),
             Inner::Text(range) => format!("text {}", &text[range.clone()]),
             Inner::Base64(range) => format!("base64 {}", &text[range.clone()]),
-            Inner::Built(text) => format!("built {text}"),
+            Inner::Built(text, None) => format!("built {text}"),
+            Inner::Built(text, Some(cause)) => format!("bad {} {text}", cause.code()),
             Inner::Bad(range, cause) => format!("bad {} {}", cause.code(), &text[range.clone()]),
         };
         (shape, inner.iter().map(show).collect())
@@ -491,6 +548,25 @@ mod tests {
         let text = format!("[{}0]", "0,".repeat(2 * MAX_ENVELOPE_ELEMENTS));
         let mut inner = Vec::new();
         open(text.as_bytes(), &mut inner);
+        assert_eq!(inner.len(), MAX_ENVELOPE_ELEMENTS + 1);
+        assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
+    }
+
+    #[test]
+    fn what_events_share_is_not_written_out_without_end() {
+        let shared = "x".repeat(1 << 20);
+        let spans = vec!["{}"; 1_000].join(",");
+        let document = format!(
+            r#"{{"resourceSpans":[{{"resource":{{"a":"{shared}"}},"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#
+        );
+        let mut inner = Vec::new();
+        assert_eq!(open(document.as_bytes(), &mut inner), Shape::Envelope);
+        assert_eq!(inner.len(), MAX_REBUILT_BYTES / (1 << 20));
+        assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
+        let rows = vec!["[]"; MAX_ENVELOPE_ELEMENTS + 5].join(",");
+        let table = format!(r#"{{"tables":[{{"columns":[],"rows":[{rows}]}}]}}"#);
+        inner.clear();
+        open(table.as_bytes(), &mut inner);
         assert_eq!(inner.len(), MAX_ENVELOPE_ELEMENTS + 1);
         assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
     }
@@ -529,6 +605,11 @@ mod tests {
             (r#"{"specversion":"1.0","type":"t","data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (r#"{"data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1]]}]}"#, &[r#"built {"a":1}"#]),
+            (
+                r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1,2],[3]]}]}"#,
+                &["bad not_an_object [1,2]", r#"built {"a":3}"#],
+            ),
+            (r#"{"resourceSpans":[7]}"#, &["bad not_an_object 7"]),
             (r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"b":1}]}]}]}"#, &[r#"built {"b":1}"#]),
             (r#"{"Records":[]}"#, &[]),
             ("[]", &[]),
@@ -545,6 +626,7 @@ mod tests {
         for text in [
             r#"{"eventVersion":"1.08","Records":[{"a":1}]}"#,
             r#"{"id":"x","Records":[{"a":1}]}"#,
+            r#"{"entries":[{"a":1}],"user":"u"}"#,
             r#"{"records":[1,2]}"#,
             r#"{"records":[],"status":"ok"}"#,
             r#"{"value":"x"}"#,

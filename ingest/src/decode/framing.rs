@@ -267,7 +267,8 @@ impl<R: Read> Framer<R> {
                 Inner::Text(range) => (slice.part(range), Form::Text),
                 Inner::Base64(range) => (slice.part(range), Form::Base64),
                 Inner::Bad(range, cause) => (slice.part(range), Form::Bad(cause)),
-                Inner::Built(text) => (self.keep_text(&text), Form::Whole),
+                Inner::Built(text, None) => (self.keep_text(&text), Form::Whole),
+                Inner::Built(text, Some(cause)) => (self.keep_text(&text), Form::Bad(cause)),
             };
             self.pieces.push(Piece::new(part, piece.level + 1, form));
         }

@@ -11,29 +11,48 @@ use std::borrow::Cow;
 
 use virga_engine::json::{Value, parse};
 
-/// The rows of a document, each as JSON; `None` where it is not built so, or a row has not the length
-/// of its header.
-pub(super) fn rows(document: &str) -> Option<Vec<String>> {
-    let Ok(Value::Object(members)) = parse(document) else { return None };
-    let Value::Array(tables) = member(&members, "tables")? else { return None };
-    let mut rows = Vec::new();
+use super::envelope::Rebuilt;
+
+/// The rows of a document, each as JSON; `false` where it is not built so. A row that has not the length
+/// of its header is bad by itself.
+pub(super) fn rows(document: &str, rows: &mut Rebuilt) -> bool {
+    let Ok(Value::Object(members)) = parse(document) else { return false };
+    let Some(Value::Array(tables)) = member(&members, "tables") else { return false };
+    let Some(tables) = tables.iter().map(Table::of).collect::<Option<Vec<Table<'_>>>>() else {
+        return false;
+    };
     for table in tables {
-        let Value::Object(table) = table else { return None };
-        let names = names(member(table, "columns")?)?;
-        let Value::Array(of_table) = member(table, "rows")? else { return None };
-        for row in of_table {
-            let Value::Array(values) = row else { return None };
-            if values.len() != names.len() {
-                return None;
+        let named: usize = table.names.iter().map(|name| name.len() + 4).sum();
+        for row in table.rows {
+            if !rows.has_room(named) {
+                return true;
             }
-            let cells = names.iter().map(|name| Cow::Borrowed(*name)).zip(values.iter().cloned());
-            let row = cells.filter(|(_, value)| !is_empty(value)).collect();
-            let mut text = String::new();
-            Value::Object(row).write_compact(&mut text);
-            rows.push(text);
+            match row {
+                Value::Array(values) if values.len() == table.names.len() => {
+                    let names = table.names.iter().map(|name| Cow::Borrowed(*name));
+                    let cells = names.zip(values.iter().cloned()).filter(|(_, value)| !is_empty(value));
+                    let mut text = String::new();
+                    Value::Object(cells.collect()).write_compact(&mut text);
+                    rows.push(text);
+                }
+                other => rows.push_bad(other),
+            }
         }
     }
-    Some(rows)
+    true
+}
+
+struct Table<'v> {
+    names: Vec<&'v str>,
+    rows: &'v [Value<'v>],
+}
+
+impl<'v> Table<'v> {
+    fn of(table: &'v Value<'v>) -> Option<Self> {
+        let Value::Object(table) = table else { return None };
+        let Value::Array(rows) = member(table, "rows")? else { return None };
+        Some(Self { names: names(member(table, "columns")?)?, rows })
+    }
 }
 
 /// An export leaves out the columns that a row has nothing in.
@@ -61,6 +80,11 @@ fn member<'v, 'a>(members: &'v [(Cow<'a, str>, Value<'a>)], name: &str) -> Optio
 mod tests {
     use super::*;
 
+    fn rows(document: &str) -> Option<Vec<String>> {
+        let mut rebuilt = Rebuilt::default();
+        super::rows(document, &mut rebuilt).then(|| rebuilt.texts())
+    }
+
     #[test]
     fn a_row_is_an_object_of_its_columns() {
         let document = r#"{"tables":[{"name":"PrimaryResult",
@@ -81,7 +105,6 @@ mod tests {
             "{",
             r#"{"tables":[1]}"#,
             r#"{"tables":[{"columns":[{"name":1}],"rows":[]}]}"#,
-            r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1,2]]}]}"#,
             r#"{"tables":[{"columns":[{"name":"a"}]}]}"#,
         ] {
             assert_eq!(rows(document), None, "{document}");

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 
 use virga_engine::json::{Value, parse};
 
+use super::envelope::Rebuilt;
+
 type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 /// How one signal is built: the list of resources, the lists of scopes in each (the older name too),
@@ -35,42 +37,86 @@ const SIGNALS: &[Signal] = &[
     },
 ];
 
-/// The records of a document, each as JSON; `None` where it is not built so.
-pub(super) fn records(document: &str) -> Option<Vec<String>> {
-    let Ok(Value::Object(members)) = parse(document) else { return None };
-    let mut records = Vec::new();
+/// The records of a document, each as JSON; `false` where it is not built so. What is no record where
+/// one should be is bad by itself.
+pub(super) fn records(document: &str, records: &mut Rebuilt) -> bool {
+    let Ok(Value::Object(members)) = parse(document) else { return false };
+    let signal = |key: &str| SIGNALS.iter().find(|signal| signal.resources == key);
+    if !members.iter().all(|(key, value)| signal(key).is_some() && matches!(value, Value::Array(_))) {
+        return false;
+    }
     for (key, value) in members {
-        let signal = SIGNALS.iter().find(|signal| signal.resources == key)?;
-        let Value::Array(resources) = value else { return None };
-        for resource in resources {
-            of_resource(resource, signal, &mut records)?;
+        if let (Some(signal), Value::Array(resources)) = (signal(&key), value) {
+            resources.into_iter().for_each(|resource| of_resource(resource, signal, records));
         }
     }
-    Some(records)
+    true
 }
 
-fn of_resource(resource: Value<'_>, signal: &Signal, records: &mut Vec<String>) -> Option<()> {
-    let Value::Object(mut members) = resource else { return None };
+fn of_resource(resource: Value<'_>, signal: &Signal, records: &mut Rebuilt) {
+    let Value::Object(mut members) = resource else { return records.push_bad(&resource) };
     let described = take(&mut members, &["resource"]).map(with_attributes);
-    let Some(scopes) = take(&mut members, signal.scopes) else { return Some(()) };
-    let Value::Array(scopes) = scopes else { return None };
-    for scope in scopes {
-        let Value::Object(mut members) = scope else { return None };
+    for scope in list(take(&mut members, signal.scopes), records) {
+        let Value::Object(mut members) = scope else {
+            records.push_bad(&scope);
+            continue;
+        };
         let scope = take(&mut members, &["scope", "instrumentationLibrary"]).map(with_attributes);
-        let Some(of_scope) = take(&mut members, &[signal.records]) else { continue };
-        let Value::Array(of_scope) = of_scope else { return None };
-        for record in of_scope {
-            let Value::Object(mut record) = record else { return None };
-            record.iter_mut().for_each(|(key, value)| plain_member(key, value));
-            let shared = [("resource", &described), ("scope", &scope)];
-            let shared = shared.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
-            record.extend(shared.map(|(key, value)| (Cow::Borrowed(key), value)));
-            let mut text = String::new();
-            Value::Object(record).write_compact(&mut text);
-            records.push(text);
+        let shared = Shared::new([("resource", &described), ("scope", &scope)]);
+        for record in list(take(&mut members, &[signal.records]), records) {
+            if !records.has_room(shared.bytes) {
+                return;
+            }
+            match record {
+                Value::Object(record) => records.push(shared.with(record)),
+                other => records.push_bad(&other),
+            }
         }
     }
-    Some(())
+}
+
+/// The elements of a list; nothing has none, and what is no list is bad.
+fn list<'a>(value: Option<Value<'a>>, records: &mut Rebuilt) -> Vec<Value<'a>> {
+    match value {
+        Some(Value::Array(elements)) => elements,
+        Some(other) => {
+            records.push_bad(&other);
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// What the records of one scope share, as JSON: written once, copied into each.
+struct Shared {
+    members: String,
+    bytes: usize,
+}
+
+impl Shared {
+    fn new(parts: [(&str, &Option<Value<'_>>); 2]) -> Self {
+        let mut members = String::new();
+        for (key, value) in parts {
+            if let Some(value) = value {
+                members += &format!(",\"{key}\":");
+                value.write_compact(&mut members);
+            }
+        }
+        let bytes = members.len();
+        Self { members, bytes }
+    }
+
+    /// A record with what it shares, as JSON.
+    fn with(&self, mut record: Members<'_>) -> String {
+        record.iter_mut().for_each(|(key, value)| plain_member(key, value));
+        let mut text = String::new();
+        Value::Object(record).write_compact(&mut text);
+        text.pop();
+        let shared = if text == "{" { self.members.trim_start_matches(',') } else { &self.members };
+        text += shared;
+        text.push('}');
+        text
+    }
 }
 
 fn take<'a>(members: &mut Members<'a>, names: &[&str]) -> Option<Value<'a>> {
@@ -153,6 +199,11 @@ fn plain(value: Value<'_>) -> Value<'_> {
 mod tests {
     use super::*;
 
+    fn records(document: &str) -> Option<Vec<String>> {
+        let mut rebuilt = Rebuilt::default();
+        super::records(document, &mut rebuilt).then(|| rebuilt.texts())
+    }
+
     #[test]
     fn a_span_carries_what_it_shares_and_its_attributes_are_an_object() {
         let document = r#"{"resourceSpans":[{
@@ -194,16 +245,12 @@ mod tests {
 
     #[test]
     fn another_build_is_not_taken_apart() {
-        for document in [
-            "{",
-            "[]",
-            r#"{"resourceSpans":{}}"#,
-            r#"{"resourceSpans":[1]}"#,
-            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[1]}]}]}"#,
-            r#"{"resourceSpans":[],"other":1}"#,
-        ] {
+        for document in ["{", "[]", r#"{"resourceSpans":{}}"#, r#"{"resourceSpans":[],"other":1}"#] {
             assert_eq!(records(document), None, "{document}");
         }
         assert_eq!(records(r#"{"resourceSpans":[]}"#), Some(vec![]));
+        let bad = r#"{"resourceSpans":[1,{"scopeSpans":{}},{"scopeSpans":[2,{"spans":[3,{"a":4}]}]}]}"#;
+        let expected = ["1", "{}", "2", "3"].map(|part| format!("bad not_an_object {part}"));
+        assert_eq!(records(bad).unwrap(), [&expected[..], &[r#"{"a":4}"#.to_owned()]].concat());
     }
 }

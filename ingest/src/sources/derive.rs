@@ -50,3 +50,12 @@ pub(super) fn address_network(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let written = (0..inputs.len()).find_map(|input| inputs.string(input))?;
     text(Address::parse(&written).network()?)
 }
+
+/// A model's or profile's own name. Of `arn:aws:bedrock:<region>:<account>:<type>/<name>` that is all
+/// behind the type, so that a model is the same whether it is called by its id or by its ARN; the ARN
+/// stays in `target`.
+pub(super) fn bedrock_model(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let id = inputs.string(0)?;
+    let named = id.strip_prefix("arn:").and_then(|arn| Some(arn.split_once('/')?.1));
+    text(named.filter(|name| !name.is_empty()).unwrap_or(&id))
+}

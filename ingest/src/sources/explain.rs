@@ -9,10 +9,10 @@ use std::sync::Arc;
 use virga_engine::event::{COLUMNS, Column, ColumnValue, ProjectedField};
 use virga_engine::json::{Cells, JsonError, Projector};
 
-use super::SourceDef;
 use super::slots::{BoundIdentity, Fallback, Projected, Slots};
 use super::time::parse_time;
 use super::unfold::unfold_all;
+use super::{SourceDef, scalar};
 use crate::environment::Environment;
 
 /// A native field that a value was made of.
@@ -105,7 +105,8 @@ impl Explainer {
             let origin = found(&event, std::slice::from_ref(place))?;
             Some((parse_time(&origin.text)?, origin))
         });
-        let of_id = self.natural.iter().find_map(|way| way.iter().map(|part| found(&event, part)).collect());
+        let part = |part: &Vec<Place>| found(&event, part).filter(|origin| scalar(&origin.text).is_some());
+        let of_id = self.natural.iter().find_map(|way| way.iter().map(part).collect());
         Ok(Explanation {
             time,
             id: self.identity.id(&event).map(std::borrow::Cow::into_owned),

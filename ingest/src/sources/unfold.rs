@@ -10,10 +10,7 @@ use std::ops::Range;
 
 use virga_engine::json::{Cells, Projector, Value, parse, string_text};
 
-use crate::limits::MAX_EVENT_BYTES;
-
-/// How often unfolding may uncover more to unfold: a row of strings, of which one holds a log.
-const MAX_UNFOLDINGS: usize = 3;
+use crate::limits::{MAX_EVENT_BYTES, MAX_UNFOLDINGS};
 
 /// An event that has been projected, with all that `slots` hold unfolded; the cells are those of the
 /// result. An event that would then nest too deep stays as it is.

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use prefix_trie::{Prefix, PrefixMap};
 use virga_engine::event::{COLUMNS, Column, ColumnValue};
 
-use super::{Matching, value};
-use crate::sources::net::Address;
+use super::{Matching, asked, value};
 
 /// The values of a row, in the order of the filled columns.
 type Row = Box<[Option<ColumnValue>]>;
@@ -95,8 +94,8 @@ impl CommaSeparated {
         let row = match self {
             Self::Exact(rows) => rows.get(&key.to_lowercase())?,
             Self::Networks(networks) => match asked(key)? {
-                IpNet::V4(network) => networks.v4.get_lpm(&network)?.1,
-                IpNet::V6(network) => networks.v6.get_lpm(&network)?.1,
+                IpNet::V4(network) => one_answer(&networks.v4, &network)?,
+                IpNet::V6(network) => one_answer(&networks.v6, &network)?,
             },
         };
         row.get(column)?.clone()
@@ -110,12 +109,8 @@ fn network(key: &str) -> Result<IpNet, String> {
     network.map(|network| network.trunc()).map_err(|_| format!("`{key}` is no network and no address"))
 }
 
-/// What a looked-up value stands for: an address, the /24 of a masked one, a network.
-fn asked(key: &str) -> Option<IpNet> {
-    match Address::parse(key) {
-        Address::V4(address) => Some(IpNet::V4(address.into())),
-        Address::V6(address) => Some(IpNet::V6(address.into())),
-        Address::Masked([a, b, c]) => Ipv4Net::new([a, b, c, 0].into(), 24).ok().map(IpNet::V4),
-        Address::Hidden | Address::Internal | Address::Invalid => key.parse().ok(),
-    }
+/// The row of the longest network that holds another, where no row is about a part of it only.
+fn one_answer<'r, P: Prefix + PartialEq>(rows: &'r PrefixMap<P, Row>, asked: &P) -> Option<&'r Row> {
+    let in_part = rows.children(asked).any(|(network, _)| network != *asked);
+    rows.get_lpm(asked).filter(|_| !in_part).map(|(_, row)| row)
 }

@@ -1,13 +1,10 @@
 //! A table in a MaxMind DB file (`.mmdb`).
 
-use std::net::IpAddr;
-
 use maxminddb::{PathElement, Reader};
 use serde_json::Value;
 use virga_engine::event::{Column, ColumnKind, ColumnValue};
 
-use super::value;
-use crate::sources::net::Address;
+use super::{asked, value};
 
 /// A database, and for each filled column its kind and where in a record it stands.
 #[derive(Debug)]
@@ -26,15 +23,11 @@ impl MaxMind {
 
     pub(super) fn find(&self, key: &str, column: usize) -> Option<ColumnValue> {
         let (kind, path) = self.columns.get(column)?;
-        let (address, bits) = match Address::parse(key) {
-            Address::V4(address) => (IpAddr::V4(address), 32),
-            Address::V6(address) => (IpAddr::V6(address), 128),
-            Address::Masked([a, b, c]) => (IpAddr::from([a, b, c, 0]), 24),
-            Address::Hidden | Address::Internal | Address::Invalid => return None,
-        };
-        let found = self.reader.lookup(address).ok()?;
-        // for a /24 an answer that is narrower holds for a part of it only
-        if bits == 24 && found.network().ok()?.prefix() > bits {
+        let asked = asked(key)?;
+        let found = self.reader.lookup(asked.network()).ok()?;
+        // of a network an answer that is narrower holds for a part only
+        if asked.prefix_len() < asked.max_prefix_len() && found.network().ok()?.prefix() > asked.prefix_len()
+        {
             return None;
         }
         let path: Vec<PathElement<'_>> = path.iter().map(|step| element(step)).collect();

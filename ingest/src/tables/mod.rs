@@ -11,8 +11,8 @@
 //! | `.csv`, `match = "cidr"` | networks and addresses; the longest that holds the address counts | |
 //! | `.mmdb` | MaxMind DB; columns are paths such as `location.latitude` | GeoLite2, ASN and kin |
 //!
-//! An address whose last octet the log hides is known only by its /24: a table speaks of it where one
-//! answer holds for the whole /24.
+//! An address whose last octet the log hides is known only by its /24, as `src_net` is: a table speaks
+//! of a network where one answer holds for all of it.
 
 mod comma_separated;
 mod maxmind;
@@ -20,9 +20,11 @@ mod maxmind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 use virga_engine::event::{COLUMNS, Column, ColumnKind, ColumnValue, column};
 
+use crate::sources::net::Address;
 use comma_separated::CommaSeparated;
 use maxmind::MaxMind;
 
@@ -140,6 +142,16 @@ impl LookupTable {
             Data::CommaSeparated(table) => table.find(key, column),
             Data::MaxMind(table) => table.find(key, column),
         }
+    }
+}
+
+/// What a looked-up value stands for: an address, the /24 of a masked one, a network.
+fn asked(key: &str) -> Option<IpNet> {
+    match Address::parse(key) {
+        Address::V4(address) => Some(IpNet::V4(address.into())),
+        Address::V6(address) => Some(IpNet::V6(address.into())),
+        Address::Masked([a, b, c]) => Ipv4Net::new([a, b, c, 0].into(), 24).ok().map(IpNet::V4),
+        Address::Hidden | Address::Internal | Address::Invalid => key.parse().ok(),
     }
 }
 

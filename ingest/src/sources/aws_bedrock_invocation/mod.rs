@@ -22,7 +22,7 @@ mod usage;
 
 use virga_engine::event::ColumnValue;
 
-use super::derive::{count, first, text};
+use super::derive::{bedrock_model, count, first, text};
 use super::prompt::{Message, asks_logprobs};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -79,7 +79,7 @@ const DERIVATIONS: &[Derivation] = &[
         derive: |inputs| inputs.string(0).and_then(|_| text("model")),
     },
     Derivation { column: "correlation_uid", inputs: &["requestId"], derive: first },
-    Derivation { column: "model", inputs: &["modelId"], derive: model },
+    Derivation { column: "model", inputs: &["modelId"], derive: bedrock_model },
     Derivation { column: "tokens_in", inputs: usage::IN, derive: count },
     Derivation { column: "tokens_out", inputs: usage::OUT, derive: count },
     Derivation { column: "tokens_total", inputs: usage::TOTAL, derive: usage::total },
@@ -106,15 +106,6 @@ fn prompt(inputs: &Inputs<'_>) -> Option<Message> {
 /// A call that a guardrail has answered is a success: its rules look at the body.
 fn outcome(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(if inputs.scalar(0).is_some() { "failure" } else { "success" })
-}
-
-/// The model's or profile's own name. Of `arn:aws:bedrock:<region>:<account>:<type>/<name>` that is
-/// all behind the type, so that a model is the same whether it is called by its id or by its ARN; the
-/// ARN stays in `target`.
-fn model(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    let id = inputs.string(0)?;
-    let named = id.strip_prefix("arn:").and_then(|arn| Some(arn.split_once('/')?.1));
-    text(named.filter(|name| !name.is_empty()).unwrap_or(&id))
 }
 
 #[cfg(test)]

@@ -93,15 +93,17 @@ pub(super) fn public(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     read(inputs).map(|grants| ColumnValue::Bool(grants.public))
 }
 
-/// A grant to an account other than the event's own. Where the event does not say whose it is, that
-/// cannot be known of any account.
+/// A grant to everyone, or to an account that is neither the event's own nor known to be the user's.
+/// Where the event does not say whose it is, that cannot be known of any account.
 pub(super) fn external(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let grants = read(inputs)?;
-    if grants.accounts.is_empty() {
-        return Some(ColumnValue::Bool(false));
+    if grants.public || grants.accounts.is_empty() {
+        return Some(ColumnValue::Bool(grants.public));
     }
     let own = inputs.scalar(ACCOUNT).or_else(|| inputs.scalar(CALLER_ACCOUNT))?;
-    Some(ColumnValue::Bool(grants.accounts.iter().any(|account| *account != own)))
+    let environment = inputs.environment();
+    let stranger = |account: &String| *account != own && !environment.owns_account(account);
+    Some(ColumnValue::Bool(grants.accounts.iter().any(stranger)))
 }
 
 fn read(inputs: &Inputs<'_>) -> Option<Grants> {

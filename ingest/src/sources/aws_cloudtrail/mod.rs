@@ -16,7 +16,7 @@ mod target;
 
 use virga_engine::event::ColumnValue;
 
-use super::derive::{address_network, first, number, text};
+use super::derive::{address_network, bedrock_model, first, number, text};
 use super::net::Address;
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -104,7 +104,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "correlation_uid", inputs: &["requestID"], derive: first },
     Derivation { column: "bytes_out", inputs: &["additionalEventData.bytesTransferredOut"], derive: number },
     Derivation { column: "bytes_in", inputs: &["additionalEventData.bytesTransferredIn"], derive: number },
-    Derivation { column: "model", inputs: &["requestParameters.modelId"], derive: first },
+    Derivation { column: "model", inputs: &["requestParameters.modelId"], derive: bedrock_model },
 ];
 
 /// CloudTrail writes a service's host name where a service called, and `AWS Internal` where none of

@@ -64,7 +64,10 @@ pub(super) fn public(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 }
 
 pub(super) fn external(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    read(inputs)?.external.map(ColumnValue::Bool)
+    // everyone is a stranger too
+    read(inputs)
+        .and_then(|grants| if grants.public { Some(true) } else { grants.external })
+        .map(ColumnValue::Bool)
 }
 
 /// Who is given a role or loses it.

@@ -418,7 +418,7 @@ fn a_role_is_granted_by_the_body_of_its_assignment() {
     assert_eq!(granted(ASSIGN, &quoted(&body("User"))), [add, "false", "-", user]);
     assert_eq!(granted(ASSIGN, &body("User")), [add, "false", "-", user]);
     assert_eq!(granted(ASSIGN, &quoted(&body("ForeignGroup"))), [add, "false", "true", user]);
-    assert_eq!(granted(ASSIGN, &quoted(&body("Everyone"))), [r#"["ADD|*|8e3af657"]"#, "true", "-", "-"]);
+    assert_eq!(granted(ASSIGN, &quoted(&body("Everyone"))), [r#"["ADD|*|8e3af657"]"#, "true", "true", "-"]);
     let encoded =
         body("User").replace('{', "%7B").replace('}', "%7d").replace('"', "%22").replace('/', "%2F");
     assert_eq!(granted(ASSIGN, &quoted(&encoded)), [add, "false", "-", user]);
@@ -472,8 +472,8 @@ fn a_body_that_says_nothing_grants_nothing() {
 #[test]
 fn a_container_is_made_public_by_its_access() {
     for (access, expected) in [
-        (r#""Blob""#, [r#"["ADD|*|publicAccess/Blob"]"#, "true", "false", "-"]),
-        (r#""container""#, [r#"["ADD|*|publicAccess/Container"]"#, "true", "false", "-"]),
+        (r#""Blob""#, [r#"["ADD|*|publicAccess/Blob"]"#, "true", "true", "-"]),
+        (r#""container""#, [r#"["ADD|*|publicAccess/Container"]"#, "true", "true", "-"]),
         (r#""None""#, ["-", "-", "-", "-"]),
         ("null", ["-", "-", "-", "-"]),
     ] {

@@ -28,7 +28,7 @@ mod url;
 mod usage;
 
 use super::azure::{resource, status};
-use super::derive::{address, address_kind, address_network, first, number, text};
+use super::derive::{address, address_kind, address_network, first, first_lower, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -104,7 +104,7 @@ const DERIVATIONS: &[Derivation] = &[
         inputs: resource::ID,
         derive: |inputs| resource::first(inputs).and_then(|_| text("gateway")),
     },
-    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
+    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first_lower },
     Derivation { column: "bytes_out", inputs: &["properties.responseSize"], derive: number },
     Derivation { column: "bytes_in", inputs: &["properties.requestSize"], derive: number },
     Derivation { column: "model", inputs: url::MODEL_INPUTS, derive: url::model },

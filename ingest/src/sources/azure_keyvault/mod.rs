@@ -21,7 +21,7 @@ mod operation;
 mod target;
 
 use super::azure::{claims, resource};
-use super::derive::{address, address_kind, address_network, first, text};
+use super::derive::{address, address_kind, address_network, first, first_lower, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -160,7 +160,7 @@ const DERIVATIONS: &[Derivation] = &[
     },
     Derivation { column: "target", inputs: target::INPUTS, derive: target::target },
     Derivation { column: "target_type", inputs: target::INPUTS, derive: target::target_type },
-    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
+    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first_lower },
 ];
 
 #[cfg(test)]

@@ -56,8 +56,9 @@ fn status(inputs: &Inputs<'_>) -> Option<i64> {
         match word.as_str() {
             "ok" | "created" | "accepted" | "nocontent" => Some(200),
             "unauthorized" => Some(401),
-            "badrequest" | "forbidden" | "notfound" | "conflict" | "toomanyrequests" => Some(400),
-            _ => None,
+            "none" => None,
+            // any other word is one of refusal
+            _ => Some(400),
         }
     })
 }

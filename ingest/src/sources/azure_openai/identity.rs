@@ -44,7 +44,7 @@ fn by_key(inputs: &Inputs<'_>) -> bool {
 
 pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     match object_id(inputs) {
-        Some(id) => text(id),
+        Some(id) => text(id.to_lowercase()),
         None if by_key(inputs) => text(format!("apikey@{}", resource::normal(&inputs.string(0)?)?)),
         None => None,
     }

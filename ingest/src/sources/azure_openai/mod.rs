@@ -28,7 +28,7 @@ mod identity;
 mod usage;
 
 use super::azure::{resource, status};
-use super::derive::{address, address_kind, address_network, first, number, text};
+use super::derive::{address, address_kind, address_network, first, first_lower, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -105,7 +105,7 @@ const DERIVATIONS: &[Derivation] = &[
         inputs: resource::ID,
         derive: |inputs| resource::first(inputs).and_then(|_| text("ai_account")),
     },
-    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
+    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first_lower },
     Derivation { column: "bytes_out", inputs: &["properties.responseLength"], derive: number },
     Derivation { column: "bytes_in", inputs: &["properties.requestLength"], derive: number },
     // the deployment is what callers name and what quotas and keys are given for

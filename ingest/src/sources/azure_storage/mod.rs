@@ -22,7 +22,7 @@ mod target;
 mod who;
 
 use super::azure::resource;
-use super::derive::{address, address_kind, address_network, first, number, text};
+use super::derive::{address, address_kind, address_network, first, first_lower, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -101,7 +101,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "target", inputs: target::INPUTS, derive: target::target },
     Derivation { column: "target_type", inputs: target::INPUTS, derive: target::target_type },
     Derivation { column: "target_container", inputs: target::INPUTS, derive: target::container },
-    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first },
+    Derivation { column: "correlation_uid", inputs: &["correlationId"], derive: first_lower },
     Derivation { column: "bytes_out", inputs: &["properties.responseBodySize"], derive: number },
     Derivation { column: "bytes_in", inputs: &["properties.requestBodySize"], derive: number },
 ];

@@ -69,14 +69,18 @@ fn tenant_of(resource: &str) -> Option<&str> {
     parts.next().filter(|tenant| !tenant.is_empty())
 }
 
-/// A name by which a principal is known: an address in lower case, because the logs write it now so and
-/// now so; an id as it stands. The id of nobody is none.
+/// A name by which a principal is known: an address or an id in lower case, because the logs write them
+/// now so and now so; any other name as it stands. The id of nobody is none.
 pub(super) fn principal_id(name: &str) -> Option<String> {
     match name.trim() {
         "" | "00000000-0000-0000-0000-000000000000" => None,
-        name if name.contains('@') => Some(name.to_lowercase()),
+        name if name.contains('@') || is_id(name) => Some(name.to_lowercase()),
         name => Some(name.to_owned()),
     }
+}
+
+fn is_id(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// The first of several inputs that names a principal.
@@ -152,10 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn a_principal_is_an_address_in_lower_case_or_an_id() {
+    fn a_principal_is_an_address_or_id_in_lower_case() {
         for (name, principal) in [
             ("Ada@Example.com", Some("ada@example.com")),
-            ("B1C34143-E405", Some("B1C34143-E405")),
+            ("B1C34143-E405", Some("b1c34143-e405")),
+            ("MS-PIM", Some("MS-PIM")),
             (" ", None),
             ("00000000-0000-0000-0000-000000000000", None),
         ] {

@@ -14,7 +14,7 @@ mod activity;
 mod grants;
 mod target;
 
-use super::derive::{first, text};
+use super::derive::{first_lower, text};
 use super::entra::{self, is_any, is_directory};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -144,7 +144,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation {
         column: "correlation_uid",
         inputs: &["properties.correlationId", "correlationId"],
-        derive: first,
+        derive: first_lower,
     },
 ];
 

@@ -20,7 +20,7 @@ mod result;
 
 use virga_engine::event::ColumnValue;
 
-use super::derive::{address, address_kind, address_network, count, first, text};
+use super::derive::{address, address_kind, address_network, count, first, first_lower, text};
 use super::entra::{self, is_any};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -195,7 +195,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation {
         column: "correlation_uid",
         inputs: &["properties.correlationId", "correlationId"],
-        derive: first,
+        derive: first_lower,
     },
 ];
 

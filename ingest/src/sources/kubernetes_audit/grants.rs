@@ -54,13 +54,13 @@ pub(super) fn public(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     read(inputs).map(|grants| ColumnValue::Bool(grants.public))
 }
 
-/// A grant to a mail address of somebody else's domain. Where nobody has said which domains are their
+/// A grant to everyone, or to a mail address of somebody else's domain. Where nobody has said which domains are their
 /// own, that cannot be known of any address.
 pub(super) fn external(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let grants = read(inputs)?;
     let environment = inputs.environment();
-    if grants.addresses.is_empty() {
-        return Some(ColumnValue::Bool(false));
+    if grants.public || grants.addresses.is_empty() {
+        return Some(ColumnValue::Bool(grants.public));
     }
     if environment.own_domains.is_empty() {
         return None;

@@ -53,7 +53,7 @@ pub static SOURCE: SourceDef = SourceDef {
         CLOUD_NORMALIZED,
     ],
     aliases: ALIASES,
-    computed: &[],
+    computed: COMPUTED,
     recognised_by: &[
         "kind",
         "apiVersion",
@@ -105,38 +105,12 @@ pub static SOURCE: SourceDef = SourceDef {
     derivations: DERIVATIONS,
 };
 
-/// Names that are no paths of the record. Public rules ask for `apiGroup` without `objectRef`, and for
-/// two fields of a pod by their bare names; of these also what a workload's template says, and what
-/// other kinds of containers do. The last two find every field a level deeper, in AKS's records.
+/// Names that are no paths of the record: public rules ask for `apiGroup` without `objectRef`. The last
+/// two find every field a level deeper, in AKS's records.
 const ALIASES: &[(&str, &str)] = &[
     ("apiGroup", "objectRef.apiGroup"),
     ("apiGroup", "properties.log.objectRef.apiGroup"),
     ("apiGroup", "log_s.objectRef.apiGroup"),
-    ("hostPath", "requestObject.spec.volumes.hostPath.path"),
-    ("hostPath", "requestObject.spec.template.spec.volumes.hostPath.path"),
-    ("hostPath", "requestObject.spec.jobTemplate.spec.template.spec.volumes.hostPath.path"),
-    ("hostPath", "properties.log.requestObject.spec.volumes.hostPath.path"),
-    ("hostPath", "properties.log.requestObject.spec.template.spec.volumes.hostPath.path"),
-    ("hostPath", "log_s.requestObject.spec.volumes.hostPath.path"),
-    ("hostPath", "log_s.requestObject.spec.template.spec.volumes.hostPath.path"),
-    ("capabilities", "requestObject.spec.containers.securityContext.capabilities.add"),
-    ("capabilities", "requestObject.spec.initContainers.securityContext.capabilities.add"),
-    ("capabilities", "requestObject.spec.ephemeralContainers.securityContext.capabilities.add"),
-    ("capabilities", "requestObject.spec.template.spec.containers.securityContext.capabilities.add"),
-    ("capabilities", "properties.log.requestObject.spec.containers.securityContext.capabilities.add"),
-    ("capabilities", "properties.log.requestObject.spec.initContainers.securityContext.capabilities.add"),
-    (
-        "capabilities",
-        "properties.log.requestObject.spec.ephemeralContainers.securityContext.capabilities.add",
-    ),
-    (
-        "capabilities",
-        "properties.log.requestObject.spec.template.spec.containers.securityContext.capabilities.add",
-    ),
-    ("capabilities", "log_s.requestObject.spec.containers.securityContext.capabilities.add"),
-    ("capabilities", "log_s.requestObject.spec.initContainers.securityContext.capabilities.add"),
-    ("capabilities", "log_s.requestObject.spec.ephemeralContainers.securityContext.capabilities.add"),
-    ("capabilities", "log_s.requestObject.spec.template.spec.containers.securityContext.capabilities.add"),
     ("stageTimestamp", "StageReceivedTime"),
     ("requestReceivedTimestamp", "RequestReceivedTime"),
     ("*", "properties.log.*"),
@@ -167,6 +141,45 @@ fn recognise(inputs: &Inputs<'_>) -> bool {
         Some(_) => is(0, "Event") && inputs.has(4) && about && !inputs.has(9),
         None => inputs.has(2) && STAGES.iter().any(|stage| is(3, stage)) && (inputs.has(4) || about),
     }
+}
+
+/// Two fields of pods that public rules ask for by their bare names. They may stand in a pod, in the
+/// template of a workload or of a job, and in each kind of container: all of them count, for one that is
+/// harmless must not hide another.
+const COMPUTED: &[Derivation] = &[
+    Derivation { column: "hostPath", inputs: HOST_PATHS, derive: all_texts },
+    Derivation { column: "capabilities", inputs: CAPABILITIES, derive: all_texts },
+];
+
+const HOST_PATHS: &[&str] = &[
+    "requestObject.spec.volumes.hostPath.path",
+    "requestObject.spec.template.spec.volumes.hostPath.path",
+    "requestObject.spec.jobTemplate.spec.template.spec.volumes.hostPath.path",
+];
+
+const CAPABILITIES: &[&str] = &[
+    "requestObject.spec.containers.securityContext.capabilities.add",
+    "requestObject.spec.initContainers.securityContext.capabilities.add",
+    "requestObject.spec.ephemeralContainers.securityContext.capabilities.add",
+    "requestObject.spec.template.spec.containers.securityContext.capabilities.add",
+    "requestObject.spec.template.spec.initContainers.securityContext.capabilities.add",
+    "requestObject.spec.jobTemplate.spec.template.spec.containers.securityContext.capabilities.add",
+    "requestObject.spec.jobTemplate.spec.template.spec.initContainers.securityContext.capabilities.add",
+];
+
+/// Every text in any of the inputs, lists opened.
+fn all_texts(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let mut texts = Vec::new();
+    for found in (0..inputs.len()).flat_map(|input| inputs.texts(input)) {
+        if let Ok(value) = parse(found) {
+            value.for_each_leaf(&mut |leaf| {
+                if let Value::String(text) = leaf {
+                    texts.push(text.clone().into_owned());
+                }
+            });
+        }
+    }
+    (!texts.is_empty()).then_some(ColumnValue::List(texts))
 }
 
 const DERIVATIONS: &[Derivation] = &[

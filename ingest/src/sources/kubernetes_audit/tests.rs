@@ -556,28 +556,46 @@ fn names_that_rules_write_are_found_in_every_form() {
             ("responseStatus.code", "403"),
             ("requestURI", r#""/api/v1/namespaces/web/pods?x=%2fbin%2fsh""#),
             ("userAgent", r#""kubectl""#),
-            ("hostPath", r#""/etc""#),
-            ("capabilities", r#"["SYS_ADMIN"]"#),
             ("annotations.authorization.k8s.io/decision", r#""allow""#),
         ] {
             assert_eq!(field(&form, name).as_deref(), Some(expected), "{name} of {form}");
         }
         assert_eq!(field(&form, "impersonatedUser.username"), None);
     }
-    let in_template = r#"{"requestObject":{"spec":{"template":{"spec":{"volumes":[{"hostPath":{"path":"/"}}],
-        "containers":[{"securityContext":{"capabilities":{"add":["NET_RAW"]}}}]}}}}}"#;
-    let init = r#"{"requestObject":{"spec":{"initContainers":[{"securityContext":{"capabilities":{"add":["A"]}}}]}}}"#;
-    for (event, name, expected) in [
-        (in_template, "hostPath", r#""/""#),
-        (in_template, "capabilities", r#"["NET_RAW"]"#),
-        (init, "capabilities", r#"["A"]"#),
-    ] {
-        for form in &forms(event)[..3] {
-            assert_eq!(field(form, name).as_deref(), Some(expected), "{name} of {form}");
+}
+
+/// A rule's two fields of pods, in every form; a list where there are several places.
+#[test]
+fn what_a_pod_may_do_is_found_in_every_place() {
+    let of = |spec: &str| {
+        format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a","stage":"ResponseComplete","verb":"create","requestObject":{{"spec":{spec}}}}}"#
+        )
+    };
+    let container = |capability: &str| {
+        format!(r#"[{{"name":"c"}},{{"securityContext":{{"capabilities":{{"add":["{capability}"]}}}}}}]"#)
+    };
+    let pod = format!(
+        r#"{{"volumes":[{{"name":"v"}},{{"hostPath":{{"path":"/etc"}}}}],"containers":{},"initContainers":{}}}"#,
+        container("NET_BIND_SERVICE"),
+        container("SYS_ADMIN")
+    );
+    let in_template = format!(r#"{{"template":{{"spec":{pod}}}}}"#);
+    let in_job = format!(r#"{{"jobTemplate":{{"spec":{in_template}}}}}"#);
+    let describer = Describer::new(&SOURCE, &Arc::default());
+    for spec in [&pod, &in_template, &in_job] {
+        for form in &forms(&of(spec))[..3] {
+            let raw = describer.unfolded(form);
+            let texts = |name: &str| describer.value(&raw, name).map(|value| value.to_json().to_string());
+            assert_eq!(texts("hostPath").as_deref(), Some(r#"["/etc"]"#), "{form}");
+            assert_eq!(
+                texts("capabilities").as_deref(),
+                Some(r#"["NET_BIND_SERVICE","SYS_ADMIN"]"#),
+                "{form}"
+            );
         }
     }
-    // a pod without either
-    assert_eq!(field(r#"{"requestObject":{"spec":{"containers":[{"name":"c"}]}}}"#, "capabilities"), None);
+    assert_eq!(describer.value(&of("{}"), "hostPath"), None);
 }
 
 #[test]
