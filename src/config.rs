@@ -64,15 +64,27 @@ impl ConfigArgs {
     }
 }
 
+/// A domain as people write it: `example.com`, `@example.com`, `*.example.com`.
+fn domain(written: &String) -> Result<String, String> {
+    let domain = written.trim().trim_start_matches(['@', '*', '.']);
+    let is_name = !domain.is_empty() && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
+    if is_name {
+        Ok(domain.to_owned())
+    } else {
+        Err(format!("`{written}` is no domain, as in `example.com`"))
+    }
+}
+
 fn read(path: &Path) -> Result<Environment, String> {
     let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
     let config: Config = toml::from_str(&text).map_err(|error| at(&error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let load = |spec: &TableSpec| LookupTable::load(spec, folder).map_err(|error| at(&error));
+    let domains: Result<Vec<String>, String> = config.environment.own_domains.iter().map(domain).collect();
     Ok(Environment {
-        own_accounts: config.environment.own_accounts,
-        own_domains: config.environment.own_domains,
+        own_accounts: config.environment.own_accounts.iter().map(|own| own.trim().to_owned()).collect(),
+        own_domains: domains.map_err(|error| at(&error))?,
         tables: config.tables.iter().map(load).collect::<Result<_, _>>()?,
     })
 }

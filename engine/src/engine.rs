@@ -123,16 +123,18 @@ impl Engine {
         scanner.expect("a batch of a source that the engine was built for").scan(batch, hits);
     }
 
-    /// The alert of a hit. `columns` are the canonical columns of the event.
+    /// The alert of a hit. `columns` are the canonical columns of the event, `computed` gives the fields
+    /// that its source computes.
     pub fn alert(
         &mut self,
         batch: &EventBatch,
         hit: Hit,
         columns: &[(&'static Column, ColumnValue)],
+        computed: &dyn Fn(&str) -> Option<ColumnValue>,
     ) -> Alert {
         let row = batch.row(hit.row as usize);
         let rule = Arc::clone(&self.rules[hit.rule as usize].lowered.rule);
-        let mut fields = self.rule_fields(hit.rule as usize, row);
+        let mut fields = self.rule_fields(hit.rule as usize, row, computed);
         for (name, value) in columns_json(columns) {
             fields.entry(name).or_insert(value);
         }
@@ -172,7 +174,12 @@ impl Engine {
     }
 
     /// What the rule's `fields`, and those that it is suppressed by, hold.
-    fn rule_fields(&mut self, rule: usize, row: Row<'_>) -> Map<String, Value> {
+    fn rule_fields(
+        &mut self,
+        rule: usize,
+        row: Row<'_>,
+        computed: &dyn Fn(&str) -> Option<ColumnValue>,
+    ) -> Map<String, Value> {
         let names = &self.rules[rule].fields;
         if names.is_empty() {
             return Map::new();
@@ -199,6 +206,12 @@ impl Engine {
                     1 => drop(fields.insert(name.clone(), texts.remove(0))),
                     _ => drop(fields.insert(name.clone(), Value::Array(texts))),
                 }
+            }
+        }
+        // what the source computes is what the rule saw
+        for name in names.iter().filter(|name| !canonical && source.computes(name)) {
+            if let Some(value) = computed(name) {
+                fields.insert(name.clone(), value.to_json());
             }
         }
         fields

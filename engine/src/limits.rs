@@ -47,6 +47,9 @@ pub const MAX_WINDASH_BYTES: usize = 4 << 20;
 /// the rule is rejected.
 pub const MAX_CONDITION_TESTS: usize = 10 * MAX_RULE_PREDICATES;
 
+/// Bytes of all texts of a rule that processing pipelines may make; beyond this the rule is refused.
+pub const MAX_PATTERN_BYTES: usize = 4 << 20;
+
 /// Items of one processing pipeline, nested ones included; public ones have a few hundred. Beyond
 /// this it is refused.
 pub const MAX_PIPELINE_ITEMS: usize = 10_000;

@@ -48,6 +48,8 @@ pub struct RuleSet {
     by_id: HashMap<String, Arc<Rule>>,
     /// Ids of all rules that were read, also of those that do not run.
     seen: HashSet<String>,
+    /// Their ids and names, as filters may write them.
+    names: HashSet<String>,
 }
 
 impl RuleSet {
@@ -99,6 +101,7 @@ impl RuleSet {
     fn add_rule(&mut self, mut rule: Rule, filters: &mut [Prepared], around: &Surroundings) {
         let key = known_by(&rule);
         self.seen.insert(rule.key().to_lowercase());
+        self.names.extend([&rule.id, &rule.name].into_iter().flatten().map(|name| bare_id(name)));
         if let Some(other) = self.by_id.get(&key) {
             if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
                 self.repeated += 1;
@@ -162,6 +165,20 @@ impl RuleSet {
                     .with_help("its `rules` are ids or names, its `logsource` is that of the rules or wider"),
             );
         }
+        let mut unknown = Vec::new();
+        for Prepared { filter, .. } in filters.iter().filter(|prepared| prepared.at_work) {
+            let named = filter.rules.iter().flatten();
+            for name in named.filter(|name| !self.names.contains(&bare_id(&name.value))) {
+                let cause = format!("there is no rule `{}` for the filter", name.value);
+                unknown.push(Diagnostic::warning(
+                    codes::FITS_NO_RULE,
+                    &filter.file,
+                    name.span.clone(),
+                    cause,
+                ));
+            }
+        }
+        self.diagnostics.append(&mut unknown);
         let known = |id: &str| self.seen.contains(id);
         self.diagnostics.extend(tuning.idle(known));
     }
@@ -277,7 +294,8 @@ mod tests {
                 assert_eq!(hits(&set, &events), expected, "{rules} {logsource}");
                 assert_eq!(set.filters, usize::from(about));
                 let idle = set.diagnostics.iter().any(|d| d.code == codes::FITS_NO_RULE);
-                assert_eq!(idle, !about, "{rules} {logsource}");
+                // of several rules each that is not there is told
+                assert_eq!(idle, !about || rules.contains("nothing"), "{rules} {logsource}");
             }
         }
     }

@@ -98,6 +98,10 @@ fn files(paths: &[PathBuf]) -> Result<Vec<Arc<SourceFile>>, Failure> {
     let found = rule_files::read(paths);
     match found.unreadable.into_iter().next() {
         Some(message) => Err(Failure::Message(message)),
+        None if found.files.is_empty() => {
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            Err(format!("there is no .yml file in {}", paths.join(", ")).into())
+        }
         None => Ok(found.files),
     }
 }

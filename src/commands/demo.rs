@@ -80,7 +80,7 @@ impl Sink for Story {
         self.engine.scan(&batch, &mut hits);
         for hit in hits {
             let columns = self.describer.describe(batch.row(hit.row as usize).raw());
-            let alert = self.engine.alert(&batch, hit, &columns);
+            let alert = self.engine.alert(&batch, hit, &columns, &|_| None);
             let rule = &self.engine.rules()[hit.rule as usize].lowered.rule;
             self.alerts.push((alert, rule.description.clone().unwrap_or_default()));
         }

@@ -303,7 +303,9 @@ impl<'a> DetectSink<'a> {
     fn raise(&mut self, batch: &EventBatch, hit: Hit) -> std::io::Result<()> {
         let row = batch.row(hit.row as usize);
         let columns = self.describers.get(row.source()).map(|describer| describer.describe(row.raw()));
-        let mut alert = self.engine.alert(batch, hit, &columns.unwrap_or_default());
+        let describer = self.describers.get(row.source());
+        let computed = |name: &str| describer?.value(row.raw(), name);
+        let mut alert = self.engine.alert(batch, hit, &columns.unwrap_or_default(), &computed);
         if self.args.suppress
             && let Some(id) = self.engine.suppressed_id(hit, &alert, row)
         {

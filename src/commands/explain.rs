@@ -119,11 +119,10 @@ fn find_rule(args: &Args) -> Result<LoweredRule, Failure> {
 
 /// The events that an argument means, each with where it stands.
 pub(super) fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
-    if argument.trim_start().starts_with('{') {
-        return Ok(vec![("the given event".to_owned(), argument.to_owned())]);
-    }
-    let (path, line, record) = pick(argument);
+    let inline = argument.trim_start().starts_with(['{', '[']) && !Path::new(argument).exists();
+    let (path, line, record) = if inline { ("the given event", None, None) } else { pick(argument) };
     let reader: Box<dyn Read + Send> = match path {
+        _ if inline => Box::new(std::io::Cursor::new(argument.to_owned())),
         "-" => Box::new(std::io::stdin()),
         path => Box::new(std::fs::File::open(path).map_err(|error| format!("{path}: {error}"))?),
     };

@@ -48,7 +48,7 @@ pub struct Args {
     /// Only the rules and events of this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Exit with status 1 where a rule is dead.
+    /// Exit with status 1 where a rule is dead, or runs on no source.
     #[arg(long, requires = "sample")]
     fail_on_dead: bool,
     /// A JSON object a line: fields, then dead rules.
@@ -63,14 +63,18 @@ pub struct Args {
 /// What is known of the fields of one source.
 struct Needs {
     source: &'static SourceDef,
-    /// Rules that need a field, by the field's name in lower case.
-    rules: BTreeMap<String, BTreeSet<usize>>,
+    /// Rules that need a field.
+    rules: BTreeMap<Field, BTreeSet<usize>>,
     /// Rules that look through the whole event.
     keywords: usize,
     /// Events that have a field.
-    seen: BTreeMap<String, u64>,
+    seen: BTreeMap<Field, u64>,
     events: u64,
 }
+
+/// A field, by its name in lower case, and whether only the canonical column of that name is meant, as by
+/// rules of `cloud/normalized`.
+type Field = (String, bool);
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
@@ -108,11 +112,18 @@ pub fn run(args: &Args) -> Outcome {
     needs.retain(|needs| !needs.rules.is_empty() || needs.keywords > 0);
     let dead = if args.sample.is_empty() { Vec::new() } else { dead_rules(&engine, &needs) };
     print(args, &engine, &needs, &dead)?;
+    let idle = idle_rules(args, &engine)?;
     Ok(match () {
         () if missing || unread => ExitCode::from(2),
-        () if args.fail_on_dead && !dead.is_empty() => ExitCode::from(1),
+        () if args.fail_on_dead && (!dead.is_empty() || idle) => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
+}
+
+impl Needs {
+    fn seen(&self, field: &Field) -> u64 {
+        self.seen.get(field).copied().unwrap_or(0)
+    }
 }
 
 fn wanted(args: &Args) -> Result<Vec<&'static SourceDef>, Failure> {
@@ -152,14 +163,14 @@ fn fields_of(predicate: &Predicate) -> impl Iterator<Item = &str> {
 fn needs_of(source: &'static SourceDef, engine: &Engine) -> Needs {
     let mut needs = Needs { source, rules: BTreeMap::new(), keywords: 0, seen: BTreeMap::new(), events: 0 };
     for (number, rule) in engine.rules().iter().enumerate() {
-        if !rule.sources.iter().any(|(name, _)| name == source.name) {
+        let Some((_, canonical)) = rule.sources.iter().find(|(name, _)| name == source.name) else {
             continue;
-        }
+        };
         let mut whole = false;
         rule.lowered.expr.for_each_predicate(&mut |predicate| {
             whole |= predicate.field == FieldKey::Event;
             for field in fields_of(predicate) {
-                needs.rules.entry(field.to_owned()).or_default().insert(number);
+                needs.rules.entry((field.to_owned(), *canonical)).or_default().insert(number);
             }
         });
         needs.keywords += usize::from(whole);
@@ -182,7 +193,9 @@ impl Sink for Counting<'_> {
             Some(needs) => {
                 needs.events += rows;
                 for (number, field) in batch.projection().fields.iter().enumerate() {
-                    *needs.seen.entry(field.name.clone()).or_default() += batch.present(number) as u64;
+                    let canonical = field.paths.is_empty();
+                    *needs.seen.entry((field.name.clone(), canonical)).or_default() +=
+                        batch.present(number) as u64;
                 }
             }
         }
@@ -242,7 +255,9 @@ fn dead_rules(engine: &Engine, needs: &[Needs]) -> Vec<Dead> {
             .collect();
         let mut missing = BTreeSet::new();
         let lives = here.iter().any(|needs| {
-            let occurs = |field: &str| needs.seen.get(field).copied().unwrap_or(0) > 0;
+            let canonical =
+                rule.sources.iter().any(|(name, canonical)| *canonical && name == needs.source.name);
+            let occurs = |field: &str| needs.seen(&(field.to_owned(), canonical)) > 0;
             rule.lowered.expr.for_each_predicate(&mut |predicate| {
                 missing.extend(fields_of(predicate).filter(|field| !occurs(field)).map(str::to_owned));
             });
@@ -268,14 +283,15 @@ fn print(args: &Args, engine: &Engine, needs: &[Needs], dead: &[Dead]) -> Result
                 super::line("  the sample has no event of this source")?;
             }
         }
-        let mut fields: Vec<(&String, usize)> =
+        let mut fields: Vec<(&Field, usize)> =
             needs.rules.iter().map(|(field, rules)| (field, rules.len())).collect();
         fields.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
         for (field, rules) in fields {
-            let seen = needs.seen.get(field).copied().unwrap_or(0);
+            let seen = needs.seen(field);
+            let (field, canonical) = field;
             if args.json {
                 super::line(json!({
-                    "source": needs.source.name, "field": field, "rules": rules,
+                    "source": needs.source.name, "field": field, "canonical": canonical, "rules": rules,
                     "events": sampled.then_some(needs.events), "present": sampled.then_some(seen),
                 }))?;
                 continue;
@@ -302,7 +318,7 @@ fn print(args: &Args, engine: &Engine, needs: &[Needs], dead: &[Dead]) -> Result
         }
         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
         super::line(format!(
-            "{}dead{:#}  {}  ({}: {} never occur)",
+            "{}dead{:#}  {}  ({}: no {})",
             show::BOLD,
             show::BOLD,
             show::printable(&rule.title),
@@ -311,17 +327,49 @@ fn print(args: &Args, engine: &Engine, needs: &[Needs], dead: &[Dead]) -> Result
         ))?;
     }
     if !args.json {
-        let distinct: BTreeSet<&String> = needs.iter().flat_map(|needs| needs.rules.keys()).collect();
+        let distinct: BTreeSet<&Field> = needs.iter().flat_map(|needs| needs.rules.keys()).collect();
         let mut text = format!("{} fields of {} sources", distinct.len(), needs.len());
         if sampled {
-            let blind = needs.iter().filter(|needs| needs.events > 0).flat_map(|needs| {
-                needs.rules.keys().filter(|field| needs.seen.get(*field).copied().unwrap_or(0) == 0)
-            });
+            let blind = needs
+                .iter()
+                .filter(|needs| needs.events > 0)
+                .flat_map(|needs| needs.rules.keys().filter(|field| needs.seen(field) == 0));
             text += &format!("; {} blind spots, {} dead rules", blind.count(), dead.len());
         }
         show::say!("{text}");
     }
     Ok(())
+}
+
+/// Prints the rules that run on no source at all; whether there are any. With `--source` most rules are
+/// another source's.
+fn idle_rules(args: &Args, engine: &Engine) -> Result<bool, Failure> {
+    if args.source.is_some() {
+        return Ok(false);
+    }
+    let report = engine.report();
+    let unmapped = report.unmapped.iter().map(|rule| (*rule, None));
+    let disabled = report.disabled.iter().map(|(rule, column)| (*rule, Some(*column)));
+    let mut any = false;
+    for (rule, column) in unmapped.chain(disabled) {
+        any = true;
+        let rule = &engine.rules()[rule].lowered.rule;
+        let (word, why) = match column {
+            None => ("unmapped", format!("no source serves {}", rule.logsource.value)),
+            Some(column) => ("disabled", format!("no lookup table fills {column}")),
+        };
+        match args.json {
+            true => super::line(json!({word: rule.key(), "title": rule.title, "why": why}))?,
+            false => super::line(format!(
+                "{}{word}{:#}  {}  ({})",
+                show::BOLD,
+                show::BOLD,
+                show::printable(&rule.title),
+                show::printable(&why)
+            ))?,
+        }
+    }
+    Ok(any)
 }
 
 #[cfg(test)]

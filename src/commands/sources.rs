@@ -61,7 +61,7 @@ pub struct SampleArgs {
 Examples:
   virga sources explain event.json
   virga sources explain -c virga.toml trail.json.gz#3     with lookup tables, the third record
-  kubectl get --raw /audit | virga sources explain -"
+  tail -1 audit.log | virga sources explain -"
 )]
 pub struct ExplainArgs {
     /// A file with events (`:LINE` or `#RECORD` picks one), `-`, or an event as JSON.
@@ -153,7 +153,13 @@ fn explain(args: &ExplainArgs) -> Outcome {
         recognised |= found.is_some();
         let source = wanted.or(found).unwrap_or(&generic::SOURCE);
         let explainer = Explainer::new(source, &environment);
-        let explanation = explainer.explain(raw).map_err(|error| format!("{place}: {error}"))?;
+        let explanation = match explainer.explain(raw) {
+            Ok(explanation) => explanation,
+            Err(error) => {
+                show::say!("{}quarantined:{:#} {}: {error}", show::BOLD, show::BOLD, show::printable(place));
+                continue;
+            }
+        };
         match args.json {
             true => super::line(as_json(place, source, &explanation))?,
             false => print(place, source, found, &explanation)?,

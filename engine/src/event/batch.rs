@@ -31,8 +31,19 @@ pub enum EventId<'a> {
     Place,
 }
 
+/// A hash of a record: of its compact text, so that it does not depend on how the log was printed.
+pub fn record_hash(raw: &str) -> String {
+    let mut compact = String::new();
+    match crate::json::parse(raw) {
+        Ok(value) => value.write_compact(&mut compact),
+        // what cannot be read to its end is known by its bytes
+        Err(_) => compact.push_str(raw),
+    }
+    text_hash(&compact)
+}
+
 /// 128 bits of BLAKE3 over a text, in hexadecimal.
-pub fn text_hash(text: &str) -> String {
+fn text_hash(text: &str) -> String {
     let hash = blake3::hash(text.as_bytes());
     hash.to_hex().as_str().get(..32).unwrap_or_default().to_owned()
 }
@@ -198,7 +209,7 @@ impl<'a> Row<'a> {
             return Cow::Borrowed(self.batch.event_id.value(self.index));
         }
         Cow::Owned(match self.batch.places[self.index].of_record {
-            true => text_hash(self.raw()),
+            true => record_hash(self.raw()),
             false => text_hash(&self.origin().locator()),
         })
     }

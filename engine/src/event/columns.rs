@@ -74,7 +74,12 @@ use ColumnKind::{Bool, Float, Int, List, Text};
 
 /// Every canonical column, in the order in which an alert shows them.
 pub static COLUMNS: &[Column] = &[
-    col("provider", Text, "cloud.provider", "cloud provider: aws, azure, gcp"),
+    col(
+        "provider",
+        Text,
+        "cloud.provider",
+        "cloud provider: aws, azure, gcp; for models of others their vendor",
+    ),
     col(
         "principal",
         Text,
@@ -142,10 +147,15 @@ pub static COLUMNS: &[Column] = &[
         "grants",
         List,
         "privileges[]",
-        "what a policy change grants: ADD|<principal>|<action> or SET|<principal>|<action>",
+        "what a policy change grants: ADD|<principal>|<action>, SET|… where a whole policy is replaced, REMOVE|… where it is taken away",
     ),
     col("grants_public", Bool, "", "a grant is to everyone"),
-    col("grants_external", Bool, "", "a grant is to a principal outside the account's trusted circle"),
+    col(
+        "grants_external",
+        Bool,
+        "",
+        "a grant is to a principal outside the account's trusted circle, or to everyone",
+    ),
     col("event_uid", Text, "metadata.uid", "the event's natural id"),
     col("correlation_uid", Text, "metadata.correlation_uid", "request id that joins logs of one call"),
     col("k8s_namespace", Text, "resources[0].namespace", "Kubernetes namespace"),

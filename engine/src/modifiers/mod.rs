@@ -214,6 +214,16 @@ impl Value {
         }
     }
 
+    /// About how many bytes its texts take.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Pattern(pattern) => pattern.parts.iter().map(crate::sigma::Part::bytes).sum(),
+            Self::Text(text) | Self::Number(_, text) => text.len(),
+            Self::AnyOf(values) => values.iter().map(Self::bytes).sum(),
+            _ => 0,
+        }
+    }
+
     /// How many values it has been multiplied to.
     fn variants(&self) -> usize {
         match self {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::transformations::Changed;
 use super::{Pipelines, ProcessingItem, Vars};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
+use crate::limits::{MAX_PATTERN_BYTES, MAX_RULE_PREDICATES};
 use crate::plan::{ResolvedItem, ResolvedNode, ResolvedRule};
 
 /// Applies all pipelines to a rule.
@@ -71,7 +72,25 @@ impl Run<'_> {
         }
         let item = self.item;
         item.transformation.apply(self)?;
+        self.check_size()?;
         self.state.applied.extend(item.id.clone());
+        Ok(())
+    }
+
+    /// An item may multiply what a rule asks for, and the next one that: told where it happens.
+    fn check_size(&self) -> Result<(), Refusal> {
+        let (mut values, mut bytes) = (0, 0);
+        for selection in &self.rule.selections {
+            selection.node.for_each_item(&mut |item| {
+                values += item.values.values.len().max(1);
+                bytes += item.values.values.iter().map(|value| value.value.bytes()).sum::<usize>();
+            });
+        }
+        if values > MAX_RULE_PREDICATES || bytes > MAX_PATTERN_BYTES {
+            return Err(Refusal(format!(
+                "the rule has grown to {values} values of {bytes} bytes; it may have {MAX_RULE_PREDICATES} of {MAX_PATTERN_BYTES}"
+            )));
+        }
         Ok(())
     }
 

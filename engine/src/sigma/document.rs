@@ -262,6 +262,15 @@ impl Reader<'_> {
             );
             return None;
         }
+        let kinds = ["detection", "correlation", "filter"];
+        let mut kinds = pairs.iter().filter(|(key, _)| key.text().is_some_and(|key| kinds.contains(&key)));
+        if let (Some((first, _)), Some((second, _))) = (kinds.next(), kinds.next()) {
+            let (first, second_name) = (first.text().unwrap_or_default(), second.text().unwrap_or_default());
+            let cause = format!("a document has `{first}` or `{second_name}`, not both");
+            let help = "separate two documents with a line of `---`";
+            self.error_with_help(codes::NOT_A_RULE, &second.span.clone(), cause, help);
+            return None;
+        }
         if let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
             let cause = "correlations are read, but not run yet";
             self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));

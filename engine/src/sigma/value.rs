@@ -28,6 +28,16 @@ pub enum Part {
     Placeholder(String),
 }
 
+impl Part {
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Placeholder(text) => text.len(),
+            Self::AnyRun | Self::AnyOne => 1,
+        }
+    }
+}
+
 /// A text with wildcards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Pattern {

@@ -27,10 +27,12 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::{STANDARD as STANDARD_ALPHABET, URL_SAFE as URL_SAFE_ALPHABET};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 use memchr::memmem::Finder;
-use virga_engine::json::{Value, skip_value, skip_whitespace};
+use virga_engine::json::{Value, skip_value, skip_whitespace, string_text};
 
 use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
 use crate::quarantine::Cause;
@@ -226,7 +228,9 @@ fn is_metadata(key: &[u8]) -> bool {
 
 /// Where the members of an object that matter here stand.
 #[derive(Default)]
-struct Members {
+struct Members<'b> {
+    /// All keys: an event that only resembles an envelope has others beside.
+    keys: Vec<&'b [u8]>,
     /// Arrays under a key of events; one, but for a repeated key, of which none must be lost.
     arrays: Vec<Range<usize>>,
     array_is_first: bool,
@@ -263,7 +267,10 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         inner.push(found);
         return Shape::Envelope;
     }
-    if let (Some(kind), Some(events)) = (&members.message_type, &members.log_events) {
+    if let (Some(kind), Some(events)) = (&members.message_type, &members.log_events)
+        && members.are(OF_CLOUDWATCH)
+        && bytes.get(events.start) == Some(&b'[')
+    {
         return match bytes.get(kind.clone()) {
             Some(b"\"DATA_MESSAGE\"") => messages(bytes, events, inner),
             Some(b"\"CONTROL_MESSAGE\"") => Shape::Envelope,
@@ -273,11 +280,14 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
     if let (Some(kind), Some(items)) = (&members.kind, &members.items)
         && bytes.get(kind.clone()) == Some(b"\"EventList\"")
         && bytes.get(items.start) == Some(&b'[')
+        && members.are(OF_EVENT_LIST)
     {
         elements(bytes, items.start, inner);
         return Shape::Envelope;
     }
-    if let Some(rebuild) = members.rebuilt {
+    if let Some(rebuild) = members.rebuilt
+        && (members.are(OF_TABLES) || members.are(OF_OTLP))
+    {
         return open_rebuilt(bytes, rebuild, inner);
     }
     match members.arrays.first() {
@@ -294,7 +304,10 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
 /// The one event in an envelope of one: an element of `LookupEvents`, EventBridge, a message.
 fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
     let begins = |range: &Range<usize>, with: u8| bytes.get(range.start) == Some(&with);
-    if let Some(text) = members.event_text.clone().filter(|text| begins(text, b'"')) {
+    let holds_object = |text: &Range<usize>| bytes.get(text.start..text.start + 2) == Some(b"\"{");
+    if let Some(text) =
+        members.event_text.clone().filter(|text| holds_object(text) && members.are(OF_LOOKUP_EVENTS))
+    {
         return Some(Inner::Text(text));
     }
     let of_bridge = members.detail_type && members.source;
@@ -367,12 +380,18 @@ fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
     let first = |range: &Range<usize>| bytes.get(range.start).copied();
     if let Some(message) = members.message.clone().filter(|message| first(message) == Some(b'{')) {
         let inside = read_members(bytes, message.start)?;
-        return inside.data.as_ref().filter(|data| holds_json(bytes, data)).map(|_| Inner::Value(message));
+        let delivered = members.are(OF_DELIVERY) && (members.keys.len() > 1 || inside.of_message);
+        let payload = inside.data.as_ref().filter(|data| delivered && holds_json(bytes, data));
+        // taken apart here, where it is known to be a message: inside it need not say so
+        return payload.map(|data| Inner::Base64(data.clone()));
     }
     let data = members.data.clone()?;
     match first(&data) {
-        Some(b'"') if members.of_message && holds_json(bytes, &data) => Some(Inner::Base64(data)),
-        Some(b'{') => {
+        Some(b'"') if members.of_message && members.are(OF_MESSAGE) && holds_json(bytes, &data) => {
+            Some(Inner::Base64(data))
+        }
+        // a CloudEvent may carry any extension; without its version the wrapper must be nothing else
+        Some(b'{') if members.keys.contains(&&b"specversion"[..]) || members.are(&[b"data"]) => {
             let payload = read_members(bytes, data.start)?.payload;
             payload.then_some(Inner::Value(data))
         }
@@ -380,14 +399,27 @@ fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
     }
 }
 
-/// Whether a JSON string is the base64 of an object or array, by its first characters: `{` and what
-/// may follow it, or `[`. Any other message stays the event that it is.
+/// Whether a JSON string is the base64 of a JSON object or array, whole. Any other message stays the
+/// event that it is.
 fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
-    let head = bytes.get(string.start + 1..).unwrap_or_default();
-    let head = head.get(..4).unwrap_or_default();
-    let decoded = STANDARD.decode(head).unwrap_or_default();
-    bytes.get(string.start) == Some(&b'"')
-        && matches!(decoded.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
+    let text = bytes.get(string.clone()).and_then(|text| simdutf8::basic::from_utf8(text).ok());
+    let Some(decoded) = text.and_then(string_text).and_then(|text| decode_base64(&text)) else {
+        return false;
+    };
+    let start = skip_whitespace(&decoded, 0);
+    let is_container = matches!(decoded.get(start), Some(b'{' | b'['));
+    is_container
+        && skip_value(&decoded, start).is_ok_and(|end| skip_whitespace(&decoded, end) == decoded.len())
+}
+
+/// Base64 as senders write it: of either alphabet, padded or not, in lines or not.
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let engine = GeneralPurpose::new(&STANDARD_ALPHABET, LENIENT);
+    let url_safe = || GeneralPurpose::new(&URL_SAFE_ALPHABET, LENIENT).decode(&text).ok();
+    engine.decode(&text).ok().or_else(url_safe)
 }
 
 /// An array of objects that comes first or beside metadata only. An empty one must be alone: an
@@ -400,7 +432,7 @@ fn wraps(bytes: &[u8], array: &Range<usize>, is_first: bool, only_metadata: bool
     }
 }
 
-fn read_members(bytes: &[u8], open: usize) -> Option<Members> {
+fn read_members(bytes: &[u8], open: usize) -> Option<Members<'_>> {
     let mut members = Members { only_metadata: true, ..Members::default() };
     let mut first = true;
     let mut at = skip_whitespace(bytes, open + 1);
@@ -423,8 +455,51 @@ fn read_members(bytes: &[u8], open: usize) -> Option<Members> {
     Some(members)
 }
 
-impl Members {
-    fn note(&mut self, key: &[u8], bytes: &[u8], value: Range<usize>, first: bool) {
+/// What stands in envelopes of one kind; where anything stands beside it, the object is an event.
+const OF_LOOKUP_EVENTS: &[&[u8]] = &[
+    b"EventId",
+    b"EventName",
+    b"ReadOnly",
+    b"AccessKeyId",
+    b"EventTime",
+    b"EventSource",
+    b"Username",
+    b"Resources",
+    b"CloudTrailEvent",
+];
+const OF_CLOUDWATCH: &[&[u8]] = &[
+    b"messageType",
+    b"owner",
+    b"logGroup",
+    b"logStream",
+    b"subscriptionFilters",
+    b"logEvents",
+    b"policyLevel",
+];
+const OF_DELIVERY: &[&[u8]] = &[b"message", b"subscription", b"ackId", b"deliveryAttempt"];
+const OF_MESSAGE: &[&[u8]] = &[
+    b"data",
+    b"attributes",
+    b"messageId",
+    b"message_id",
+    b"publishTime",
+    b"publish_time",
+    b"orderingKey",
+    b"ordering_key",
+    b"@type",
+];
+const OF_EVENT_LIST: &[&[u8]] = &[b"kind", b"apiVersion", b"metadata", b"items"];
+const OF_TABLES: &[&[u8]] = &[b"tables", b"error", b"statistics", b"render"];
+const OF_OTLP: &[&[u8]] = &[b"resourceSpans", b"resourceLogs"];
+
+impl<'b> Members<'b> {
+    /// Whether nothing but these stands in the object.
+    fn are(&self, known: &[&[u8]]) -> bool {
+        self.keys.iter().all(|key| known.contains(key))
+    }
+
+    fn note(&mut self, key: &'b [u8], bytes: &[u8], value: Range<usize>, first: bool) {
+        self.keys.push(key);
         match key {
             b"messageType" => self.message_type = Some(value),
             b"logEvents" => self.log_events = Some(value),
@@ -435,7 +510,7 @@ impl Members {
             b"message" => self.message = Some(value),
             b"data" => self.data = Some(value),
             b"messageId" | b"message_id" | b"publishTime" | b"publish_time" => self.of_message = true,
-            b"protoPayload" => self.payload = true,
+            b"protoPayload" => self.payload = bytes.get(value.start) == Some(&b'{'),
             b"kind" => self.kind = Some(value),
             b"items" => self.items = Some(value),
             b"tables" => self.rebuilt = Some(super::log_analytics::rows),
@@ -594,13 +669,10 @@ mod tests {
             (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1}]}"#, &[r#"{"a":1}"#]),
             (
                 r#"{"message":{"data":"eyJhIjoxfQ==","messageId":"1"},"subscription":"s"}"#,
-                &[r#"{"data":"eyJhIjoxfQ==","messageId":"1"}"#],
+                &[r#"base64 "eyJhIjoxfQ==""#],
             ),
             (r#"{"receivedMessages":[{"ackId":"x","message":{}}]}"#, &[r#"{"ackId":"x","message":{}}"#]),
-            (
-                r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#,
-                &[r#"{"data":"W10=","publishTime":"t"}"#],
-            ),
+            (r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#, &[r#"base64 "W10=""#]),
             (r#"{"attributes":{},"data":"eyJhIjoxfQ==","messageId":"1"}"#, &[r#"base64 "eyJhIjoxfQ==""#]),
             (r#"{"specversion":"1.0","type":"t","data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (r#"{"data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
@@ -642,6 +714,18 @@ mod tests {
             r#"{"message":{"text":"x"}}"#,
             r#"{"message":{"data":"plain text","messageId":"1"},"subscription":"s"}"#,
             r#"{"data":"eyJhIjoxfQ=="}"#,
+            r#"{"message":{"data":"eyJhIjoxfQ=="},"user":"u"}"#,
+            r#"{"message":{"data":"eyJhIjoxfQ=="}}"#,
+            r#"{"data":{"protoPayload":5}}"#,
+            r#"{"data":{"protoPayload":{}},"user":"u"}"#,
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":"none"}"#,
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[],"user":"u"}"#,
+            r#"{"tables":[{"columns":[],"rows":[]}],"user":"u"}"#,
+            r#"{"kind":"EventList","items":[],"user":"u"}"#,
+            r#"{"data":"W10=","messageId":"1","user":"u"}"#,
+            r#"{"data":"eyJhbGciOiJIUzI1NiJ9.x.sig","messageId":"m"}"#,
+            r#"{"EventName":"x","CloudTrailEvent":"hello"}"#,
+            r#"{"EventName":"x","CloudTrailEvent":"{}","user":"u"}"#,
             r#"{"data":{"a":1},"messageId":"x"}"#,
             r#"{"specversion":"1.0","data":{"a":{"protoPayload":1}}}"#,
             r#"{"tables":[{"columns":"x"}]}"#,

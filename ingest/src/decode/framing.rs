@@ -28,11 +28,9 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Range;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use virga_engine::json::string_text;
 
-use super::envelope::{Inner, Shape, open};
+use super::envelope::{Inner, Shape, decode_base64, open};
 use super::window::Window;
 use crate::limits::{MAX_ENVELOPE_LEVELS, MAX_EVENT_BYTES, MAX_QUARANTINED_BYTES, PROBE_BYTES};
 use crate::quarantine::Cause;
@@ -289,7 +287,7 @@ impl<R: Read> Framer<R> {
         // owned, because it may itself stand among the texts, which grow now
         let mut text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
         if matches!(piece.form, Form::Base64) {
-            let bytes = STANDARD.decode(text.trim()).map_err(|_| Cause::NotJson)?;
+            let bytes = decode_base64(&text).ok_or(Cause::NotJson)?;
             text = String::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
         }
         Ok(self.keep_text(&text))

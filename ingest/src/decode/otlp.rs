@@ -3,7 +3,7 @@
 //! In: `{"resourceSpans":[…]}` or `{"resourceLogs":[…]}`, as collectors write it, one object a line or
 //! a file. Out: each span or log record with its resource and scope beside it, and attributes as an
 //! object: they travel as `[{"key":"a","value":{"intValue":"1"}}]`, in which no rule could name one.
-//! Nothing else is changed and nothing is left out. A document of another build gives nothing, and
+//! Of what they share the address of a schema is left out, nothing else. A document of another build gives nothing, and
 //! whoever asked takes it as an event.
 //!
 //! Format: OTLP 1.x, JSON Protobuf encoding (`opentelemetry-proto`, `trace.proto`, `logs.proto`).
@@ -56,7 +56,10 @@ pub(super) fn records(document: &str, records: &mut Rebuilt) -> bool {
 fn of_resource(resource: Value<'_>, signal: &Signal, records: &mut Rebuilt) {
     let Value::Object(mut members) = resource else { return records.push_bad(&resource) };
     let described = take(&mut members, &["resource"]).map(with_attributes);
-    for scope in list(take(&mut members, signal.scopes), records) {
+    // the older name of the list may stand beside today's
+    let lists: Vec<Value<'_>> = signal.scopes.iter().filter_map(|name| take(&mut members, &[name])).collect();
+    let scopes: Vec<Value<'_>> = lists.into_iter().flat_map(|scopes| list(Some(scopes), records)).collect();
+    for scope in scopes {
         let Value::Object(mut members) = scope else {
             records.push_bad(&scope);
             continue;
@@ -249,6 +252,8 @@ mod tests {
             assert_eq!(records(document), None, "{document}");
         }
         assert_eq!(records(r#"{"resourceSpans":[]}"#), Some(vec![]));
+        let both = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"a":1}]}],"instrumentationLibrarySpans":[{"spans":[{"b":2}]}]}]}"#;
+        assert_eq!(records(both).unwrap(), [r#"{"a":1}"#, r#"{"b":2}"#]);
         let bad = r#"{"resourceSpans":[1,{"scopeSpans":{}},{"scopeSpans":[2,{"spans":[3,{"a":4}]}]}]}"#;
         let expected = ["1", "{}", "2", "3"].map(|part| format!("bad not_an_object {part}"));
         assert_eq!(records(bad).unwrap(), [&expected[..], &[r#"{"a":4}"#.to_owned()]].concat());

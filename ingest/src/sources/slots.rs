@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use virga_engine::event::{Column, ColumnValue, ProjectedField, SourceSpec, text_hash};
+use virga_engine::event::{Column, ColumnValue, ProjectedField, SourceSpec, record_hash};
 use virga_engine::json::Cells;
 
 use super::{Derivation, EVENT_UID, Identity, Inputs, Otherwise, SourceDef, scalar};
@@ -155,7 +155,7 @@ pub(super) struct BoundIdentity {
 impl BoundIdentity {
     /// The id by which an event is known; `None` where only its place can stand for it.
     pub(super) fn id<'a>(&self, event: &Projected<'a>) -> Option<Cow<'a, str>> {
-        let of_record = || (self.otherwise == Otherwise::Record).then(|| Cow::Owned(text_hash(event.raw)));
+        let of_record = || (self.otherwise == Otherwise::Record).then(|| Cow::Owned(record_hash(event.raw)));
         self.natural(event).or_else(of_record)
     }
 

@@ -41,6 +41,11 @@ impl CommaSeparated {
                 format!("no column `{name}`; it has {}", headers.iter().collect::<Vec<_>>().join(", "))
             })
         };
+        for (at, header) in headers.iter().enumerate() {
+            if headers.iter().take(at).any(|other| other.eq_ignore_ascii_case(header)) {
+                return Err(format!("the column `{header}` stands twice"));
+            }
+        }
         let key = key_column.map_or(Ok(0), place)?;
         if fills.is_empty() {
             let named = |column: &&'static Column| column.from_table && place(column.name).is_ok();
@@ -53,6 +58,7 @@ impl CommaSeparated {
         }
         let places: Vec<(&'static Column, usize)> =
             fills.iter().map(|(column, from)| Ok((*column, place(from)?))).collect::<Result<_, String>>()?;
+        let mut rows = 0;
         let mut table = match matching {
             Matching::Exact => Self::Exact(HashMap::new()),
             Matching::Cidr => {
@@ -68,9 +74,13 @@ impl CommaSeparated {
                     .map_err(|cause| format!("line {line}, {}: {cause}", column.name))
             };
             let row: Row = places.iter().map(cell).collect::<Result<_, _>>()?;
+            rows += 1;
             table
                 .add(record.get(key).unwrap_or_default(), row)
                 .map_err(|cause| format!("line {line}: {cause}"))?;
+        }
+        if rows == 0 {
+            return Err("it has no row".into());
         }
         Ok(table)
     }
@@ -106,6 +116,14 @@ impl CommaSeparated {
 fn network(key: &str) -> Result<IpNet, String> {
     let network =
         key.parse::<IpNet>().or_else(|_| key.parse().map(|address: std::net::IpAddr| address.into()));
+    let network = network.map(|network| match network {
+        // logs write a mapped address either way
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => Ipv4Net::new(v4, v6.prefix_len() - 96).map_or(network, IpNet::V4),
+            None => network,
+        },
+        other => other,
+    });
     network.map(|network| network.trunc()).map_err(|_| format!("`{key}` is no network and no address"))
 }
 

@@ -101,6 +101,11 @@ impl LookupTable {
 
     fn new(spec: &TableSpec, file: PathBuf, bytes: Vec<u8>) -> Result<Self, String> {
         let key = column(&spec.key).ok_or_else(|| format!("`{}` is no canonical column", spec.key))?;
+        // a table that can never answer must not make rules run that wait for its columns
+        if key.kind != ColumnKind::Text || key.from_table {
+            let cause = "a key is a text that logs say themselves, such as src_ip, account or principal";
+            return Err(format!("`{}` cannot be a key: {cause}", spec.key));
+        }
         let mut fills: Vec<(&'static Column, String)> = Vec::new();
         for (name, from) in &spec.columns {
             fills.push((fillable(name)?, from.clone()));

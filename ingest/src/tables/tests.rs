@@ -25,7 +25,7 @@ fn answer(table: &LookupTable, key: &str) -> String {
 #[test]
 fn the_longest_network_that_holds_an_address_answers() {
     let text = "network,tags,src_asn,cloud\n10.0.0.0/8,corp,,\n198.51.100.0/24,vpn; tor,AS64500,yes\n\
-                198.51.100.7,scanner,64501,no\n2001:db8::/32,v6,,\n203.0.113.64/26,half,,\n";
+                198.51.100.7,scanner,64501,no\n2001:db8::/32,v6,,\n::ffff:192.0.2.0/120,mapped,,\n203.0.113.64/26,half,,\n";
     let columns = [("src_tags", "tags"), ("src_asn", "src_asn"), ("src_is_cloud", "cloud")];
     let table = csv(&spec("n.csv", "src_ip", &columns), text).unwrap();
     let names: Vec<&str> = table.columns().map(|column| column.name).collect();
@@ -43,7 +43,8 @@ fn the_longest_network_that_holds_an_address_answers() {
         ("203.0.113.***", "[null,null,null]"),
         ("203.0.113.65", r#"[null,null,["half"]]"#),
         ("10.9.8.0/24", r#"[null,null,["corp"]]"#),
-        ("192.0.2.1", "[null,null,null]"),
+        ("192.0.2.1", r#"[null,null,["mapped"]]"#),
+        ("192.0.3.1", "[null,null,null]"),
         ("s3.amazonaws.com", "[null,null,null]"),
         ("300.1.1.1", "[null,null,null]"),
         ("", "[null,null,null]"),
@@ -78,6 +79,10 @@ fn a_wrong_table_is_refused_with_its_place() {
             "k,t\n",
             "`action` is no column that a table fills; there are src_asn",
         ),
+        ("bytes_out", tags, "k,t\n", "`bytes_out` cannot be a key"),
+        ("src_country", tags, "k,t\n", "`src_country` cannot be a key"),
+        ("src_ip", tags, "k,t\n", "it has no row"),
+        ("src_ip", tags, "k,t,T\n", "the column `T` stands twice"),
         ("src_ip", &[("src_tags", "tag")], "k,t\n", "no column `tag`; it has k, t"),
         ("src_ip", &[], "k,t\n", "none of its columns has a canonical name"),
         ("src_ip", tags, "k,t\n10.0.0.0/33,x\n", "line 2: `10.0.0.0/33` is no network and no address"),

@@ -42,6 +42,7 @@ pub static SOURCE: SourceDef = SourceDef {
         "eventCategory",
         "insightDetails",
         "awsRegion",
+        "userIdentity",
     ],
     recognise,
     unfold: &[],
@@ -50,12 +51,16 @@ pub static SOURCE: SourceDef = SourceDef {
     derivations: DERIVATIONS,
 };
 
-/// An event of CloudTrail has a name and either its service or its version and region; an Insights
-/// event has its details.
+/// An event of CloudTrail has a name and either a service of AWS or its version and region; an Insights
+/// event has its details. Others have names and sources too: a notification of S3 is of `aws:s3`.
 fn recognise(inputs: &Inputs<'_>) -> bool {
-    let [source, name, version, category, insight, region] =
-        [0, 1, 2, 3, 4, 5].map(|input| inputs.has(input));
-    (name && (source || (version && (category || region)))) || (insight && version)
+    let [source, name, version, category, insight, region, identity] =
+        [0, 1, 2, 3, 4, 5, 6].map(|input| inputs.has(input));
+    let service = inputs.string(0);
+    let of_aws = service.as_ref().is_some_and(|service| service.contains(".amazon"));
+    let notified = service.is_some_and(|service| service.starts_with("aws:"));
+    let called = source && (of_aws || version || region || identity) && !notified;
+    (name && (called || (version && (category || region) && !notified))) || (insight && version)
 }
 
 const DERIVATIONS: &[Derivation] = &[
