@@ -657,3 +657,14 @@ fn columns_come_in_their_order_and_an_empty_event_has_hardly_any() {
     assert_eq!(columns("{}"), [("provider", "\"aws\"".to_owned())]);
     assert_eq!(columns("not json"), []);
 }
+
+#[test]
+fn an_account_of_ones_own_is_no_stranger() {
+    let event = r#"{"recipientAccountId":"111122223333","eventSource":"ec2.amazonaws.com","eventName":"ModifySnapshotAttribute",
+        "requestParameters":{"snapshotId":"s","createVolumePermission":{"add":{"items":[{"userId":"444455556666"}]}}}}"#;
+    for (own, external) in [(vec![], true), (vec!["444455556666".to_owned()], false)] {
+        let environment = crate::environment::Environment { own_accounts: own, ..Default::default() };
+        let describer = Describer::new(&SOURCE, &Arc::new(environment));
+        assert_eq!(describer.value(event, "grants_external"), Some(ColumnValue::Bool(external)));
+    }
+}
