@@ -90,33 +90,13 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
         ],
         b"\"detail-type\"",
     ),
-    // CloudWatch Logs
-    (
-        &[b"messageType", b"owner", b"logGroup", b"logStream", b"subscriptionFilters", b"logEvents"],
-        b"\"logEvents\"",
-    ),
-    // LookupEvents
-    (
-        &[
-            b"EventId",
-            b"EventName",
-            b"ReadOnly",
-            b"AccessKeyId",
-            b"EventTime",
-            b"EventSource",
-            b"Username",
-            b"Resources",
-            b"CloudTrailEvent",
-        ],
-        b"\"CloudTrailEvent\"",
-    ),
-    // Pub/Sub around a message, and the message
-    (&[b"message", b"subscription", b"deliveryAttempt", b"ackId"], b"\"message\""),
-    (&[b"data", b"messageId", b"message_id", b"publishTime", b"attributes", b"orderingKey"], b"\"data\""),
+    (OF_CLOUDWATCH, b"\"logEvents\""),
+    (OF_LOOKUP_EVENTS, b"\"CloudTrailEvent\""),
+    (OF_DELIVERY, b"\"message\""),
+    (OF_MESSAGE, b"\"data\""),
     // CloudEvents
     (&[b"specversion", b"type", b"id", b"source", b"time", b"datacontenttype", b"data"], b"\"protoPayload\""),
-    // Kubernetes
-    (&[b"kind", b"apiVersion", b"metadata", b"items"], b"\"EventList\""),
+    (OF_EVENT_LIST, b"\"EventList\""),
     (&[b"tables"], b"\"columns\""),
     (&[b"resourceSpans"], b"\"resourceSpans\""),
     (&[b"resourceLogs"], b"\"resourceLogs\""),

@@ -59,3 +59,11 @@ pub(super) fn bedrock_model(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let named = id.strip_prefix("arn:").and_then(|arn| Some(arn.split_once('/')?.1));
     text(named.filter(|name| !name.is_empty()).unwrap_or(&id))
 }
+
+/// What follows a collection in a resource's name: of `projects/p/locations/l/endpoints/7` under
+/// `endpoints`, the `7`.
+pub(super) fn member_of<'n>(name: &'n str, collection: &str) -> Option<&'n str> {
+    let mut segments = name.split('/');
+    segments.find(|segment| *segment == collection)?;
+    segments.next().filter(|id| !id.is_empty())
+}

@@ -32,6 +32,7 @@ mod explain;
 pub mod gcp_audit;
 pub mod gcp_vertex_prompt_response;
 pub mod generic;
+mod json_value;
 pub mod kubernetes_audit;
 pub mod net;
 mod normalise;

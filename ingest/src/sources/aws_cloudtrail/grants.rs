@@ -19,9 +19,11 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
 
+use super::super::json_value::{get, one_or_more, scalar, string};
 use super::Inputs;
 use super::action::service_of;
 use crate::limits::MAX_GRANTS;
@@ -164,8 +166,11 @@ impl Grants {
             match value {
                 Value::Object(_) => self.read_document(value, request),
                 Value::String(text) => {
-                    let text =
-                        if text.trim_start().starts_with('%') { url_decoded(text) } else { text.to_string() };
+                    let text = if text.trim_start().starts_with('%') {
+                        percent_decode_str(text).decode_utf8_lossy().into_owned()
+                    } else {
+                        text.to_string()
+                    };
                     if let Ok(document) = parse(text.trim()) {
                         self.read_document(&document, request);
                     }
@@ -176,7 +181,7 @@ impl Grants {
     }
 
     fn read_document(&mut self, document: &Value<'_>, request: &Members<'_>) {
-        for statement in get(document, "Statement").map(items).unwrap_or_default() {
+        for statement in get(document, "Statement").map(one_or_more).unwrap_or_default() {
             let allows =
                 get(statement, "Effect").and_then(string).is_some_and(|e| e.eq_ignore_ascii_case("Allow"));
             if allows {
@@ -216,7 +221,7 @@ impl Grants {
     /// S3 ACLs: canned, in headers, or as a document.
     fn read_acl(&mut self, request: &Members<'_>) {
         for canned in
-            member(request, "x-amz-acl").map(items).unwrap_or_default().into_iter().filter_map(string)
+            member(request, "x-amz-acl").map(one_or_more).unwrap_or_default().iter().filter_map(string)
         {
             match canned {
                 "public-read" => self.everyone("*", "READ"),
@@ -231,11 +236,11 @@ impl Grants {
         for (key, value) in request {
             if let Some(permission) = key.strip_prefix("x-amz-grant-") {
                 let permission = permission.to_uppercase().replace('-', "_");
-                items(value).into_iter().filter_map(string).for_each(|to| self.read_group(to, &permission));
+                one_or_more(value).iter().filter_map(string).for_each(|to| self.read_group(to, &permission));
             }
         }
         let list = member(request, "AccessControlPolicy").and_then(|policy| get(policy, "AccessControlList"));
-        for grant in list.and_then(|list| get(list, "Grant")).map(items).unwrap_or_default() {
+        for grant in list.and_then(|list| get(list, "Grant")).map(one_or_more).unwrap_or_default() {
             let permission = get(grant, "Permission").and_then(string).unwrap_or("*");
             let Some(grantee) = get(grant, "Grantee") else { continue };
             match (get(grantee, "URI").and_then(string), get(grantee, "ID").and_then(string)) {
@@ -264,7 +269,7 @@ impl Grants {
     fn read_shares(&mut self, request: &Members<'_>) {
         for attribute in ["createVolumePermission", "launchPermission"] {
             let added = member(request, attribute).and_then(|change| get(change, "add"));
-            for item in added.and_then(|add| get(add, "items")).map(items).unwrap_or_default() {
+            for item in added.and_then(|add| get(add, "items")).map(one_or_more).unwrap_or_default() {
                 if get(item, "group").and_then(string) == Some("all") {
                     self.everyone("*", attribute);
                 } else if let Some(account) = get(item, "userId").and_then(scalar) {
@@ -279,7 +284,7 @@ impl Grants {
         }
         let attribute = member(request, "attributeName").and_then(string).unwrap_or("restore");
         for value in
-            member(request, "valuesToAdd").map(items).unwrap_or_default().into_iter().filter_map(scalar)
+            member(request, "valuesToAdd").map(one_or_more).unwrap_or_default().iter().filter_map(scalar)
         {
             match value {
                 "all" => self.everyone("*", attribute),
@@ -308,7 +313,7 @@ impl Grants {
             && let Some(grantee) = member(request, "granteePrincipal").and_then(string)
         {
             for operation in
-                member(request, "operations").map(items).unwrap_or_default().into_iter().filter_map(string)
+                member(request, "operations").map(one_or_more).unwrap_or_default().iter().filter_map(string)
             {
                 self.account(grantee, &format!("kms:{operation}"));
             }
@@ -317,10 +322,11 @@ impl Grants {
 
     /// SNS and SQS name accounts and actions in lists.
     fn read_queue_permissions(&mut self, request: &Members<'_>) {
-        let list =
-            |keys: [&str; 2]| keys.iter().find_map(|key| member(request, key)).map(items).unwrap_or_default();
-        let actions: Vec<&str> = list(["actionName", "actions"]).into_iter().filter_map(string).collect();
-        for account in list(["aWSAccountId", "aWSAccountIds"]).into_iter().filter_map(scalar) {
+        let list = |keys: [&str; 2]| {
+            keys.iter().find_map(|key| member(request, key)).map(one_or_more).unwrap_or_default()
+        };
+        let actions: Vec<&str> = list(["actionName", "actions"]).iter().filter_map(string).collect();
+        for account in list(["aWSAccountId", "aWSAccountIds"]).iter().filter_map(scalar) {
             for action in &actions {
                 match account {
                     "*" => self.everyone("*", action),
@@ -349,7 +355,7 @@ fn principals(statement: &Value<'_>, request: &Members<'_>) -> Vec<Principal> {
     match (get(statement, "Principal"), get(statement, "NotPrincipal")) {
         (Some(Value::String(name)), _) => vec![named(name)],
         (Some(Value::Object(kinds)), _) => {
-            kinds.iter().flat_map(|(_, names)| items(names)).filter_map(scalar).map(named).collect()
+            kinds.iter().flat_map(|(_, names)| one_or_more(names)).filter_map(scalar).map(named).collect()
         }
         (Some(_), _) => Vec::new(),
         // allowed to all but a few
@@ -372,10 +378,10 @@ fn holder(request: &Members<'_>) -> String {
 
 fn actions<'v>(statement: &'v Value<'_>) -> Vec<Cow<'v, str>> {
     if let Some(actions) = get(statement, "Action") {
-        return items(actions).into_iter().filter_map(string).map(Cow::Borrowed).collect();
+        return one_or_more(actions).iter().filter_map(string).map(Cow::Borrowed).collect();
     }
-    let all_but = get(statement, "NotAction").map(items).unwrap_or_default();
-    all_but.into_iter().filter_map(string).map(|action| Cow::Owned(format!("!{action}"))).collect()
+    let all_but = get(statement, "NotAction").map(one_or_more).unwrap_or_default();
+    all_but.iter().filter_map(string).map(|action| Cow::Owned(format!("!{action}"))).collect()
 }
 
 /// Whether a condition ties its statement to someone or somewhere known.
@@ -390,7 +396,7 @@ fn narrows(condition: &Value<'_>) -> bool {
         positive.contains(&operator)
             && tests.iter().any(|(key, values)| {
                 NARROWING_KEYS.contains(&key.to_lowercase().as_str())
-                    && !items(values).iter().any(|v| is_open(v))
+                    && !one_or_more(values).iter().any(|v| is_open(v))
             })
     })
 }
@@ -398,7 +404,10 @@ fn narrows(condition: &Value<'_>) -> bool {
 /// A value of a condition that lets everything through, or so much that nobody is known by it: a
 /// wildcard where no account is fixed, a variable, a network of more than a 256th of the addresses.
 fn is_open(value: &Value<'_>) -> bool {
-    let Some(text) = scalar(value) else { return true };
+    let Some(text) = scalar(value) else {
+        // an empty string lets nobody through
+        return !matches!(value, Value::String(_));
+    };
     let fixes_account = || {
         text.split(':')
             .nth(4)
@@ -425,56 +434,4 @@ fn account_of(principal: &str) -> Option<&str> {
 
 fn member<'v, 'a>(members: &'v Members<'a>, key: &str) -> Option<&'v Value<'a>> {
     members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-}
-
-fn get<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Value<'a>> {
-    match value {
-        Value::Object(members) => member(members, key),
-        _ => None,
-    }
-}
-
-/// A value that may be one thing or a list of things.
-fn items<'v, 'a>(value: &'v Value<'a>) -> Vec<&'v Value<'a>> {
-    match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Null => Vec::new(),
-        one => vec![one],
-    }
-}
-
-fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn scalar<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number),
-        _ => None,
-    }
-}
-
-/// RFC 3986 percent-decoding; what is not UTF-8 afterwards is replaced.
-fn url_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                at += 3;
-            }
-            None => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

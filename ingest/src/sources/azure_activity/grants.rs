@@ -17,8 +17,9 @@
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
 
-use super::super::azure::body::{get, held, scalar};
+use super::super::azure::body::held;
 use super::super::azure::claims;
+use super::super::json_value::{get, scalar};
 use super::operation::operation;
 use super::{Inputs, text};
 use crate::limits::MAX_GRANTS;
@@ -88,9 +89,9 @@ fn read(inputs: &Inputs<'_>) -> Option<Grants> {
 /// the kind of principal.
 fn role_assignment(body: &Value<'_>, change: &str) -> Option<Grants> {
     let properties = get(body, "properties").unwrap_or(body);
-    let principal = claims::normal(scalar(get(properties, "principalId"))?)?;
+    let principal = claims::normal(get(properties, "principalId").and_then(scalar)?)?;
     let role = role(properties)?;
-    let kind = scalar(get(properties, "principalType")).unwrap_or_default();
+    let kind = get(properties, "principalType").and_then(scalar).unwrap_or_default();
     let adds = change == "ADD";
     let is_kind = |name: &str| adds && kind.eq_ignore_ascii_case(name);
     let public = is_kind("Everyone");
@@ -106,14 +107,14 @@ fn role_assignment(body: &Value<'_>, change: &str) -> Option<Grants> {
 /// `{"properties":{"managedByTenantId":…,"authorizations":[{"principalId":…,"roleDefinitionId":…}]}}`
 fn delegation(body: &Value<'_>, inputs: &Inputs<'_>) -> Option<Grants> {
     let properties = get(body, "properties").unwrap_or(body);
-    let tenant = scalar(get(properties, "managedByTenantId"))?;
+    let tenant = get(properties, "managedByTenantId").and_then(scalar)?;
     let lists = ["authorizations", "eligibleAuthorizations"].map(|list| get(properties, list));
     let all = lists.into_iter().flatten().filter_map(|list| match list {
         Value::Array(authorizations) => Some(authorizations),
         _ => None,
     });
     let grant = |authorization: &Value<'_>| {
-        let principal = claims::normal(scalar(get(authorization, "principalId"))?)?;
+        let principal = claims::normal(get(authorization, "principalId").and_then(scalar)?)?;
         Some(format!("ADD|{principal}|{}", role(authorization)?))
     };
     let list: Vec<String> = all.flatten().filter_map(grant).take(MAX_GRANTS).collect();
@@ -123,7 +124,7 @@ fn delegation(body: &Value<'_>, inputs: &Inputs<'_>) -> Option<Grants> {
 
 /// The id of a role's definition, without the place where it is defined.
 fn role(of: &Value<'_>) -> Option<String> {
-    let id = scalar(get(of, "roleDefinitionId"))?.trim_end_matches('/');
+    let id = get(of, "roleDefinitionId").and_then(scalar)?.trim_end_matches('/');
     claims::normal(id.rsplit('/').next()?)
 }
 
@@ -131,7 +132,7 @@ fn role(of: &Value<'_>) -> Option<String> {
 /// nothing.
 fn container(body: &Value<'_>) -> Option<Grants> {
     let properties = get(body, "properties").unwrap_or(body);
-    let access = scalar(get(properties, "publicAccess"))?;
+    let access = get(properties, "publicAccess").and_then(scalar)?;
     let access = ["Blob", "Container"].into_iter().find(|name| name.eq_ignore_ascii_case(access))?;
     let list = vec![format!("ADD|*|publicAccess/{access}")];
     Some(Grants { list, user: None, public: true, external: Some(false) })

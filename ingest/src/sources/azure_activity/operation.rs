@@ -14,7 +14,8 @@
 use virga_engine::event::ColumnValue;
 use virga_engine::json::parse;
 
-use super::super::azure::body::{get, held, scalar};
+use super::super::azure::body::held;
+use super::super::json_value::{get, scalar};
 use super::{Inputs, text};
 
 /// Where the operation stands, and where a label may.
@@ -181,5 +182,5 @@ fn answer(inputs: &Inputs<'_>, member: &str) -> Option<String> {
     let held = held(inputs, MESSAGE)?;
     let answer = parse(held.trim()).ok()?;
     let error = get(&answer, "error").unwrap_or(&answer);
-    scalar(get(error, member)).map(str::to_owned)
+    get(error, member).and_then(scalar).map(str::to_owned)
 }

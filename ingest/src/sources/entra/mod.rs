@@ -28,6 +28,7 @@ use virga_engine::json::{Value, parse};
 
 use super::Inputs;
 use super::derive::text;
+use super::json_value::{elements, get, string};
 
 /// The provider of whose tenants these are the logs stands so in their resource ids.
 const DIRECTORY: &str = "microsoft.aadiam";
@@ -91,33 +92,11 @@ pub(super) fn first_principal(inputs: &Inputs<'_>, at: &[usize]) -> Option<Strin
 /// The value of a key in a list of `{"key": …, "value": …}`, of which some forms write `Key` and `Value`.
 pub(super) fn detail(list: &str, key: &str) -> Option<String> {
     let list = parse(list).ok()?;
-    let entry = items(&list).iter().find(|entry| {
+    let entry = elements(&list).iter().find(|entry| {
         get(entry, "key").and_then(string).is_some_and(|name| name.eq_ignore_ascii_case(key))
     })?;
     let value = get(entry, "value").and_then(string)?.trim();
     (!value.is_empty()).then(|| value.to_owned())
-}
-
-/// A member of an object, its name in any case.
-pub(super) fn get<'v, 'a>(value: &'v Value<'a>, name: &str) -> Option<&'v Value<'a>> {
-    let Value::Object(members) = value else { return None };
-    members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-/// The elements of an array; nothing has none.
-pub(super) fn items<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
-    match value {
-        Value::Array(items) => items,
-        _ => &[],
-    }
-}
-
-/// A string that is not empty.
-pub(super) fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
 }
 
 /// What a modified property holds: audit logs write its value as JSON in a string (`"\"Reader\""`,

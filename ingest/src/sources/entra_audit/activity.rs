@@ -9,7 +9,8 @@ use virga_engine::json::parse;
 
 use crate::sources::Inputs;
 use crate::sources::derive::text;
-use crate::sources::entra::{detail, first_principal, get, items, principal_id, property_text, string};
+use crate::sources::entra::{detail, first_principal, principal_id, property_text};
+use crate::sources::json_value::{elements, get, string};
 use crate::sources::net::{Address, without_port};
 
 pub(super) const PRINCIPAL_INPUTS: &[&str] = &[
@@ -106,8 +107,8 @@ pub(super) fn status(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 /// What `ConsentContext.IsAdminConsent` was set to, among the properties of what was changed.
 pub(super) fn is_admin_consent(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let targets = parse(inputs.text(0)?).ok()?;
-    let changed = items(&targets).iter().filter_map(|target| get(target, "modifiedProperties"));
-    let mut properties = changed.flat_map(items);
+    let changed = elements(&targets).iter().filter_map(|target| get(target, "modifiedProperties"));
+    let mut properties = changed.flat_map(elements);
     let consent = properties.find(|property| {
         get(property, "displayName").and_then(string) == Some("ConsentContext.IsAdminConsent")
     })?;

@@ -24,7 +24,8 @@ use super::activity::name;
 use super::target::Target;
 use crate::limits::MAX_GRANTS;
 use crate::sources::Inputs;
-use crate::sources::entra::{get, principal_id, property_text, string};
+use crate::sources::entra::{principal_id, property_text};
+use crate::sources::json_value::{get, string};
 
 pub(super) const INPUTS: &[&str] = &["operationName", "activityDisplayName", "properties.targetResources"];
 

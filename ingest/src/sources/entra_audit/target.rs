@@ -9,7 +9,8 @@ use virga_engine::json::{Value, parse};
 
 use crate::sources::Inputs;
 use crate::sources::derive::text;
-use crate::sources::entra::{get, items, principal_id, string};
+use crate::sources::entra::principal_id;
+use crate::sources::json_value::{elements, get, string};
 
 pub(super) const INPUTS: &[&str] = &["properties.targetResources"];
 
@@ -19,7 +20,7 @@ pub(super) struct Target<'v, 'a>(&'v Value<'a>);
 
 impl<'v, 'a> Target<'v, 'a> {
     pub(super) fn of(value: &'v Value<'a>) -> Vec<Self> {
-        items(value).iter().map(Self).collect()
+        elements(value).iter().map(Self).collect()
     }
 
     fn field(self, name: &str) -> Option<&'v str> {
@@ -41,7 +42,7 @@ impl<'v, 'a> Target<'v, 'a> {
 
     /// Its properties that were changed.
     pub(super) fn modified(self) -> &'v [Value<'a>] {
-        get(self.0, "modifiedProperties").map(items).unwrap_or_default()
+        get(self.0, "modifiedProperties").map(elements).unwrap_or_default()
     }
 
     /// Its kind in our words: `ServicePrincipal` → `service_principal`.

@@ -9,7 +9,8 @@ use virga_engine::json::{Value, parse};
 use super::result::succeeded;
 use crate::sources::Inputs;
 use crate::sources::derive::text;
-use crate::sources::entra::{first_principal, get, is_any, items, principal_id, string};
+use crate::sources::entra::{first_principal, is_any, principal_id};
+use crate::sources::json_value::{elements, get, string};
 
 pub(super) const PRINCIPAL_INPUTS: &[&str] =
     &["category", "Type", "signInEventTypes", "userPrincipalName", "userId", "servicePrincipalId", "appId"];
@@ -39,7 +40,7 @@ fn kind(inputs: &Inputs<'_>) -> Option<&'static str> {
     let by_name = || (0..2).find_map(|input| named(&inputs.string(input)?));
     let by_event_type = || {
         let types = parse(inputs.text(2)?).ok()?;
-        items(&types).iter().find_map(|name| named(string(name)?))
+        elements(&types).iter().find_map(|name| named(string(name)?))
     };
     let by_presence = || {
         let is_user = inputs.string(3).or_else(|| inputs.string(4)).is_some();
@@ -97,7 +98,7 @@ pub(super) fn mfa(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 fn second_factor(steps: &str) -> Option<bool> {
     let steps = parse(steps).ok()?;
     let mut given = None;
-    for step in items(&steps) {
+    for step in elements(&steps) {
         let requirement = get(step, "authenticationStepRequirement").and_then(string).unwrap_or_default();
         if requirement.to_ascii_lowercase().contains("multi") {
             given = Some(given.unwrap_or(false) || flag(get(step, "succeeded")));

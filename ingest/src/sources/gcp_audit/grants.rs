@@ -20,8 +20,8 @@ use std::borrow::Cow;
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
 
+use super::super::json_value::{elements, get, string};
 use super::Inputs;
-use super::target::{elements, get, string};
 use crate::environment::Environment;
 use crate::limits::MAX_GRANTS;
 

@@ -6,6 +6,7 @@
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
 
+use super::super::derive::member_of;
 use super::{Inputs, text};
 
 pub(super) const REGION_INPUTS: &[&str] = &[
@@ -40,13 +41,6 @@ fn only_string(list: &str) -> Option<String> {
         },
         _ => None,
     }
-}
-
-/// What follows a collection in a path.
-pub(super) fn member_of<'n>(name: &'n str, collection: &str) -> Option<&'n str> {
-    let mut segments = name.split('/');
-    segments.find(|segment| *segment == collection)?;
-    segments.next().filter(|id| !id.is_empty())
 }
 
 pub(super) const ACCOUNT_INPUTS: &[&str] =

@@ -6,10 +6,11 @@
 //! account or person acted on, the service account that is handed to a job, a machine or a function.
 
 use virga_engine::event::ColumnValue;
-use virga_engine::json::{Value, parse};
+use virga_engine::json::parse;
 
+use super::super::derive::member_of;
+use super::super::json_value::{elements, get, string};
 use super::action::service_of;
-use super::place::member_of;
 use super::{Inputs, text};
 
 pub(super) const NAME_INPUTS: &[&str] =
@@ -221,25 +222,6 @@ fn parameter(events: &str, name: &str) -> Option<String> {
         .flat_map(|parameters| elements(parameters))
         .filter(|parameter| get(parameter, "name").and_then(string).is_some_and(|own| own == name));
     named.find_map(|parameter| string(get(parameter, "value")?)).map(str::to_owned)
-}
-
-pub(super) fn get<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Value<'a>> {
-    let Value::Object(members) = value else { return None };
-    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-}
-
-pub(super) fn elements<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
-    match value {
-        Value::Array(elements) => elements,
-        _ => &[],
-    }
-}
-
-pub(super) fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
 }
 
 /// Where requests name the service account that what they make will run as.

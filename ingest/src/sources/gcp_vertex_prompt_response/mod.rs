@@ -24,7 +24,7 @@ mod usage;
 
 use virga_engine::event::ColumnValue;
 
-use super::derive::{first, text};
+use super::derive::{first, member_of, text};
 use super::prompt::{Message, asks_logprobs};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -105,12 +105,6 @@ const DERIVATIONS: &[Derivation] = &[
 ];
 
 /// What follows a collection in a resource's name (`projects/p/locations/l/endpoints/7`).
-fn member_of<'n>(name: &'n str, collection: &str) -> Option<&'n str> {
-    let mut segments = name.split('/');
-    segments.find(|segment| *segment == collection)?;
-    segments.next().filter(|id| !id.is_empty())
-}
-
 fn named(inputs: &Inputs<'_>, collection: &str) -> Option<ColumnValue> {
     let found = |input| member_of(&inputs.string(input)?, collection).map(str::to_owned);
     text((0..inputs.len()).find_map(found)?)

@@ -17,6 +17,7 @@
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
 
+use super::super::json_value::{get, string};
 use super::Inputs;
 use crate::limits::MAX_GRANTS;
 
@@ -153,17 +154,5 @@ impl Grants {
         if self.list.len() < MAX_GRANTS {
             self.list.push(format!("{word}|{who}|{role}"));
         }
-    }
-}
-
-fn get<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Value<'a>> {
-    let Value::Object(members) = value else { return None };
-    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-}
-
-fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
     }
 }

@@ -19,6 +19,7 @@ use memchr::memmem;
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse, string_text};
 
+use super::super::json_value::{get, string};
 use super::super::prompt::{Message, asks_logprobs};
 use super::Inputs;
 
@@ -188,18 +189,6 @@ fn of_value(value: &Value<'_>) -> Option<Message> {
             value.write_compact(&mut json);
             of_content(&json).or_else(|| of_blocks(&json))
         }
-        _ => None,
-    }
-}
-
-fn get<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Value<'a>> {
-    let Value::Object(members) = value else { return None };
-    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-}
-
-fn string<'v>(value: &'v Value<'_>) -> Option<&'v str> {
-    match value {
-        Value::String(text) => Some(text),
         _ => None,
     }
 }
