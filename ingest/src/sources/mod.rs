@@ -39,7 +39,10 @@ mod normalise;
 pub mod otel_genai;
 mod prompt;
 mod recognise;
+mod role_session;
 mod slots;
+#[cfg(test)]
+mod testing;
 pub mod time;
 mod unfold;
 

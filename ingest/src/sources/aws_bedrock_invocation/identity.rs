@@ -15,33 +15,15 @@
 
 use virga_engine::event::ColumnValue;
 
+use super::super::role_session::RoleSession;
 use super::{Inputs, text};
 
 pub(super) const INPUTS: &[&str] = &["identity.arn"];
 
-/// A role's session, taken apart: what stands before `:sts::`, the account, the role, the session.
-struct Session<'a> {
-    partition: &'a str,
-    account: &'a str,
-    role: &'a str,
-    name: &'a str,
-}
-
-impl<'a> Session<'a> {
-    fn of(arn: &'a str) -> Option<Self> {
-        let (partition, rest) = arn.split_once(":sts::")?;
-        let (account, rest) = rest.split_once(":assumed-role/")?;
-        let (role, name) = rest.split_once('/')?;
-        Some(Self { partition, account, role, name })
-    }
-}
-
 pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let arn = inputs.string(0)?;
-    match Session::of(&arn) {
-        Some(Session { partition, account, role, .. }) => {
-            text(format!("{partition}:iam::{account}:role/{role}"))
-        }
+    match RoleSession::of(&arn) {
+        Some(session) => text(session.role_arn()),
         None => text(arn),
     }
 }
@@ -63,7 +45,7 @@ pub(super) fn principal_type(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 
 pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let arn = inputs.string(0)?;
-    match Session::of(&arn) {
+    match RoleSession::of(&arn) {
         Some(session) => text(session.role),
         // user/path/Name; root has no name
         None => text(arn.rsplit_once('/')?.1),
@@ -72,5 +54,5 @@ pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 
 pub(super) fn session_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let arn = inputs.string(0)?;
-    text(Session::of(&arn).map(|session| session.name).filter(|name| !name.is_empty())?)
+    text(RoleSession::of(&arn).map(|of| of.session).filter(|name| !name.is_empty())?)
 }

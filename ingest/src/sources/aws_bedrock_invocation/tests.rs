@@ -1,27 +1,17 @@
 //! The canonical columns, by fact: hand-written records in the documented format, each with what it
 //! must give and, where it nearly says something else, what it must not.
 
-use std::sync::Arc;
-
 use super::*;
-use crate::sources::{Describer, recognise as owner};
-
-/// Column and value pairs of an event, as JSON texts.
-fn columns(event: &str) -> Vec<(&'static str, String)> {
-    let described = Describer::new(&SOURCE, &Arc::default()).describe(event);
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
-}
+use crate::sources::recognise as owner;
+use crate::sources::testing;
 
 fn column(event: &str, name: &str) -> String {
-    let found = columns(event).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column(&SOURCE, event, name)
 }
 
 /// `(event, column, expected)`; `-` is absent.
 fn check(cases: &[(&str, &str, &str)]) {
-    for (event, name, expected) in cases {
-        assert_eq!(column(event, name), *expected, "{name} of {event}");
-    }
+    testing::check(&SOURCE, cases);
 }
 
 const CONVERSE: &str = r#"{"schemaType":"ModelInvocationLog","schemaVersion":"1.0","timestamp":"2026-11-18T09:02:11Z",

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use virga_engine::event::ColumnValue;
 
+use super::super::role_session::RoleSession;
 use super::{Inputs, text};
 
 pub(super) const PRINCIPAL_INPUTS: &[&str] = &[
@@ -29,7 +30,8 @@ fn principal_of<'a>(inputs: &Inputs<'a>, at: usize) -> Option<Cow<'a, str>> {
         return Some(issuer);
     }
     if let Some(arn) = inputs.string(at + 1) {
-        return Some(role_of_session(&arn).map_or(arn, Cow::Owned));
+        let role = RoleSession::of(&arn).map(|session| session.role_arn());
+        return Some(role.map_or(arn, Cow::Owned));
     }
     if let Some(id) = inputs.string(at + 2) {
         // AROA…:session names a role's session
@@ -41,15 +43,6 @@ fn principal_of<'a>(inputs: &Inputs<'a>, at: usize) -> Option<Cow<'a, str>> {
     (3..6).find_map(|input| inputs.scalar(at + input))
 }
 
-/// `arn:aws:sts::111122223333:assumed-role/Name/session` → `arn:aws:iam::111122223333:role/Name`.
-/// The path of a role is not in the session's name and so is missing here.
-fn role_of_session(arn: &str) -> Option<String> {
-    let (prefix, rest) = arn.split_once(":sts::")?;
-    let (account, name) = rest.split_once(":assumed-role/")?;
-    let (role, _) = name.split_once('/')?;
-    Some(format!("{prefix}:iam::{account}:role/{role}"))
-}
-
 pub(super) const NAME_INPUTS: &[&str] =
     &["userIdentity.userName", "userIdentity.sessionContext.sessionIssuer.userName", "userIdentity.arn"];
 
@@ -58,10 +51,11 @@ pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
         return text(name);
     }
     let arn = inputs.string(2)?;
-    let role = role_of_session(&arn);
-    let arn = role.as_deref().unwrap_or(&arn);
-    // arn:…:user/path/Name, arn:…:role/Name; not arn:…:root
-    text(arn.rsplit_once('/')?.1)
+    match RoleSession::of(&arn) {
+        Some(session) => text(session.role),
+        // arn:…:user/path/Name, arn:…:role/Name; not arn:…:root
+        None => text(arn.rsplit_once('/')?.1),
+    }
 }
 
 pub(super) const SESSION_INPUTS: &[&str] = &["userIdentity.principalId", "userIdentity.arn"];
@@ -74,7 +68,7 @@ pub(super) fn session_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
         return text(session);
     }
     let arn = inputs.string(1)?;
-    text(arn.split_once(":assumed-role/")?.1.split_once('/')?.1)
+    text(RoleSession::of(&arn)?.session)
 }
 
 /// A temporary credential is a session: its key id begins with `ASIA`.

@@ -5,24 +5,20 @@ use std::sync::Arc;
 
 use super::*;
 use crate::sources::Describer;
+use crate::sources::testing;
 use virga_engine::event::COLUMNS;
 
-/// Column and value pairs of an event, as JSON texts.
 fn columns(event: &str) -> Vec<(&'static str, String)> {
-    let described = Describer::new(&SOURCE, &Arc::default()).describe(event);
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
+    testing::columns(&SOURCE, event)
 }
 
 fn column(event: &str, name: &str) -> String {
-    let found = columns(event).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column(&SOURCE, event, name)
 }
 
 /// `(event, column, expected)`; `-` is absent.
 fn check(cases: &[(&str, &str, &str)]) {
-    for (event, name, expected) in cases {
-        assert_eq!(column(event, name), *expected, "{name} of {event}");
-    }
+    testing::check(&SOURCE, cases);
 }
 
 const ROLE_SESSION: &str = r#"{"userIdentity":{"type":"AssumedRole","principalId":"AROAEXAMPLEROLE:i-0abc1234def567890",

@@ -9,5 +9,3 @@ pub(in crate::sources) mod body;
 pub(in crate::sources) mod claims;
 pub(in crate::sources) mod resource;
 pub(in crate::sources) mod status;
-#[cfg(test)]
-pub(in crate::sources) mod testing;

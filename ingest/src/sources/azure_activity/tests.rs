@@ -1,7 +1,7 @@
 //! The canonical columns, by fact and in every form of delivery: our own samples and hand-written
 //! records in the documented format, each with what it must give and what it must not.
 
-use super::super::azure::testing::{check, column, column_in, field, owner, sample, wrapped};
+use super::super::testing::{check, column, column_in, field, owner, sample, wrapped};
 use super::*;
 use crate::environment::Environment;
 

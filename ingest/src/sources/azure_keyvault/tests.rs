@@ -1,6 +1,6 @@
 //! The canonical columns, by fact: our own samples and hand-written records in the documented format.
 
-use super::super::azure::testing::{check, column, field, owner, sample, wrapped};
+use super::super::testing::{check, column, field, owner, sample, wrapped};
 use super::*;
 
 #[test]

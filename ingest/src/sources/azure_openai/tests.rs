@@ -1,32 +1,21 @@
 //! The canonical columns, by fact: hand-written records in both forms, each with what it must give
 //! and, where it nearly says something else, what it must not.
 
-use std::sync::Arc;
-
 use super::*;
-use crate::sources::{Describer, recognise as owner};
-use virga_engine::event::ProjectedField;
-use virga_engine::json::{Cells, Projector};
+use crate::sources::recognise as owner;
+use crate::sources::testing;
 
-/// Column and value pairs of an event, as JSON texts.
 fn columns(event: &str) -> Vec<(&'static str, String)> {
-    let describer = Describer::new(&SOURCE, &Arc::default());
-    let described = describer.describe(&describer.unfolded(event));
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
+    testing::columns(&SOURCE, event)
 }
 
 fn column(event: &str, name: &str) -> String {
-    let found = columns(event).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column(&SOURCE, event, name)
 }
 
 /// A field by the name that a rule writes.
 fn field(event: &str, name: &str) -> Option<String> {
-    let event = Describer::new(&SOURCE, &Arc::default()).unfolded(event);
-    let projector = Projector::new(&[ProjectedField::resolve(name, &SOURCE.spec()).paths]);
-    let mut cells = Cells::default();
-    projector.project(&event, &mut cells).unwrap();
-    cells.text(0, &event).map(str::to_owned)
+    Some(testing::field(&SOURCE, event, name)).filter(|text| text != "-")
 }
 
 const OBJECT: &str = r#"{"time":"2026-11-18T09:12:04.1850000Z","resourceId":"/SUBSCRIPTIONS/S-1/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.COGNITIVESERVICES/ACCOUNTS/AI",

@@ -16,8 +16,6 @@
 //! audit log schema in Azure Monitor"; Azure Monitor table reference.
 
 mod place;
-#[cfg(test)]
-pub(super) mod testing;
 
 pub(super) use place::{COORDINATES, COUNTRY_INPUTS, country, latitude, longitude};
 

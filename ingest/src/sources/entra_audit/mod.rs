@@ -1,6 +1,6 @@
 //! The audit log of Microsoft Entra ID: what was changed in the directory, and by whom.
 //!
-//! In: one activity, in any of the three forms that [`super::entra`] tells. Out: canonical columns; who
+//! In: one activity, in any of the three forms that `entra` tells. Out: canonical columns; who
 //! was given which role or permission stands in `grants`.
 //!
 //! Two fields are called `category`: of a record of Event Hubs it is the log (`AuditLogs`), inside its

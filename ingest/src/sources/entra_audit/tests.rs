@@ -3,8 +3,8 @@
 use super::SOURCE;
 use crate::environment::Environment;
 use crate::limits::MAX_GRANTS;
-use crate::sources::entra::testing::{check, column, column_in, field, time};
 use crate::sources::recognise;
+use crate::sources::testing::{check, column, column_in, field, time};
 
 /// One activity as Event Hubs, Graph and Log Analytics deliver it.
 const EVENT_HUB: &str = r#"{"time":"2026-11-18T09:26:10.3310000Z","resourceId":"/tenants/t-1/providers/Microsoft.aadiam",

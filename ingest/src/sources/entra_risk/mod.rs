@@ -1,7 +1,7 @@
 //! What Microsoft Entra ID Protection found: risk detections of users and of service principals, and the
 //! users and service principals that are at risk.
 //!
-//! In: one detection or one state of a principal, in any of the three forms that [`super::entra`] tells.
+//! In: one detection or one state of a principal, in any of the three forms that `entra` tells.
 //! Out: canonical columns. A detection is no call: it has neither an outcome nor an `action_kind`, and its
 //! principal is the one whose activity is risky.
 //!

@@ -2,8 +2,8 @@
 //! format.
 
 use super::SOURCE;
-use crate::sources::entra::testing::{check, column, field, time};
 use crate::sources::recognise;
+use crate::sources::testing::{check, column, field, time};
 
 /// One detection as Event Hubs, Graph and Log Analytics deliver it.
 const EVENT_HUB: &str = r#"{"time":"11/18/2026 9:16:20 AM","resourceId":"/tenants/t-1/providers/microsoft.aadiam","operationName":"User Risk Detection",

@@ -1,7 +1,7 @@
 //! Sign-ins to Microsoft Entra ID: of users, interactive or not, of service principals and of managed
 //! identities.
 //!
-//! In: one sign-in, in any of the three forms that [`super::entra`] tells. Out: canonical columns. Place
+//! In: one sign-in, in any of the three forms that `entra` tells. Out: canonical columns. Place
 //! and autonomous system stand in the log itself, so no lookup table is needed for them.
 //!
 //! The time is `createdDateTime`, when the sign-in began; `time` of Event Hubs is when the record was

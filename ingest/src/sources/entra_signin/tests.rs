@@ -8,8 +8,8 @@ use virga_engine::event::ColumnValue;
 use super::SOURCE;
 use crate::sources::Describer;
 use crate::sources::derive::text;
-use crate::sources::entra::testing::{check, column, field, time};
 use crate::sources::recognise;
+use crate::sources::testing::{check, column, field, time};
 
 /// One failed sign-in as Event Hubs, Graph and Log Analytics deliver it.
 const EVENT_HUB: &str = r#"{"time":"2026-11-18T09:16:31.0031177Z","resourceId":"/tenants/t-1/providers/Microsoft.aadiam",

@@ -9,14 +9,12 @@ use virga_engine::json::{Cells, Projector};
 
 use super::*;
 use crate::environment::Environment;
+use crate::sources::testing;
 use crate::sources::{Arrival, Describer, Normaliser, Outcome, recognise as owner};
 
 /// Column and value pairs of an event, as JSON texts.
 fn columns(event: &str, environment: &Arc<Environment>) -> Vec<(&'static str, String)> {
-    let describer = Describer::new(&SOURCE, environment);
-    let unfolded = describer.unfolded(event).into_owned();
-    let described = describer.describe(&unfolded);
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
+    testing::columns_in(&SOURCE, event, Arc::clone(environment))
 }
 
 fn column(event: &str, name: &str) -> String {
@@ -24,15 +22,12 @@ fn column(event: &str, name: &str) -> String {
 }
 
 fn column_in(event: &str, name: &str, environment: &Arc<Environment>) -> String {
-    let found = columns(event, environment).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column_in(&SOURCE, event, name, Arc::clone(environment))
 }
 
 /// `(event, column, expected)`; `-` is absent.
 fn check(cases: &[(&str, &str, &str)]) {
-    for (event, name, expected) in cases {
-        assert_eq!(column(event, name), *expected, "{name} of {event}");
-    }
+    testing::check(&SOURCE, cases);
 }
 
 /// An entry with this payload, as each delivery writes it: the entry, a lake's, a sink's row.

@@ -1,22 +1,16 @@
 //! The canonical columns of rows in the documented schema, in the ways in which exports write them.
 
-use std::sync::Arc;
-
 use super::*;
-use crate::sources::{Describer, recognise as owner};
+use crate::sources::recognise as owner;
+use crate::sources::testing;
 
 fn column(event: &str, name: &str) -> String {
-    let describer = Describer::new(&SOURCE, &Arc::default());
-    let unfolded = describer.unfolded(event).into_owned();
-    let found = describer.describe(&unfolded).into_iter().find(|(column, _)| column.name == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value.to_json().to_string())
+    testing::column(&SOURCE, event, name)
 }
 
 /// `(event, column, expected)`; `-` is absent.
 fn check(cases: &[(&str, &str, &str)]) {
-    for (event, name, expected) in cases {
-        assert_eq!(column(event, name), *expected, "{name} of {event}");
-    }
+    testing::check(&SOURCE, cases);
 }
 
 const GEMINI: &str = r#"{"endpoint":"projects/p1/locations/us-central1/publishers/google/models/gemini-2.5-pro",

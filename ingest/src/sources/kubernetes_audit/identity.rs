@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use virga_engine::event::ColumnValue;
 
+use super::super::role_session::RoleSession;
 use super::{AKS_CATEGORIES, Inputs, first_of_list, text};
 
 pub(super) const PROVIDER_INPUTS: &[&str] =
@@ -55,7 +56,7 @@ fn cluster_in(resource: &str) -> Option<String> {
 
 pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let name = inputs.string(0)?;
-    let role = session_of(&name).map(|session| session.role_arn());
+    let role = RoleSession::of(&name).map(|session| session.role_arn());
     text(role.map_or(name, Cow::Owned))
 }
 
@@ -72,7 +73,7 @@ pub(super) fn principal_type(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 
 pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let name = inputs.string(0)?;
-    if let Some(session) = session_of(&name) {
+    if let Some(session) = RoleSession::of(&name) {
         return text(session.role);
     }
     if let Some(account) = name.strip_prefix("system:serviceaccount:") {
@@ -84,34 +85,13 @@ pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(name.strip_prefix("system:node:").unwrap_or(&name))
 }
 
-/// A role's session, by its ARN.
-struct Session<'a> {
-    partition: &'a str,
-    account: &'a str,
-    role: &'a str,
-    name: &'a str,
-}
-
-impl Session<'_> {
-    fn role_arn(&self) -> String {
-        format!("{}:iam::{}:role/{}", self.partition, self.account, self.role)
-    }
-}
-
-fn session_of(name: &str) -> Option<Session<'_>> {
-    let (partition, rest) = name.split_once(":sts::")?;
-    let (account, rest) = rest.split_once(":assumed-role/")?;
-    let (role, name) = rest.split_once('/')?;
-    partition.starts_with("arn:").then_some(Session { partition, account, role, name })
-}
-
 pub(super) const SESSION_INPUTS: &[&str] =
     &["user.extra.authentication.kubernetes.io/pod-name", "user.extra.sessionName", "user.username"];
 
 /// The pod whose token it is, or the name of the role's session.
 pub(super) fn session_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let said = first_of_list(inputs, 0).or_else(|| first_of_list(inputs, 1));
-    let in_arn = || Some(session_of(&inputs.string(2)?)?.name.to_owned());
+    let in_arn = || Some(RoleSession::of(&inputs.string(2)?)?.session.to_owned());
     text(said.map(Cow::into_owned).or_else(in_arn)?)
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::environment::Environment;
+use crate::sources::testing;
 use crate::sources::{Describer, recognise};
-use virga_engine::event::{COLUMNS, ProjectedField};
-use virga_engine::json::{Cells, Projector};
+use virga_engine::event::COLUMNS;
 
 /// The same event as each delivery holds it.
 fn forms(event: &str) -> [String; 4] {
@@ -26,14 +26,11 @@ fn forms(event: &str) -> [String; 4] {
 
 /// Column and value pairs of an event, as JSON texts.
 fn columns_in(event: &str, environment: Environment) -> Vec<(&'static str, String)> {
-    let describer = Describer::new(&SOURCE, &Arc::new(environment));
-    let described = describer.describe(&describer.unfolded(event));
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
+    testing::columns_in(&SOURCE, event, environment)
 }
 
 fn column(event: &str, name: &str) -> String {
-    let found = columns_in(event, Environment::default()).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column(&SOURCE, event, name)
 }
 
 /// `(event, column, expected)` in every form; `-` is absent.
@@ -47,12 +44,7 @@ fn check(cases: &[(&str, &str, &str)]) {
 
 /// The JSON text of a field as a rule names it.
 fn field(event: &str, name: &str) -> Option<String> {
-    let unfolded = Describer::new(&SOURCE, &Arc::default()).unfolded(event).into_owned();
-    let projector = Projector::new(&[ProjectedField::resolve(name, &SOURCE.spec()).paths]);
-    let mut cells = Cells::default();
-    projector.project(&unfolded, &mut cells).unwrap();
-    let texts: Vec<&str> = cells.texts(0, &unfolded).collect();
-    (!texts.is_empty()).then(|| texts.join(" "))
+    Some(testing::field(&SOURCE, event, name)).filter(|text| text != "-")
 }
 
 fn owner(event: &str) -> Option<&'static str> {

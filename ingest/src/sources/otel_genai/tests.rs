@@ -1,22 +1,18 @@
 //! The canonical columns, by fact: hand-written records under each of the names in use; what is
 //! recognised and what nearly is; the names that rules write.
 
-use std::sync::Arc;
-
 use super::*;
+use crate::sources::recognise;
+use crate::sources::testing;
 use crate::sources::time::parse_time;
-use crate::sources::{Describer, recognise};
-use virga_engine::event::{COLUMNS, ProjectedField};
-use virga_engine::json::{Cells, Projector};
+use virga_engine::event::COLUMNS;
 
 fn columns(event: &str) -> Vec<(&'static str, String)> {
-    let described = Describer::new(&SOURCE, &Arc::default()).describe(event);
-    described.into_iter().map(|(column, value)| (column.name, value.to_json().to_string())).collect()
+    testing::columns(&SOURCE, event)
 }
 
 fn column(event: &str, name: &str) -> String {
-    let found = columns(event).into_iter().find(|(column, _)| *column == name);
-    found.map_or_else(|| "-".to_owned(), |(_, value)| value)
+    testing::column(&SOURCE, event, name)
 }
 
 /// A client's span with these attributes.
@@ -48,10 +44,7 @@ fn check(cases: &[(&str, &str, &str)]) {
 }
 
 fn field(event: &str, name: &str) -> Option<String> {
-    let projector = Projector::new(&[ProjectedField::resolve(name, &SOURCE.spec()).paths]);
-    let mut cells = Cells::default();
-    projector.project(event, &mut cells).unwrap();
-    cells.text(0, event).map(str::to_owned)
+    Some(testing::field(&SOURCE, event, name)).filter(|text| text != "-")
 }
 
 fn owner(event: &str) -> Option<&'static str> {
