@@ -58,8 +58,9 @@ pysigma: ## ask pySigma again and compare with the goldens (Python 3, PyPI)
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZ_SECONDS (a nightly toolchain and cargo-fuzz)
-	@for target in yaml_front json_projection scan; do \
-	  CARGO_TARGET_DIR=$(CACHE)/fuzz $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 || exit 1; \
+	@for target in yaml_front json_projection scan around sources; do \
+	  seeds=fuzz/corpus/$$target; [ $$target = sources ] && seeds="$$seeds samples"; \
+	  CARGO_TARGET_DIR=$(CACHE)/fuzz $(CARGO) +nightly fuzz run $$target $$seeds -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 || exit 1; \
 	done
 
 .PHONY: install

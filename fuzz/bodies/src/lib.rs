@@ -6,15 +6,20 @@
 
 mod grammar;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use virga_engine::cases::{parse_cases, parse_lists};
 use virga_engine::diagnostic::SourceFile;
-use virga_engine::event::{EventBatch, SourceSpec};
+use virga_engine::event::{BatchBuilder, EventBatch, OriginBase, Projection, SourceSpec};
 use virga_engine::json::{Cells, Projector, parse, skip_value};
+use virga_engine::pipeline::{Pipelines, parse_pipeline};
 use virga_engine::plan::{Lists, LoweredRule, SourcePlan, lower};
 use virga_engine::scan::{Hit, Scanner, reference};
 use virga_engine::sigma::{Document, parse_documents};
+use virga_engine::tuning::Tuning;
+use virga_engine::{RuleSet, Surroundings};
+use virga_ingest::decode::{Frame, Framer};
+use virga_ingest::sources::{Arrival, Describer, Normaliser, Outcome, SOURCES, recognise};
 
 use grammar::Bytes;
 
@@ -105,6 +110,78 @@ pub fn scan(data: &[u8]) {
     let rules: Vec<LoweredRule> = (0..1 + bytes.below(3)).flat_map(|_| rules_of(bytes.rule())).collect();
     let events: Vec<String> = (0..1 + bytes.below(6)).map(|_| bytes.event()).collect();
     compare(&rules, &events);
+}
+
+/// A rule that has something for most transformations to work on.
+const RULE: &str = "title: t\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {product: aws, service: cloudtrail}\n\
+    detection:\n  s0: {a: x, b|contains|all: [y, z], c|re: 'u+', d|cidr: 10.0.0.0/8, e|expand: '%example%'}\n  \
+    s1: [k, {f|fieldref: a}]\n  condition: s0 or not s1\nlevel: low\n";
+
+/// Any text as a pipeline, as a tuning, and as a filter around a rule: a set that loads, or diagnostics
+/// with places inside the text; never a panic.
+pub fn around(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let file = |name: &str, text: &str| Arc::new(SourceFile { name: name.into(), text: text.to_owned() });
+    let own = file("fuzz.yml", text);
+    let check = |diagnostics: &[virga_engine::diagnostic::Diagnostic]| {
+        for diagnostic in diagnostics {
+            let text = &diagnostic.file.text;
+            assert!(
+                diagnostic.span.start <= diagnostic.span.end && diagnostic.span.end <= text.len(),
+                "{diagnostic} in {text:?}"
+            );
+        }
+    };
+    let lists = Lists::from([("example".to_owned(), vec!["a".to_owned(), "b*".to_owned()])]);
+    let mut around = vec![Surroundings { lists: lists.clone(), ..Surroundings::default() }];
+    match parse_pipeline(&own) {
+        Ok(pipeline) => around.push(Surroundings {
+            lists: lists.clone(),
+            pipelines: Pipelines::new(vec![pipeline]),
+            ..Surroundings::default()
+        }),
+        Err(diagnostics) => check(&diagnostics),
+    }
+    match Tuning::parse(&own) {
+        Ok(tuning) => around.push(Surroundings { lists, tuning, ..Surroundings::default() }),
+        Err(diagnostics) => check(&diagnostics),
+    }
+    for (number, around) in around.iter().enumerate() {
+        let mut files = vec![file("rule.yml", RULE)];
+        // as what may be a filter, or another rule
+        files.extend((number == 0).then(|| Arc::clone(&own)));
+        let set = RuleSet::load_with(files, around);
+        check(&set.diagnostics);
+        compare(&set.rules, &[r#"{"a":"x","b":"yz","k":"k"}"#.to_owned(), "{}".to_owned()]);
+    }
+}
+
+/// Any bytes as a delivered file: every frame is an event or is put aside, and every event that is JSON
+/// is a row of its source; nothing makes one panic.
+pub fn sources(data: &[u8]) {
+    // to make one costs much more than to use it
+    static DESCRIBERS: LazyLock<Vec<Describer>> =
+        LazyLock::new(|| SOURCES.iter().map(|source| Describer::new(source, &Arc::default())).collect());
+    let mut framer = Framer::new(data);
+    let environment = Arc::default();
+    while let Some(frame) = framer.next() {
+        let Frame::Event { text, place } = frame else { continue };
+        let Some(source) = recognise(text) else { continue };
+        let place_of = SOURCES.iter().position(|known| known.name == source.name).expect("a known source");
+        let describer = &DESCRIBERS[place_of];
+        let unfolded = describer.unfolded(text);
+        let _ = describer.describe(&unfolded);
+        let projection = Projection::default();
+        let mut normaliser = Normaliser::new(source, &projection, &environment);
+        let mut batch = BatchBuilder::new(source.name.into(), Arc::new(projection));
+        let base = OriginBase::File { path: "fuzz".into() };
+        let arrival = Arrival { base: &base, line: place.line, record: place.record, ingest_time: 0 };
+        let outcome = normaliser.normalise(text, &arrival, &mut batch);
+        // what is skipped on the way to a column is not looked at, so that a broken event may have some
+        let whole = serde_json::from_str::<serde_json::Value>(text)
+            .is_ok_and(|value| depth(&value) < virga_engine::limits::MAX_JSON_DEPTH);
+        assert!(!whole || matches!(outcome, Ok(Outcome::Row { .. })), "{outcome:?} {text:?}");
+    }
 }
 
 fn source() -> SourceSpec {
