@@ -63,6 +63,12 @@ pub mod codes {
     /// the condition names a selection that does not exist
     pub const UNKNOWN_SELECTION: Code =
         Code { id: "unknown-selection", title: "the condition names a selection that does not exist" };
+    /// a correlation is about a rule that is not there
+    pub const UNKNOWN_RULE: Code =
+        Code { id: "unknown-rule", title: "a correlation is about a rule that is not there" };
+    /// correlations stand on one another without an end
+    pub const CORRELATION_CHAIN: Code =
+        Code { id: "correlation-chain", title: "correlations stand on one another without an end" };
     /// a selection is never used by the condition
     pub const UNUSED_SELECTION: Code =
         Code { id: "unused-selection", title: "a selection is never used by the condition" };
@@ -116,6 +122,8 @@ pub mod codes {
         BAD_CIDR,
         CONDITION_SYNTAX,
         UNKNOWN_SELECTION,
+        UNKNOWN_RULE,
+        CORRELATION_CHAIN,
         UNUSED_SELECTION,
         UNDEFINED_PLACEHOLDER,
         TOO_MANY_TESTS,

@@ -86,7 +86,7 @@ impl Engine {
             rejected: set.rejected,
             unmapped,
             disabled,
-            not_yet: set.not_yet,
+            not_yet: set.correlations.len(),
             switched_off: set.switched_off,
             muted: Vec::new(),
         };

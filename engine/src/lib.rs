@@ -13,6 +13,7 @@
 
 pub mod alert;
 pub mod cases;
+pub mod correlate;
 pub mod diagnostic;
 mod engine;
 pub mod event;

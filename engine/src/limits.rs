@@ -54,5 +54,12 @@ pub const MAX_PATTERN_BYTES: usize = 4 << 20;
 /// this it is refused.
 pub const MAX_PIPELINE_ITEMS: usize = 10_000;
 
+/// Microseconds of a correlation's window: 400 days, so that a year fits. What is longer is a question
+/// for an archive; beyond this the correlation is rejected.
+pub const MAX_TIMESPAN: i64 = 400 * 86_400 * 1_000_000;
+
+/// How many correlations may stand on one another; beyond this the outermost is rejected.
+pub const MAX_CORRELATION_DEPTH: usize = 8;
+
 /// Characters of a word for which a nearest known word is looked for.
 pub const MAX_NEAREST_CHARS: usize = 64;

@@ -6,15 +6,17 @@
 //! then the pipelines, which rename those fields to one's own.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::correlate::{self, Candidate, LinkedCorrelation};
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use crate::pipeline::{self, Pipelines};
 use crate::plan::{
     Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, lower_resolved, resolve,
     resolve_detection,
 };
-use crate::sigma::{Document, Filter, Logsource, Rule, Spanned, parse_documents};
+use crate::sigma::{Correlation, Document, Filter, Logsource, Rule, Spanned, parse_documents};
 use crate::tuning::Tuning;
 
 /// What a team keeps around its rules.
@@ -37,8 +39,9 @@ pub struct RuleSet {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that had an error.
     pub rejected: usize,
-    /// Correlations: read, but not run yet.
-    pub not_yet: usize,
+    /// Correlations whose rules are all there; they are not run yet. Each stands behind those that it is
+    /// about.
+    pub correlations: Vec<LinkedCorrelation>,
     /// Documents that were given twice, word for word.
     pub repeated: usize,
     /// Filters that are at work on at least one rule.
@@ -50,6 +53,8 @@ pub struct RuleSet {
     seen: HashSet<String>,
     /// Their ids and names, as filters may write them.
     names: HashSet<String>,
+    /// The rules that correlations may be about.
+    candidates: Vec<Candidate>,
 }
 
 impl RuleSet {
@@ -61,7 +66,7 @@ impl RuleSet {
     /// Reads rule files.
     pub fn load_with(files: impl IntoIterator<Item = Arc<SourceFile>>, around: &Surroundings) -> Self {
         let mut set = Self::default();
-        let (mut rules, mut filters) = (Vec::new(), Vec::new());
+        let (mut rules, mut filters, mut correlations) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             let (documents, diagnostics) = parse_documents(&file);
             set.rejected += broken_documents(&diagnostics);
@@ -69,7 +74,7 @@ impl RuleSet {
             for document in documents {
                 match document {
                     Document::Rule(rule) => rules.push(rule),
-                    Document::Correlation => set.not_yet += 1,
+                    Document::Correlation(correlation) => correlations.push(*correlation),
                     Document::Filter(filter) => filters.extend(set.prepared(&filter)),
                 }
             }
@@ -77,6 +82,7 @@ impl RuleSet {
         for rule in rules {
             set.add_rule(*rule, &mut filters, around);
         }
+        set.add_correlations(correlations);
         set.report_idle(&filters, &around.tuning);
         set
     }
@@ -103,21 +109,24 @@ impl RuleSet {
         self.seen.insert(rule.key().to_lowercase());
         self.names.extend([&rule.id, &rule.name].into_iter().flatten().map(|name| bare_id(name)));
         if let Some(other) = self.by_id.get(&key) {
-            if other.file.text.get(other.span.clone()) == rule.file.text.get(rule.span.clone()) {
+            if text_at(&other.file, &other.span) == text_at(&rule.file, &rule.span) {
                 self.repeated += 1;
                 return;
             }
-            let cause = format!("the id `{}` is already that of a rule in {}", rule.key(), other.file.name);
-            let at = rule.span.start..rule.span.start;
-            self.diagnostics.push(
-                Diagnostic::error(codes::DUPLICATE_RULE, &rule.file, at, cause)
-                    .with_help("give one of the two a new id: alerts are known by it"),
-            );
-            self.rejected += 1;
+            let name = other.file.name.clone();
+            self.refuse_duplicate(&rule.key(), &name, &rule.file, rule.span.start);
             return;
         }
         let as_written = Arc::new(rule.clone());
+        let mut candidate = Candidate {
+            id: rule.id.clone(),
+            name: rule.name.clone(),
+            title: rule.title.clone(),
+            key: rule.key(),
+            works: true,
+        };
         if !around.tuning.tune(&mut rule) {
+            self.candidates.push(candidate);
             self.switched_off += 1;
             self.by_id.insert(key, as_written);
             return;
@@ -128,8 +137,12 @@ impl RuleSet {
                 self.rules.push(lowered);
             }
             // a broken rule does not stand in the way of a good one with its id
-            None => self.rejected += 1,
+            None => {
+                candidate.works = false;
+                self.rejected += 1;
+            }
         }
+        self.candidates.push(candidate);
     }
 
     fn lowered(
@@ -154,6 +167,45 @@ impl RuleSet {
         let (lowered, diagnostics) = lower_resolved(resolved, &around.lists);
         self.diagnostics.extend(diagnostics);
         lowered
+    }
+
+    fn refuse_duplicate(&mut self, key: &str, other: &str, file: &Arc<SourceFile>, at: usize) {
+        let cause = format!("the id `{key}` is already that of a rule in {other}");
+        self.diagnostics.push(
+            Diagnostic::error(codes::DUPLICATE_RULE, file, at..at, cause)
+                .with_help("give one of the two a new id: alerts are known by it"),
+        );
+        self.rejected += 1;
+    }
+
+    fn add_correlations(&mut self, correlations: Vec<Correlation>) {
+        let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
+        let mut kept = Vec::with_capacity(correlations.len());
+        for correlation in correlations {
+            let key = correlation.id.as_ref().map_or_else(|| correlation.key(), |id| id.to_lowercase());
+            self.seen.insert(key.clone());
+            let own = (&correlation.file, &correlation.span);
+            let other = match (self.by_id.get(&key), known.get(&key)) {
+                (Some(rule), _) => &rule.file,
+                (None, Some((file, span))) if text_at(file, span) == text_at(own.0, own.1) => {
+                    self.repeated += 1;
+                    continue;
+                }
+                (None, Some((file, _))) => file,
+                (None, None) => {
+                    known.insert(key, (Arc::clone(own.0), own.1.clone()));
+                    kept.push(correlation);
+                    continue;
+                }
+            };
+            let name = other.name.clone();
+            self.refuse_duplicate(&correlation.key(), &name, &correlation.file, correlation.span.start);
+        }
+        let given = kept.len();
+        let (linked, diagnostics) = correlate::link(kept, &self.candidates);
+        self.diagnostics.extend(diagnostics);
+        self.rejected += given - linked.len();
+        self.correlations = linked;
     }
 
     /// What is about no rule: a misspelt id would leave a rule as noisy as it was.
@@ -182,6 +234,11 @@ impl RuleSet {
         let known = |id: &str| self.seen.contains(id);
         self.diagnostics.extend(tuning.idle(known));
     }
+}
+
+/// The text of a document; where it ends in its file does not matter.
+fn text_at<'f>(file: &'f SourceFile, span: &Range<usize>) -> Option<&'f str> {
+    file.text.get(span.clone()).map(str::trim_end)
 }
 
 /// What a rule is known by: an id in any case, else its name or place as they are written.
@@ -235,7 +292,7 @@ impl Prepared {
 }
 
 /// An id without what may be written around it: `{…}`, `urn:uuid:…`, with or without hyphens.
-fn bare_id(id: &str) -> String {
+pub(crate) fn bare_id(id: &str) -> String {
     let id = id.trim().to_lowercase();
     let id = id.strip_prefix("urn:uuid:").unwrap_or(&id);
     let id = id.strip_prefix('{').and_then(|id| id.strip_suffix('}')).unwrap_or(id);
@@ -320,6 +377,21 @@ mod tests {
             r#"{"user":"z"}"#,
         ];
         assert_eq!(hits(&set, &events), [0]);
+    }
+
+    #[test]
+    fn a_correlation_has_an_id_of_its_own() {
+        let correlation = |id: &str, more: &str| {
+            format!(
+                "title: c\nid: {id}\ncorrelation: {{type: temporal, rules: [access], timespan: 5m{more}}}\n"
+            )
+        };
+        let (first, other) = (correlation("X-1", ""), correlation("x-1", ", group-by: a"));
+        let of_rule = correlation("11111111-AAAA-4aaa-8aaa-000000000001", "");
+        let set = load(&[RULE, &first, &other, &of_rule, &first], &Surroundings::default());
+        assert_eq!((set.correlations.len(), set.rejected, set.repeated), (1, 2, 1));
+        let duplicates = set.diagnostics.iter().filter(|d| d.code == codes::DUPLICATE_RULE);
+        assert_eq!(duplicates.count(), 2, "{:?}", set.diagnostics);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use virga_engine::RuleSet;
 use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::plan::{Expr, Lists, Predicate, lower};
 use virga_engine::predicate::{Comparison, Number, Relation, Test, TextTest, fold};
-use virga_engine::sigma::{Document, Part, Pattern, parse_documents};
+use virga_engine::sigma::{CorrelationCondition, Document, Part, Pattern, parse_documents};
 use virga_test_support::{SIGMAHQ, corpus, rule_archive, workspace};
 
 fn golden(name: &str) -> Value {
@@ -579,4 +579,50 @@ fn the_same_rules_of_our_own_are_valid() {
     let idle: Vec<_> =
         deviations.iter().flat_map(|(_, names)| names).filter(|name| !used.contains(*name)).collect();
     assert!(idle.is_empty(), "deviations that no longer occur: {idle:?}");
+}
+
+/// Type, window and comparisons of every correlation that both read.
+#[test]
+fn correlations_are_read_alike() {
+    let golden = golden("validity.json");
+    let mut compared = 0;
+    for ((name, rule), verdict) in own_cases().iter().zip(list(&golden["cases"])) {
+        let Some(theirs) = verdict["correlations"].as_array() else { continue };
+        let file = Arc::new(SourceFile { name: name.clone(), text: rule.clone() });
+        let ours = RuleSet::load([file], &Lists::new()).correlations;
+        // what Virga refuses is listed among the deviations; of two comparisons pySigma keeps one
+        if ours.is_empty() || name == "correlation: eq and neq" {
+            continue;
+        }
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        for (linked, theirs) in ours.iter().zip(theirs) {
+            let ours = &linked.correlation;
+            assert_eq!(ours.kind.value.word(), text(&theirs["type"]), "{name}");
+            assert_eq!(Some(ours.timespan / 1_000_000), theirs["seconds"].as_i64(), "{name}");
+            match &ours.condition {
+                CorrelationCondition::Rules(_) => assert!(theirs["condition"].is_string(), "{name}"),
+                CorrelationCondition::Number { criteria, fields, percentile } => {
+                    for (criterion, bound) in criteria {
+                        assert_eq!(theirs["condition"][criterion.word()].as_f64(), Some(*bound), "{name}");
+                    }
+                    let said = list_or_one(&theirs["condition"]["field"]);
+                    assert_eq!(fields.iter().map(|field| field.value.as_str()).collect::<Vec<_>>(), said);
+                    if let Some(said) = theirs["condition"]["percentile"].as_f64() {
+                        assert_eq!(*percentile, Some(said), "{name}");
+                    }
+                }
+            }
+            compared += 1;
+        }
+    }
+    println!("{compared} correlations compared");
+    assert!(compared >= 20, "{compared}");
+}
+
+fn list_or_one(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
 }

@@ -188,8 +188,8 @@ fn check(args: &CheckArgs) -> Outcome {
 /// What else there is to say of a rule set.
 fn also(set: &RuleSet) -> String {
     let mut text = String::new();
-    if set.not_yet > 0 {
-        text += &format!("; {} correlations not run yet", set.not_yet);
+    if !set.correlations.is_empty() {
+        text += &format!("; {} correlations not run yet", set.correlations.len());
     }
     if set.filters > 0 {
         text += &format!("; {} filters at work", set.filters);

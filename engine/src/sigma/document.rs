@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::{self, Condition};
+use super::correlation::Correlation;
 use super::detection::{self, Detection, Selection};
 use super::value::Spanned;
 use super::yaml::{self, Kind, Node, Scalar};
@@ -18,7 +19,7 @@ pub enum Document {
     /// A detection rule.
     Rule(Box<Rule>),
     /// A correlation of rules.
-    Correlation,
+    Correlation(Box<Correlation>),
     /// A filter on rules.
     Filter(Box<Filter>),
 }
@@ -231,18 +232,24 @@ pub(crate) fn parse_suppress(value: &Node, file: &Arc<SourceFile>) -> Result<Sup
     }
 }
 
-struct Reader<'f> {
-    file: &'f Arc<SourceFile>,
-    document: usize,
-    diagnostics: Vec<Diagnostic>,
+pub(super) struct Reader<'f> {
+    pub(super) file: &'f Arc<SourceFile>,
+    pub(super) document: usize,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn error(&mut self, code: Code, span: &Range<usize>, cause: impl Into<String>) {
+    pub(super) fn error(&mut self, code: Code, span: &Range<usize>, cause: impl Into<String>) {
         self.diagnostics.push(Diagnostic::error(code, self.file, span.clone(), cause));
     }
 
-    fn error_with_help(&mut self, code: Code, span: &Range<usize>, cause: impl Into<String>, help: &str) {
+    pub(super) fn error_with_help(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        cause: impl Into<String>,
+        help: &str,
+    ) {
         self.diagnostics.push(Diagnostic::error(code, self.file, span.clone(), cause).with_help(help));
     }
 
@@ -271,10 +278,11 @@ impl Reader<'_> {
             self.error_with_help(codes::NOT_A_RULE, &second.span.clone(), cause, help);
             return None;
         }
-        if let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
-            let cause = "correlations are read, but not run yet";
+        if let Some((key, body)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
+            let correlation = self.correlation(node, body)?;
+            let cause = "correlations are read and checked, but not run yet";
             self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
-            return Some(Document::Correlation);
+            return Some(Document::Correlation(Box::new(correlation)));
         }
         if let Some(body) = node.get("filter") {
             return self.filter(node, body).map(|filter| Document::Filter(Box::new(filter)));
@@ -397,14 +405,14 @@ impl Reader<'_> {
     }
 
     /// A key that must be there and be a text.
-    fn mandatory_text(&mut self, node: &Node, key: &'static str) -> Option<String> {
+    pub(super) fn mandatory_text(&mut self, node: &Node, key: &'static str) -> Option<String> {
         if node.get(key).is_none() {
             self.error(codes::MISSING_KEY, &head(node), format!("a rule needs a `{key}`"));
         }
         self.text(node, key)
     }
 
-    fn text(&mut self, node: &Node, key: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, node: &Node, key: &'static str) -> Option<String> {
         let value = node.get(key)?;
         match (value.scalar(), value.text()) {
             (Some(Scalar::Null), _) => None,
@@ -442,7 +450,7 @@ impl Reader<'_> {
     }
 
     /// A key whose value must be one of a few words.
-    fn word<T>(
+    pub(super) fn word<T>(
         &mut self,
         node: &Node,
         key: &'static str,
@@ -687,7 +695,7 @@ impl Reader<'_> {
 }
 
 /// The first line of a node: what to underline when something is missing from it.
-fn head(node: &Node) -> Range<usize> {
+pub(super) fn head(node: &Node) -> Range<usize> {
     match &node.kind {
         Kind::Map(pairs) => pairs.first().map_or(node.span.clone(), |(key, _)| key.span.clone()),
         _ => node.span.clone(),
@@ -695,12 +703,13 @@ fn head(node: &Node) -> Range<usize> {
 }
 
 /// Where a scalar's first character stands, if it stands in the file letter for letter.
-fn verbatim(file: &SourceFile, node: &Node, text: &str) -> Option<usize> {
+pub(super) fn verbatim(file: &SourceFile, node: &Node, text: &str) -> Option<usize> {
     let written = file.text.get(node.span.clone())?;
     written.find(text).filter(|at| *at <= 1).map(|at| node.span.start + at)
 }
 
-/// `15m` → microseconds. Units: s, m, h, d, w, M (30 days), y (365 days).
+/// `15m` → microseconds. Units: s, m, h, d, w, M, y; a year is 365.2425 days, as it is on average, and
+/// a month the twelfth of it.
 pub(crate) fn timespan(text: &str) -> Option<i64> {
     let unit = text.chars().last()?;
     let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|n| *n > 0)?;
@@ -710,8 +719,8 @@ pub(crate) fn timespan(text: &str) -> Option<i64> {
         'h' => 3_600,
         'd' => 86_400,
         'w' => 7 * 86_400,
-        'M' => 30 * 86_400,
-        'y' => 365 * 86_400,
+        'M' => 2_629_746,
+        'y' => 31_556_952,
         _ => return None,
     };
     number.checked_mul(seconds)?.checked_mul(1_000_000)

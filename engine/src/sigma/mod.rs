@@ -5,15 +5,18 @@
 //! known inside `detection` or `logsource` is an error, a top-level one is a custom field.
 //!
 //! The pipeline of this folder: `yaml` (text → nodes with places) → `document` (which kind, metadata,
-//! log source) → `detection` (selections and their values) and `condition` (the boolean expression).
+//! log source) → `detection` (selections and their values) and `condition` (the boolean expression);
+//! `correlation` for rules over rules.
 
 mod condition;
+mod correlation;
 mod detection;
 mod document;
 mod value;
 pub(crate) mod yaml;
 
 pub use condition::{Condition, Quantity, SelectionPattern};
+pub use correlation::{Correlation, CorrelationAlias, CorrelationCondition, CorrelationType, Criterion};
 pub(crate) use detection::parse as parse_detection;
 pub use detection::{Detection, FieldItem, Selection};
 pub use document::{Document, Filter, Level, Logsource, Rule, Suppress, parse_documents};

@@ -1,0 +1,467 @@
+//! Names of rules → the rules.
+//!
+//! In: correlations as they are written, and all that they may be about. Out: those whose rules are all
+//! there, in an order in which each stands behind those that it is about; a diagnostic for every other.
+//! A rule is meant by its id, else its name, else its title, which is pointed out, for titles change.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, codes, nearest};
+use crate::limits::MAX_CORRELATION_DEPTH;
+use crate::sigma::{Correlation, Spanned};
+
+/// A correlation whose rules are found.
+#[derive(Debug, Clone)]
+pub struct LinkedCorrelation {
+    /// The correlation.
+    pub correlation: Arc<Correlation>,
+    /// What it is about, in the order of its `rules`.
+    pub members: Vec<Member>,
+}
+
+/// One of the rules that a correlation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    /// A detection rule, by its key.
+    Rule(String),
+    /// Another correlation, by its number among the linked ones.
+    Correlation(usize),
+}
+
+/// A rule that a correlation may be about.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub title: String,
+    pub key: String,
+    /// It can run, or would if it were not switched off.
+    pub works: bool,
+}
+
+/// Finds the rules of all correlations.
+pub(crate) fn link(
+    correlations: Vec<Correlation>,
+    rules: &[Candidate],
+) -> (Vec<LinkedCorrelation>, Vec<Diagnostic>) {
+    let correlations: Vec<_> = correlations.into_iter().map(Arc::new).collect();
+    let mut candidates: Vec<(Found, Names<'_>)> =
+        rules.iter().enumerate().map(|(i, rule)| (Found::Rule(i), Names::of_rule(rule))).collect();
+    candidates.extend(correlations.iter().enumerate().map(|(i, c)| (Found::Correlation(i), Names::of(c))));
+    let mut finder = Finder { rules, candidates, diagnostics: Vec::new() };
+    let found = correlations.iter().map(|correlation| finder.members(correlation)).collect();
+    let mut graph = Graph::new(&correlations, found, finder.diagnostics);
+    graph.link(rules);
+    graph.tell_broken();
+    graph.tell_endless();
+    (graph.linked, graph.diagnostics)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Rule(usize),
+    Correlation(usize),
+}
+
+/// What something may be called by.
+struct Names<'a> {
+    id: Option<String>,
+    name: Option<&'a str>,
+    title: &'a str,
+}
+
+impl<'a> Names<'a> {
+    fn of_rule(rule: &'a Candidate) -> Self {
+        let id = rule.id.as_deref().map(crate::rule_set::bare_id);
+        Self { id, name: rule.name.as_deref(), title: &rule.title }
+    }
+
+    fn of(correlation: &'a Correlation) -> Self {
+        let id = correlation.id.as_deref().map(crate::rule_set::bare_id);
+        Self { id, name: correlation.name.as_deref(), title: &correlation.title }
+    }
+}
+
+/// Finds out what names mean.
+struct Finder<'a> {
+    rules: &'a [Candidate],
+    candidates: Vec<(Found, Names<'a>)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Finder<'_> {
+    /// What a correlation is about; `None` where something of it is not there.
+    fn members(&mut self, correlation: &Correlation) -> Option<Vec<Found>> {
+        self.check_aliases(correlation);
+        // all names are looked up, so that all mistakes are told at once
+        let found: Vec<_> = correlation.rules.iter().map(|name| self.member(correlation, name)).collect();
+        found.into_iter().collect()
+    }
+
+    fn member(&mut self, correlation: &Correlation, name: &Spanned<String>) -> Option<Found> {
+        let found = self.find(correlation, name)?;
+        match found {
+            Found::Rule(rule) if !self.rules[rule].works => {
+                let cause = format!("the rule `{}` has errors", name.value);
+                self.error(correlation, name, cause, "mend that rule first");
+                None
+            }
+            _ => Some(found),
+        }
+    }
+
+    fn find(&mut self, correlation: &Correlation, name: &Spanned<String>) -> Option<Found> {
+        let id = crate::rule_set::bare_id(&name.value);
+        let by = |fits: &dyn Fn(&Names<'_>) -> bool| -> Vec<Found> {
+            self.candidates.iter().filter(|(_, names)| fits(names)).map(|(found, _)| *found).collect()
+        };
+        let mut found = by(&|names| names.id.as_ref() == Some(&id));
+        if found.is_empty() {
+            found = by(&|names| names.name == Some(&name.value));
+        }
+        if found.is_empty() {
+            found = by(&|names| names.title == name.value);
+            if !found.is_empty() {
+                let cause = format!("`{}` is the title of a rule", name.value);
+                self.diagnostics.push(
+                    Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, name.span.clone(), cause)
+                        .with_help("name it by its `name` or `id`: titles change"),
+                );
+            }
+        }
+        match found.as_slice() {
+            [one] => Some(*one),
+            [] => {
+                let names = self.candidates.iter().filter_map(|(_, names)| names.name);
+                let help = match nearest(&name.value, names) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "load the file that it stands in too; it is meant by its id or name".to_owned(),
+                };
+                let cause = format!("there is no rule `{}`", name.value);
+                self.error(correlation, name, cause, &help);
+                None
+            }
+            several => {
+                let cause = format!("{} rules are called `{}`", several.len(), name.value);
+                self.error(correlation, name, cause, "name it by its id");
+                None
+            }
+        }
+    }
+
+    /// An alias says which field of which rule it stands for; one of no use is a slip of the pen.
+    fn check_aliases(&mut self, correlation: &Correlation) {
+        for alias in &correlation.aliases {
+            for (rule, _) in &alias.fields {
+                if correlation.rules.iter().all(|name| name.value != rule.value) {
+                    let cause = format!("`{}` is not one of the correlation's rules", rule.value);
+                    self.diagnostics.push(
+                        Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, rule.span.clone(), cause)
+                            .with_help("write it as it stands under `rules`"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn error(&mut self, correlation: &Correlation, name: &Spanned<String>, cause: String, help: &str) {
+        let error = Diagnostic::error(codes::UNKNOWN_RULE, &correlation.file, name.span.clone(), cause);
+        self.diagnostics.push(error.with_help(help));
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// Its number among the linked ones.
+    Linked(usize),
+    Broken,
+}
+
+/// Which correlation stands on which. Nothing here is recursive: files come from outside, and chains may
+/// be of any length.
+struct Graph<'a> {
+    correlations: &'a [Arc<Correlation>],
+    found: Vec<Vec<Found>>,
+    states: Vec<State>,
+    /// Those that stand on each, as often as they name it.
+    above: Vec<Vec<usize>>,
+    linked: Vec<LinkedCorrelation>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(
+        correlations: &'a [Arc<Correlation>],
+        found: Vec<Option<Vec<Found>>>,
+        diagnostics: Vec<Diagnostic>,
+    ) -> Self {
+        let state = |found: &Option<_>| if found.is_some() { State::Waiting } else { State::Broken };
+        let states = found.iter().map(state).collect();
+        let found: Vec<Vec<Found>> = found.into_iter().map(Option::unwrap_or_default).collect();
+        let mut above = vec![Vec::new(); correlations.len()];
+        for (at, members) in found.iter().enumerate() {
+            for member in members {
+                if let Found::Correlation(other) = member {
+                    above[*other].push(at);
+                }
+            }
+        }
+        Self { correlations, found, states, above, linked: Vec::new(), diagnostics }
+    }
+
+    /// Links what stands on rules, then what stands on that, and so on.
+    fn link(&mut self, rules: &[Candidate]) {
+        let on_correlations =
+            |members: &Vec<Found>| members.iter().filter(|m| matches!(m, Found::Correlation(_))).count();
+        let mut waits_for: Vec<usize> = self.found.iter().map(on_correlations).collect();
+        let mut depths = vec![1; self.found.len()];
+        let ready =
+            (0..self.found.len()).filter(|&at| waits_for[at] == 0 && self.states[at] == State::Waiting);
+        let mut queue: VecDeque<usize> = ready.collect();
+        while let Some(at) = queue.pop_front() {
+            if depths[at] > MAX_CORRELATION_DEPTH {
+                let cause =
+                    format!("more than {MAX_CORRELATION_DEPTH} correlations stand on one another here");
+                self.break_at(at, codes::CORRELATION_CHAIN, &self.correlations[at].kind.span, cause, None);
+                continue;
+            }
+            let member = |found: &Found| match *found {
+                Found::Rule(rule) => Some(Member::Rule(rules[rule].key.clone())),
+                Found::Correlation(other) => match self.states[other] {
+                    State::Linked(number) => Some(Member::Correlation(number)),
+                    State::Waiting | State::Broken => None,
+                },
+            };
+            let Some(members) = self.found[at].iter().map(member).collect() else { continue };
+            self.states[at] = State::Linked(self.linked.len());
+            self.linked.push(LinkedCorrelation { correlation: Arc::clone(&self.correlations[at]), members });
+            for &other in &self.above[at] {
+                depths[other] = depths[other].max(depths[at] + 1);
+                waits_for[other] -= 1;
+                if waits_for[other] == 0 && self.states[other] == State::Waiting {
+                    queue.push_back(other);
+                }
+            }
+        }
+    }
+
+    /// What stands on something broken is broken.
+    fn tell_broken(&mut self) {
+        let mut queue: VecDeque<usize> =
+            (0..self.states.len()).filter(|&at| self.states[at] == State::Broken).collect();
+        while let Some(at) = queue.pop_front() {
+            for other in self.above[at].clone() {
+                if self.states[other] == State::Waiting {
+                    self.break_on(other, at);
+                    queue.push_back(other);
+                }
+            }
+        }
+    }
+
+    /// What still waits is a circle, or stands on one.
+    fn tell_endless(&mut self) {
+        let waits = |graph: &Self, at: usize| graph.states[at] == State::Waiting;
+        let below = |graph: &Self, at: usize| -> Vec<usize> {
+            let correlations = graph.found[at].iter().filter_map(|member| match member {
+                Found::Correlation(other) => Some(*other),
+                Found::Rule(_) => None,
+            });
+            correlations.filter(|&other| waits(graph, other)).collect()
+        };
+        let mut named_by: Vec<usize> =
+            self.above.iter().map(|above| above.iter().filter(|&&at| waits(self, at)).count()).collect();
+        let on_top = (0..self.states.len()).filter(|&at| waits(self, at) && named_by[at] == 0);
+        let mut queue: VecDeque<usize> = on_top.collect();
+        let mut only_above = Vec::new();
+        while let Some(at) = queue.pop_front() {
+            let below = below(self, at);
+            self.states[at] = State::Broken;
+            only_above.extend(below.first().map(|first| (at, *first)));
+            for other in below {
+                named_by[other] -= 1;
+                if named_by[other] == 0 {
+                    queue.push_back(other);
+                }
+            }
+        }
+        let circle: Vec<(usize, Vec<usize>)> =
+            (0..self.states.len()).filter(|&at| waits(self, at)).map(|at| (at, below(self, at))).collect();
+        for (at, below) in circle {
+            let Some(name) = below.first().and_then(|other| self.name_of(at, *other)) else { continue };
+            let cause = match below.contains(&at) {
+                true => "a correlation cannot stand on itself".to_owned(),
+                false => format!("`{}` stands on this correlation itself", name.value),
+            };
+            self.break_at(at, codes::CORRELATION_CHAIN, &name.span, cause, None);
+        }
+        only_above.sort_unstable();
+        only_above.into_iter().for_each(|(at, on)| self.break_on(at, on));
+    }
+
+    /// The name under which a correlation names another.
+    fn name_of(&self, at: usize, other: usize) -> Option<Spanned<String>> {
+        let place = self.found[at].iter().position(|member| *member == Found::Correlation(other));
+        // one whose names were not all found has no members here, and its mistakes are told already
+        self.correlations[at].rules.get(place?).cloned()
+    }
+
+    fn break_on(&mut self, at: usize, broken: usize) {
+        if let Some(name) = self.name_of(at, broken) {
+            let cause = format!("the correlation `{}` has errors", name.value);
+            let help = Some("mend that correlation first");
+            self.break_at(at, codes::UNKNOWN_RULE, &name.span, cause, help);
+        }
+    }
+
+    fn break_at(&mut self, at: usize, code: Code, span: &Range<usize>, cause: String, help: Option<&str>) {
+        self.states[at] = State::Broken;
+        let error = Diagnostic::error(code, &self.correlations[at].file, span.clone(), cause);
+        self.diagnostics.push(match help {
+            Some(help) => error.with_help(help),
+            None => error,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::{Severity, SourceFile};
+    use crate::plan::Lists;
+    use crate::rule_set::RuleSet;
+    use crate::sigma::CorrelationCondition;
+
+    use super::*;
+
+    const RULES: &str = "title: Failed sign-in\nid: 11111111-aaaa-4aaa-8aaa-000000000001\nname: fail\nlogsource: {product: p}\ndetection: {s: {a: 1}, condition: s}\n---\ntitle: Signed in\nname: pass\nlogsource: {product: p}\ndetection: {s: {a: 2}, condition: s}\n";
+
+    fn correlation(name: &str, body: &str) -> String {
+        format!("title: {name}\nname: {name}\ncorrelation: {{timespan: 5m, {body}}}\n")
+    }
+
+    fn load(correlations: &[String]) -> RuleSet {
+        let text = [&[RULES.to_owned()], correlations].concat().join("---\n");
+        RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text })], &Lists::new())
+    }
+
+    /// What is said, without the notes.
+    fn said(set: &RuleSet) -> Vec<(Severity, String)> {
+        let spoken = set.diagnostics.iter().filter(|d| d.severity != Severity::Note);
+        spoken.map(|d| (d.severity, format!("{}: {}", d.code.id, &d.file.text[d.span.clone()]))).collect()
+    }
+
+    #[test]
+    fn a_rule_is_meant_by_its_id_its_name_or_its_title() {
+        for (name, warned) in [
+            ("fail", false),
+            ("11111111-AAAA-4aaa-8aaa-000000000001", false),
+            ("'{11111111aaaa4aaa8aaa000000000001}'", false),
+            ("Failed sign-in", true),
+        ] {
+            let set = load(&[correlation(
+                "c",
+                &format!("type: event_count, rules: {name}, condition: {{gte: 3}}"),
+            )]);
+            let key = "11111111-aaaa-4aaa-8aaa-000000000001".to_owned();
+            assert_eq!(set.correlations[0].members, [Member::Rule(key)], "{name}");
+            let expected = warned.then(|| (Severity::Warning, format!("unknown-rule: {name}")));
+            assert_eq!(said(&set), Vec::from_iter(expected), "{name}");
+            assert_eq!(set.rejected, 0);
+        }
+    }
+
+    #[test]
+    fn a_chain_is_put_into_the_order_in_which_it_works() {
+        let set = load(&[
+            correlation("outer", "type: temporal, rules: [inner, pass]"),
+            correlation("inner", "type: event_count, rules: [fail], group-by: user, condition: {gte: 3}"),
+        ]);
+        let titles: Vec<&str> = set.correlations.iter().map(|c| c.correlation.title.as_str()).collect();
+        assert_eq!(titles, ["inner", "outer"]);
+        assert_eq!(set.correlations[1].members, [Member::Correlation(0), Member::Rule("pass".into())]);
+        // all of its rules, for nothing else is said
+        let CorrelationCondition::Number { criteria, .. } = &set.correlations[1].correlation.condition else {
+            panic!("a number");
+        };
+        assert_eq!(criteria, &[(crate::sigma::Criterion::Gte, 2.0)]);
+        assert_eq!(said(&set), []);
+    }
+
+    #[test]
+    fn what_stands_on_itself_is_an_error_and_so_is_all_that_stands_on_it() {
+        let set = load(&[
+            correlation("itself", "type: temporal, rules: [fail, itself]"),
+            correlation("a", "type: temporal, rules: [fail, b]"),
+            correlation("b", "type: temporal, rules: [pass, a]"),
+            correlation("above", "type: temporal, rules: [fail, b]"),
+            correlation("fine", "type: temporal, rules: [fail, pass]"),
+        ]);
+        let codes: Vec<String> = said(&set).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(
+            codes,
+            ["correlation-chain: itself", "correlation-chain: b", "correlation-chain: a", "unknown-rule: b"]
+        );
+        assert_eq!((set.correlations.len(), set.rejected), (1, 4));
+    }
+
+    #[test]
+    fn a_chain_has_an_end() {
+        let long: Vec<String> = (0..=MAX_CORRELATION_DEPTH)
+            .map(|i| {
+                let below = i.checked_sub(1).map_or("pass".to_owned(), |i| format!("c{i}"));
+                correlation(&format!("c{i}"), &format!("type: temporal, rules: [fail, {below}]"))
+            })
+            .collect();
+        let set = load(&long);
+        assert_eq!((set.correlations.len(), set.rejected), (MAX_CORRELATION_DEPTH, 1));
+        assert_eq!(said(&set)[0].1, "correlation-chain: temporal");
+        // thousands of them do not exhaust the stack: each stands on its neighbour, and all on nothing
+        let ring: Vec<String> = (0..3000)
+            .map(|i| {
+                correlation(&format!("r{i}"), &format!("type: temporal, rules: [fail, r{}]", (i + 1) % 3000))
+            })
+            .collect();
+        assert_eq!(load(&ring).rejected, 3000);
+    }
+
+    #[test]
+    fn each_mistake_is_told_where_it_stands() {
+        use Severity::{Error, Warning};
+        let count = "type: event_count, rules: [fail]";
+        let same_name = RULES.split("---\n").nth(1).unwrap().replace("name: pass", "name: pass\nid: 5");
+        for (body, severity, expected) in [
+            ("type: event_count, rules: [fial], condition: {gte: 3}", Error, "unknown-rule: fial"),
+            (
+                "type: temporal, rules: [fail, pass], condition: fail and other",
+                Error,
+                "unused-selection: pass",
+            ),
+            ("type: temporal, condition: 1 of f*", Error, "condition-syntax: f*"),
+            ("type: event_count, rules: [fail], condition: {gte: .inf}", Error, "wrong-type: .inf"),
+            (&format!("{count}, condition: {{gte: 1}}"), Warning, "bad-value: {gte: 1}"),
+            (&format!("{count}, condition: {{gte: 5, lt: 5}}"), Warning, "bad-value: {gte: 5, lt: 5}"),
+            (&format!("{count}, condition: {{gte: 5, field: a}}"), Warning, "bad-value: a"),
+            (&format!("{count}, condition: {{}}"), Error, "missing-key: {}"),
+            (&format!("{count}, condition: {{gte: 5}}, gruop-by: a"), Error, "unknown-key: gruop-by"),
+            ("type: value_sum, rules: [fail], condition: {gte: 5, field: [a, b]}", Error, "bad-value: b"),
+            (
+                "type: value_sum, rules: [fail], condition: {gte: 5, field: a}, aliases: {u: {pass: x}}",
+                Warning,
+                "unknown-rule: pass",
+            ),
+        ] {
+            let set = load(&[correlation("c", body)]);
+            assert_eq!(said(&set)[0], (severity, expected.to_owned()), "{body}");
+            assert_eq!(set.rejected, usize::from(severity == Error), "{body}");
+        }
+        for span in ["0m", "10y", "401d", "99999999999999999w"] {
+            let document = correlation("c", &format!("{count}, condition: {{gte: 2}}")).replace("5m", span);
+            assert_eq!(said(&load(&[document])), [(Error, format!("bad-value: {span}"))]);
+        }
+        let set = load(&[same_name, correlation("c", "type: temporal, rules: [fail, pass]")]);
+        assert!(said(&set).iter().any(|(_, text)| text == "unknown-rule: pass"), "{:?}", said(&set));
+    }
+}
