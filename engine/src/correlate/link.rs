@@ -339,7 +339,9 @@ mod tests {
     const RULES: &str = "title: Failed sign-in\nid: 11111111-aaaa-4aaa-8aaa-000000000001\nname: fail\nlogsource: {product: p}\ndetection: {s: {a: 1}, condition: s}\n---\ntitle: Signed in\nname: pass\nlogsource: {product: p}\ndetection: {s: {a: 2}, condition: s}\n";
 
     fn correlation(name: &str, body: &str) -> String {
-        format!("title: {name}\nname: {name}\ncorrelation: {{timespan: 5m, {body}}}\n")
+        let group = if body.contains("group-by") { "" } else { "group-by: user, " };
+        let window = if body.contains("history") { "" } else { "timespan: 5m, " };
+        format!("title: {name}\nname: {name}\ncorrelation: {{{window}{group}{body}}}\n")
     }
 
     fn load(correlations: &[String]) -> RuleSet {
@@ -463,5 +465,92 @@ mod tests {
         }
         let set = load(&[same_name, correlation("c", "type: temporal, rules: [fail, pass]")]);
         assert!(said(&set).iter().any(|(_, text)| text == "unknown-rule: pass"), "{:?}", said(&set));
+    }
+
+    #[test]
+    fn types_with_a_history_say_what_they_compare_with() {
+        let terms = "type: new_terms, rules: [fail], field: [a, b], history: 30d";
+        let travel = "type: impossible_travel, rules: [pass], history: 1d";
+        let rate = "type: rate_baseline, rules: [fail], history: 14d, bucket: 1h";
+        let rate = |more: &str| format!("{rate}, warmup: {{min_buckets: 72}}, {more}");
+        for (body, expected) in [
+            (
+                format!("{terms}, warmup: {{min_age: 1d, min_events: 20}}, idle_only: 7d"),
+                "NewTerms [\"a\", \"b\"] 86400000000 20 Some(604800000000)",
+            ),
+            (format!("{terms}, warmup: {{}}"), "NewTerms [\"a\", \"b\"] 0 0 None"),
+            (travel.to_owned(), "ImpossibleTravel 900 500"),
+            (format!("{travel}, condition: {{min_speed_kmh: 700}}"), "ImpossibleTravel 700 500"),
+            (rate("condition: {min_value: 10}"), "RateBaseline None 3600000000 72 10 1 3.5"),
+            (
+                rate("field: t, condition: {min_value: 10, min_ratio: 5, min_score: 6}"),
+                "RateBaseline Some(\"t\") 3600000000 72 10 5 6",
+            ),
+        ] {
+            let set = load(&[correlation("c", &body)]);
+            assert_eq!(said(&set), [], "{body}");
+            let name = |field: &Spanned<String>| field.value.clone();
+            let read = match &set.correlations[0].correlation.condition {
+                CorrelationCondition::NewTerms { fields, min_age, min_events, idle } => {
+                    let fields: Vec<_> = fields.iter().map(name).collect();
+                    format!("NewTerms {fields:?} {min_age} {min_events} {idle:?}")
+                }
+                CorrelationCondition::ImpossibleTravel { min_speed_kmh, min_distance_km } => {
+                    format!("ImpossibleTravel {min_speed_kmh} {min_distance_km}")
+                }
+                CorrelationCondition::RateBaseline {
+                    field,
+                    bucket,
+                    min_buckets,
+                    min_value,
+                    min_ratio,
+                    min_score,
+                } => {
+                    let field = field.as_ref().map(name);
+                    format!(
+                        "RateBaseline {field:?} {bucket} {min_buckets} {min_value} {min_ratio} {min_score}"
+                    )
+                }
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(read, expected);
+        }
+        for (body, expected) in [
+            (format!("{terms}, timespan: 5m, warmup: {{}}"), "unknown-key: timespan"),
+            (terms.replace(", field: [a, b]", "") + ", warmup: {}", "missing-key: type"),
+            (terms.to_owned(), "missing-key: type"),
+            (format!("{terms}, warmup: {{min_aeg: 1d}}"), "unknown-key: min_aeg"),
+            (format!("{terms}, warmup: {{min_events: -1}}"), "bad-value: -1"),
+            (format!("{terms}, warmup: {{}}, idle_only: soon"), "bad-value: soon"),
+            (format!("{travel}, condition: fast"), "wrong-type: fast"),
+            (rate("condition: {min_ratio: 5}"), "missing-key: {min_ratio: 5}"),
+            (rate("field: [a, b], condition: {min_value: 5}"), "bad-value: b"),
+            (travel.replace("1d", "2y"), "bad-value: 2y"),
+        ] {
+            let body = format!("group-by: u, {body}");
+            let set = load(&[correlation("c", &body)]);
+            let (severity, text) = &said(&set)[0];
+            assert_eq!(
+                (*severity, text.as_str()),
+                (Severity::Error, expected.replace(": type", ": group-by").as_str()),
+                "{body}"
+            );
+        }
+        // never reached, and told
+        for body in [
+            format!("{terms}, warmup: {{min_age: 31d}}"),
+            format!("{terms}, warmup: {{}}, idle_only: 31d"),
+            rate("condition: {min_value: 5}").replace("14d", "2d"),
+        ] {
+            let set = load(&[correlation("c", &body)]);
+            assert!(said(&set)[0].1.starts_with("bad-value: ") && set.rejected == 1, "{body}");
+        }
+        // all matches as one group may be meant
+        let set =
+            load(
+                &["title: c\ncorrelation: {type: temporal, rules: [fail, pass], timespan: 5m}\n".to_owned()],
+            );
+        assert_eq!(said(&set), [(Severity::Warning, "missing-key: type".to_owned())]);
+        assert_eq!(set.correlations.len(), 1);
     }
 }

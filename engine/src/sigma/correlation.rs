@@ -41,7 +41,7 @@ pub struct Correlation {
     /// The fields whose values make a group; with none, all matches are one group.
     pub group_by: Vec<Spanned<String>>,
     /// The length of the window, in microseconds. A match is in the window of another iff it is at most
-    /// so much older.
+    /// so much older. Of types with a history its length.
     pub timespan: i64,
     /// Names that stand for another field in each rule.
     pub aliases: Vec<CorrelationAlias>,
@@ -81,11 +81,17 @@ pub enum CorrelationType {
     ValuePercentile,
     /// Their median: the 50th percentile.
     ValueMedian,
+    /// Values that a group has not had before; not Sigma's.
+    NewTerms,
+    /// Places too far apart for the time between; not Sigma's.
+    ImpossibleTravel,
+    /// Far above what the group does at other times; not Sigma's.
+    RateBaseline,
 }
 
 impl CorrelationType {
     /// All types.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::EventCount,
         Self::ValueCount,
         Self::Temporal,
@@ -94,6 +100,9 @@ impl CorrelationType {
         Self::ValueAvg,
         Self::ValuePercentile,
         Self::ValueMedian,
+        Self::NewTerms,
+        Self::ImpossibleTravel,
+        Self::RateBaseline,
     ];
 
     /// Its word.
@@ -107,6 +116,9 @@ impl CorrelationType {
             Self::ValueAvg => "value_avg",
             Self::ValuePercentile => "value_percentile",
             Self::ValueMedian => "value_median",
+            Self::NewTerms => "new_terms",
+            Self::ImpossibleTravel => "impossible_travel",
+            Self::RateBaseline => "rate_baseline",
         }
     }
 
@@ -120,9 +132,46 @@ impl CorrelationType {
         matches!(self, Self::Temporal | Self::TemporalOrdered)
     }
 
-    /// Whether it looks at values of a field.
-    pub fn has_field(self) -> bool {
-        !self.is_temporal() && self != Self::EventCount
+    /// Whether it looks back at a history: a type that Sigma does not have.
+    pub fn has_history(self) -> bool {
+        matches!(self, Self::NewTerms | Self::ImpossibleTravel | Self::RateBaseline)
+    }
+
+    /// Whether the condition names a field whose values are looked at.
+    fn has_field(self) -> bool {
+        !self.is_temporal() && !self.has_history() && self != Self::EventCount
+    }
+
+    fn known_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::NewTerms => &[
+                "type",
+                "rules",
+                "group-by",
+                "aliases",
+                "generate",
+                "field",
+                "history",
+                "warmup",
+                "idle_only",
+            ],
+            Self::ImpossibleTravel => {
+                &["type", "rules", "group-by", "aliases", "generate", "history", "condition"]
+            }
+            Self::RateBaseline => &[
+                "type",
+                "rules",
+                "group-by",
+                "aliases",
+                "generate",
+                "field",
+                "bucket",
+                "history",
+                "warmup",
+                "condition",
+            ],
+            _ => &["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"],
+        }
     }
 }
 
@@ -195,9 +244,40 @@ pub enum CorrelationCondition {
     },
     /// Which rules match and which do not.
     Rules(Condition),
+    /// A term that is new to the group.
+    NewTerms {
+        /// The fields whose values are a term.
+        fields: Vec<Spanned<String>>,
+        /// How long the group must have been known, in microseconds.
+        min_age: i64,
+        /// How many events it must have had.
+        min_events: f64,
+        /// A term that returns after so long, in microseconds, and not one that is new.
+        idle: Option<i64>,
+    },
+    /// Two places, one match after the other.
+    ImpossibleTravel {
+        /// Kilometres an hour.
+        min_speed_kmh: f64,
+        /// Kilometres.
+        min_distance_km: f64,
+    },
+    /// A bucket far above the group's others.
+    RateBaseline {
+        /// What is summed; without it events are counted.
+        field: Option<Spanned<String>>,
+        /// The length of a bucket, in microseconds.
+        bucket: i64,
+        /// How many buckets make a baseline.
+        min_buckets: f64,
+        /// The least sum or count that is told.
+        min_value: f64,
+        /// How many times the median it must be.
+        min_ratio: f64,
+        /// How many robust standard deviations it must be above the median.
+        min_score: f64,
+    },
 }
-
-const KNOWN_KEYS: &[&str] = &["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"];
 
 impl Reader<'_> {
     /// Reads a document with a `correlation`.
@@ -209,14 +289,23 @@ impl Reader<'_> {
             self.error(codes::WRONG_TYPE, &body.span, cause);
             return None;
         };
-        self.known_keys(pairs, KNOWN_KEYS, "a correlation");
-        let kind = self.correlation_type(body);
+        let kind = self.correlation_type(body)?;
+        let of = match kind.value.has_history() {
+            true => format!("`{}`", kind.value.word()),
+            false => "a correlation".to_owned(),
+        };
+        self.known_keys(pairs, kind.value.known_keys(), &of);
         let (names, group_by) = (self.names(body, "rules"), self.names(body, "group-by"));
-        let timespan = self.window(body);
+        let timespan = self.window(body, if kind.value.has_history() { "history" } else { "timespan" });
         let aliases = self.aliases(body);
         let generate = self.generate(body).or_else(|| self.generate(node));
-        let kind = kind?;
-        let condition = self.correlation_condition(body, kind.value);
+        let condition = match kind.value.has_history() {
+            true => self.history_condition(body, kind.value, timespan).map(Given::Condition),
+            false => self.correlation_condition(body, kind.value),
+        };
+        if body.get("group-by").is_none() {
+            self.warning(codes::MISSING_KEY, &head(body), "without a `group-by` all matches are one group");
+        }
         let rules = self.rules_of(body, names?, condition.as_ref());
         Some(Correlation {
             file: Arc::clone(self.file),
@@ -244,7 +333,7 @@ impl Reader<'_> {
         })
     }
 
-    fn known_keys(&mut self, pairs: &[(Node, Node)], known: &[&str], of: &str) {
+    pub(super) fn known_keys(&mut self, pairs: &[(Node, Node)], known: &[&str], of: &str) {
         for (key, _) in pairs {
             let name = key.text().unwrap_or_default();
             if !known.contains(&name) {
@@ -269,7 +358,7 @@ impl Reader<'_> {
     }
 
     /// A list of names, or one name; `None` is a mistake.
-    fn names(&mut self, body: &Node, key: &'static str) -> Option<Vec<Spanned<String>>> {
+    pub(super) fn names(&mut self, body: &Node, key: &'static str) -> Option<Vec<Spanned<String>>> {
         let Some(value) = body.get(key) else { return Some(Vec::new()) };
         let items = match &value.kind {
             Kind::List(items) => items.as_slice(),
@@ -288,14 +377,16 @@ impl Reader<'_> {
         (names.len() == items.len()).then_some(names)
     }
 
-    fn window(&mut self, body: &Node) -> Option<i64> {
-        let help = "a number and s, m, h, d, w, M or y, as in `timespan: 15m`";
-        let Some(value) = body.get("timespan") else {
-            self.error_with_help(codes::MISSING_KEY, &head(body), "a correlation needs a `timespan`", help);
+    fn window(&mut self, body: &Node, key: &str) -> Option<i64> {
+        let help = format!("a number and s, m, h, d, w, M or y, as in `{key}: 15m`");
+        let Some(value) = body.get(key) else {
+            let cause = format!("a correlation of this type needs a `{key}`");
+            self.error_with_help(codes::MISSING_KEY, &head(body), cause, &help);
             return None;
         };
         let Some(span) = value.text().and_then(timespan) else {
-            self.error_with_help(codes::BAD_VALUE, &value.span, "`timespan` must be a time span", help);
+            let cause = format!("`{key}` must be a time span");
+            self.error_with_help(codes::BAD_VALUE, &value.span, cause, &help);
             return None;
         };
         if span > MAX_TIMESPAN {
@@ -549,7 +640,7 @@ impl Reader<'_> {
     }
 
     /// A number, also in quotes.
-    fn number(&mut self, node: &Node, key: &str) -> Option<f64> {
+    pub(super) fn number(&mut self, node: &Node, key: &str) -> Option<f64> {
         let text = match node.scalar() {
             Some(Scalar::Number(text) | Scalar::Text(text)) => text,
             _ => "",
