@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, SourceFile, codes, nearest};
+use crate::diagnostic::{Diagnostic, SourceFile, codes, known_words};
 use crate::plan::Lists;
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 use crate::sigma::{node_to_json, timespan};
@@ -104,10 +104,7 @@ impl Reader<'_> {
         for (key, _) in pairs {
             let name = key.text().unwrap_or_default();
             if !known.contains(&name) {
-                let help = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known are {}", known.join(", ")),
-                };
+                let help = known_words(name, known);
                 self.error(codes::UNKNOWN_KEY, &key.span, format!("`{name}` is not known here"), &help);
             }
         }

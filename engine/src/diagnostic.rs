@@ -236,6 +236,14 @@ impl std::fmt::Display for Diagnostic {
     }
 }
 
+/// What to do about a word that is not known: the nearest one that is, else all of them.
+pub fn known_words(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}
+
 /// The known word nearest to a misspelt one, if any is near enough to be meant.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     if word.chars().count() > crate::limits::MAX_NEAREST_CHARS {

@@ -105,7 +105,7 @@ impl RuleSet {
     }
 
     fn add_rule(&mut self, mut rule: Rule, filters: &mut [Prepared], around: &Surroundings) {
-        let key = known_by(&rule);
+        let key = known_by(rule.id.as_ref(), rule.key());
         self.seen.insert(rule.key().to_lowercase());
         self.names.extend([&rule.id, &rule.name].into_iter().flatten().map(|name| bare_id(name)));
         if let Some(other) = self.by_id.get(&key) {
@@ -182,8 +182,7 @@ impl RuleSet {
         let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
         let mut kept = Vec::with_capacity(correlations.len());
         for correlation in correlations {
-            let key = correlation.id.as_ref().map_or_else(|| correlation.key(), |id| id.to_lowercase());
-            self.seen.insert(key.clone());
+            let key = known_by(correlation.id.as_ref(), correlation.key());
             let own = (&correlation.file, &correlation.span);
             let other = match (self.by_id.get(&key), known.get(&key)) {
                 (Some(rule), _) => &rule.file,
@@ -242,8 +241,8 @@ fn text_at<'f>(file: &'f SourceFile, span: &Range<usize>) -> Option<&'f str> {
 }
 
 /// What a rule is known by: an id in any case, else its name or place as they are written.
-fn known_by(rule: &Rule) -> String {
-    rule.id.as_ref().map_or_else(|| rule.key(), |id| id.to_lowercase())
+fn known_by(id: Option<&String>, key: String) -> String {
+    id.map_or(key, |id| id.to_lowercase())
 }
 
 /// How many documents the errors of one file are about.

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, nearest};
+use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, known_words};
 use crate::plan::{Beside, ResolvedNode, ResolvedRule, ResolvedSelection, resolve_detection};
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 use crate::sigma::{Condition, Level, Rule, Spanned, Suppress, parse_detection, parse_suppress};
@@ -159,10 +159,7 @@ impl Reader<'_> {
         for (key, _) in pairs {
             let name = key.text().unwrap_or_default();
             if !KEYS.contains(&name) {
-                let help = match nearest(name, KEYS) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("there are {}", KEYS.join(", ")),
-                };
+                let help = known_words(name, &KEYS);
                 self.error(codes::UNKNOWN_KEY, &key.span, format!("tuning has no `{name}`"), &help);
             }
         }

@@ -131,6 +131,11 @@ impl Finder<'_> {
                 );
             }
         }
+        // a broken rule does not stand in the way of a good one with its id
+        let works = |found: &Found| !matches!(found, Found::Rule(rule) if !self.rules[*rule].works);
+        if found.iter().any(works) {
+            found.retain(works);
+        }
         match found.as_slice() {
             [one] => Some(*one),
             [] => {
@@ -294,7 +299,7 @@ impl<'a> Graph<'a> {
             let Some(name) = below.first().and_then(|other| self.name_of(at, *other)) else { continue };
             let cause = match below.contains(&at) {
                 true => "a correlation cannot stand on itself".to_owned(),
-                false => format!("`{}` stands on this correlation itself", name.value),
+                false => format!("the chain by way of `{}` has no end", name.value),
             };
             self.break_at(at, codes::CORRELATION_CHAIN, &name.span, cause, None);
         }
@@ -373,6 +378,28 @@ mod tests {
             assert_eq!(said(&set), Vec::from_iter(expected), "{name}");
             assert_eq!(set.rejected, 0);
         }
+    }
+
+    #[test]
+    fn a_broken_rule_does_not_stand_in_the_way_of_a_good_one_with_its_name() {
+        let broken =
+            "title: b\nname: fail\nlogsource: {product: p}\ndetection: {s: {a|re: '('}, condition: s}\n";
+        let of = correlation("c", "type: event_count, rules: [fail], condition: {gte: 3}");
+        let set = load(&[broken.to_owned(), of.clone()]);
+        assert_eq!((set.correlations.len(), set.rejected), (1, 1), "{:?}", said(&set));
+        let alone = [broken.replace("name: fail", "name: other"), of.replace("[fail]", "[other]")];
+        let set = load(&alone);
+        assert_eq!((set.correlations.len(), set.rejected), (0, 2), "{:?}", said(&set));
+    }
+
+    #[test]
+    fn what_tuning_says_of_a_correlation_is_told_to_have_no_effect() {
+        let of = correlation("c", "type: event_count, rules: [fail], condition: {gte: 3}");
+        let file = |text: &str| Arc::new(SourceFile { name: "t.yml".into(), text: text.into() });
+        let tuning = crate::tuning::Tuning::parse(&file("c: {enabled: false}")).unwrap();
+        let around = crate::Surroundings { tuning, ..Default::default() };
+        let set = RuleSet::load_with([file(&format!("{RULES}---\n{of}"))], &around);
+        assert!(set.diagnostics.iter().any(|d| d.code == codes::FITS_NO_RULE), "{:?}", set.diagnostics);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use regex::RegexBuilder;
 
 use super::conditions::{FieldConditions, ItemConditions, RuleConditions};
 use super::{Pipeline, ProcessingItem, Vars, transformations};
-use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, nearest};
+use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, known_words};
 use crate::limits::{MAX_PIPELINE_ITEMS, MAX_REGEX_BYTES};
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 
@@ -290,10 +290,7 @@ impl<'n> Parameters<'n> {
                 let word = name.text().unwrap_or_default();
                 let mut known: Vec<&str> = self.known.iter().copied().collect();
                 known.sort_unstable();
-                let help = match nearest(word, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("there are {}", known.join(", ")),
-                };
+                let help = known_words(word, &known);
                 let cause = format!("{} has no `{word}`", self.of);
                 Diagnostic::error(codes::UNKNOWN_KEY, self.file, name.span.clone(), cause).with_help(help)
             })

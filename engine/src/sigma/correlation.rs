@@ -11,10 +11,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::{self, Condition};
-use super::document::{Level, Reader, head, timespan, verbatim};
+use super::document::{Level, Reader, head, key, verbatim};
 use super::value::Spanned;
 use super::yaml::{Kind, Node, Scalar};
-use crate::diagnostic::{Diagnostic, SourceFile, codes, nearest};
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::limits::MAX_TIMESPAN;
 
 /// A rule over the matches of other rules.
@@ -49,16 +49,14 @@ pub struct Correlation {
     pub condition: CorrelationCondition,
     /// Whether the rules raise alerts of their own, where that is said.
     pub generate: Option<bool>,
+    /// Keys that are not Sigma's, as JSON.
+    pub custom: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Correlation {
     /// What it is known by: its id, else its name, else file and document.
     pub fn key(&self) -> String {
-        match (&self.id, &self.name) {
-            (Some(id), _) => id.clone(),
-            (None, Some(name)) => name.clone(),
-            (None, None) => format!("{}#{}", self.file.name, self.document),
-        }
+        key(self.id.as_ref(), self.name.as_ref(), &self.file, self.document)
     }
 }
 
@@ -281,7 +279,12 @@ pub enum CorrelationCondition {
 
 impl Reader<'_> {
     /// Reads a document with a `correlation`.
-    pub(super) fn correlation(&mut self, node: &Node, body: &Node) -> Option<Correlation> {
+    pub(super) fn correlation(
+        &mut self,
+        node: &Node,
+        body: &Node,
+        top: &[(Node, Node)],
+    ) -> Option<Correlation> {
         let title = self.mandatory_text(node, "title");
         let level = self.word(node, "level", Level::parse, &Level::ALL.map(Level::word));
         let Kind::Map(pairs) = &body.kind else {
@@ -330,21 +333,8 @@ impl Reader<'_> {
             timespan: timespan?,
             aliases: aliases?,
             generate,
+            custom: self.custom(top),
         })
-    }
-
-    pub(super) fn known_keys(&mut self, pairs: &[(Node, Node)], known: &[&str], of: &str) {
-        for (key, _) in pairs {
-            let name = key.text().unwrap_or_default();
-            if !known.contains(&name) {
-                let help = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("{of} has: {}", known.join(", ")),
-                };
-                let cause = format!("`{name}` is not part of {of}");
-                self.error_with_help(codes::UNKNOWN_KEY, &key.span, cause, &help);
-            }
-        }
     }
 
     fn correlation_type(&mut self, body: &Node) -> Option<Spanned<CorrelationType>> {
@@ -384,11 +374,7 @@ impl Reader<'_> {
             self.error_with_help(codes::MISSING_KEY, &head(body), cause, &help);
             return None;
         };
-        let Some(span) = value.text().and_then(timespan) else {
-            let cause = format!("`{key}` must be a time span");
-            self.error_with_help(codes::BAD_VALUE, &value.span, cause, &help);
-            return None;
-        };
+        let span = self.span(value, key)?;
         if span > MAX_TIMESPAN {
             let cause = format!("a window of more than {} days", MAX_TIMESPAN / 86_400_000_000);
             let help = "what is remembered for so long is looked up in an archive, not kept at hand";

@@ -11,7 +11,7 @@ use super::correlation::Correlation;
 use super::detection::{self, Detection, Selection};
 use super::value::Spanned;
 use super::yaml::{self, Kind, Node, Scalar};
-use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, nearest};
+use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, known_words, nearest};
 
 /// One document of a rule file.
 #[derive(Debug, Clone)]
@@ -165,12 +165,13 @@ pub struct Rule {
 impl Rule {
     /// What the rule is known by: its id, else its name, else file and document.
     pub fn key(&self) -> String {
-        match (&self.id, &self.name) {
-            (Some(id), _) => id.clone(),
-            (None, Some(name)) => name.clone(),
-            (None, None) => format!("{}#{}", self.file.name, self.document),
-        }
+        key(self.id.as_ref(), self.name.as_ref(), &self.file, self.document)
     }
+}
+
+/// What a rule or correlation is known by: its id, else its name, else file and document.
+pub(super) fn key(id: Option<&String>, name: Option<&String>, file: &SourceFile, document: usize) -> String {
+    id.or(name).cloned().unwrap_or_else(|| format!("{}#{document}", file.name))
 }
 
 /// Top-level keys that mean something; any other is the author's own.
@@ -279,7 +280,7 @@ impl Reader<'_> {
             return None;
         }
         if let Some((key, body)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
-            let correlation = self.correlation(node, body)?;
+            let correlation = self.correlation(node, body, pairs)?;
             let cause = "correlations are read and checked, but not run yet";
             self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
             return Some(Document::Correlation(Box::new(correlation)));
@@ -481,22 +482,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        let known = ["product", "service", "category", "definition"];
-        for (key, _) in pairs {
-            let name = key.text().unwrap_or_default();
-            if !known.contains(&name) {
-                let help = match nearest(name, known) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "a log source has `product`, `service`, `category` and `definition`".into(),
-                };
-                self.error_with_help(
-                    codes::UNKNOWN_KEY,
-                    &key.span,
-                    format!("`{name}` is not part of a log source"),
-                    &help,
-                );
-            }
-        }
+        self.known_keys(pairs, &["product", "service", "category", "definition"], "a log source");
         let mut attribute = |key| self.text(value, key).map(|text| text.to_lowercase());
         let logsource = Logsource {
             product: attribute("product"),
@@ -656,27 +642,40 @@ impl Reader<'_> {
             );
             return None;
         };
-        for (key, _) in pairs {
-            if !matches!(key.text(), Some("by" | "for")) {
-                let cause = format!("`{}` is not part of `suppress`", key.text().unwrap_or_default());
-                self.error_with_help(codes::UNKNOWN_KEY, &key.span, cause, "`suppress` has `by` and `for`");
-            }
-        }
+        self.known_keys(pairs, &["by", "for"], "`suppress`");
         let by = self.texts(value, "by");
-        let bucket = match value.get("for").map(|node| (node, node.text().and_then(timespan))) {
-            Some((_, Some(bucket))) => bucket,
-            other => {
-                let span = other.map_or(&value.span, |(node, _)| &node.span);
-                let help = "a number and s, m, h, d or w, as in `for: 1h`";
-                self.error_with_help(codes::BAD_VALUE, span, "`for` must be a time span", help);
-                return None;
-            }
+        let Some(bucket) = value.get("for") else {
+            let help = "a number and s, m, h, d, w, M or y, as in `for: 1h`";
+            self.error_with_help(codes::BAD_VALUE, &value.span, "`suppress` needs a `for`", help);
+            return None;
         };
+        let bucket = self.span(bucket, "for")?;
         Some(Suppress { by, bucket })
     }
 
+    /// Only known keys may stand in a mapping.
+    pub(super) fn known_keys(&mut self, pairs: &[(Node, Node)], known: &[&str], of: &str) {
+        for (key, _) in pairs {
+            let name = key.text().unwrap_or_default();
+            if !known.contains(&name) {
+                let (cause, help) = (format!("`{name}` is not part of {of}"), known_words(name, known));
+                self.error_with_help(codes::UNKNOWN_KEY, &key.span, cause, &help);
+            }
+        }
+    }
+
+    /// A time span, in microseconds.
+    pub(super) fn span(&mut self, node: &Node, key: &str) -> Option<i64> {
+        let span = node.text().and_then(timespan);
+        if span.is_none() {
+            let help = format!("a number and s, m, h, d, w, M or y, as in `{key}: 1h`");
+            self.error_with_help(codes::BAD_VALUE, &node.span, format!("`{key}` must be a time span"), &help);
+        }
+        span
+    }
+
     /// The author's own keys, kept; one that looks like a misspelt key of Sigma is pointed out.
-    fn custom(&mut self, pairs: &[(Node, Node)]) -> serde_json::Map<String, serde_json::Value> {
+    pub(super) fn custom(&mut self, pairs: &[(Node, Node)]) -> serde_json::Map<String, serde_json::Value> {
         let mut custom = serde_json::Map::new();
         for (key, value) in pairs {
             let name = key.text().unwrap_or_default();

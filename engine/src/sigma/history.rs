@@ -11,7 +11,7 @@
 //! | `rate_baseline` | a bucket far above the group's own: score = (x − median) / (1.4826 · MAD) | `field` (without one events are counted), `bucket`, `history`, `warmup: {min_buckets}`, `condition: {min_value, min_ratio, min_score}` |
 
 use super::correlation::{CorrelationCondition, CorrelationType};
-use super::document::{Reader, head, timespan};
+use super::document::{Reader, head};
 use super::yaml::{Kind, Node};
 use crate::diagnostic::codes;
 
@@ -152,12 +152,6 @@ impl Reader<'_> {
     /// A time span; nothing is none.
     fn span_or_none(&mut self, section: Option<&Node>, key: &str) -> Option<i64> {
         let Some(node) = section.and_then(|section| section.get(key)) else { return Some(0) };
-        let span = node.text().and_then(timespan);
-        if span.is_none() {
-            let help = "a number and s, m, h, d, w, M or y, as in `7d`";
-            let cause = format!("`{key}` must be a time span");
-            self.error_with_help(codes::BAD_VALUE, &node.span, cause, help);
-        }
-        span
+        self.span(node, key)
     }
 }
