@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::event::{Column, ColumnValue, Origin};
-use crate::sigma::{Level, Rule, Suppress};
+use crate::sigma::{Correlation, Level, Rule, Suppress};
 
 /// Version of OCSF that [`Alert::to_ocsf`] follows.
 pub const OCSF_VERSION: &str = "1.8.0";
@@ -39,6 +39,9 @@ pub struct Alert {
     pub events: Vec<Evidence>,
     /// What the rule's `fields` and the canonical columns hold.
     pub fields: Map<String, Value>,
+    /// The alert of the same group in the bucket of time before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// The rule's own keys.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub custom: Map<String, Value>,
@@ -52,6 +55,8 @@ pub enum AlertKind {
     Detection,
     /// A rule on several events.
     Correlation,
+    /// The engine itself: something had to be given up, and alerts may be missing.
+    Degraded,
 }
 
 /// What an alert says of its rule.
@@ -118,6 +123,18 @@ pub fn suppressed_id(tenant: &str, rule: &str, values: &[String], suppress: &Sup
 }
 
 impl AlertRule {
+    /// What an alert says of a correlation.
+    pub fn of_correlation(rule: &Correlation) -> Self {
+        Self {
+            id: rule.key(),
+            title: rule.title.clone(),
+            level: rule.level.map(Level::word),
+            status: rule.status.clone(),
+            tags: rule.tags.clone(),
+            file: rule.file.name.clone(),
+        }
+    }
+
     /// What an alert says of a rule.
     pub fn of(rule: &Rule) -> Self {
         Self {

@@ -156,6 +156,7 @@ impl Engine {
                 origin: row.origin(),
             }],
             fields,
+            continues: None,
             custom: rule.custom.clone(),
         }
     }

@@ -63,3 +63,29 @@ pub const MAX_CORRELATION_DEPTH: usize = 8;
 
 /// Characters of a word for which a nearest known word is looked for.
 pub const MAX_NEAREST_CHARS: usize = 64;
+
+/// Rules that one correlation may be about: they are bits of a number. Beyond this it is rejected.
+pub const MAX_CORRELATED_RULES: usize = 64;
+
+/// Events that an alert shows; how many there were is told beside them.
+pub const MAX_EVIDENCE: usize = 20;
+
+/// Events of a window whose values an outer correlation sees, and groups that one match of an inner
+/// correlation may belong to. Beyond this the first count.
+pub const MAX_CARRIED: usize = 64;
+
+/// Groups or values that one event may give where a field of it is a list; beyond this the first count,
+/// and the others are counted as dropped.
+pub const MAX_COMBINATIONS: usize = 64;
+
+/// Different numbers of one window from which percentiles are exact; beyond this they are kept to three
+/// digits, and the alert says so.
+pub const MAX_WINDOW_VALUES: usize = 1 << 16;
+
+/// Hits that one correlation folds ahead of the watermark after a batch; groups beyond it wait for the next
+/// batch or for the watermark. It bounds what a flood of late hits to one group can cost.
+pub const MAX_FOLDED_AHEAD: usize = 250_000;
+
+/// Microseconds that an event's time may lie ahead of its arrival: 5 minutes, as clocks differ. What is
+/// further ahead is wrong, and the arrival stands for it.
+pub const MAX_AHEAD: i64 = 5 * 60 * 1_000_000;

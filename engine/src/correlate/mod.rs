@@ -1,9 +1,40 @@
 //! Correlations: rules over the matches of rules.
 //!
-//! In: the correlations and rules of a set. Out: correlations whose rules are found, each behind those
-//! that it stands on.
+//! ```text
+//! correlations ─▶ link ─▶ plan ──────────┐
+//! batch + hits ─▶ extract ─▶ occurrences ─┼─▶ live    any order, watermark  ─┐
+//!                                         └─▶ finite  sorted, then in order ─┴▶ fold by group ─▶ alerts
+//!                                                                               kinds: one file a type
+//! ```
+//!
+//! What an alert says is a function of the set of hits, in event time: not of their order, nor of how
+//! often they came. Live and finite take the same steps for a group ([`fold`]), and differ in when they
+//! know that nothing more will come.
 
+mod chain;
+mod extract;
+mod finite;
+mod fold;
+mod hit;
+mod kinds;
 mod link;
+mod live;
+mod node;
+mod pending;
+mod plan;
+mod slab;
+mod snapshot;
+mod watermark;
 
+pub use extract::Dropped;
+pub(crate) use extract::{Extractor, Use};
+pub use finite::{Finite, MemorySpill, Spill};
+pub use hit::{Carried, Occurrence, Value};
 pub(crate) use link::{Candidate, link};
 pub use link::{LinkedCorrelation, Member};
+pub use live::{CorrelationCounts, LateHit, Live, LiveLimits};
+pub use node::Explained;
+pub(crate) use plan::mute;
+pub use plan::{Plan, PlanMember, plan};
+pub use snapshot::SnapshotError;
+pub use watermark::{Watermarks, clamped};

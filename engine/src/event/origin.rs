@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The part of an origin that many events share: a file, an object, a partition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OriginBase {
     /// A file, or standard input (`-`). The path is as the user gave it.
     File {

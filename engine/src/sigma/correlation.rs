@@ -32,8 +32,22 @@ pub struct Correlation {
     pub name: Option<String>,
     /// `title`
     pub title: String,
+    /// `status`
+    pub status: Option<String>,
     /// `level`
     pub level: Option<Level>,
+    /// `description`
+    pub description: Option<String>,
+    /// `author`
+    pub author: Option<String>,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// `references`
+    pub references: Vec<String>,
+    /// `falsepositives`
+    pub falsepositives: Vec<String>,
+    /// `suppress`: for how long, in microseconds, equal matches are one alert.
+    pub suppress: Option<i64>,
     /// What is counted or looked for.
     pub kind: Spanned<CorrelationType>,
     /// The rules whose matches are looked at: ids, names, or titles, in the order given.
@@ -317,7 +331,14 @@ impl Reader<'_> {
             id: self.text(node, "id"),
             name: self.text(node, "name"),
             title: title?,
+            status: self.status(node),
             level,
+            description: self.text(node, "description"),
+            author: self.text(node, "author"),
+            tags: self.texts(node, "tags"),
+            references: self.texts(node, "references"),
+            falsepositives: self.texts(node, "falsepositives"),
+            suppress: self.suppress_correlation(node),
             kind,
             condition: match condition? {
                 Given::Condition(condition) => condition,
@@ -335,6 +356,17 @@ impl Reader<'_> {
             generate,
             custom: self.custom(top),
         })
+    }
+
+    /// `suppress` of a correlation: its groups are what it is suppressed by.
+    fn suppress_correlation(&mut self, node: &Node) -> Option<i64> {
+        let value = node.get("suppress")?;
+        let suppress = self.suppress(value)?;
+        if let Some(by) = value.get("by") {
+            let cause = "a correlation is suppressed by its groups, and `by` has no effect";
+            self.warning(codes::BAD_VALUE, &by.span, cause);
+        }
+        Some(suppress.bucket)
     }
 
     fn correlation_type(&mut self, body: &Node) -> Option<Spanned<CorrelationType>> {

@@ -279,10 +279,8 @@ impl Reader<'_> {
             self.error_with_help(codes::NOT_A_RULE, &second.span.clone(), cause, help);
             return None;
         }
-        if let Some((key, body)) = pairs.iter().find(|(key, _)| key.text() == Some("correlation")) {
+        if let Some(body) = node.get("correlation") {
             let correlation = self.correlation(node, body, pairs)?;
-            let cause = "correlations are read and checked, but not run yet";
-            self.diagnostics.push(Diagnostic::note(codes::NOT_YET, self.file, key.span.clone(), cause));
             return Some(Document::Correlation(Box::new(correlation)));
         }
         if let Some(body) = node.get("filter") {
@@ -304,12 +302,7 @@ impl Reader<'_> {
     fn rule(&mut self, node: &Node, pairs: &[(Node, Node)]) -> Option<Rule> {
         let title = self.mandatory_text(node, "title");
         let level = self.word(node, "level", Level::parse, &Level::ALL.map(Level::word));
-        let status = self.word(
-            node,
-            "status",
-            |word| STATUSES.iter().find(|status| status.eq_ignore_ascii_case(word)).map(|s| s.to_string()),
-            STATUSES,
-        );
+        let status = self.status(node);
         let logsource = self.logsource(node);
         let Some(body) = node.get("detection") else {
             self.error(codes::MISSING_KEY, &head(node), "a rule needs a `detection`");
@@ -405,6 +398,12 @@ impl Reader<'_> {
         Some(Some(rules))
     }
 
+    /// `status`, one of the known words.
+    pub(super) fn status(&mut self, node: &Node) -> Option<String> {
+        let read = |word: &str| STATUSES.iter().find(|s| s.eq_ignore_ascii_case(word)).map(|s| s.to_string());
+        self.word(node, "status", read, STATUSES)
+    }
+
     /// A key that must be there and be a text.
     pub(super) fn mandatory_text(&mut self, node: &Node, key: &'static str) -> Option<String> {
         if node.get(key).is_none() {
@@ -430,7 +429,7 @@ impl Reader<'_> {
     }
 
     /// A list of texts; one text alone is a list of one.
-    fn texts(&mut self, node: &Node, key: &'static str) -> Vec<String> {
+    pub(super) fn texts(&mut self, node: &Node, key: &'static str) -> Vec<String> {
         let Some(value) = node.get(key) else { return Vec::new() };
         let items = match &value.kind {
             Kind::List(items) => items.as_slice(),
@@ -632,7 +631,7 @@ impl Reader<'_> {
         );
     }
 
-    fn suppress(&mut self, value: &Node) -> Option<Suppress> {
+    pub(super) fn suppress(&mut self, value: &Node) -> Option<Suppress> {
         let Kind::Map(pairs) = &value.kind else {
             self.error_with_help(
                 codes::WRONG_TYPE,

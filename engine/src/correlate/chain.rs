@@ -1,0 +1,149 @@
+//! From one correlation to the next: what a match of an inner one is to those that stand on it, and what an
+//! alert says.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::extract::{OwnValue, combinations, key_text, key_values, pick};
+use super::hit::{Carried, Identities, Seen};
+use super::node::{Fed, Raised};
+use super::plan::{Plan, ValuePlan};
+use crate::alert::{Alert, AlertKind, AlertRule, hash128, show_time};
+use crate::limits::MAX_CARRIED;
+
+/// A match of an inner correlation, as an outer one takes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Derived {
+    pub correlation: usize,
+    pub member: usize,
+    pub key: String,
+    pub seen: Seen,
+    pub value: OwnValue,
+    pub carried: Option<Arc<Carried>>,
+    pub evidence: Box<[Seen]>,
+}
+
+/// The id of an alert: the same for the same correlation, group and bucket, in every run.
+pub(crate) fn correlation_id(tenant: &str, rule: &str, key: &str, bucket: i64, term: Option<&str>) -> String {
+    let bucket = bucket.to_string();
+    let mut parts = vec!["cor", tenant, rule, key, &bucket];
+    parts.extend(term);
+    hash128(&parts)
+}
+
+/// What a match is to the correlations that stand on its own. Those without a field that they group by are
+/// counted in `dropped`.
+pub(crate) fn derive(
+    plans: &[Plan],
+    number: usize,
+    tenant: &str,
+    fed: &Fed,
+    dropped: &mut dyn FnMut(usize),
+) -> Vec<Derived> {
+    let plan = &plans[number];
+    let rule = plan.key();
+    let alert = correlation_id(tenant, &rule, &fed.key, fed.instant.bucket, fed.instant.term.as_deref());
+    let own = key_values(&fed.key);
+    // each different tuple of what the events carry, the group's own values among it
+    let tuples: Vec<Carried> = match fed.carried.as_slice() {
+        [] => vec![with_key(plan, None, &own)],
+        carried => carried.iter().map(|carried| with_key(plan, Some(carried), &own)).collect(),
+    };
+    let mut derived: Vec<Derived> = Vec::new();
+    for &(outer, member) in &plan.feeds {
+        let asks = &plans[outer].members[member];
+        let places = |names: &[String]| -> Vec<usize> {
+            names.iter().filter_map(|name| plan.carry.iter().position(|carried| carried == name)).collect()
+        };
+        let (group, looked_at, carry) =
+            (places(&asks.group_by), places(&asks.value), places(&asks.carry));
+        let mut made = 0;
+        for tuple in &tuples {
+            let group = pick(tuple, &group);
+            let value = plans[outer].value.read(pick(tuple, &looked_at), &alert);
+            let (Ok((values, _)), false) = (value, group.iter().any(Vec::is_empty)) else {
+                dropped(outer);
+                continue;
+            };
+            let carried = (!carry.is_empty()).then(|| Arc::new(pick(tuple, &carry)));
+            for key in combinations(&group).0 {
+                let key = key_text(&key);
+                for value in &values {
+                    let time = fed.instant.time;
+                    let id = hash128(&[
+                        "match",
+                        &rule,
+                        &fed.key,
+                        &time.to_string(),
+                        fed.instant.term.as_deref().unwrap_or_default(),
+                    ]);
+                    let one = Derived {
+                        correlation: outer,
+                        member,
+                        key: key.clone(),
+                        seen: Seen::derived(time, &id),
+                        value: value.clone(),
+                        carried: carried.clone(),
+                        evidence: fed.instant.seen.clone().into(),
+                    };
+                    let is_new = derived.iter().all(|other| {
+                        (other.correlation, other.member, &other.key) != (one.correlation, one.member, &one.key)
+                            || other.value != one.value
+                    });
+                    if is_new && made < MAX_CARRIED {
+                        made += 1;
+                        derived.push(one);
+                    }
+                }
+            }
+        }
+    }
+    derived
+}
+
+/// What outer correlations ask for: the group's own values where they are among them.
+fn with_key(plan: &Plan, carried: Option<&Arc<Carried>>, own: &[String]) -> Carried {
+    let of = |(at, in_key): (usize, &Option<usize>)| match in_key.and_then(|place| own.get(place)) {
+        Some(value) => vec![value.as_str().into()],
+        None => carried.and_then(|carried| carried.get(at)).cloned().unwrap_or_default(),
+    };
+    plan.carry_in_key.iter().enumerate().map(of).collect()
+}
+
+impl Plan {
+    /// Whether its events must carry more than their group.
+    pub(super) fn carries(&self) -> bool {
+        self.carry_in_key.iter().any(Option::is_none)
+    }
+
+    /// Whether it counts the alerts of inner correlations.
+    pub(super) fn counts_identities(&self) -> bool {
+        self.value == ValuePlan::Identity
+    }
+
+    /// The alert of a body.
+    pub(super) fn alert(&self, raised: &Raised, tenant: &str, identities: &Identities) -> Alert {
+        let Raised { key, body, revision } = raised;
+        let rule = self.key();
+        let values = key_values(key).into_iter().map(Json::from);
+        let group: Map<String, Json> = self.group_by().map(str::to_owned).zip(values).collect();
+        let continues =
+            body.continues.then(|| correlation_id(tenant, &rule, key, body.bucket - 1, body.term.as_deref()));
+        Alert {
+            alert_id: correlation_id(tenant, &rule, key, body.bucket, body.term.as_deref()),
+            revision: *revision,
+            kind: AlertKind::Correlation,
+            rule: AlertRule::of_correlation(&self.correlation),
+            time: show_time(body.time),
+            first_seen: show_time(body.first_seen),
+            last_seen: show_time(body.last_seen),
+            group,
+            count: body.count,
+            events: body.seen.iter().map(|seen| identities.evidence(seen)).collect(),
+            fields: body.fields.clone(),
+            continues,
+            custom: self.correlation.custom.clone(),
+        }
+    }
+}

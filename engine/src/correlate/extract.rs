@@ -1,0 +1,345 @@
+//! A batch and its hits → what correlations see of them.
+//!
+//! In: an [`EventBatch`] whose projection holds the fields that correlations ask for, and the hits of its
+//! rules. Out: [`Occurrence`]s. A field that holds several values gives an event one group, or value, for
+//! each: a call that ends ten instances has ended ten. What lacks a field of the group, or a value that its
+//! type can read, is dropped and counted.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
+use serde::Serialize;
+
+use super::hit::{Carried, Occurrence, Value};
+use super::kinds::BILLION;
+use super::plan::ValuePlan;
+use crate::event::{EventBatch, TEXT_SEPARATOR};
+use crate::json::string_text;
+use crate::limits::MAX_COMBINATIONS;
+use crate::predicate::Number;
+use crate::scan::Hit;
+
+/// What one rule gives to one correlation, on one source.
+#[derive(Debug, Clone)]
+pub(crate) struct Use {
+    pub rule: u32,
+    pub correlation: usize,
+    pub member: usize,
+    /// Columns of the projection.
+    pub group_by: Vec<usize>,
+    pub value: Vec<usize>,
+    pub carry: Vec<usize>,
+    pub looks_at: ValuePlan,
+}
+
+/// Hits that a correlation could not use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// A field of `group-by` was missing or null.
+    pub missing_key: u64,
+    /// The field that is looked at was missing or null.
+    pub missing_value: u64,
+    /// It was no number where one is needed, or a negative one where more may only add.
+    pub bad_value: u64,
+    /// A field held so many values that some were left out.
+    pub too_many: u64,
+}
+
+impl Dropped {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.missing_key += other.missing_key;
+        self.missing_value += other.missing_value;
+        self.bad_value += other.bad_value;
+        self.too_many += other.too_many;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.missing_key + self.missing_value + self.bad_value + self.too_many
+    }
+}
+
+/// Makes occurrences of the hits of one source.
+#[derive(Debug, Default)]
+pub(crate) struct Extractor {
+    /// By rule, in the order of rules.
+    pub uses: Vec<Use>,
+}
+
+impl Extractor {
+    /// Gives each occurrence in a batch to `take`. `hits` are in the order of rows.
+    pub fn occurrences(
+        &self,
+        batch: &EventBatch,
+        hits: &[Hit],
+        dropped: &mut [Dropped],
+        take: &mut dyn FnMut(Occurrence<'_>),
+    ) {
+        for of_row in hits.chunk_by(|a, b| a.row == b.row) {
+            let row = of_row[0].row as usize;
+            let mut event = None;
+            for hit in of_row {
+                let first = self.uses.partition_point(|one| one.rule < hit.rule);
+                for one in self.uses[first..].iter().take_while(|one| one.rule == hit.rule) {
+                    let (event_id, origin) = event.get_or_insert_with(|| {
+                        let row = batch.row(row);
+                        (row.event_id(), row.origin())
+                    });
+                    let identity = (&**event_id, &*origin);
+                    one.occurrences(batch, row, identity, &mut dropped[one.correlation], take);
+                }
+            }
+        }
+    }
+}
+
+impl Use {
+    fn occurrences(
+        &self,
+        batch: &EventBatch,
+        row: usize,
+        (event_id, origin): (&str, &crate::event::Origin),
+        dropped: &mut Dropped,
+        take: &mut dyn FnMut(Occurrence<'_>),
+    ) {
+        let texts = |columns: &[usize]| -> Vec<Vec<Box<str>>> {
+            columns.iter().map(|column| texts(&batch.fields()[*column], row)).collect()
+        };
+        let group = texts(&self.group_by);
+        if group.iter().any(Vec::is_empty) {
+            dropped.missing_key += 1;
+            return;
+        }
+        let values = match self.looks_at.read(texts(&self.value), event_id) {
+            Ok(values) => values,
+            Err(why) => {
+                match why {
+                    Unread::Missing => dropped.missing_value += 1,
+                    Unread::Bad => dropped.bad_value += 1,
+                }
+                return;
+            }
+        };
+        let carried = (!self.carry.is_empty()).then(|| Arc::new(texts(&self.carry)));
+        let (keys, more) = combinations(&group);
+        dropped.too_many += u64::from(more || values.1);
+        let source = batch.source();
+        for key in keys {
+            for value in &values.0 {
+                take(Occurrence {
+                    correlation: self.correlation,
+                    members: 1 << self.member,
+                    time: batch.times().value(row),
+                    key: &key_text(&key),
+                    value: value.as_value(),
+                    event_id,
+                    source,
+                    origin,
+                    carried: carried.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// Why a value could not be read.
+pub(crate) enum Unread {
+    Missing,
+    Bad,
+}
+
+/// A value by itself.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum OwnValue {
+    None,
+    Text(Box<str>),
+    Number(i128),
+    Place(i32, i32),
+}
+
+impl OwnValue {
+    pub fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::None => Value::None,
+            Self::Text(text) => Value::Text(text),
+            Self::Number(number) => Value::Number(*number),
+            Self::Place(latitude, longitude) => Value::Place(*latitude, *longitude),
+        }
+    }
+}
+
+impl From<Value<'_>> for OwnValue {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::None => Self::None,
+            Value::Text(text) => Self::Text(text.into()),
+            Value::Number(number) => Self::Number(number),
+            Value::Place(latitude, longitude) => Self::Place(latitude, longitude),
+        }
+    }
+}
+
+impl ValuePlan {
+    /// What a correlation looks at, from the texts of its fields; and whether something was left out.
+    pub fn read(self, texts: Vec<Vec<Box<str>>>, identity: &str) -> Result<(Vec<OwnValue>, bool), Unread> {
+        if texts.iter().any(Vec::is_empty) {
+            return Err(Unread::Missing);
+        }
+        let one = |value| Ok((vec![value], false));
+        match self {
+            Self::None => one(OwnValue::None),
+            Self::One => one(OwnValue::Number(BILLION)),
+            Self::Identity => one(OwnValue::Text(identity.into())),
+            Self::Text => {
+                let (tuples, more) = combinations(&texts);
+                let text = |tuple: Vec<&str>| match tuple.as_slice() {
+                    [one] => OwnValue::Text((*one).into()),
+                    several => OwnValue::Text(key_text(several).into()),
+                };
+                Ok((tuples.into_iter().map(text).collect(), more))
+            }
+            Self::Number { signed } => {
+                let numbers: Option<Vec<i128>> = texts.iter().flatten().map(|text| billionths(text)).collect();
+                let numbers = numbers.ok_or(Unread::Bad)?;
+                if !signed && numbers.iter().any(|number| *number < 0) {
+                    return Err(Unread::Bad);
+                }
+                // several numbers of one event are one number: their sum is what the event has moved
+                one(OwnValue::Number(numbers.iter().fold(0, |sum: i128, number| sum.saturating_add(*number))))
+            }
+            Self::Place => {
+                let degrees = |at: usize, most: i128| {
+                    let billionths = billionths(texts.get(at)?.first()?)?;
+                    (billionths.abs() <= most * BILLION).then_some((billionths / 1_000) as i32)
+                };
+                match (degrees(0, 90), degrees(1, 180)) {
+                    (Some(latitude), Some(longitude)) => one(OwnValue::Place(latitude, longitude)),
+                    _ => Err(Unread::Bad),
+                }
+            }
+        }
+    }
+}
+
+/// A decimal number in billionths; `None` where it is none, or is beyond what can be added up.
+fn billionths(text: &str) -> Option<i128> {
+    const MOST: i128 = 1_000_000_000_000_000_000;
+    let number = match Number::parse(text.trim())? {
+        Number::Int(whole) if whole.abs() <= MOST => whole * BILLION,
+        Number::Float(number) if number.abs() <= MOST as f64 => super::plan::billionths_of(number),
+        Number::Int(_) | Number::Float(_) => return None,
+    };
+    Some(number)
+}
+
+/// Each choice of one text from every list, up to a most; and whether there were more.
+pub(crate) fn combinations(lists: &[Vec<Box<str>>]) -> (Vec<Vec<&str>>, bool) {
+    let mut chosen: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut more = false;
+    for list in lists {
+        let mut next = Vec::with_capacity(chosen.len() * list.len());
+        for tuple in &chosen {
+            for text in list {
+                if next.len() == MAX_COMBINATIONS {
+                    more = true;
+                    break;
+                }
+                let mut longer: Vec<&str> = tuple.clone();
+                longer.push(text);
+                next.push(longer);
+            }
+        }
+        chosen = next;
+    }
+    (chosen, more)
+}
+
+/// The values of a group as one text: a JSON list.
+pub(crate) fn key_text(values: &[&str]) -> String {
+    let mut text = String::with_capacity(16 + values.iter().map(|value| value.len() + 3).sum::<usize>());
+    text.push('[');
+    for (number, value) in values.iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        text.push('"');
+        for c in value.chars() {
+            match c {
+                '"' => text.push_str("\\\""),
+                '\\' => text.push_str("\\\\"),
+                c if c < ' ' => text.push_str(&format!("\\u{:04x}", c as u32)),
+                c => text.push(c),
+            }
+        }
+        text.push('"');
+    }
+    text.push(']');
+    text
+}
+
+/// The values of a group from its text.
+pub(crate) fn key_values(key: &str) -> Vec<String> {
+    serde_json::from_str(key).unwrap_or_default()
+}
+
+/// The values of a field: of a text what stands between its quotes, of anything else its JSON. `null` is
+/// no value. Each different one once.
+fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
+    let Some(key) = column.key(row) else { return Vec::new() };
+    let Some(values) = column.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
+    let mut texts: Vec<Box<str>> = Vec::new();
+    for text in values.value(key).split(TEXT_SEPARATOR) {
+        let text: Box<str> = match string_text(text) {
+            Some(inner) => inner.into(),
+            None if text == "null" || text.is_empty() => continue,
+            None => text.into(),
+        };
+        texts.push(text);
+    }
+    texts
+}
+
+/// For the texts of [`Carried`]: which are asked for.
+pub(crate) fn pick(carried: &Carried, which: &[usize]) -> Carried {
+    which.iter().map(|at| carried.get(*at).cloned().unwrap_or_default()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_json_list_and_comes_back() {
+        for values in [vec!["a", "b"], vec![""], vec!["\"\\\n\u{1f}é"], vec![]] {
+            assert_eq!(key_values(&key_text(&values)), values);
+        }
+        assert_ne!(key_text(&["a", "b"]), key_text(&["a\",\"b"]));
+    }
+
+    #[test]
+    fn numbers_are_read_exactly_or_not_at_all() {
+        for (text, expected) in [
+            ("1", Some(1_000_000_000)),
+            ("0.1", Some(100_000_000)),
+            (" 25 ", Some(25_000_000_000)),
+            ("-3", Some(-3_000_000_000)),
+            ("1e30", None),
+            ("ten", None),
+            ("", None),
+        ] {
+            assert_eq!(billionths(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_give_every_combination_up_to_a_most() {
+        let list = |n: usize| (0..n).map(|i| i.to_string().into_boxed_str()).collect::<Vec<_>>();
+        let lists = [list(2), list(3)];
+        assert_eq!(combinations(&lists).0.len(), 6);
+        let lists = [list(100), list(2)];
+        let (chosen, more) = combinations(&lists);
+        assert!(more && chosen.len() <= MAX_COMBINATIONS);
+        assert_eq!(combinations(&[]).0, [Vec::<&str>::new()]);
+    }
+}

@@ -1,0 +1,364 @@
+//! Correlations over input that ends: all hits are sorted, then looked at group after group.
+//!
+//! In: [`Occurrence`]s in any order. Out: each alert once, final, and in the order of time. Nothing is late,
+//! and a group is held only while its turn lasts. Hits beyond the memory that they may take are sorted in
+//! runs and given to a [`Spill`], which the caller provides: the engine itself writes no files.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::derive;
+use super::extract::{Dropped, OwnValue};
+use super::hit::{Carried, Identities, Occurrence, Seen};
+use super::live::CorrelationCounts;
+use super::node::{Arrival, Emitted, Explained, Machine};
+use super::plan::Plan;
+use crate::alert::Alert;
+
+/// Where runs of sorted hits go.
+pub trait Spill {
+    /// Writes a run.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn write(&mut self, run: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
+
+    /// Opens a run; they are numbered from 0 in the order in which they were written.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>>;
+}
+
+/// A hit that waits for its turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Waiting {
+    correlation: u32,
+    key: Box<str>,
+    seen: Seen,
+    members: u64,
+    value: OwnValue,
+    /// The event's id, where its bits do not say it.
+    event_id: Option<Box<str>>,
+    carried: Option<Arc<Carried>>,
+    evidence: Option<Box<[Seen]>>,
+}
+
+impl Waiting {
+    fn order(&self) -> (u32, &str, Seen) {
+        (self.correlation, &self.key, self.seen)
+    }
+
+    /// Bytes held, about.
+    fn bytes(&self) -> usize {
+        let carried = self.carried.as_ref().map_or(0, |carried| 64 * carried.len());
+        let text = match &self.value {
+            OwnValue::Text(text) => text.len() + 16,
+            _ => 0,
+        };
+        let evidence = self.evidence.as_ref().map_or(0, |evidence| evidence.len() * size_of::<Seen>());
+        size_of::<Self>()
+            + self.key.len()
+            + 16
+            + text
+            + self.event_id.as_ref().map_or(0, |id| id.len() + 16)
+            + carried
+            + evidence
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+/// Correlations over input that ends.
+pub struct Finite<'s> {
+    plans: Vec<Plan>,
+    tenant: String,
+    identities: Identities,
+    waiting: Vec<Waiting>,
+    bytes: usize,
+    memory: usize,
+    spill: &'s mut dyn Spill,
+    runs: usize,
+    counts: Vec<CorrelationCounts>,
+    explain: bool,
+    explained: Vec<(usize, Explained)>,
+}
+
+impl<'s> Finite<'s> {
+    /// Begins. `memory` is in bytes: beyond it hits go to the `spill`.
+    pub fn new(plans: &[Plan], tenant: &str, memory: usize, spill: &'s mut dyn Spill) -> Self {
+        Self {
+            plans: plans.to_vec(),
+            tenant: tenant.to_owned(),
+            identities: Identities::default(),
+            waiting: Vec::new(),
+            bytes: 0,
+            memory,
+            spill,
+            runs: 0,
+            counts: vec![CorrelationCounts::default(); plans.len()],
+            explain: false,
+            explained: Vec::new(),
+        }
+    }
+
+    /// Tells of every group how near it came to a match.
+    pub fn explain(&mut self) {
+        self.explain = true;
+    }
+
+    /// Takes a hit.
+    ///
+    /// # Errors
+    /// Where hits have to be spilled and cannot be.
+    pub fn take(&mut self, occurrence: &Occurrence<'_>) -> io::Result<()> {
+        let Occurrence { time, event_id, source, origin, .. } = *occurrence;
+        let (seen, event_id) = self.identities.see_briefly(time, event_id, source, origin);
+        self.counts[occurrence.correlation].taken += 1;
+        self.wait(Waiting {
+            correlation: occurrence.correlation as u32,
+            key: occurrence.key.into(),
+            seen,
+            members: occurrence.members,
+            value: occurrence.value.into(),
+            event_id,
+            carried: occurrence.carried.clone(),
+            evidence: None,
+        })
+    }
+
+    fn wait(&mut self, waiting: Waiting) -> io::Result<()> {
+        self.bytes += waiting.bytes();
+        self.waiting.push(waiting);
+        if self.bytes < self.memory {
+            return Ok(());
+        }
+        let mut run = std::mem::take(&mut self.waiting);
+        run.sort_unstable();
+        self.bytes = 0;
+        self.runs += 1;
+        self.spill.write(&mut |out| {
+            for waiting in &run {
+                let bytes = postcard::to_allocvec(waiting).map_err(io::Error::other)?;
+                out.write_all(&(bytes.len() as u32).to_le_bytes())?;
+                out.write_all(&bytes)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What became of hits, by correlation.
+    pub fn counts(&self) -> &[CorrelationCounts] {
+        &self.counts
+    }
+
+    /// For what is counted while occurrences are made.
+    pub fn count_dropped(&mut self, dropped: &[Dropped]) {
+        for (counts, dropped) in self.counts.iter_mut().zip(dropped) {
+            counts.dropped.add(dropped);
+        }
+    }
+
+    /// How near each group came, by correlation; after [`Finite::finish`].
+    pub fn explained(&self) -> &[(usize, Explained)] {
+        &self.explained
+    }
+
+    /// All that there was: every alert, in the order of time.
+    ///
+    /// # Errors
+    /// Where what was spilled cannot be read again.
+    pub fn finish(&mut self) -> io::Result<Vec<Alert>> {
+        let mut alerts: Vec<(i64, Alert)> = Vec::new();
+        for number in 0..self.plans.len() {
+            self.run(number, &mut alerts)?;
+        }
+        alerts.sort_by(|a, b| (a.0, &a.1.rule.id, &a.1.alert_id).cmp(&(b.0, &b.1.rule.id, &b.1.alert_id)));
+        Ok(alerts.into_iter().map(|(_, alert)| alert).collect())
+    }
+
+    /// Runs one correlation over its hits; its matches wait for the outer ones.
+    fn run(&mut self, number: usize, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
+        let correlation = number as u32;
+        let (mut own, others): (Vec<Waiting>, Vec<Waiting>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.correlation == correlation);
+        self.waiting = others;
+        self.bytes = self.waiting.iter().map(Waiting::bytes).sum();
+        own.sort_unstable();
+        let mut machine = self.plans[number].machine();
+        if self.explain {
+            machine.explain();
+        }
+        let mut merged = Merged::new(own, self.runs, self.spill, correlation)?;
+        let mut key: Option<Box<str>> = None;
+        while let Some(waiting) = merged.next()? {
+            if key.as_ref().is_some_and(|key| *key != waiting.key) {
+                self.end_group(number, machine.as_mut(), alerts)?;
+            }
+            if let Some(id) = &waiting.event_id {
+                self.identities.learn(&waiting.seen, id);
+            }
+            let mut out = Emitted::default();
+            machine.put(
+                Arrival {
+                    key: &waiting.key,
+                    seen: waiting.seen,
+                    members: waiting.members,
+                    value: waiting.value.as_value(),
+                    carried: waiting.carried,
+                    evidence: waiting.evidence,
+                },
+                &mut out,
+            );
+            key = Some(waiting.key);
+            self.pass_on(number, out, alerts)?;
+        }
+        self.end_group(number, machine.as_mut(), alerts)
+    }
+
+    fn end_group(
+        &mut self,
+        number: usize,
+        machine: &mut dyn Machine,
+        alerts: &mut Vec<(i64, Alert)>,
+    ) -> io::Result<()> {
+        let mut out = Emitted::default();
+        machine.end_group(&mut out);
+        self.pass_on(number, out, alerts)
+    }
+
+    fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
+        self.explained.extend(out.explained.into_iter().map(|explained| (number, explained)));
+        for fed in &out.fed {
+            let counts = &mut self.counts;
+            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer| {
+                counts[outer].dropped.missing_key += 1;
+            });
+            for one in derived {
+                self.counts[one.correlation].taken += 1;
+                self.wait(Waiting {
+                    correlation: one.correlation as u32,
+                    key: one.key.into(),
+                    seen: one.seen,
+                    members: 1 << one.member,
+                    value: one.value,
+                    event_id: None,
+                    carried: one.carried,
+                    evidence: Some(one.evidence),
+                })?;
+            }
+        }
+        let plan = &self.plans[number];
+        if !plan.muted {
+            for raised in &out.raised {
+                alerts.push((raised.body.time, plan.alert(raised, &self.tenant, &self.identities)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sorted hits of one correlation, from memory and from runs.
+struct Merged {
+    memory: std::vec::IntoIter<Waiting>,
+    runs: Vec<Box<dyn BufRead>>,
+    /// The next hit of each; the last source is the memory.
+    next: BinaryHeap<Reverse<(Waiting, usize)>>,
+    correlation: u32,
+}
+
+impl Merged {
+    fn new(own: Vec<Waiting>, runs: usize, spill: &mut dyn Spill, correlation: u32) -> io::Result<Self> {
+        let mut merged = Self {
+            memory: own.into_iter(),
+            runs: Vec::with_capacity(runs),
+            next: BinaryHeap::new(),
+            correlation,
+        };
+        for run in 0..runs {
+            merged.runs.push(Box::new(BufReader::with_capacity(1 << 16, spill.open(run)?)));
+        }
+        for source in 0..=runs {
+            merged.refill(source)?;
+        }
+        Ok(merged)
+    }
+
+    fn refill(&mut self, source: usize) -> io::Result<()> {
+        let waiting = match self.runs.get_mut(source) {
+            None => self.memory.next(),
+            Some(run) => loop {
+                match read_waiting(run)? {
+                    // a run is sorted by correlation: those before are over, those behind come later
+                    Some(waiting) if waiting.correlation < self.correlation => {}
+                    other => break other.filter(|waiting| waiting.correlation == self.correlation),
+                }
+            },
+        };
+        self.next.extend(waiting.map(|waiting| Reverse((waiting, source))));
+        Ok(())
+    }
+
+    fn next(&mut self) -> io::Result<Option<Waiting>> {
+        let Some(Reverse((waiting, source))) = self.next.pop() else { return Ok(None) };
+        self.refill(source)?;
+        Ok(Some(waiting))
+    }
+}
+
+fn read_waiting(run: &mut dyn BufRead) -> io::Result<Option<Waiting>> {
+    if run.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    let mut length = [0; 4];
+    run.read_exact(&mut length)?;
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    run.read_exact(&mut bytes)?;
+    postcard::from_bytes(&bytes).map(Some).map_err(io::Error::other)
+}
+
+/// Runs in memory: for tests, and for input that is known to be small.
+#[derive(Debug, Default)]
+pub struct MemorySpill(Vec<Vec<u8>>);
+
+impl Spill for MemorySpill {
+    fn write(&mut self, run: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        run(&mut bytes)?;
+        self.0.push(bytes);
+        Ok(())
+    }
+
+    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>> {
+        match self.0.get(run) {
+            Some(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("run {run} was not written"))),
+        }
+    }
+}
+
+impl MemorySpill {
+    /// How many runs were written.
+    pub fn runs(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,476 @@
+//! What correlations see of an event: who it is, where it stands, what it is grouped by.
+//!
+//! In: [`Occurrence`]s, one for each correlation and group that a matching event belongs to. Out: [`Hit`]s
+//! as a group keeps them, 40 bytes and a detail each, and [`Identities`], which knows the texts behind
+//! those bytes for as long as somebody keeps them.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Evidence, show_time};
+use crate::event::{Origin, OriginBase};
+
+/// An event that matches rules of a correlation, as it arrives.
+#[derive(Debug, Clone)]
+pub struct Occurrence<'a> {
+    /// The correlation's number.
+    pub correlation: usize,
+    /// Which of its rules match: bit *i* is the *i*-th.
+    pub members: u64,
+    /// Event time, microseconds since 1970 in UTC.
+    pub time: i64,
+    /// The values of `group-by`, as a JSON list of texts.
+    pub key: &'a str,
+    /// What the correlation looks at.
+    pub value: Value<'a>,
+    /// The event's id.
+    pub event_id: &'a str,
+    /// Its source.
+    pub source: &'a Arc<str>,
+    /// Where it was read.
+    pub origin: &'a Origin,
+    /// What correlations that stand on this one ask of the event.
+    pub carried: Option<Arc<Carried>>,
+}
+
+/// The value of a correlation's `field` in one event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// The type looks at none.
+    None,
+    /// A text, or the JSON list of several.
+    Text(&'a str),
+    /// A number, in billionths.
+    Number(i128),
+    /// Latitude and longitude, in millionths of a degree.
+    Place(i32, i32),
+}
+
+/// For each field that outer correlations ask for, its values.
+pub type Carried = Vec<Vec<Box<str>>>;
+
+/// An event that a group remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Event time.
+    pub time: i64,
+    /// The bits of its id: those of a UUID, or a hash of another text. Two halves, for a number of 128
+    /// bits would be aligned to 16 bytes.
+    id: [u64; 2],
+    base: u32,
+    line: u32,
+    record: u64,
+}
+
+/// The id is a UUID and its bits are the text.
+const IS_UUID: u32 = 1 << 31;
+/// The event is not a log's but an inner correlation's.
+const IS_DERIVED: u32 = 1 << 30;
+
+impl Seen {
+    /// A match of an inner correlation. `id` is a hash in hexadecimal.
+    pub fn derived(time: i64, id: &str) -> Self {
+        Self { time, id: halves(hash_bits(id)), base: IS_DERIVED, line: 0, record: 0 }
+    }
+
+    pub fn is_derived(&self) -> bool {
+        self.base & IS_DERIVED != 0
+    }
+
+    pub fn id(&self) -> u128 {
+        (u128::from(self.id[0]) << 64) | u128::from(self.id[1])
+    }
+}
+
+impl PartialOrd for Seen {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Seen {
+    /// By time, then by id: the order in which a group takes its hits. Where an event was read says
+    /// nothing of what it is.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.time, self.id).cmp(&(other.time, other.id))
+    }
+}
+
+fn halves(bits: u128) -> [u64; 2] {
+    [(bits >> 64) as u64, bits as u64]
+}
+
+pub(crate) fn hash_bits(text: &str) -> u128 {
+    let hash = blake3::hash(text.as_bytes());
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_be_bytes(bytes)
+}
+
+/// A hash that is the same in every build: it is kept in snapshots (FNV-1a, 64 bits).
+pub(crate) fn hash_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The bits of a UUID in its usual form: lower case, with hyphens. No other text has that form back.
+fn uuid_bits(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut bits = 0u128;
+    for (i, &byte) in bytes.iter().enumerate() {
+        let digit = match (i, byte) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (_, b'0'..=b'9') => byte - b'0',
+            (_, b'a'..=b'f') => byte - b'a' + 10,
+            _ => return None,
+        };
+        if matches!(i, 8 | 13 | 18 | 23) {
+            return None;
+        }
+        bits = (bits << 4) | u128::from(digit);
+    }
+    Some(bits)
+}
+
+fn uuid_text(bits: u128) -> String {
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// A hit of one group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Hit<D> {
+    /// The event. Two hits of one event and one detail are one.
+    pub seen: Seen,
+    /// What the type looks at.
+    pub detail: D,
+}
+
+/// What a type keeps of a hit beside the event. Its order says which hits of one event are one.
+pub(crate) trait Detail: Clone + Ord + Serialize + DeserializeOwned {
+    /// What a type keeps of an occurrence; `None` where the value is of the wrong kind.
+    fn of(members: u64, value: Value<'_>) -> Option<Self>;
+
+    /// Takes in another detail of the same hit; whether that changes it.
+    fn merge(&mut self, _other: Self) -> bool {
+        false
+    }
+
+    /// Bytes that it holds elsewhere.
+    fn heap(&self) -> usize {
+        0
+    }
+}
+
+impl Detail for () {
+    fn of(_: u64, _: Value<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// Which rules match. All hits of one event are one.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Members(pub u64);
+
+impl PartialEq for Members {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Members {}
+impl PartialOrd for Members {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Members {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl Detail for Members {
+    fn of(members: u64, _: Value<'_>) -> Option<Self> {
+        Some(Self(members))
+    }
+
+    fn merge(&mut self, other: Self) -> bool {
+        let changes = other.0 & !self.0 != 0;
+        self.0 |= other.0;
+        changes
+    }
+}
+
+impl Detail for Box<str> {
+    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.into()),
+            _ => None,
+        }
+    }
+
+    fn heap(&self) -> usize {
+        self.len()
+    }
+}
+
+/// A number, in billionths.
+pub(crate) type Billionths = i128;
+
+impl Detail for Billionths {
+    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// Latitude and longitude, in millionths of a degree.
+pub(crate) type Coordinates = (i32, i32);
+
+impl Detail for Coordinates {
+    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Place(latitude, longitude) => Some((latitude, longitude)),
+            _ => None,
+        }
+    }
+}
+
+/// How many different events a run of hits in order is.
+pub(crate) fn events_in<D>(hits: &[Hit<D>]) -> u64 {
+    let mut count = 0;
+    let mut last = None;
+    for hit in hits {
+        if last != Some((hit.seen.time, hit.seen.id)) {
+            count += 1;
+            last = Some((hit.seen.time, hit.seen.id));
+        }
+    }
+    count
+}
+
+/// The texts behind [`Seen`]: sources, origins, ids that are no UUIDs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Identities {
+    bases: Vec<Option<(Arc<str>, OriginBase)>>,
+    free: Vec<u32>,
+    #[serde(with = "pairs")]
+    by_base: HashMap<(Arc<str>, OriginBase), u32>,
+    #[serde(with = "pairs")]
+    ids: HashMap<u128, Box<str>>,
+    last: u32,
+    swept: usize,
+}
+
+/// Maps as sorted lists of pairs: the same state gives the same bytes.
+pub(crate) mod pairs {
+    use std::collections::HashMap;
+    use std::hash::Hash;
+
+    use serde::de::Deserialize;
+    use serde::{Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(
+        map: &HashMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut pairs: Vec<(&K, &V)> = map.iter().collect();
+        pairs.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        pairs.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<HashMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Eq + Hash,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+impl Identities {
+    /// Remembers an event.
+    pub fn see(&mut self, time: i64, event_id: &str, source: &Arc<str>, origin: &Origin) -> Seen {
+        let (seen, text) = self.see_briefly(time, event_id, source, origin);
+        if let Some(text) = text {
+            self.ids.entry(seen.id()).or_insert(text);
+        }
+        seen
+    }
+
+    /// Remembers an event but for the text of its id, where that is not in the bits; [`Self::learn`] does.
+    pub fn see_briefly(
+        &mut self,
+        time: i64,
+        event_id: &str,
+        source: &Arc<str>,
+        origin: &Origin,
+    ) -> (Seen, Option<Box<str>>) {
+        let base = self.base(source, &origin.base);
+        // a line beyond four thousand millions is not told; records begin at 0 in a topic, at 1 elsewhere
+        let line = origin.line.map_or(0, |line| u32::try_from(line).unwrap_or(0));
+        let record = origin.record.map_or(0, |record| record.saturating_add(1));
+        let (bits, flag, text) = match uuid_bits(event_id) {
+            Some(bits) => (bits, IS_UUID, None),
+            None => (hash_bits(event_id), 0, Some(event_id.into())),
+        };
+        (Seen { time, id: halves(bits), base: base | flag, line, record }, text)
+    }
+
+    /// The text of an event's id.
+    pub fn learn(&mut self, seen: &Seen, event_id: &str) {
+        self.ids.entry(seen.id()).or_insert_with(|| event_id.into());
+    }
+
+    fn base(&mut self, source: &Arc<str>, base: &OriginBase) -> u32 {
+        let is = |known: &Option<(Arc<str>, OriginBase)>| matches!(known, Some((s, b)) if s == source && b == base);
+        if self.bases.get(self.last as usize).is_some_and(is) {
+            return self.last;
+        }
+        let key = (Arc::clone(source), base.clone());
+        if let Some(&number) = self.by_base.get(&key) {
+            self.last = number;
+            return number;
+        }
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.bases[number as usize] = Some(key.clone());
+                number
+            }
+            None => {
+                self.bases.push(Some(key.clone()));
+                (self.bases.len() - 1) as u32
+            }
+        };
+        self.by_base.insert(key, number);
+        self.last = number;
+        number
+    }
+
+    /// The event as an alert shows it.
+    pub fn evidence(&self, seen: &Seen) -> Evidence {
+        let known = self.bases.get((seen.base & !(IS_UUID | IS_DERIVED)) as usize).and_then(Option::as_ref);
+        let (source, base) = match known {
+            Some((source, base)) => (source.to_string(), base.clone()),
+            None => (String::new(), OriginBase::File { path: "".into() }),
+        };
+        let event_id = match seen.base & IS_UUID != 0 {
+            true => uuid_text(seen.id()),
+            false => self.ids.get(&seen.id()).map_or_else(|| format!("{:032x}", seen.id()), |id| id.to_string()),
+        };
+        let line = (seen.line > 0).then_some(u64::from(seen.line));
+        let record = seen.record.checked_sub(1);
+        Evidence { event_id, time: show_time(seen.time), source, origin: Origin { base, line, record } }
+    }
+
+    /// Whether so much has been added since the last time that it is worth looking what is still needed.
+    pub fn is_due(&self) -> bool {
+        self.bases.len() - self.free.len() + self.ids.len() > (2 * self.swept).max(1 << 16)
+    }
+
+    /// Forgets what is not used any more.
+    pub fn sweep(&mut self, used: &Used) {
+        for (number, base) in self.bases.iter_mut().enumerate() {
+            if base.is_some() && !used.bases.contains(&(number as u32)) {
+                *base = None;
+                self.free.push(number as u32);
+            }
+        }
+        let bases = &self.bases;
+        self.by_base.retain(|_, number| bases[*number as usize].is_some());
+        self.ids.retain(|id, _| used.ids.contains(id));
+        self.swept = self.bases.len() - self.free.len() + self.ids.len();
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        let ids: usize = self.ids.len() * 48 + self.ids.values().map(|id| id.len()).sum::<usize>();
+        ids + (self.bases.len() - self.free.len()) * 160
+    }
+}
+
+/// What of [`Identities`] is still needed.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    bases: HashSet<u32>,
+    ids: HashSet<u128>,
+}
+
+impl Used {
+    /// This event is.
+    pub fn mark(&mut self, seen: &Seen) {
+        if !seen.is_derived() {
+            self.bases.insert(seen.base & !IS_UUID);
+            if seen.base & IS_UUID == 0 {
+                self.ids.insert(seen.id());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hit_is_small() {
+        assert_eq!(size_of::<Hit<()>>(), 40);
+        assert_eq!(size_of::<Hit<Members>>(), 48);
+        assert_eq!(size_of::<Hit<Box<str>>>(), 56);
+    }
+
+    #[test]
+    fn an_id_comes_back_as_its_text_whatever_its_form() {
+        let mut identities = Identities::default();
+        let source: Arc<str> = "s".into();
+        let origin = Origin {
+            base: OriginBase::Topic { topic: "t".into(), partition: 3 },
+            line: None,
+            record: Some(0),
+        };
+        for id in [
+            "6b6e1a5c-8a1f-4f6e-9f3d-0123456789ab",
+            "6B6E1A5C-8A1F-4F6E-9F3D-0123456789AB",
+            "6b6e1a5c8a1f4f6e9f3d0123456789ab",
+            "6b6e1a5c-8a1f-4f6e-9f3d-0123456789a-",
+            "-6b6e1a5-8a1f-4f6e-9f3d-0123456789ab",
+            "",
+            "é",
+        ] {
+            let evidence = {
+                let seen = identities.see(5, id, &source, &origin);
+                identities.evidence(&seen)
+            };
+            assert_eq!((evidence.event_id.as_str(), &evidence.origin), (id, &origin));
+        }
+    }
+
+    #[test]
+    fn what_nobody_needs_is_forgotten_and_what_somebody_needs_is_not() {
+        let mut identities = Identities::default();
+        let source: Arc<str> = "s".into();
+        let origin = |path: &str| Origin {
+            base: OriginBase::File { path: path.into() },
+            line: Some(1),
+            record: None,
+        };
+        let kept = identities.see(1, "one", &source, &origin("a"));
+        identities.see(2, "two", &source, &origin("b"));
+        let mut used = Used::default();
+        used.mark(&kept);
+        identities.sweep(&used);
+        let again = identities.see(3, "three", &source, &origin("c"));
+        assert_eq!(identities.evidence(&kept).origin, origin("a"));
+        assert_eq!(identities.evidence(&again).origin, origin("c"));
+        assert_eq!((identities.bases.len(), identities.ids.len()), (2, 2));
+    }
+}

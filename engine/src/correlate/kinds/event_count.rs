@@ -1,0 +1,74 @@
+//! `event_count` with `gt` or `gte`: at least so many events within a window.
+//!
+//! A group remembers its last N events: whether there are N in the window depends on the N-th last alone.
+
+use super::super::hit::{Hit, Seen, Used};
+use super::super::pending::grow;
+use super::{Contribution, Kind, Match, shown_span};
+
+/// At least `least` events within `window` microseconds.
+#[derive(Debug)]
+pub(crate) struct EventCount {
+    pub least: usize,
+    pub window: i64,
+}
+
+impl EventCount {
+    fn within(&self, state: &[Seen], time: i64) -> usize {
+        state.len() - state.partition_point(|seen| seen.time < time.saturating_sub(self.window))
+    }
+}
+
+impl Kind for EventCount {
+    type Detail = ();
+    type State = Vec<Seen>;
+
+    fn tick(&self, state: &mut Vec<Seen>, time: i64, hits: &[Hit<()>], found: &mut Vec<Match>) {
+        if state.len() + hits.len() > state.capacity() {
+            // before more room is taken: what no window reaches any more, and all but the last N
+            let gone = state.partition_point(|seen| seen.time < time.saturating_sub(self.window));
+            state.drain(..gone.max(state.len().saturating_sub(self.least)));
+        }
+        for hit in hits {
+            grow(state);
+            state.push(hit.seen);
+        }
+        let nth_last = state.len().checked_sub(self.least).map(|at| state[at].time);
+        if nth_last.is_some_and(|at| at >= time.saturating_sub(self.window)) {
+            found.push(Match::sliding(time));
+        }
+    }
+
+    fn memory(&self) -> i64 {
+        self.window
+    }
+
+    fn is_sliding(&self) -> bool {
+        true
+    }
+
+    fn contribution(&self, state: &Vec<Seen>, _: i64, hits: &[Hit<()>]) -> Contribution {
+        let wanted = self.least.max(hits.len()).min(state.len());
+        Contribution::of(state[state.len() - wanted..].to_vec())
+    }
+
+    fn could_match(&self, state: &Vec<Seen>, pending: usize) -> bool {
+        state.len() + pending >= self.least
+    }
+
+    fn progress(&self, state: &Vec<Seen>, time: i64) -> f64 {
+        self.within(state, time) as f64 / self.least as f64
+    }
+
+    fn describe(&self, state: &Vec<Seen>, time: i64) -> String {
+        format!("{} of {} events within {}", self.within(state, time), self.least, shown_span(self.window))
+    }
+
+    fn heap(&self, state: &Vec<Seen>) -> usize {
+        state.capacity() * size_of::<Seen>()
+    }
+
+    fn mark(&self, state: &Vec<Seen>, used: &mut Used) {
+        state.iter().for_each(|seen| used.mark(seen));
+    }
+}

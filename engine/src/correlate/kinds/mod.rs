@@ -1,0 +1,172 @@
+//! The correlation types, one file each: what a group remembers, and when it is a match.
+//!
+//! In: the hits of one group, one time after the other, each time with all its hits. Out: matches. A type
+//! never sees hits out of order and never sees one twice: what stands before it sees to that. It keeps no
+//! more than its condition needs.
+//!
+//! | mode | a match is known | types |
+//! |---|---|---|
+//! | sliding | as soon as its hits are there: more hits cannot undo it | counts and sums with `gt`, `gte`; `temporal` without `not`; `temporal_ordered` |
+//! | forward | when the window after it has passed | `temporal` with `not` |
+//! | tumbling | when its window, aligned to 1970, has passed | other comparisons; averages, percentiles |
+//! | final | when all before it is known | `new_terms`, `impossible_travel`, `rate_baseline` |
+
+mod event_count;
+mod impossible_travel;
+mod new_terms;
+mod rate_baseline;
+mod temporal;
+mod temporal_forward;
+mod temporal_ordered;
+mod tumbling;
+mod value_count;
+mod value_sum;
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::hit::{Detail, Hit, Seen, Used};
+pub(crate) use event_count::EventCount;
+pub(crate) use impossible_travel::ImpossibleTravel;
+pub(crate) use new_terms::NewTerms;
+pub(crate) use rate_baseline::RateBaseline;
+pub(crate) use temporal::{Presence, Temporal};
+pub(crate) use temporal_forward::TemporalForward;
+pub(crate) use temporal_ordered::TemporalOrdered;
+pub(crate) use tumbling::{Amounts, Count, Measure, Rules, Statistic, Tumbling, Values};
+pub(crate) use value_count::ValueCount;
+pub(crate) use value_sum::ValueSum;
+
+/// A correlation type.
+pub(crate) trait Kind: Debug {
+    /// What it keeps of a hit beside the event.
+    type Detail: Detail + Debug;
+    /// What a group remembers.
+    type State: Default + Clone + Debug + Serialize + DeserializeOwned;
+
+    /// Takes all hits of one time, in the order of their ids.
+    fn tick(&self, state: &mut Self::State, time: i64, hits: &[Hit<Self::Detail>], found: &mut Vec<Match>);
+
+    /// Learns that no further hit will be as old as `upto`.
+    fn pass(&self, _state: &mut Self::State, _upto: i64, _found: &mut Vec<Match>) {}
+
+    /// The earliest time that a match may still have, once all up to `upto` is known.
+    fn horizon(&self, _state: &Self::State, upto: i64) -> i64 {
+        upto.saturating_add(1)
+    }
+
+    /// When [`Kind::pass`] has something to do, if ever.
+    fn due(&self, _state: &Self::State) -> Option<i64> {
+        None
+    }
+
+    /// How long after its last hit a group is remembered.
+    fn memory(&self) -> i64;
+
+    /// Whether a match is known at once.
+    fn is_sliding(&self) -> bool {
+        false
+    }
+
+    /// For sliding types: what made the match that the last tick was.
+    fn contribution(&self, _state: &Self::State, _time: i64, _hits: &[Hit<Self::Detail>]) -> Contribution {
+        Contribution::default()
+    }
+
+    /// Whether a group with so many hits to come could match at all. May say yes too often.
+    fn could_match(&self, _state: &Self::State, _pending: usize) -> bool {
+        true
+    }
+
+    /// How near the group is to a match, from 0 to 1. What is nearest is forgotten last.
+    fn progress(&self, state: &Self::State, time: i64) -> f64;
+
+    /// What the group has and what it lacks, for people.
+    fn describe(&self, state: &Self::State, time: i64) -> String;
+
+    /// Bytes that the state holds elsewhere.
+    fn heap(&self, state: &Self::State) -> usize;
+
+    /// Marks the events that the state remembers.
+    fn mark(&self, state: &Self::State, used: &mut Used);
+}
+
+/// A match of a group.
+#[derive(Debug, Clone)]
+pub(crate) struct Match {
+    /// When.
+    pub time: i64,
+    /// The term that is new; alerts on two terms are two.
+    pub term: Option<Box<str>>,
+    /// How many events it adds to an alert that is there already.
+    pub adds: u64,
+    /// What made it; sliding types tell when they are asked.
+    pub contribution: Option<Contribution>,
+}
+
+impl Match {
+    /// The match of a sliding type.
+    pub fn sliding(time: i64) -> Self {
+        Self { time, term: None, adds: 0, contribution: None }
+    }
+}
+
+/// What made a match.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contribution {
+    /// The events, in order; of very many the first.
+    pub seen: Vec<Seen>,
+    /// How many there are.
+    pub count: u64,
+    /// What was found, under names that an alert shows.
+    pub fields: Map<String, Value>,
+}
+
+impl Contribution {
+    /// Events and nothing else.
+    pub fn of(mut seen: Vec<Seen>) -> Self {
+        seen.sort_unstable();
+        seen.dedup_by(|a, b| (a.time, a.id()) == (b.time, b.id()));
+        Self { count: seen.len() as u64, seen, fields: Map::new() }
+    }
+
+    /// With something to show.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// The events of some hits.
+fn seen_of<D>(hits: &[Hit<D>]) -> impl Iterator<Item = Seen> + '_ {
+    hits.iter().map(|hit| hit.seen)
+}
+
+/// A number of billionths as people write it: whole where it is.
+pub(crate) fn shown_number(billionths: i128) -> Value {
+    match (billionths % BILLION, i64::try_from(billionths / BILLION)) {
+        (0, Ok(whole)) => whole.into(),
+        _ => number_of(billionths).into(),
+    }
+}
+
+/// One, in billionths.
+pub(crate) const BILLION: i128 = 1_000_000_000;
+
+/// Billionths as a float.
+pub(crate) fn number_of(billionths: i128) -> f64 {
+    billionths as f64 / BILLION as f64
+}
+
+/// A span of microseconds as rules write it.
+pub(crate) fn shown_span(micros: i64) -> String {
+    let units =
+        [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)];
+    match units.iter().find(|(_, length)| micros % length == 0) {
+        Some((unit, length)) => format!("{}{unit}", micros / length),
+        None => format!("{micros}µs"),
+    }
+}

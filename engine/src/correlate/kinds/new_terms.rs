@@ -1,0 +1,115 @@
+//! `new_terms`: a value that the group has not had within its history.
+//!
+//! A group remembers when it has seen each value last, and since when it has been there itself: to a
+//! group that is new all is new. Its life begins anew after a silence longer than the history. With
+//! `idle_only` a match is a known value that comes back after so long.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::hit::{Hit, Seen, Used, events_in, hash_bits, pairs};
+use super::{Contribution, Kind, Match, shown_span};
+
+/// A term that is new within `history` microseconds.
+#[derive(Debug)]
+pub(crate) struct NewTerms {
+    pub history: i64,
+    pub min_age: i64,
+    pub min_events: f64,
+    pub idle: Option<i64>,
+    /// What the term is called.
+    pub field: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Known {
+    since: i64,
+    last: i64,
+    events: u64,
+    #[serde(with = "pairs")]
+    terms: HashMap<u128, i64>,
+    /// When old terms were last let go.
+    swept: i64,
+}
+
+impl Known {
+    /// Lets go what is older than the history, once in a while.
+    fn sweep(&mut self, time: i64, history: i64) {
+        if time.saturating_sub(self.swept) > history / 4 {
+            self.terms.retain(|_, last| time.saturating_sub(*last) <= history);
+            self.swept = time;
+        }
+    }
+}
+
+impl NewTerms {
+    fn is_match(&self, state: &Known, time: i64, term: u128) -> bool {
+        let warm = time.saturating_sub(state.since) >= self.min_age && state.events as f64 >= self.min_events;
+        let away = state.terms.get(&term).map(|last| time.saturating_sub(*last));
+        let known = away.filter(|away| *away <= self.history);
+        warm && match self.idle {
+            None => known.is_none(),
+            Some(idle) => known.is_some_and(|away| away >= idle),
+        }
+    }
+}
+
+impl Kind for NewTerms {
+    type Detail = Box<str>;
+    type State = Known;
+
+    fn tick(&self, state: &mut Known, time: i64, hits: &[Hit<Box<str>>], found: &mut Vec<Match>) {
+        if state.events == 0 || time.saturating_sub(state.last) > self.history {
+            *state = Known { since: time, swept: time, ..Known::default() };
+        }
+        state.sweep(time, self.history);
+        let mut by_term: Vec<(&str, Vec<Seen>)> = Vec::new();
+        for hit in hits {
+            match by_term.iter_mut().find(|(term, _)| **term == *hit.detail) {
+                Some((_, seen)) => seen.push(hit.seen),
+                None => by_term.push((&hit.detail, vec![hit.seen])),
+            }
+        }
+        by_term.sort_unstable_by_key(|(term, _)| *term);
+        for (term, seen) in by_term {
+            let hash = hash_bits(term);
+            // of no use to itself, nor to another of this time
+            if self.is_match(state, time, hash) {
+                let contribution = Contribution::of(seen).with(&self.field, Value::from(term));
+                found.push(Match {
+                    time,
+                    term: Some(term.into()),
+                    adds: contribution.count,
+                    contribution: Some(contribution),
+                });
+            }
+            state.terms.insert(hash, time);
+        }
+        state.events += events_in(hits);
+        state.last = time;
+    }
+
+    fn memory(&self) -> i64 {
+        self.history
+    }
+
+    fn progress(&self, state: &Known, _: i64) -> f64 {
+        // a group that has a history is dear: forgetting it makes all its terms new
+        1.0 - 1.0 / (1.0 + state.events as f64)
+    }
+
+    fn describe(&self, state: &Known, time: i64) -> String {
+        let age = shown_span(time.saturating_sub(state.since).max(0) / 1_000_000 * 1_000_000);
+        let needs = format!("{} and {} events", shown_span(self.min_age), self.min_events);
+        let (terms, events) = (state.terms.len(), state.events);
+        format!("{terms} known values of {} from {events} events in {age} (needed: {needs})", self.field)
+    }
+
+    fn heap(&self, state: &Known) -> usize {
+        state.terms.capacity() * 40
+    }
+
+    fn mark(&self, _: &Known, _: &mut Used) {}
+}

@@ -1,0 +1,138 @@
+//! `value_count` with `gt` or `gte`: at least so many different values within a window.
+//!
+//! A group remembers the N values that were seen last, each with its last event: the condition depends on
+//! the N-th of them alone, and a value that was let go has N others that are younger and get only younger.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::hit::{Hit, Seen, Used, hash_of};
+use super::super::pending::grow;
+use super::{Contribution, Kind, Match, seen_of, shown_span};
+
+/// At least `least` different values within `window` microseconds.
+#[derive(Debug)]
+pub(crate) struct ValueCount {
+    pub least: usize,
+    pub window: i64,
+    /// How the values are called in an alert; without a name they are not shown.
+    pub shown: Option<String>,
+}
+
+/// The values that were seen last. Hashes and times lie by themselves: they are what is searched.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    keys: Vec<(u64, i64)>,
+    values: Vec<(Box<str>, Seen)>,
+}
+
+impl Recent {
+    fn put(&mut self, value: &str, seen: Seen) {
+        let hash = hash_of(value);
+        let known = self.keys.iter().zip(&self.values).position(|((h, _), (v, _))| *h == hash && **v == *value);
+        match known {
+            Some(at) => {
+                self.keys[at].1 = seen.time;
+                self.values[at].1 = seen;
+            }
+            None => {
+                grow(&mut self.keys);
+                grow(&mut self.values);
+                self.keys.push((hash, seen.time));
+                self.values.push((value.into(), seen));
+            }
+        }
+    }
+
+    fn since(&self, time: i64) -> usize {
+        self.keys.iter().filter(|(_, last)| *last >= time).count()
+    }
+
+    /// Lets all go but the `most` youngest; of equal ones the first in the alphabet stay.
+    fn keep(&mut self, most: usize, since: i64) {
+        if self.keys.len() <= most && self.keys.iter().all(|(_, last)| *last >= since) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.keys.len()).filter(|&at| self.keys[at].1 >= since).collect();
+        if order.len() > most {
+            let (keys, values) = (&self.keys, &self.values);
+            order.sort_unstable_by(|&a, &b| {
+                keys[b].1.cmp(&keys[a].1).then_with(|| values[a].0.cmp(&values[b].0))
+            });
+            order.truncate(most);
+        }
+        let mut stays = vec![false; self.keys.len()];
+        order.iter().for_each(|&at| stays[at] = true);
+        let mut flags = stays.iter();
+        self.keys.retain(|_| flags.next() == Some(&true));
+        let mut flags = stays.iter();
+        self.values.retain(|_| flags.next() == Some(&true));
+    }
+}
+
+impl Kind for ValueCount {
+    type Detail = Box<str>;
+    type State = Recent;
+
+    fn tick(&self, state: &mut Recent, time: i64, hits: &[Hit<Box<str>>], found: &mut Vec<Match>) {
+        let start = time.saturating_sub(self.window);
+        // what the last tick left over is let go now: until then it may be asked what made the match.
+        // Twice the room is let be used, so that sorting is rare
+        if state.keys.len() >= 2 * self.least {
+            state.keep(self.least, start);
+        }
+        hits.iter().for_each(|hit| state.put(&hit.detail, hit.seen));
+        if state.keys.len() >= self.least && state.since(start) >= self.least {
+            found.push(Match::sliding(time));
+        }
+    }
+
+    fn memory(&self) -> i64 {
+        self.window
+    }
+
+    fn is_sliding(&self) -> bool {
+        true
+    }
+
+    fn contribution(&self, state: &Recent, time: i64, hits: &[Hit<Box<str>>]) -> Contribution {
+        let mut recent = state.clone();
+        recent.keep(self.least, time.saturating_sub(self.window));
+        let mut values: Vec<&str> = recent.values.iter().map(|(value, _)| &**value).collect();
+        values.extend(hits.iter().map(|hit| &*hit.detail));
+        values.sort_unstable();
+        values.dedup();
+        values.truncate(crate::limits::MAX_EVIDENCE);
+        let values: Vec<Value> = values.into_iter().map(Value::from).collect();
+        let contribution =
+            Contribution::of(recent.values.iter().map(|(_, seen)| *seen).chain(seen_of(hits)).collect());
+        match &self.shown {
+            Some(name) => contribution.with(name, values),
+            None => contribution,
+        }
+    }
+
+    fn could_match(&self, state: &Recent, pending: usize) -> bool {
+        state.keys.len() + pending >= self.least
+    }
+
+    fn progress(&self, state: &Recent, time: i64) -> f64 {
+        state.since(time.saturating_sub(self.window)) as f64 / self.least as f64
+    }
+
+    fn describe(&self, state: &Recent, time: i64) -> String {
+        let name = self.shown.as_deref().unwrap_or("events or alerts");
+        let values = state.since(time.saturating_sub(self.window));
+        format!("{values} of {} different {name} within {}", self.least, shown_span(self.window))
+    }
+
+    fn heap(&self, state: &Recent) -> usize {
+        state.keys.capacity() * 16
+            + state.values.capacity() * size_of::<(Box<str>, Seen)>()
+            + state.values.iter().map(|(value, _)| value.len()).sum::<usize>()
+    }
+
+    fn mark(&self, state: &Recent, used: &mut Used) {
+        state.values.iter().for_each(|(_, seen)| used.mark(seen));
+    }
+}

@@ -1,0 +1,340 @@
+//! Correlations over a stream: arrivals in any order, alerts as soon as they are certain.
+//!
+//! In: [`Occurrence`]s, and a watermark. Out: alerts. What the watermark has passed is late: it is kept in
+//! a log of its own and counted, and changes nothing. All that arrives in time counts, whatever its order
+//! and however often it comes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::chain::derive;
+use super::extract::Dropped;
+use super::hit::{Identities, Occurrence, Used};
+use super::node::{Arrival, Emitted, Machine, Offer};
+use super::plan::Plan;
+use super::snapshot::{self, SnapshotError};
+use crate::alert::{Alert, AlertKind, AlertRule, Evidence, hash128, show_time};
+use crate::event::Origin;
+
+/// How much a live correlator may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveLimits {
+    /// Bytes of all groups. Beyond it those farthest from a match are forgotten, and an alert says so.
+    pub memory: usize,
+    /// Late hits that are kept until somebody takes them; beyond it they are only counted.
+    pub late: usize,
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self { memory: 1 << 30, late: 100_000 }
+    }
+}
+
+/// A hit that came after the watermark had passed it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LateHit {
+    /// The correlation.
+    pub correlation: String,
+    /// The group, as a JSON list of texts.
+    pub key: String,
+    /// Event time, RFC 3339 in UTC.
+    pub time: String,
+    /// The event.
+    pub event_id: String,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// What became of hits, by correlation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CorrelationCounts {
+    /// Hits that were taken.
+    pub taken: u64,
+    /// Hits that were there already.
+    pub repeated: u64,
+    /// Hits that came too late.
+    pub late: u64,
+    /// Groups that were forgotten for want of memory.
+    pub forgotten: u64,
+    /// Hits that could not be used.
+    pub dropped: Dropped,
+}
+
+/// Correlations over a stream.
+#[derive(Debug)]
+pub struct Live {
+    plans: Vec<Plan>,
+    machines: Vec<Box<dyn Machine>>,
+    identities: Identities,
+    tenant: String,
+    limits: LiveLimits,
+    watermark: i64,
+    counts: Vec<CorrelationCounts>,
+    late: Vec<LateHit>,
+    /// Hits since the memory was last measured.
+    since: usize,
+    degraded: BTreeMap<usize, (u64, u32)>,
+}
+
+impl Live {
+    /// Begins with no state.
+    pub fn new(plans: &[Plan], tenant: &str, limits: LiveLimits) -> Self {
+        Self {
+            plans: plans.to_vec(),
+            machines: plans.iter().map(Plan::machine).collect(),
+            identities: Identities::default(),
+            tenant: tenant.to_owned(),
+            limits,
+            watermark: i64::MIN,
+            counts: vec![CorrelationCounts::default(); plans.len()],
+            late: Vec::new(),
+            since: 0,
+            degraded: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a hit, in any order.
+    pub fn take(&mut self, occurrence: &Occurrence<'_>) {
+        let number = occurrence.correlation;
+        let counts = &mut self.counts[number];
+        if occurrence.time <= self.watermark {
+            counts.late += 1;
+            if self.late.len() < self.limits.late {
+                self.late.push(LateHit {
+                    correlation: self.plans[number].key(),
+                    key: occurrence.key.to_owned(),
+                    time: show_time(occurrence.time),
+                    event_id: occurrence.event_id.to_owned(),
+                    origin: occurrence.origin.clone(),
+                });
+            }
+            return;
+        }
+        let Occurrence { time, event_id, source, origin, .. } = *occurrence;
+        let arrival = Arrival {
+            key: occurrence.key,
+            seen: self.identities.see(time, event_id, source, origin),
+            members: occurrence.members,
+            value: occurrence.value,
+            carried: occurrence.carried.clone(),
+            evidence: None,
+        };
+        match self.machines[number].offer(&arrival) {
+            Offer::Taken => counts.taken += 1,
+            Offer::Known => counts.repeated += 1,
+            Offer::Late => counts.late += 1,
+        }
+        self.since += 1;
+    }
+
+    /// Tells what the hits since the last time have made certain: to be called after each batch.
+    pub fn commit(&mut self) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        for number in 0..self.machines.len() {
+            let mut out = Emitted::default();
+            self.machines[number].commit(&mut out);
+            self.pass_on(number, out, &mut alerts);
+        }
+        self.relieve(&mut alerts);
+        alerts
+    }
+
+    /// The watermark: all events up to it are there. It never falls.
+    pub fn advance(&mut self, watermark: i64) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        if watermark <= self.watermark {
+            return alerts;
+        }
+        self.watermark = watermark;
+        for number in 0..self.machines.len() {
+            let mut out = Emitted::default();
+            let own = match watermark {
+                i64::MAX => watermark,
+                _ => watermark.saturating_sub(self.plans[number].delay),
+            };
+            self.machines[number].advance(own, &mut out);
+            self.pass_on(number, out, &mut alerts);
+        }
+        if self.identities.is_due() {
+            let mut used = Used::default();
+            self.machines.iter().for_each(|machine| machine.mark(&mut used));
+            self.identities.sweep(&used);
+        }
+        alerts
+    }
+
+    /// All that there was: everything is final.
+    pub fn finish(&mut self) -> Vec<Alert> {
+        let mut alerts = self.commit();
+        alerts.extend(self.advance(i64::MAX));
+        alerts
+    }
+
+    fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<Alert>) {
+        for fed in &out.fed {
+            let counts = &mut self.counts;
+            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer| {
+                counts[outer].dropped.missing_key += 1;
+            });
+            for one in derived {
+                let arrival = Arrival {
+                    key: &one.key,
+                    seen: one.seen,
+                    members: 1 << one.member,
+                    value: one.value.as_value(),
+                    carried: one.carried,
+                    evidence: Some(one.evidence),
+                };
+                match self.machines[one.correlation].offer(&arrival) {
+                    Offer::Taken => self.counts[one.correlation].taken += 1,
+                    // a match is told when it is certain and again when it is final
+                    Offer::Known => {}
+                    Offer::Late => self.counts[one.correlation].late += 1,
+                }
+            }
+        }
+        let plan = &self.plans[number];
+        if !plan.muted {
+            let mut raised = out.raised;
+            raised.sort_by(|a, b| (a.body.time, &a.key, &a.body.term).cmp(&(b.body.time, &b.key, &b.body.term)));
+            alerts.extend(raised.iter().map(|raised| plan.alert(raised, &self.tenant, &self.identities)));
+        }
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        self.machines.iter().map(|machine| machine.bytes()).sum::<usize>() + self.identities.bytes()
+    }
+
+    /// Groups that are remembered.
+    pub fn groups(&self) -> usize {
+        self.machines.iter().map(|machine| machine.groups()).sum()
+    }
+
+    /// Forgets groups where there is not memory enough: of the correlation that holds most, those that are
+    /// farthest from a match.
+    fn relieve(&mut self, alerts: &mut Vec<Alert>) {
+        // measuring looks at every group: it is done when as much may have come as there was
+        if self.since < (self.groups() / 4).max(4_096) {
+            return;
+        }
+        self.since = 0;
+        let mut bytes: Vec<usize> = self.machines.iter().map(|machine| machine.bytes()).collect();
+        let mut excess =
+            (bytes.iter().sum::<usize>() + self.identities.bytes()).saturating_sub(self.limits.memory);
+        if excess == 0 {
+            return;
+        }
+        // some room more, so that it is not to be done again at once
+        excess += self.limits.memory / 8;
+        while excess > 0 {
+            let Some((number, most)) = bytes.iter().copied().enumerate().max_by_key(|(_, bytes)| *bytes) else { break };
+            if most == 0 {
+                break;
+            }
+            let part = excess.min(most);
+            let gone = self.machines[number].relieve(part);
+            excess -= part;
+            bytes[number] -= part;
+            if gone == 0 {
+                bytes[number] = 0;
+                continue;
+            }
+            self.counts[number].forgotten += gone;
+            alerts.push(self.degraded(number, gone));
+        }
+    }
+
+    /// The alert that says that groups were forgotten: one an hour and rule, with the count so far.
+    fn degraded(&mut self, number: usize, gone: u64) -> Alert {
+        const HOUR: i64 = 3_600_000_000;
+        let plan = &self.plans[number];
+        let (count, revision) = self.degraded.entry(number).or_default();
+        *count += gone;
+        let at = if self.watermark == i64::MIN { 0 } else { self.watermark };
+        let time = show_time(at);
+        let alert = Alert {
+            alert_id: hash128(&["deg", &self.tenant, &plan.key(), &at.div_euclid(HOUR).to_string()]),
+            revision: *revision,
+            kind: AlertKind::Degraded,
+            rule: AlertRule::of_correlation(&plan.correlation),
+            time: time.clone(),
+            first_seen: time.clone(),
+            last_seen: time,
+            group: serde_json::Map::new(),
+            count: *count,
+            events: Vec::<Evidence>::new(),
+            fields: [(
+                "cause".to_owned(),
+                format!("{count} groups were forgotten for want of memory: alerts may be missing").into(),
+            )]
+            .into_iter()
+            .collect(),
+            continues: None,
+            custom: serde_json::Map::new(),
+        };
+        *revision += 1;
+        alert
+    }
+
+    /// What became of hits, by correlation.
+    pub fn counts(&self) -> &[CorrelationCounts] {
+        &self.counts
+    }
+
+    /// For what is counted while occurrences are made.
+    pub fn count_dropped(&mut self, dropped: &[Dropped]) {
+        for (counts, dropped) in self.counts.iter_mut().zip(dropped) {
+            counts.dropped.add(dropped);
+        }
+    }
+
+    /// The late hits since the last time.
+    pub fn take_late(&mut self) -> Vec<LateHit> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Up to when all events are there.
+    pub fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
+    /// All state as bytes, with a version and a checksum.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+        let states: Result<Vec<(String, Vec<u8>)>, postcard::Error> = self
+            .plans
+            .iter()
+            .zip(&self.machines)
+            .map(|(plan, machine)| Ok((plan.fingerprint(), machine.snapshot()?)))
+            .collect();
+        snapshot::write(&snapshot::Contents {
+            watermark: self.watermark,
+            identities: postcard::to_allocvec(&self.identities)?,
+            states: states?,
+        })
+    }
+
+    /// Goes on from a snapshot. Correlations that have changed since begin anew; they are returned.
+    ///
+    /// # Errors
+    /// Where the bytes are no snapshot, of another version, or damaged; nothing is changed then.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<Vec<String>, SnapshotError> {
+        let contents = snapshot::read(bytes)?;
+        let identities: Identities = postcard::from_bytes(&contents.identities)?;
+        let mut machines: Vec<Box<dyn Machine>> = self.plans.iter().map(Plan::machine).collect();
+        let mut anew = Vec::new();
+        for (plan, machine) in self.plans.iter().zip(&mut machines) {
+            match contents.states.iter().find(|(of, _)| *of == plan.fingerprint()) {
+                Some((_, state)) => machine.restore(state)?,
+                None => anew.push(plan.key()),
+            }
+        }
+        (self.machines, self.identities, self.watermark) = (machines, identities, contents.watermark);
+        Ok(anew)
+    }
+}

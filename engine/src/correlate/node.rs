@@ -1,0 +1,689 @@
+//! One correlation: its groups, live or over finite input.
+//!
+//! In: arrivals. Live they come in any order, and a watermark says which times are complete; finite input
+//! comes group after group in order. Out: alerts and matches. Both ways take the same steps
+//! ([`super::fold`]), so that they say the same.
+//!
+//! Live, a group is a *fold* over all hits that the watermark has passed, and the hits that it has not. Of
+//! sliding types those are folded ahead after every batch, on a copy: what matches there matches for good,
+//! and its alert goes out at once. The body that goes out when the bucket is over is that of the fold.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::fmt::Debug;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use serde::{Deserialize, Serialize};
+
+use super::fold::{Body, Fold, Folding, Instant, Outcome};
+use super::hit::{Carried, Detail, Hit, Seen, Used, Value, pairs};
+use super::kinds::Kind;
+use super::pending::Pending;
+use super::slab::Slab;
+use crate::limits::{MAX_EVIDENCE, MAX_FOLDED_AHEAD};
+
+/// An event or a match on its way into a correlation.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival<'a> {
+    pub key: &'a str,
+    pub seen: Seen,
+    pub members: u64,
+    pub value: Value<'a>,
+    /// What outer correlations ask of it.
+    pub carried: Option<Arc<Carried>>,
+    /// The events behind a match of an inner correlation.
+    pub evidence: Option<Box<[Seen]>>,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Taken,
+    /// It was there already.
+    Known,
+    /// The watermark has passed it.
+    Late,
+}
+
+/// An alert, or a new body of one.
+#[derive(Debug, Clone)]
+pub(crate) struct Raised {
+    pub key: Box<str>,
+    pub body: Body,
+    pub revision: u32,
+}
+
+/// A match for outer correlations.
+#[derive(Debug, Clone)]
+pub(crate) struct Fed {
+    pub key: Box<str>,
+    pub instant: Instant,
+    /// What the events that made it carry, each different one once.
+    pub carried: Vec<Arc<Carried>>,
+}
+
+/// What a correlation gives.
+#[derive(Debug, Default)]
+pub(crate) struct Emitted {
+    pub raised: Vec<Raised>,
+    pub fed: Vec<Fed>,
+    pub explained: Vec<Explained>,
+}
+
+/// How near a group came to a match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// The values of `group-by`, as a JSON list of texts.
+    pub key: String,
+    /// From 0 to 1.
+    pub progress: f64,
+    /// When it was so near.
+    pub time: i64,
+    /// What it had then, and what was missing.
+    pub state: String,
+    /// How many events it had.
+    pub events: u64,
+    /// How many alerts it is.
+    pub alerts: usize,
+}
+
+/// A correlation of any type.
+pub(crate) trait Machine: Debug + Send + Sync {
+    /// Live: takes an arrival, in any order.
+    fn offer(&mut self, arrival: &Arrival<'_>) -> Offer;
+    /// Live: tells what the arrivals since the last time have made known.
+    fn commit(&mut self, out: &mut Emitted);
+    /// Live: all hits up to `upto` are there.
+    fn advance(&mut self, upto: i64, out: &mut Emitted);
+    /// Finite: the next arrival of the group, in order.
+    fn put(&mut self, arrival: Arrival<'_>, out: &mut Emitted);
+    /// Finite: the group has no more.
+    fn end_group(&mut self, out: &mut Emitted);
+    /// Finite: tell of every group how near it came.
+    fn explain(&mut self);
+    /// Bytes held, about.
+    fn bytes(&self) -> usize;
+    fn groups(&self) -> usize;
+    /// Lets go of the groups that are farthest from a match, until so many bytes are free; how many.
+    fn relieve(&mut self, bytes: usize) -> u64;
+    fn snapshot(&self) -> Result<Vec<u8>, postcard::Error>;
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error>;
+    fn mark(&self, used: &mut Used);
+}
+
+/// A correlation of one type.
+#[derive(Debug)]
+pub(crate) struct Node<K: Kind> {
+    kind: K,
+    how: Folding,
+    groups: Slab<Group<K>>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// When which group has something to do; an entry that is not the group's own any more is skipped.
+    due: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Groups with arrivals that have not been folded ahead.
+    touched: Vec<u32>,
+    watermark: i64,
+    about: About,
+    finite: Option<Finite<K>>,
+    explain: bool,
+    /// Hits may wait so long after the watermark before they are folded, so that many are folded at once.
+    grain: i64,
+}
+
+#[derive(Debug)]
+struct Group<K: Kind> {
+    key: Box<str>,
+    fold: Fold<K::State>,
+    pending: Pending<K::Detail>,
+    told: Option<Box<Told<K::State>>>,
+    /// The earliest arrival that has not been folded ahead.
+    fresh: i64,
+    /// The latest arrival.
+    last: i64,
+    due: i64,
+}
+
+const NEVER: i64 = i64::MAX;
+
+/// Of a group with alerts that are not final: what has gone out, and a fold ahead.
+#[derive(Debug)]
+struct Told<S> {
+    alerts: Vec<ToldAlert>,
+    /// All pending hits up to that time, folded: where the next folding may go on.
+    ahead: Option<(i64, Fold<S>)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ToldAlert {
+    bucket: i64,
+    term: Option<Box<str>>,
+    body: Body,
+}
+
+impl<S> Default for Told<S> {
+    fn default() -> Self {
+        Self { alerts: Vec::new(), ahead: None }
+    }
+}
+
+#[derive(Debug)]
+struct Finite<K: Kind> {
+    key: Box<str>,
+    fold: Fold<K::State>,
+    tick: Vec<Hit<K::Detail>>,
+    events: u64,
+    nearest: Option<(f64, i64, String)>,
+    alerts: usize,
+}
+
+/// What hits mean beyond their own group: only of correlations in a chain.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct About {
+    #[serde(with = "pairs")]
+    of: HashMap<u128, Meaning>,
+    swept: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Meaning {
+    time: i64,
+    carried: Option<Arc<Carried>>,
+    evidence: Option<Box<[Seen]>>,
+}
+
+impl About {
+    fn learn(&mut self, arrival: &Arrival<'_>) {
+        if arrival.carried.is_some() || arrival.evidence.is_some() {
+            let (carried, evidence) = (arrival.carried.clone(), arrival.evidence.clone());
+            let meaning = Meaning { time: arrival.seen.time, carried, evidence };
+            self.of.insert(arrival.seen.id(), meaning);
+        }
+    }
+
+    /// Forgets what is older than `time`, once as much has been added as there was.
+    fn sweep(&mut self, time: i64) {
+        if self.of.len() > (2 * self.swept).max(1_024) {
+            self.of.retain(|_, meaning| meaning.time >= time);
+            self.swept = self.of.len();
+        }
+    }
+
+    /// The events behind some hits: of each match of an inner correlation its own.
+    fn events(&self, seen: &[Seen]) -> Vec<Seen> {
+        if !seen.iter().any(Seen::is_derived) {
+            return seen[..seen.len().min(MAX_EVIDENCE)].to_vec();
+        }
+        let behind = |hit: &Seen| match self.of.get(&hit.id()).and_then(|meaning| meaning.evidence.as_deref()) {
+            Some(evidence) => evidence.to_vec(),
+            None => vec![*hit],
+        };
+        let parts: Vec<Vec<Seen>> = seen.iter().map(behind).collect();
+        // each in its turn, so that no part crowds out another
+        let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
+        let in_turn = (0..longest).flat_map(|at| parts.iter().filter_map(move |part| part.get(at)));
+        let mut events: Vec<Seen> = Vec::new();
+        for event in in_turn.filter(|event| !event.is_derived()) {
+            if events.len() < MAX_EVIDENCE && !events.contains(event) {
+                events.push(*event);
+            }
+        }
+        events.sort_unstable();
+        events
+    }
+
+    fn carried(&self, seen: &[Seen]) -> Vec<Arc<Carried>> {
+        let mut carried: Vec<Arc<Carried>> = Vec::new();
+        for hit in seen {
+            let Some(one) = self.of.get(&hit.id()).and_then(|meaning| meaning.carried.as_ref()) else { continue };
+            if !carried.contains(one) {
+                carried.push(Arc::clone(one));
+            }
+        }
+        carried
+    }
+
+    fn bytes(&self) -> usize {
+        self.of.len() * 160
+    }
+}
+
+impl<K: Kind> Node<K> {
+    pub fn new(kind: K, how: Folding, grain: i64) -> Self {
+        Self {
+            kind,
+            how,
+            groups: Slab::default(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            due: BinaryHeap::new(),
+            touched: Vec::new(),
+            watermark: i64::MIN,
+            about: About::default(),
+            finite: None,
+            explain: false,
+            grain,
+        }
+    }
+
+    fn slot(&mut self, key: &str) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let groups = &self.groups;
+        let is_it = |slot: &u32| groups.get(*slot).is_some_and(|group| *group.key == *key);
+        if let Some(slot) = self.index.find(hash, is_it) {
+            return *slot;
+        }
+        let slot = self.groups.insert(Group {
+            key: key.into(),
+            fold: Fold::default(),
+            pending: Pending::default(),
+            told: None,
+            fresh: NEVER,
+            last: i64::MIN,
+            due: NEVER,
+        });
+        let (groups, hasher) = (&self.groups, &self.hasher);
+        self.index.insert_unique(hash, slot, |slot| {
+            groups.get(*slot).map_or(0, |group| hasher.hash_one(&*group.key))
+        });
+        slot
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let Some(group) = self.groups.remove(slot) else { return };
+        let hash = self.hasher.hash_one(&*group.key);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+    }
+
+    /// When a group has something to do next.
+    fn due_of(&self, group: &Group<K>) -> i64 {
+        let grains = |time: i64| time.div_euclid(self.grain).saturating_add(1).saturating_mul(self.grain);
+        let pending = group.pending.first().map(grains);
+        let fold = group.fold.due(&self.kind, self.how);
+        let forget = group.last.saturating_add(self.kind.memory()).saturating_add(1);
+        [pending, fold].into_iter().flatten().min().unwrap_or(forget)
+    }
+
+    fn schedule(&mut self, slot: u32) {
+        let Some(due) = self.groups.get(slot).map(|group| self.due_of(group)) else { return };
+        if let Some(group) = self.groups.get_mut(slot)
+            && due != group.due
+        {
+            group.due = due;
+            self.due.push(Reverse((due, slot)));
+        }
+    }
+
+    /// Folds the pending hits of a sliding group on a copy; false where there are more than `room`.
+    fn fold_ahead(&mut self, slot: u32, room: &mut usize, out: &mut Emitted) -> bool {
+        let Some(group) = self.groups.get_mut(slot) else { return true };
+        let (fresh, bucket) = (group.fresh, self.how.bucket);
+        if fresh == NEVER {
+            return true;
+        }
+        let told = |at: i64| group.told.iter().flat_map(|t| &t.alerts).any(|alert| alert.bucket == at);
+        let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
+        let all_told = !self.how.feeds && last - first < 8 && (first..=last).all(told);
+        if all_told || !self.kind.could_match(&group.fold.state, group.pending.len()) {
+            group.fresh = NEVER;
+            return true;
+        }
+        let ahead = group.told.as_mut().and_then(|told| told.ahead.take()).filter(|(upto, _)| *upto < fresh);
+        let from = ahead.as_ref().map_or(i64::MIN, |(upto, _)| upto + 1);
+        let count = group.pending.count_from(from, *room + 1);
+        if count > *room {
+            if let (Some(told), Some(ahead)) = (&mut group.told, ahead) {
+                told.ahead = Some(ahead);
+            }
+            return false;
+        }
+        *room -= count;
+        group.fresh = NEVER;
+        let hits = group.pending.from(from);
+        let mut fold = ahead.map_or_else(|| group.fold.clone(), |(_, fold)| fold);
+        let mut outcome = Outcome::default();
+        let mut ticks = hits.chunk_by(|a, b| a.seen.time == b.seen.time).peekable();
+        let mut before = None;
+        while let Some(tick) = ticks.next() {
+            // more hits of the last time may come: the fold goes on from before it
+            if ticks.peek().is_none() && count > 64 {
+                before = Some((tick[0].seen.time - 1, fold.clone()));
+            }
+            fold.tick(&self.kind, self.how, tick, &mut outcome);
+        }
+        let bodies: Vec<Body> = outcome.closed.into_iter().chain(fold.open()).collect();
+        if before.is_some() {
+            group.told.get_or_insert_default().ahead = before;
+        }
+        for body in bodies {
+            group.tell(body, false, &self.about, out);
+        }
+        let (key, about) = (&group.key, &self.about);
+        let instants = outcome.instants.into_iter().filter(|instant| instant.time >= fresh);
+        out.fed.extend(instants.map(|instant| feed(key, instant, about)));
+        true
+    }
+
+    /// Folds all hits of a group up to the watermark.
+    fn fold_due(&mut self, slot: u32, out: &mut Emitted) {
+        let upto = self.watermark;
+        let Some(group) = self.groups.get_mut(slot) else { return };
+        let hits = group.pending.take_upto(upto);
+        let mut outcome = Outcome::default();
+        for tick in hits.chunk_by(|a, b| a.seen.time == b.seen.time) {
+            group.fold.tick(&self.kind, self.how, tick, &mut outcome);
+        }
+        group.fold.pass(&self.kind, self.how, upto, &mut outcome);
+        for body in outcome.closed {
+            group.tell(body, true, &self.about, out);
+        }
+        let open: Vec<Body> = group.fold.open().collect();
+        for body in open {
+            group.tell(body, false, &self.about, out);
+        }
+        if let Some(told) = &mut group.told {
+            told.ahead = told.ahead.take().filter(|(ahead, _)| *ahead > upto);
+            if told.alerts.is_empty() && told.ahead.is_none() {
+                group.told = None;
+            }
+        }
+        let (key, about) = (&group.key, &self.about);
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(key, instant, about)));
+        let over = group.last.saturating_add(self.kind.memory()) < upto;
+        if over && group.pending.len() == 0 && group.fold.due(&self.kind, self.how).is_none() {
+            self.remove(slot);
+        } else {
+            group.due = NEVER;
+            self.schedule(slot);
+        }
+    }
+
+    fn flush_tick(&mut self, out: &mut Emitted) {
+        let Some(finite) = &mut self.finite else { return };
+        if finite.tick.is_empty() {
+            return;
+        }
+        let mut outcome = Outcome::default();
+        finite.fold.tick(&self.kind, self.how, &finite.tick, &mut outcome);
+        if self.explain {
+            let time = finite.tick[0].seen.time;
+            let progress = self.kind.progress(&finite.fold.state, time);
+            if finite.nearest.as_ref().is_none_or(|(nearest, _, _)| *nearest < progress) {
+                finite.nearest = Some((progress, time, self.kind.describe(&finite.fold.state, time)));
+            }
+            finite.events += super::hit::events_in(&finite.tick);
+        }
+        finite.tick.clear();
+        finite.emit(outcome, &self.about, out);
+    }
+}
+
+impl<K: Kind> Finite<K> {
+    fn emit(&mut self, outcome: Outcome, about: &About, out: &mut Emitted) {
+        self.alerts += outcome.closed.len();
+        for mut body in outcome.closed {
+            body.seen = about.events(&body.seen);
+            out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
+        }
+        let key = &self.key;
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(key, instant, about)));
+    }
+}
+
+fn feed(key: &str, mut instant: Instant, about: &About) -> Fed {
+    let carried = about.carried(&instant.seen);
+    instant.seen = about.events(&instant.seen);
+    Fed { key: key.into(), instant, carried }
+}
+
+impl<K: Kind> Group<K> {
+    /// Lets an alert go out: at first, and when it is final and says something else than at first.
+    fn tell(&mut self, mut body: Body, is_final: bool, about: &About, out: &mut Emitted) {
+        body.seen = about.events(&body.seen);
+        let known = self.told.as_ref().and_then(|told| {
+            told.alerts.iter().position(|alert| alert.bucket == body.bucket && alert.term == body.term)
+        });
+        let raised = |body: Body, revision| Raised { key: self.key.clone(), body, revision };
+        match (known, &mut self.told) {
+            (Some(at), Some(told)) if is_final => {
+                let first = told.alerts.swap_remove(at);
+                if !body.says_the_same(&first.body) {
+                    out.raised.push(raised(body, 1));
+                }
+            }
+            (Some(_), _) => {}
+            (None, _) => {
+                if !is_final {
+                    let alert = ToldAlert { bucket: body.bucket, term: body.term.clone(), body: body.clone() };
+                    self.told.get_or_insert_default().alerts.push(alert);
+                }
+                out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
+            }
+        }
+    }
+
+    fn bytes(&self, kind: &K) -> usize {
+        let told = self.told.as_ref().map_or(0, |told| {
+            let ahead = told.ahead.as_ref().map_or(0, |(_, fold)| fold.heap(kind));
+            64 + told.alerts.len() * (size_of::<ToldAlert>() + 1_024) + ahead
+        });
+        // a block of the allocator has 16 bytes around it
+        size_of::<Self>() + 16 + self.key.len() + self.fold.heap(kind) + self.pending.bytes() + told
+    }
+}
+
+/// What a snapshot holds of a group.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "S: Serialize + serde::de::DeserializeOwned, D: Detail")]
+struct Kept<S, D> {
+    key: Box<str>,
+    fold: Fold<S>,
+    pending: Pending<D>,
+    told: Vec<ToldAlert>,
+    fresh: i64,
+    last: i64,
+}
+
+impl<K> Machine for Node<K>
+where
+    K: Kind + Send + Sync,
+    K::State: Send + Sync,
+    K::Detail: Send + Sync,
+{
+    fn offer(&mut self, arrival: &Arrival<'_>) -> Offer {
+        let time = arrival.seen.time;
+        if time <= self.watermark {
+            return Offer::Late;
+        }
+        let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return Offer::Known };
+        let slot = self.slot(arrival.key);
+        let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
+        if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
+            return Offer::Known;
+        }
+        if group.fresh == NEVER {
+            self.touched.push(slot);
+        }
+        group.fresh = group.fresh.min(time);
+        group.last = group.last.max(time);
+        let is_first = group.pending.first() == Some(time);
+        self.about.learn(arrival);
+        if is_first {
+            self.schedule(slot);
+        }
+        Offer::Taken
+    }
+
+    fn commit(&mut self, out: &mut Emitted) {
+        let mut touched = std::mem::take(&mut self.touched);
+        if self.kind.is_sliding() {
+            let mut room = MAX_FOLDED_AHEAD;
+            touched.retain(|slot| !self.fold_ahead(*slot, &mut room, out));
+        } else {
+            for slot in touched.drain(..) {
+                if let Some(group) = self.groups.get_mut(slot) {
+                    group.fresh = NEVER;
+                }
+            }
+        }
+        self.touched = touched;
+    }
+
+    fn advance(&mut self, upto: i64, out: &mut Emitted) {
+        if upto <= self.watermark {
+            return;
+        }
+        self.watermark = upto;
+        let mut now = Vec::new();
+        while let Some(&Reverse((due, slot))) = self.due.peek() {
+            if due > upto {
+                break;
+            }
+            self.due.pop();
+            if self.groups.get(slot).is_some_and(|group| group.due == due) {
+                now.push((due, slot));
+            }
+        }
+        for (due, slot) in now {
+            // two entries of one time may be there
+            if self.groups.get(slot).is_some_and(|group| group.due == due) {
+                self.fold_due(slot, out);
+            }
+        }
+        let keep = self.kind.memory().saturating_add(2 * self.how.bucket).saturating_add(self.grain);
+        self.about.sweep(upto.saturating_sub(keep));
+    }
+
+    fn put(&mut self, arrival: Arrival<'_>, out: &mut Emitted) {
+        let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return };
+        let hit = Hit { seen: arrival.seen, detail };
+        let finite = self.finite.get_or_insert_with(|| Finite {
+            key: arrival.key.into(),
+            fold: Fold::default(),
+            tick: Vec::new(),
+            events: 0,
+            nearest: None,
+            alerts: 0,
+        });
+        if finite.tick.last().is_some_and(|last| last.seen.time < hit.seen.time) {
+            self.flush_tick(out);
+            let keep = self.kind.memory().saturating_add(2 * self.how.bucket);
+            self.about.sweep(hit.seen.time.saturating_sub(keep));
+        }
+        self.about.learn(&arrival);
+        let Some(finite) = &mut self.finite else { return };
+        match finite.tick.binary_search(&hit) {
+            Ok(at) => {
+                finite.tick[at].detail.merge(hit.detail);
+            }
+            Err(at) => finite.tick.insert(at, hit),
+        }
+    }
+
+    fn end_group(&mut self, out: &mut Emitted) {
+        self.flush_tick(out);
+        let Some(mut finite) = self.finite.take() else { return };
+        let mut outcome = Outcome::default();
+        finite.fold.pass(&self.kind, self.how, i64::MAX, &mut outcome);
+        finite.emit(outcome, &self.about, out);
+        if let Some((progress, time, state)) = finite.nearest.take() {
+            let (events, alerts) = (finite.events, finite.alerts);
+            out.explained.push(Explained { key: finite.key.into(), progress, time, state, events, alerts });
+        }
+        self.about = About::default();
+    }
+
+    fn explain(&mut self) {
+        self.explain = true;
+    }
+
+    fn bytes(&self) -> usize {
+        let groups: usize = self.groups.iter().map(|(_, group)| group.bytes(&self.kind)).sum();
+        groups + self.index.capacity() * 6 + self.due.len() * 16 + self.about.bytes()
+    }
+
+    fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn relieve(&mut self, bytes: usize) -> u64 {
+        let progress = |group: &Group<K>| {
+            if group.told.is_some() {
+                return 1.0;
+            }
+            let mut fold = group.fold.clone();
+            let hits = group.pending.from(i64::MIN);
+            for tick in hits.chunk_by(|a, b| a.seen.time == b.seen.time) {
+                fold.tick(&self.kind, self.how, tick, &mut Outcome::default());
+            }
+            self.kind.progress(&fold.state, group.last)
+        };
+        let measured = self.groups.iter().map(|(slot, group)| (progress(group), group.last, slot));
+        let mut groups: Vec<(f64, i64, u32)> = measured.collect();
+        // the farthest first, of equal ones the oldest
+        groups.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let (mut freed, mut gone) = (0, 0);
+        for (_, _, slot) in groups {
+            if freed >= bytes {
+                break;
+            }
+            freed += self.groups.get(slot).map_or(0, |group| group.bytes(&self.kind));
+            self.remove(slot);
+            gone += 1;
+        }
+        self.touched.retain(|slot| self.groups.get(*slot).is_some_and(|group| group.fresh != NEVER));
+        gone
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, postcard::Error> {
+        let mut groups: Vec<&Group<K>> = self.groups.iter().map(|(_, group)| group).collect();
+        groups.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let kept = |group: &&Group<K>| Kept {
+            key: group.key.clone(),
+            fold: group.fold.clone(),
+            pending: group.pending.clone(),
+            told: group.told.iter().flat_map(|told| told.alerts.clone()).collect(),
+            fresh: group.fresh,
+            last: group.last,
+        };
+        let groups: Vec<Kept<K::State, K::Detail>> = groups.iter().map(kept).collect();
+        postcard::to_allocvec(&(self.watermark, groups, &self.about))
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
+        let (watermark, groups, about): (i64, Vec<Kept<K::State, K::Detail>>, About) =
+            postcard::from_bytes(bytes)?;
+        (self.watermark, self.about) = (watermark, about);
+        for kept in groups {
+            let slot = self.slot(&kept.key);
+            let Some(group) = self.groups.get_mut(slot) else { continue };
+            group.fold = kept.fold;
+            group.pending = kept.pending;
+            group.fresh = kept.fresh;
+            group.last = kept.last;
+            if !kept.told.is_empty() {
+                group.told = Some(Box::new(Told { alerts: kept.told, ahead: None }));
+            }
+            if group.fresh != NEVER {
+                self.touched.push(slot);
+            }
+            self.schedule(slot);
+        }
+        Ok(())
+    }
+
+    fn mark(&self, used: &mut Used) {
+        for (_, group) in self.groups.iter() {
+            group.fold.mark(&self.kind, used);
+            group.pending.iter().for_each(|hit| used.mark(&hit.seen));
+            let told = group.told.iter().flat_map(|told| &told.alerts);
+            told.flat_map(|alert| &alert.body.seen).for_each(|seen| used.mark(seen));
+        }
+        let evidence = self.about.of.values().filter_map(|meaning| meaning.evidence.as_deref());
+        evidence.flatten().for_each(|seen| used.mark(seen));
+    }
+}

@@ -1,0 +1,127 @@
+//! All state as bytes, and back.
+//!
+//! ```text
+//! "VIRGASNP"  8 bytes
+//! version     2 bytes, little-endian
+//! checksum    16 bytes: the first 128 bits of BLAKE3 over what follows
+//! contents    postcard: watermark, identities, and of each correlation its fingerprint and state
+//! ```
+//!
+//! A version that this program does not know is refused with its number; a damaged snapshot is refused
+//! before anything of it is read. The fingerprint of a correlation is a hash of all that its state depends
+//! on: the text of its document, and the fingerprints of the rules under it.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use crate::alert::hash128;
+
+const MAGIC: &[u8; 8] = b"VIRGASNP";
+/// Raised when the bytes of a state mean something else than before.
+const VERSION: u16 = 1;
+const HEAD: usize = 8 + 2 + 16;
+
+/// What a snapshot holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Contents {
+    pub watermark: i64,
+    pub identities: Vec<u8>,
+    pub states: Vec<(String, Vec<u8>)>,
+}
+
+/// Why a snapshot was not written or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// The bytes are something else.
+    NoSnapshot,
+    /// It was written by a program with another format.
+    Version(u16),
+    /// The checksum does not fit.
+    Damaged,
+    /// It could not be written or read for another reason.
+    Format(String),
+}
+
+impl std::fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoSnapshot => write!(f, "this is no snapshot of correlations"),
+            Self::Version(version) => write!(
+                f,
+                "the snapshot has format {version}, this program reads format {VERSION}: start without it, and replay the history from the archive"
+            ),
+            Self::Damaged => write!(f, "the snapshot is damaged (its checksum does not fit): use the one before it"),
+            Self::Format(cause) => write!(f, "the snapshot cannot be read: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl From<postcard::Error> for SnapshotError {
+    fn from(error: postcard::Error) -> Self {
+        Self::Format(error.to_string())
+    }
+}
+
+pub(crate) fn write(contents: &Contents) -> Result<Vec<u8>, SnapshotError> {
+    let body = postcard::to_allocvec(contents)?;
+    let mut bytes = Vec::with_capacity(HEAD + body.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&blake3::hash(&body).as_bytes()[..16]);
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Contents, SnapshotError> {
+    let (Some(MAGIC), Some(head)) = (bytes.first_chunk(), bytes.first_chunk::<HEAD>()) else {
+        return Err(SnapshotError::NoSnapshot);
+    };
+    let version = u16::from_le_bytes([head[8], head[9]]);
+    if version != VERSION {
+        return Err(SnapshotError::Version(version));
+    }
+    let body = &bytes[HEAD..];
+    if blake3::hash(body).as_bytes()[..16] != head[10..] {
+        return Err(SnapshotError::Damaged);
+    }
+    Ok(postcard::from_bytes(body)?)
+}
+
+impl Plan {
+    /// Stands for all that its state depends on.
+    pub(super) fn fingerprint(&self) -> String {
+        let correlation = &self.correlation;
+        let text = correlation.file.text.get(correlation.span.clone()).unwrap_or_default();
+        let bucket = self.bucket.to_string();
+        hash128(&[&self.key(), text, &bucket, &self.carry.join("\u{1f}"), &self.feeds.is_empty().to_string()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_snapshot_or_an_old_or_a_damaged_one_is_refused_in_so_many_words() {
+        let contents = Contents { watermark: 5, identities: vec![1], states: vec![("a".into(), vec![2, 3])] };
+        let bytes = write(&contents).unwrap();
+        assert_eq!(read(&bytes).unwrap().states, contents.states);
+        for (change, expected) in [
+            (0, SnapshotError::NoSnapshot),
+            (8, SnapshotError::Version(VERSION ^ 0xff)),
+            (12, SnapshotError::Damaged),
+            (HEAD, SnapshotError::Damaged),
+            (bytes.len() - 1, SnapshotError::Damaged),
+        ] {
+            let mut changed = bytes.clone();
+            changed[change] ^= 0xff;
+            assert_eq!(read(&changed).unwrap_err(), expected, "byte {change}");
+        }
+        for end in 0..HEAD {
+            assert!(read(&bytes[..end]).is_err());
+        }
+        assert!(SnapshotError::Version(9).to_string().contains("format 9"));
+    }
+}
