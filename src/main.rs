@@ -6,6 +6,7 @@ mod config;
 mod rule_files;
 mod samples;
 mod show;
+mod spill;
 
 use std::process::ExitCode;
 

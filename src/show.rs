@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
-use virga_engine::alert::Alert;
+use virga_engine::alert::{Alert, AlertKind};
 use virga_engine::diagnostic::{Diagnostic, Severity};
 use virga_engine::sigma::Level;
 
@@ -118,7 +118,9 @@ pub fn table_line(alert: &Alert) -> String {
         cut(&printable(&alert.rule.title), 44)
     );
     for name in TABLE_COLUMNS {
-        let value = match alert.fields.get(name) {
+        let value = match alert.fields.get(name).or_else(|| alert.group.get(name)) {
+            // several events have no one target: what their group is, as far as it does not stand before
+            None if name == "target" && alert.kind == AlertKind::Correlation => group_of(alert),
             Some(serde_json::Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),
             None => "-".to_owned(),
@@ -129,6 +131,16 @@ pub fn table_line(alert: &Alert) -> String {
         };
     }
     line.trim_end().to_owned()
+}
+
+/// How many events an alert stands for, and what they have in common.
+pub fn group_of(alert: &Alert) -> String {
+    let mut text = format!("{} events", thousands(alert.count));
+    for (name, value) in alert.group.iter().filter(|(name, _)| !TABLE_COLUMNS.contains(&name.as_str())) {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let _ = write!(text, ", {name} {value}");
+    }
+    text
 }
 
 /// A text without what could steer a terminal: values of logs are an attacker's to choose.

@@ -42,8 +42,6 @@ pub mod codes {
     pub const LIKE_A_KEY: Code = Code { id: "like-a-key", title: "a custom key resembles a known one" };
     /// the rule is written in an old syntax
     pub const OLD_SYNTAX: Code = Code { id: "old-syntax", title: "the rule is written in an old syntax" };
-    /// this kind of document is not run yet
-    pub const NOT_YET: Code = Code { id: "not-yet", title: "this kind of document is not run yet" };
     /// a detection holds nothing
     pub const EMPTY_DETECTION: Code = Code { id: "empty-detection", title: "a detection holds nothing" };
     /// a modifier does not exist
@@ -113,7 +111,6 @@ pub mod codes {
         UNKNOWN_KEY,
         LIKE_A_KEY,
         OLD_SYNTAX,
-        NOT_YET,
         EMPTY_DETECTION,
         UNKNOWN_MODIFIER,
         MODIFIER_CHAIN,

@@ -1,13 +1,16 @@
-//! The façade: compile rules for sources, scan batches, raise alerts.
+//! The façade: compile rules for sources, scan batches, raise alerts, feed correlations.
 //!
-//! In: a rule set and the sources at hand. Out: for each batch its hits, for each hit an alert. What
-//! could not be loaded, or fits no source, is in the [`LoadReport`]; nothing is dropped in silence.
+//! In: a rule set and the sources at hand. Out: for each batch its hits, for each hit an alert, and what
+//! correlations see of it ([`Engine::occurrences`]), which [`crate::correlate::Finite`] or
+//! [`crate::correlate::Live`] takes. What could not be loaded, or fits no source, is in the
+//! [`LoadReport`]; nothing is dropped in silence.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Use};
 use crate::alert::{
     Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
 };
@@ -30,8 +33,11 @@ pub struct LoadReport {
     /// Rules that no source runs because no lookup table fills a column that they ask for, by number,
     /// with the column.
     pub disabled: Vec<(usize, &'static str)>,
-    /// Correlations: read, but not run yet.
-    pub not_yet: usize,
+    /// Correlations that run.
+    pub correlations: usize,
+    /// Correlations that see nothing on the sources at hand, by number: because no lookup table fills a
+    /// column, or because none of their rules runs.
+    pub idle_correlations: Vec<(usize, Option<&'static str>)>,
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
     /// Rules that only feed a correlation and raise no alert of their own, by number.
@@ -56,6 +62,10 @@ pub struct Engine {
     rules: Vec<LoadedRule>,
     scanners: BTreeMap<String, Scanner>,
     describers: HashMap<(usize, String), Projector>,
+    correlations: Vec<Plan>,
+    extractors: BTreeMap<String, Extractor>,
+    /// By rule: it raises no alerts of its own.
+    muted: Vec<bool>,
     report: LoadReport,
     tenant: String,
 }
@@ -64,7 +74,16 @@ impl Engine {
     /// Compiles rules for sources.
     pub fn new(set: &RuleSet, sources: &[SourceSpec]) -> Self {
         let rules: Vec<LoadedRule> = set.rules.iter().map(|rule| route(rule, sources)).collect();
-        let mut scanners = BTreeMap::new();
+        let mut correlations = correlate::plan(&set.correlations);
+        let by_key: HashMap<String, usize> =
+            rules.iter().enumerate().map(|(number, rule)| (rule.lowered.rule.key(), number)).collect();
+        let about = |key: &str| {
+            let rule = &rules[*by_key.get(key)?].lowered.rule;
+            Some((rule.file.name.clone(), rule.level))
+        };
+        let muted_keys = correlate::mute(&mut correlations, &about);
+        let mut feeding = Feeding { rules: &rules, by_key: &by_key, missing: vec![None; correlations.len()] };
+        let (mut scanners, mut extractors) = (BTreeMap::new(), BTreeMap::new());
         for source in sources {
             let own: Vec<(u32, &LoweredRule, bool)> = rules
                 .iter()
@@ -74,7 +93,14 @@ impl Engine {
                     here.map(move |(_, canonical)| (number as u32, &rule.lowered, *canonical))
                 })
                 .collect();
-            scanners.insert(source.name.clone(), Scanner::new(SourcePlan::new(source, &own)));
+            let mut plan = SourcePlan::new(source, &own);
+            extractors.insert(source.name.clone(), feeding.extractor(&correlations, source, &mut plan));
+            scanners.insert(source.name.clone(), Scanner::new(plan));
+        }
+        let idle_correlations = feeding.idle(&correlations, &extractors);
+        let mut muted = vec![false; rules.len()];
+        for number in muted_keys.iter().filter_map(|key| by_key.get(key)) {
+            muted[*number] = true;
         }
         let idle = (0..rules.len()).filter(|&i| rules[i].sources.is_empty());
         let (disabled, unmapped): (Vec<usize>, Vec<usize>) =
@@ -86,11 +112,21 @@ impl Engine {
             rejected: set.rejected,
             unmapped,
             disabled,
-            not_yet: set.correlations.len(),
+            correlations: correlations.len() - idle_correlations.len(),
+            idle_correlations,
             switched_off: set.switched_off,
-            muted: Vec::new(),
+            muted: (0..rules.len()).filter(|&rule| muted[rule]).collect(),
         };
-        Self { rules, scanners, describers: HashMap::new(), report, tenant: String::new() }
+        Self {
+            rules,
+            scanners,
+            describers: HashMap::new(),
+            correlations,
+            extractors,
+            muted,
+            report,
+            tenant: String::new(),
+        }
     }
 
     /// What became of the rules.
@@ -101,6 +137,30 @@ impl Engine {
     /// The rules, by number.
     pub fn rules(&self) -> &[LoadedRule] {
         &self.rules
+    }
+
+    /// The correlations, inner ones first.
+    pub fn correlations(&self) -> &[Plan] {
+        &self.correlations
+    }
+
+    /// Whether a rule only feeds correlations, and its hits are no alerts.
+    pub fn is_muted(&self, rule: u32) -> bool {
+        self.muted.get(rule as usize).copied().unwrap_or(false)
+    }
+
+    /// Gives `take` what correlations see of the hits of a batch. What they cannot use is counted in
+    /// `dropped`, by correlation.
+    pub fn occurrences(
+        &self,
+        batch: &EventBatch,
+        hits: &[Hit],
+        dropped: &mut [Dropped],
+        take: &mut dyn FnMut(Occurrence<'_>),
+    ) {
+        if let Some(extractor) = self.extractors.get(batch.source().as_ref()) {
+            extractor.occurrences(batch, hits, dropped, take);
+        }
     }
 
     /// The fields that batches of a source must have; `None` where the engine does not know it.
@@ -224,6 +284,68 @@ impl Engine {
 fn shown(text: &str) -> Value {
     let as_text = || string_text(text).map_or_else(|| text.into(), |text| text.into_owned().into());
     serde_json::from_str(text).unwrap_or_else(|_| as_text())
+}
+
+/// Finds out which rules feed which correlations, and from where they take the fields.
+struct Feeding<'a> {
+    rules: &'a [LoadedRule],
+    by_key: &'a HashMap<String, usize>,
+    /// By correlation: a column that no lookup table fills, for which some source does not feed it.
+    missing: Vec<Option<&'static str>>,
+}
+
+impl Feeding<'_> {
+    fn extractor(&mut self, correlations: &[Plan], source: &SourceSpec, plan: &mut SourcePlan) -> Extractor {
+        let mut uses = Vec::new();
+        for (number, correlation) in correlations.iter().enumerate() {
+            for (member, asks) in correlation.members.iter().enumerate() {
+                let Member::Rule(key) = &asks.member else { continue };
+                let Some(&rule) = self.by_key.get(key) else { continue };
+                let here = self.rules[rule].sources.iter().find(|(name, _)| *name == source.name);
+                let Some((_, canonical)) = here else { continue };
+                // what an outer correlation asks for may be missing: it drops those events itself
+                let needed = asks.group_by.iter().chain(&asks.value);
+                if let Some(column) = needed.filter_map(|name| source.missing_table(name)).next() {
+                    self.missing[number] = Some(column.name);
+                    continue;
+                }
+                let mut columns = |names: &[String]| -> Vec<usize> {
+                    names.iter().map(|name| plan.ask(name, *canonical)).collect()
+                };
+                uses.push(Use {
+                    rule: rule as u32,
+                    correlation: number,
+                    member,
+                    group_by: columns(&asks.group_by),
+                    value: columns(&asks.value),
+                    carry: if correlation.carries() { columns(&asks.carry) } else { Vec::new() },
+                    looks_at: correlation.looks_at(),
+                });
+            }
+        }
+        uses.sort_by_key(|one: &Use| one.rule);
+        Extractor { uses }
+    }
+
+    /// The correlations that see nothing.
+    fn idle(
+        &self,
+        correlations: &[Plan],
+        extractors: &BTreeMap<String, Extractor>,
+    ) -> Vec<(usize, Option<&'static str>)> {
+        let mut fed = vec![false; correlations.len()];
+        for one in extractors.values().flat_map(|extractor| &extractor.uses) {
+            fed[one.correlation] = true;
+        }
+        // inner ones stand before outer ones
+        for number in 0..correlations.len() {
+            fed[number] |= correlations[number].members.iter().any(|asks| match asks.member {
+                Member::Correlation(inner) => fed[inner],
+                Member::Rule(_) => false,
+            });
+        }
+        (0..correlations.len()).filter(|&number| !fed[number]).map(|number| (number, self.missing[number])).collect()
+    }
 }
 
 /// The sources that a rule runs on.

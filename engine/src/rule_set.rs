@@ -39,8 +39,7 @@ pub struct RuleSet {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that had an error.
     pub rejected: usize,
-    /// Correlations whose rules are all there; they are not run yet. Each stands behind those that it is
-    /// about.
+    /// Correlations whose rules are all there. Each stands behind those that it is about.
     pub correlations: Vec<LinkedCorrelation>,
     /// Documents that were given twice, word for word.
     pub repeated: usize,

@@ -431,8 +431,7 @@ fn with_occurrence<R>(key: &str, hit: &Hit, then: impl FnOnce(&Occurrence<'_>) -
 }
 
 fn run_finite(subject: &Subject, hits: &[(&'static str, Hit)], memory: usize) -> Vec<Alert> {
-    let mut spill = MemorySpill::default();
-    let mut finite = Finite::new(&subject.plans, "", memory, &mut spill);
+    let mut finite = Finite::new(&subject.plans, "", memory, Box::new(MemorySpill::default()));
     for (key, hit) in hits {
         with_occurrence(key, hit, |occurrence| finite.take(occurrence)).expect("memory takes all");
     }

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
+use virga_engine::correlate::{Dropped, Finite};
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
 use virga_engine::scan::Hit;
@@ -28,6 +29,7 @@ use super::arguments::RuleArgs;
 use super::summary::Closing;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
+use crate::spill::{self, TemporaryFiles};
 use crate::show;
 
 /// Arguments of `virga detect`.
@@ -185,6 +187,7 @@ pub fn run(args: &Args) -> Outcome {
     let mut sink = DetectSink::new(args, engine, &sources.taking_part, &environment, progress.clone())?;
     let summary =
         Reader::new(choice, BatchLimits::default(), &environment).run(inputs(args, &progress), &mut sink);
+    sink.correlate()?;
     sink.finish()?;
     if !args.quiet {
         let closing = Closing {
@@ -192,6 +195,7 @@ pub fn run(args: &Args) -> Outcome {
             rules: sink.engine.report(),
             by_level: &sink.by_level,
             suppressed: sink.suppressed_alerts,
+            correlated: sink.finite.as_ref().map(Finite::counts).unwrap_or_default(),
             passed_over: args.inputs.iter().map(|path| survey(path).passed_over).sum(),
             said: set.diagnostics.len(),
             generic_asked: !args.logsource.is_empty() || args.all_logsources,
@@ -235,6 +239,9 @@ fn now() -> i64 {
 struct DetectSink<'a> {
     args: &'a Args,
     engine: Engine,
+    /// Correlations, where there are any.
+    finite: Option<Finite>,
+    dropped: Vec<Dropped>,
     describers: HashMap<&'static str, Describer>,
     format: Format,
     out: Box<dyn Write>,
@@ -277,8 +284,14 @@ impl<'a> DetectSink<'a> {
         if format == Format::Table {
             writeln!(out, "{}", show::table_head())?;
         }
+        let finite = (!engine.correlations().is_empty()).then(|| {
+            let spill = Box::new(TemporaryFiles::default());
+            Finite::new(engine.correlations(), "", spill::MEMORY, spill)
+        });
         Ok(Self {
             args,
+            dropped: vec![Dropped::default(); engine.correlations().len()],
+            finite,
             engine,
             describers: sources
                 .iter()
@@ -316,12 +329,44 @@ impl<'a> DetectSink<'a> {
             alert.alert_id = id;
         }
         let level = self.engine.rules()[hit.rule as usize].lowered.rule.level;
+        self.count_and_print(&alert, level)
+    }
+
+    fn count_and_print(&mut self, alert: &Alert, level: Option<Level>) -> std::io::Result<()> {
         *self.by_level.entry(level).or_default() += 1;
         self.worst = self.worst.max(level);
         if level.is_some() && level < self.args.min_level {
             return Ok(());
         }
-        self.print(&alert)
+        self.print(alert)
+    }
+
+    /// Shows correlations what they see of a batch.
+    fn feed(&mut self, batch: &EventBatch, hits: &[Hit]) -> std::io::Result<()> {
+        let Some(finite) = &mut self.finite else { return Ok(()) };
+        let mut failure = Ok(());
+        self.engine.occurrences(batch, hits, &mut self.dropped, &mut |occurrence| {
+            if failure.is_ok() {
+                failure = finite.take(&occurrence);
+            }
+        });
+        failure
+    }
+
+    /// All events are read: what correlations make of them.
+    fn correlate(&mut self) -> Result<(), Failure> {
+        let Some(finite) = &mut self.finite else { return Ok(()) };
+        finite.count_dropped(&self.dropped);
+        if self.failure.is_some() {
+            return Ok(());
+        }
+        self.bar.set_message("correlating");
+        for alert in finite.finish()? {
+            let level = alert.rule.level.and_then(Level::parse);
+            self.count_and_print(&alert, level)?;
+        }
+        self.print_pending()?;
+        Ok(())
     }
 
     fn print(&mut self, alert: &Alert) -> std::io::Result<()> {
@@ -396,7 +441,9 @@ impl Sink for DetectSink<'_> {
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
         self.engine.scan(&batch, &mut hits);
-        let raised = hits.iter().try_for_each(|hit| self.raise(&batch, *hit));
+        let fed = self.feed(&batch, &hits);
+        let mut heard = hits.iter().filter(|hit| !self.engine.is_muted(hit.rule)).copied().collect::<Vec<_>>().into_iter();
+        let raised = fed.and_then(|()| heard.try_for_each(|hit| self.raise(&batch, hit)));
         let raised = raised.and_then(|()| self.print_pending());
         self.hits = hits;
         self.bar.set_position(self.progress.bytes());

@@ -189,7 +189,7 @@ fn check(args: &CheckArgs) -> Outcome {
 fn also(set: &RuleSet) -> String {
     let mut text = String::new();
     if !set.correlations.is_empty() {
-        text += &format!("; {} correlations not run yet", set.correlations.len());
+        text += &format!("; {} correlations", set.correlations.len());
     }
     if set.filters > 0 {
         text += &format!("; {} filters at work", set.filters);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use virga_engine::LoadReport;
+use virga_engine::correlate::{CorrelationCounts, Dropped};
 use virga_engine::sigma::Level;
 use virga_ingest::reader::Summary;
 use virga_ingest::sources::generic;
@@ -19,6 +20,8 @@ pub struct Closing<'a> {
     pub by_level: &'a BTreeMap<Option<Level>, u64>,
     /// Alerts left out because one like them stands in their bucket of time.
     pub suppressed: u64,
+    /// What became of the hits that correlations look at.
+    pub correlated: &'a [CorrelationCounts],
     /// Files whose names are not those of logs.
     pub passed_over: u64,
     /// Diagnostics of the rules.
@@ -65,6 +68,9 @@ impl Closing<'_> {
             lines.push(format!("no time      {count} events (their input's time stands for it)"));
         }
         lines.push(format!("rules        {}", self.rules()));
+        if self.rules.correlations + self.rules.idle_correlations.len() > 0 {
+            lines.push(format!("correlations {}", self.correlations()));
+        }
         lines.push(format!("alerts       {}", self.alerts()));
         lines
     }
@@ -79,7 +85,7 @@ impl Closing<'_> {
     }
 
     fn rules(&self) -> String {
-        let LoadReport { loaded, rejected, unmapped, disabled, not_yet, muted, switched_off } = self.rules;
+        let LoadReport { loaded, rejected, unmapped, disabled, muted, switched_off, .. } = self.rules;
         let mut text = format!(
             "{loaded} loaded, {rejected} rejected, {} unmapped, {} muted",
             unmapped.len(),
@@ -91,11 +97,39 @@ impl Closing<'_> {
             columns.dedup();
             text += &format!(", {} disabled (no lookup table fills {})", disabled.len(), columns.join(", "));
         }
-        if *not_yet > 0 {
-            text += &format!(", {not_yet} correlations not run yet");
-        }
         if *switched_off > 0 {
             text += &format!(", {switched_off} switched off by tuning");
+        }
+        text
+    }
+
+    fn correlations(&self) -> String {
+        let LoadReport { correlations, idle_correlations, .. } = self.rules;
+        let mut text = format!("{correlations} loaded");
+        let mut columns: Vec<&str> = idle_correlations.iter().filter_map(|(_, column)| *column).collect();
+        let unfed = idle_correlations.len() - columns.len();
+        if !columns.is_empty() {
+            let count = columns.len();
+            columns.sort_unstable();
+            columns.dedup();
+            text += &format!(", {count} disabled (no lookup table fills {})", columns.join(", "));
+        }
+        if unfed > 0 {
+            text += &format!(", {unfed} of whose rules none runs");
+        }
+        let hits: u64 = self.correlated.iter().map(|counts| counts.taken).sum();
+        text += &format!("; {} hits", show::thousands(hits));
+        let mut dropped = Dropped::default();
+        self.correlated.iter().for_each(|counts| dropped.add(&counts.dropped));
+        for (count, what) in [
+            (dropped.missing_key, "without a field of the group"),
+            (dropped.missing_value, "without the value that is looked at"),
+            (dropped.bad_value, "with a value that is no number, or a negative one"),
+            (dropped.too_many, "with more values in one event than are looked at"),
+        ] {
+            if count > 0 {
+                text += &format!(", {} {what}", show::thousands(count));
+            }
         }
         text
     }
@@ -130,7 +164,7 @@ impl Closing<'_> {
         if self.read.inputs == 0 && self.passed_over > 0 {
             hints.push("a file that is named is read whatever its name".to_owned());
         }
-        if self.rules.loaded == 0 {
+        if self.rules.loaded == 0 && self.rules.correlations == 0 {
             hints.push(
                 "no rule fits the sources of this input; `virga rules list` shows what each is for"
                     .to_owned(),

@@ -113,13 +113,13 @@ fn with_key(plan: &Plan, carried: Option<&Arc<Carried>>, own: &[String]) -> Carr
 
 impl Plan {
     /// Whether its events must carry more than their group.
-    pub(super) fn carries(&self) -> bool {
+    pub(crate) fn carries(&self) -> bool {
         self.carry_in_key.iter().any(Option::is_none)
     }
 
-    /// Whether it counts the alerts of inner correlations.
-    pub(super) fn counts_identities(&self) -> bool {
-        self.value == ValuePlan::Identity
+    /// What it looks at in an event.
+    pub(crate) fn looks_at(&self) -> ValuePlan {
+        self.value
     }
 
     /// The alert of a body.

@@ -89,23 +89,23 @@ impl Ord for Waiting {
 }
 
 /// Correlations over input that ends.
-pub struct Finite<'s> {
+pub struct Finite {
     plans: Vec<Plan>,
     tenant: String,
     identities: Identities,
     waiting: Vec<Waiting>,
     bytes: usize,
     memory: usize,
-    spill: &'s mut dyn Spill,
+    spill: Box<dyn Spill>,
     runs: usize,
     counts: Vec<CorrelationCounts>,
     explain: bool,
     explained: Vec<(usize, Explained)>,
 }
 
-impl<'s> Finite<'s> {
+impl Finite {
     /// Begins. `memory` is in bytes: beyond it hits go to the `spill`.
-    pub fn new(plans: &[Plan], tenant: &str, memory: usize, spill: &'s mut dyn Spill) -> Self {
+    pub fn new(plans: &[Plan], tenant: &str, memory: usize, spill: Box<dyn Spill>) -> Self {
         Self {
             plans: plans.to_vec(),
             tenant: tenant.to_owned(),
@@ -178,6 +178,11 @@ impl<'s> Finite<'s> {
         }
     }
 
+    /// How often hits were spilled.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
     /// How near each group came, by correlation; after [`Finite::finish`].
     pub fn explained(&self) -> &[(usize, Explained)] {
         &self.explained
@@ -208,7 +213,7 @@ impl<'s> Finite<'s> {
         if self.explain {
             machine.explain();
         }
-        let mut merged = Merged::new(own, self.runs, self.spill, correlation)?;
+        let mut merged = Merged::new(own, self.runs, self.spill.as_mut(), correlation)?;
         let mut key: Option<Box<str>> = None;
         while let Some(waiting) = merged.next()? {
             if key.as_ref().is_some_and(|key| *key != waiting.key) {
@@ -353,12 +358,5 @@ impl Spill for MemorySpill {
             Some(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
             None => Err(io::Error::new(io::ErrorKind::NotFound, format!("run {run} was not written"))),
         }
-    }
-}
-
-impl MemorySpill {
-    /// How many runs were written.
-    pub fn runs(&self) -> usize {
-        self.0.len()
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Folding {
     pub bucket: i64,
     /// Correlations stand on this one and want its matches.
     pub feeds: bool,
+    /// They want to know more of its events than their group. Which events make a match is certain only when
+    /// all of them are there, so that matches are passed on then and not before.
+    pub carries: bool,
 }
 
 /// A group.

@@ -327,7 +327,8 @@ impl<K: Kind> Node<K> {
         }
         let told = |at: i64| group.told.iter().flat_map(|t| &t.alerts).any(|alert| alert.bucket == at);
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
-        let all_told = !self.how.feeds && last - first < 8 && (first..=last).all(told);
+        let feeds = self.how.feeds && !self.how.carries;
+        let all_told = !feeds && last - first < 8 && (first..=last).all(told);
         if all_told || !self.kind.could_match(&group.fold.state, group.pending.len()) {
             group.fresh = NEVER;
             return true;
@@ -362,9 +363,11 @@ impl<K: Kind> Node<K> {
         for body in bodies {
             group.tell(body, false, &self.about, out);
         }
-        let (key, about) = (&group.key, &self.about);
-        let instants = outcome.instants.into_iter().filter(|instant| instant.time >= fresh);
-        out.fed.extend(instants.map(|instant| feed(key, instant, about)));
+        if !self.how.carries {
+            let (key, about) = (&group.key, &self.about);
+            let instants = outcome.instants.into_iter().filter(|instant| instant.time >= fresh);
+            out.fed.extend(instants.map(|instant| feed(key, instant, about)));
+        }
         true
     }
 
@@ -502,6 +505,8 @@ where
         let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return Offer::Known };
         let slot = self.slot(arrival.key);
         let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
+        // of a match that is told again the later word counts: by then more of its events may be there
+        self.about.learn(arrival);
         if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
             return Offer::Known;
         }
@@ -511,7 +516,6 @@ where
         group.fresh = group.fresh.min(time);
         group.last = group.last.max(time);
         let is_first = group.pending.first() == Some(time);
-        self.about.learn(arrival);
         if is_first {
             self.schedule(slot);
         }

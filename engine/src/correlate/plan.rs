@@ -254,7 +254,7 @@ impl Plan {
         (self.correlation.timespan / 8).clamp(1, 60_000_000)
     }
 
-    /// Whether each match can be told as soon as its events are there.
+    /// Whether each match can be told as soon as its hits are there.
     pub fn is_eager(&self) -> bool {
         self.lag() == self.grain() && !self.correlation.kind.value.has_history()
     }
@@ -374,7 +374,8 @@ impl Plan {
         K::State: Send + Sync,
         K::Detail: Send + Sync,
     {
-        let how = Folding { bucket: self.bucket, feeds: !self.feeds.is_empty() };
+        let (feeds, carries) = (!self.feeds.is_empty(), self.carries());
+        let how = Folding { bucket: self.bucket, feeds, carries };
         Box::new(Node::new(kind, how, self.grain()))
     }
 }

@@ -122,6 +122,20 @@ impl SourcePlan {
         plan
     }
 
+    /// The column in which batches hold a field that no rule tests but somebody wants to see.
+    pub fn ask(&mut self, name: &str, canonical: bool) -> usize {
+        let field = match canonical {
+            true => ProjectedField::canonical(name),
+            false => ProjectedField::resolve(name, &self.source),
+        };
+        if let Some(known) = self.projection.fields.iter().position(|known| *known == field) {
+            return known;
+        }
+        let projection = Arc::make_mut(&mut self.projection);
+        projection.fields.push(field);
+        projection.fields.len() - 1
+    }
+
     /// Gives each field its column, and the whole event the last place.
     fn lay_out(&mut self, fields: Vec<(FieldKey, Option<ProjectedField>)>) {
         let mut order: Vec<usize> = (0..fields.len()).collect();

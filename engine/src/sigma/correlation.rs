@@ -15,7 +15,7 @@ use super::document::{Level, Reader, head, key, verbatim};
 use super::value::Spanned;
 use super::yaml::{Kind, Node, Scalar};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
-use crate::limits::MAX_TIMESPAN;
+use crate::limits::{MAX_CORRELATED_RULES, MAX_TIMESPAN};
 
 /// A rule over the matches of other rules.
 #[derive(Debug, Clone)]
@@ -324,6 +324,9 @@ impl Reader<'_> {
             self.warning(codes::MISSING_KEY, &head(body), "without a `group-by` all matches are one group");
         }
         let rules = self.rules_of(body, names?, condition.as_ref());
+        if let (Some(rules), Some(Given::Condition(condition))) = (&rules, &condition) {
+            self.check_temporal(body, kind.value, rules, condition);
+        }
         Some(Correlation {
             file: Arc::clone(self.file),
             document: self.document,
@@ -367,6 +370,41 @@ impl Reader<'_> {
             self.warning(codes::BAD_VALUE, &by.span, cause);
         }
         Some(suppress.bucket)
+    }
+
+    /// What rules together cannot be asked.
+    fn check_temporal(
+        &mut self,
+        body: &Node,
+        kind: CorrelationType,
+        rules: &[Spanned<String>],
+        condition: &CorrelationCondition,
+    ) {
+        let place = body.get("condition").map_or_else(|| head(body), |condition| condition.span.clone());
+        if rules.len() > MAX_CORRELATED_RULES {
+            let cause = format!("a correlation of more than {MAX_CORRELATED_RULES} rules");
+            let help = "correlate parts of them, and then the parts";
+            self.error_with_help(codes::BAD_VALUE, &rules[MAX_CORRELATED_RULES].span, cause, help);
+        }
+        let in_order = match condition {
+            CorrelationCondition::Rules(condition) => {
+                if !needs_something(condition, true) {
+                    let cause = "a condition that only says what must not be there has no event to begin with";
+                    let help = "name a rule that must match, as in `fail and not pass`";
+                    self.error_with_help(codes::BAD_VALUE, &place, cause, help);
+                }
+                all_in_order(condition, rules)
+            }
+            CorrelationCondition::Number { criteria, .. } => {
+                criteria.as_slice() == [(Criterion::Gte, rules.len() as f64)]
+            }
+            _ => true,
+        };
+        if kind == CorrelationType::TemporalOrdered && !in_order {
+            let cause = "`temporal_ordered` is about all of its rules in their order, and takes no other condition";
+            let help = "leave the condition out, or write `temporal`";
+            self.error_with_help(codes::BAD_VALUE, &place, cause, help);
+        }
     }
 
     fn correlation_type(&mut self, body: &Node) -> Option<Spanned<CorrelationType>> {
@@ -676,6 +714,28 @@ impl Reader<'_> {
     fn warning(&mut self, code: crate::diagnostic::Code, span: &Range<usize>, cause: impl Into<String>) {
         self.diagnostics.push(Diagnostic::warning(code, self.file, span.clone(), cause));
     }
+}
+
+/// Whether a condition names a rule that must match.
+fn needs_something(condition: &Condition, positive: bool) -> bool {
+    match condition {
+        Condition::Selection(_) | Condition::Of(..) => positive,
+        Condition::Not(inner) => needs_something(inner, !positive),
+        Condition::And(parts) | Condition::Or(parts) => parts.iter().any(|part| needs_something(part, positive)),
+    }
+}
+
+/// Whether a condition asks for all rules, in the order in which they are listed.
+fn all_in_order(condition: &Condition, rules: &[Spanned<String>]) -> bool {
+    let named = |condition: &Condition| match condition {
+        Condition::Selection(name) => Some(name.value.clone()),
+        _ => None,
+    };
+    let names: Option<Vec<String>> = match condition {
+        Condition::And(parts) => parts.iter().map(named).collect(),
+        one => named(one).map(|name| vec![name]),
+    };
+    names.is_some_and(|names| names.iter().eq(rules.iter().map(|rule| &rule.value)))
 }
 
 /// A condition, or that there is none.

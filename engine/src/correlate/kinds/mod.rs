@@ -36,7 +36,7 @@ pub(crate) use rate_baseline::RateBaseline;
 pub(crate) use temporal::{Presence, Temporal};
 pub(crate) use temporal_forward::TemporalForward;
 pub(crate) use temporal_ordered::TemporalOrdered;
-pub(crate) use tumbling::{Amounts, Count, Measure, Rules, Statistic, Tumbling, Values};
+pub(crate) use tumbling::{Amounts, Count, Rules, Statistic, Tumbling, Values};
 pub(crate) use value_count::ValueCount;
 pub(crate) use value_sum::ValueSum;
 

@@ -1,0 +1,51 @@
+//! Where sorted hits of correlations go when there are too many for memory: files that vanish with the
+//! process.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+
+use virga_engine::correlate::Spill;
+
+/// Hits of correlations in memory, in bytes, before they are written to temporary files.
+pub const MEMORY: usize = 256 << 20;
+
+/// Runs in temporary files without a name: nothing is left behind, however the process ends.
+#[derive(Debug, Default)]
+pub struct TemporaryFiles(Vec<File>);
+
+impl Spill for TemporaryFiles {
+    fn write(&mut self, run: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        run(&mut file)?;
+        self.0.push(file.into_inner().map_err(io::IntoInnerError::into_error)?);
+        Ok(())
+    }
+
+    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>> {
+        let Some(file) = self.0.get_mut(run) else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("run {run} was not written")));
+        };
+        // handles of one file share their place in it: each run is read to its end before it is opened again
+        file.rewind()?;
+        Ok(Box::new(file.try_clone()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_can_be_read_more_than_once() {
+        let mut files = TemporaryFiles::default();
+        for text in ["one", "two"] {
+            files.write(&mut |out| out.write_all(text.as_bytes())).expect("a run");
+        }
+        for (run, expected) in [(1, "two"), (0, "one"), (1, "two")] {
+            let mut text = String::new();
+            files.open(run).expect("the run").read_to_string(&mut text).expect("its text");
+            assert_eq!(text, expected);
+        }
+        assert!(files.open(2).is_err());
+    }
+}
