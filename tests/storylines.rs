@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use stories::{Event, Story, stories};
 use virga_engine::alert::{Alert, AlertKind};
-use virga_engine::correlate::{Dropped, Finite, Live, LiveLimits, MemorySpill};
+use virga_engine::correlate::{Dropped, Finite, Live, LiveLimits, MemorySpill, Times};
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{BatchBuilder, EventBatch, OriginBase};
 use virga_engine::plan::Lists;
@@ -99,7 +99,7 @@ fn finite(engine: &mut Engine, batches: &[EventBatch]) -> Vec<Alert> {
     for batch in batches {
         let mut hits = Vec::new();
         engine.scan(batch, &mut hits);
-        engine.occurrences(batch, &hits, &mut dropped, &mut |occurrence| {
+        engine.occurrences(batch, &hits, Times::AsWritten, &mut dropped, &mut |occurrence| {
             finite.take(&occurrence).expect("memory takes all");
         });
     }
@@ -119,7 +119,7 @@ fn live(engine: &mut Engine, batches: &[EventBatch]) -> Vec<Alert> {
         let batch = &batches[*batch];
         let mut hits = Vec::new();
         engine.scan(batch, &mut hits);
-        engine.occurrences(batch, &hits, &mut dropped, &mut |occurrence| live.take(&occurrence));
+        engine.occurrences(batch, &hits, Times::AsWritten, &mut dropped, &mut |occurrence| live.take(&occurrence));
         let alerts = live.commit();
         last.extend(alerts.into_iter().map(|alert| (alert.alert_id.clone(), alert)));
         if at == batches.len() / 2 {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Use};
+use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Times, Use};
 use crate::alert::{
     Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
 };
@@ -155,11 +155,12 @@ impl Engine {
         &self,
         batch: &EventBatch,
         hits: &[Hit],
+        times: Times,
         dropped: &mut [Dropped],
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
         if let Some(extractor) = self.extractors.get(batch.source().as_ref()) {
-            extractor.occurrences(batch, hits, dropped, take);
+            extractor.occurrences(batch, hits, times, dropped, take);
         }
     }
 
@@ -320,6 +321,7 @@ impl Feeding<'_> {
                     value: columns(&asks.value),
                     carry: if correlation.carries() { columns(&asks.carry) } else { Vec::new() },
                     looks_at: correlation.looks_at(),
+                    missing_is_a_group: correlation.correlation.missing_is_a_group,
                 });
             }
         }

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
-use virga_engine::correlate::{Dropped, Finite};
+use virga_engine::correlate::{Dropped, Finite, Times};
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
 use virga_engine::scan::Hit;
@@ -345,7 +345,7 @@ impl<'a> DetectSink<'a> {
     fn feed(&mut self, batch: &EventBatch, hits: &[Hit]) -> std::io::Result<()> {
         let Some(finite) = &mut self.finite else { return Ok(()) };
         let mut failure = Ok(());
-        self.engine.occurrences(batch, hits, &mut self.dropped, &mut |occurrence| {
+        self.engine.occurrences(batch, hits, Times::AsWritten, &mut self.dropped, &mut |occurrence| {
             if failure.is_ok() {
                 failure = finite.take(&occurrence);
             }

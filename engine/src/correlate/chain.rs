@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::extract::{OwnValue, combinations, key_text, key_values, pick};
+use super::extract::{OwnValue, combinations, complete, key_text, key_values, pick};
 use super::hit::{Carried, Identities, Seen};
 use super::node::{Fed, Raised};
 use super::plan::{Plan, ValuePlan};
@@ -60,9 +60,10 @@ pub(crate) fn derive(
             (places(&asks.group_by), places(&asks.value), places(&asks.carry));
         let mut made = 0;
         for tuple in &tuples {
-            let group = pick(tuple, &group);
+            let mut group = pick(tuple, &group);
+            let is_complete = complete(&mut group, plans[outer].correlation.missing_is_a_group);
             let value = plans[outer].value.read(pick(tuple, &looked_at), &alert);
-            let (Ok((values, _)), false) = (value, group.iter().any(Vec::is_empty)) else {
+            let (Ok((values, _)), true) = (value, is_complete) else {
                 dropped(outer);
                 continue;
             };
@@ -103,9 +104,9 @@ pub(crate) fn derive(
 }
 
 /// What outer correlations ask for: the group's own values where they are among them.
-fn with_key(plan: &Plan, carried: Option<&Arc<Carried>>, own: &[String]) -> Carried {
+fn with_key(plan: &Plan, carried: Option<&Arc<Carried>>, own: &[Option<String>]) -> Carried {
     let of = |(at, in_key): (usize, &Option<usize>)| match in_key.and_then(|place| own.get(place)) {
-        Some(value) => vec![value.as_str().into()],
+        Some(value) => value.iter().map(|value| value.as_str().into()).collect(),
         None => carried.and_then(|carried| carried.get(at)).cloned().unwrap_or_default(),
     };
     plan.carry_in_key.iter().enumerate().map(of).collect()

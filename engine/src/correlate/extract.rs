@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::hit::{Carried, Occurrence, Value};
 use super::kinds::BILLION;
 use super::plan::ValuePlan;
+use super::watermark::clamped;
 use crate::event::{EventBatch, TEXT_SEPARATOR};
 use crate::json::string_text;
 use crate::limits::MAX_COMBINATIONS;
@@ -30,6 +32,8 @@ pub(crate) struct Use {
     pub value: Vec<usize>,
     pub carry: Vec<usize>,
     pub looks_at: ValuePlan,
+    /// Events without a field of the group are a group of their own.
+    pub missing_is_a_group: bool,
 }
 
 /// Hits that a correlation could not use.
@@ -60,6 +64,27 @@ impl Dropped {
     }
 }
 
+/// Which time counts for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// Its own: of input that ends, where nothing waits for a watermark.
+    AsWritten,
+    /// Its own, but not one that lies far beyond its arrival: of a stream, where such a one would be the
+    /// latest for ever.
+    Clamped,
+}
+
+impl Times {
+    /// The time of an event of a batch.
+    pub fn of(self, batch: &EventBatch, row: usize) -> i64 {
+        let time = batch.times().value(row);
+        match self {
+            Self::AsWritten => time,
+            Self::Clamped => clamped(time, batch.ingest_times().value(row)).0,
+        }
+    }
+}
+
 /// Makes occurrences of the hits of one source.
 #[derive(Debug, Default)]
 pub(crate) struct Extractor {
@@ -73,6 +98,7 @@ impl Extractor {
         &self,
         batch: &EventBatch,
         hits: &[Hit],
+        times: Times,
         dropped: &mut [Dropped],
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
@@ -86,7 +112,7 @@ impl Extractor {
                         let row = batch.row(row);
                         (row.event_id(), row.origin())
                     });
-                    let identity = (&**event_id, &*origin);
+                    let identity = (times.of(batch, row), &**event_id, &*origin);
                     one.occurrences(batch, row, identity, &mut dropped[one.correlation], take);
                 }
             }
@@ -99,15 +125,15 @@ impl Use {
         &self,
         batch: &EventBatch,
         row: usize,
-        (event_id, origin): (&str, &crate::event::Origin),
+        (time, event_id, origin): (i64, &str, &crate::event::Origin),
         dropped: &mut Dropped,
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
         let texts = |columns: &[usize]| -> Vec<Vec<Box<str>>> {
             columns.iter().map(|column| texts(&batch.fields()[*column], row)).collect()
         };
-        let group = texts(&self.group_by);
-        if group.iter().any(Vec::is_empty) {
+        let mut group = texts(&self.group_by);
+        if !complete(&mut group, self.missing_is_a_group) {
             dropped.missing_key += 1;
             return;
         }
@@ -130,7 +156,7 @@ impl Use {
                 take(Occurrence {
                     correlation: self.correlation,
                     members: 1 << self.member,
-                    time: batch.times().value(row),
+                    time,
                     key: &key_text(&key),
                     value: value.as_value(),
                     event_id,
@@ -255,6 +281,17 @@ pub(crate) fn combinations(lists: &[Vec<Box<str>>]) -> (Vec<Vec<&str>>, bool) {
     (chosen, more)
 }
 
+/// Stands for a field that is not there, where that is a group: no log writes a character of this number.
+const MISSING: &str = "\u{0}";
+
+/// Whether every field of a group has a value; with `missing_is_a_group` one that has none gets one.
+pub(crate) fn complete(group: &mut [Vec<Box<str>>], missing_is_a_group: bool) -> bool {
+    if missing_is_a_group {
+        group.iter_mut().filter(|texts| texts.is_empty()).for_each(|texts| texts.push(MISSING.into()));
+    }
+    group.iter().all(|texts| !texts.is_empty())
+}
+
 /// The values of a group as one text: a JSON list.
 pub(crate) fn key_text(values: &[&str]) -> String {
     let mut text = String::with_capacity(16 + values.iter().map(|value| value.len() + 3).sum::<usize>());
@@ -262,6 +299,10 @@ pub(crate) fn key_text(values: &[&str]) -> String {
     for (number, value) in values.iter().enumerate() {
         if number > 0 {
             text.push(',');
+        }
+        if *value == MISSING {
+            text.push_str("null");
+            continue;
         }
         text.push('"');
         for c in value.chars() {
@@ -278,26 +319,33 @@ pub(crate) fn key_text(values: &[&str]) -> String {
     text
 }
 
-/// The values of a group from its text.
-pub(crate) fn key_values(key: &str) -> Vec<String> {
+/// The values of a group from its text; `None` is a field that is not there.
+pub(crate) fn key_values(key: &str) -> Vec<Option<String>> {
     serde_json::from_str(key).unwrap_or_default()
 }
 
-/// The values of a field: of a text what stands between its quotes, of anything else its JSON. `null` is
-/// no value. Each different one once.
+/// The values of a field: of a text what stands between its quotes, of a list each element's, of anything
+/// else its JSON. `null` is no value.
 fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
     let Some(key) = column.key(row) else { return Vec::new() };
     let Some(values) = column.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
     let mut texts: Vec<Box<str>> = Vec::new();
     for text in values.value(key).split(TEXT_SEPARATOR) {
-        let text: Box<str> = match string_text(text) {
-            Some(inner) => inner.into(),
-            None if text == "null" || text.is_empty() => continue,
-            None => text.into(),
-        };
-        texts.push(text);
+        let elements = text.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(text));
+        match elements {
+            Some(Ok(elements)) => texts.extend(elements.iter().filter_map(|element| scalar(element.get()))),
+            _ => texts.extend(scalar(text)),
+        }
     }
     texts
+}
+
+fn scalar(text: &str) -> Option<Box<str>> {
+    match string_text(text) {
+        Some(inner) => Some(inner.into()),
+        None if text == "null" || text.is_empty() => None,
+        None => Some(text.into()),
+    }
 }
 
 /// For the texts of [`Carried`]: which are asked for.
@@ -312,8 +360,10 @@ mod tests {
     #[test]
     fn a_key_is_a_json_list_and_comes_back() {
         for values in [vec!["a", "b"], vec![""], vec!["\"\\\n\u{1f}é"], vec![]] {
-            assert_eq!(key_values(&key_text(&values)), values);
+            let back: Vec<Option<String>> = values.iter().map(|value| Some(value.to_string())).collect();
+            assert_eq!(key_values(&key_text(&values)), back);
         }
+        assert_eq!(key_values(&key_text(&["a", MISSING])), [Some("a".to_owned()), None]);
         assert_ne!(key_text(&["a", "b"]), key_text(&["a\",\"b"]));
     }
 

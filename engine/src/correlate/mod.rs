@@ -26,7 +26,7 @@ mod slab;
 mod snapshot;
 mod watermark;
 
-pub use extract::Dropped;
+pub use extract::{Dropped, Times};
 pub(crate) use extract::{Extractor, Use};
 pub use finite::{Finite, MemorySpill, Spill};
 pub use hit::{Carried, Occurrence, Value};

@@ -316,6 +316,11 @@ impl<K: Kind> Node<K> {
             group.due = due;
             self.due.push(Reverse((due, slot)));
         }
+        // entries that are no group's own any more may lie far in the future
+        if self.due.len() > 2 * self.groups.len() + 64 {
+            let due = self.groups.iter().map(|(slot, group)| Reverse((group.due, slot)));
+            self.due = due.filter(|Reverse((due, _))| *due != NEVER).collect();
+        }
     }
 
     /// Folds the pending hits of a sliding group on a copy; false where there are more than `room`.

@@ -14,6 +14,8 @@
 
 use std::collections::BTreeMap;
 
+use super::extract::Times;
+use crate::event::EventBatch;
 use crate::limits::MAX_AHEAD;
 
 /// The watermark of all partitions.
@@ -71,6 +73,13 @@ impl Watermarks {
         if let Some(partition) = self.partitions.get_mut(&partition) {
             partition.latest = partition.latest.max(Some(time));
             partition.ingested = partition.ingested.max(Some(ingest_time));
+        }
+    }
+
+    /// The events of a batch of a partition.
+    pub fn see_batch(&mut self, partition: u32, batch: &EventBatch) {
+        for row in 0..batch.len() {
+            self.see(partition, Times::Clamped.of(batch, row), batch.ingest_times().value(row));
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Correlation {
     pub rules: Vec<Spanned<String>>,
     /// The fields whose values make a group; with none, all matches are one group.
     pub group_by: Vec<Spanned<String>>,
+    /// `missing: group`: events without one of these fields are a group of their own, and not left out.
+    pub missing_is_a_group: bool,
     /// The length of the window, in microseconds. A match is in the window of another iff it is at most
     /// so much older. Of types with a history its length.
     pub timespan: i64,
@@ -160,6 +162,7 @@ impl CorrelationType {
                 "type",
                 "rules",
                 "group-by",
+                "missing",
                 "aliases",
                 "generate",
                 "field",
@@ -168,12 +171,13 @@ impl CorrelationType {
                 "idle_only",
             ],
             Self::ImpossibleTravel => {
-                &["type", "rules", "group-by", "aliases", "generate", "history", "condition"]
+                &["type", "rules", "group-by", "missing", "aliases", "generate", "history", "condition"]
             }
             Self::RateBaseline => &[
                 "type",
                 "rules",
                 "group-by",
+                "missing",
                 "aliases",
                 "generate",
                 "field",
@@ -182,7 +186,7 @@ impl CorrelationType {
                 "warmup",
                 "condition",
             ],
-            _ => &["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"],
+            _ => &["type", "rules", "group-by", "missing", "timespan", "condition", "aliases", "generate"],
         }
     }
 }
@@ -315,6 +319,12 @@ impl Reader<'_> {
         let (names, group_by) = (self.names(body, "rules"), self.names(body, "group-by"));
         let timespan = self.window(body, if kind.value.has_history() { "history" } else { "timespan" });
         let aliases = self.aliases(body);
+        let read = |word: &str| match word {
+            "group" => Some(true),
+            "drop" => Some(false),
+            _ => None,
+        };
+        let missing = self.word(body, "missing", read, &["drop", "group"]);
         let generate = self.generate(body).or_else(|| self.generate(node));
         let condition = match kind.value.has_history() {
             true => self.history_condition(body, kind.value, timespan).map(Given::Condition),
@@ -354,6 +364,7 @@ impl Reader<'_> {
             },
             rules: rules?,
             group_by: group_by?,
+            missing_is_a_group: missing == Some(true),
             timespan: timespan?,
             aliases: aliases?,
             generate,
