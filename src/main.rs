@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Groups of correlations are many small pieces: without a header on each they take a fifth less.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A streaming detection engine for cloud logs.
 ///
 /// Virga compiles Sigma rules into one plan and runs it over the logs of AWS, Azure and Entra, Google

@@ -89,3 +89,10 @@ pub const MAX_FOLDED_AHEAD: usize = 250_000;
 /// Microseconds that an event's time may lie ahead of its arrival: 5 minutes, as clocks differ. What is
 /// further ahead is wrong, and the arrival stands for it.
 pub const MAX_AHEAD: i64 = 5 * 60 * 1_000_000;
+
+/// Hits of one group that are folded ahead of the watermark however few of them are new. A group with more,
+/// which come out of order, waits until one in [`MAX_FOLDED_AGAIN`] is new.
+pub const MAX_FOLDED_AT_ONCE: usize = 4_096;
+
+/// How often a hit of a very large group is folded ahead, at most, on average.
+pub const MAX_FOLDED_AGAIN: usize = 32;

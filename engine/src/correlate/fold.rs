@@ -226,6 +226,11 @@ impl<S> Fold<S> {
         }
     }
 
+    /// Whether it has no alert, nor had one in the bucket before.
+    pub fn is_quiet(&self) -> bool {
+        self.alerts.is_none()
+    }
+
     /// Alerts that are not closed.
     pub fn open(&self) -> impl Iterator<Item = Body> + '_ {
         let last = self.alerts.as_ref().and_then(|alerts| alerts.last);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::alert::{Evidence, show_time};
 use crate::event::{Origin, OriginBase};
@@ -118,24 +119,32 @@ pub(crate) fn hash_of(text: &str) -> u64 {
 
 /// The bits of a UUID in its usual form: lower case, with hyphens. No other text has that form back.
 fn uuid_bits(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 36 {
+    /// Beyond every digit: what is none.
+    const NONE: u8 = 0xff;
+    const DIGITS: [u8; 256] = {
+        let mut digits = [NONE; 256];
+        let mut digit = 0;
+        while digit < 16 {
+            digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
+            digit += 1;
+        }
+        digits
+    };
+    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|&at| bytes[at] != b'-') {
         return None;
     }
-    let mut bits = 0u128;
-    for (i, &byte) in bytes.iter().enumerate() {
-        let digit = match (i, byte) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (_, b'0'..=b'9') => byte - b'0',
-            (_, b'a'..=b'f') => byte - b'a' + 10,
-            _ => return None,
-        };
-        if matches!(i, 8 | 13 | 18 | 23) {
-            return None;
+    let (mut bits, mut seen) = (0u128, 0u8);
+    for part in [&bytes[..8], &bytes[9..13], &bytes[14..18], &bytes[19..23], &bytes[24..]] {
+        let mut number = 0u64;
+        for &byte in part {
+            let digit = DIGITS[usize::from(byte)];
+            seen |= digit;
+            number = (number << 4) | u64::from(digit & 0xf);
         }
-        bits = (bits << 4) | u128::from(digit);
+        bits = (bits << (4 * part.len())) | u128::from(number);
     }
-    Some(bits)
+    (seen < 16).then_some(bits)
 }
 
 fn uuid_text(bits: u128) -> String {
@@ -207,16 +216,35 @@ impl Detail for Members {
     }
 }
 
-impl Detail for Box<str> {
+/// A text that is looked at, with its hash: it is compared more often than it is read. A short one, as an
+/// address or a name of an action is, stands in place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Word {
+    pub hash: u64,
+    pub text: SmolStr,
+}
+
+impl PartialOrd for Word {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Word {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Detail for Word {
     fn of(_: u64, value: Value<'_>) -> Option<Self> {
         match value {
-            Value::Text(text) => Some(text.into()),
+            Value::Text(text) => Some(Self { hash: hash_of(text), text: text.into() }),
             _ => None,
         }
     }
 
     fn heap(&self) -> usize {
-        self.len()
+        if self.text.is_heap_allocated() { self.text.len() + 16 } else { 0 }
     }
 }
 
@@ -425,7 +453,7 @@ mod tests {
     fn a_hit_is_small() {
         assert_eq!(size_of::<Hit<()>>(), 40);
         assert_eq!(size_of::<Hit<Members>>(), 48);
-        assert_eq!(size_of::<Hit<Box<str>>>(), 56);
+        assert_eq!(size_of::<Hit<Word>>(), 72);
     }
 
     #[test]

@@ -8,8 +8,7 @@
 //! sliding types those are folded ahead after every batch, on a copy: what matches there matches for good,
 //! and its alert goes out at once. The body that goes out when the bucket is over is that of the fold.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -19,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::fold::{Body, Fold, Folding, Instant, Outcome};
 use super::hit::{Carried, Detail, Hit, Seen, Used, Value, pairs};
-use super::kinds::Kind;
+use super::kinds::{Fresh, Kind};
 use super::pending::Pending;
 use super::slab::Slab;
-use crate::limits::{MAX_EVIDENCE, MAX_FOLDED_AHEAD};
+use crate::limits::{MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
 
 /// An event or a match on its way into a correlation.
 #[derive(Debug, Clone)]
@@ -122,7 +121,8 @@ pub(crate) struct Node<K: Kind> {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     /// When which group has something to do; an entry that is not the group's own any more is skipped.
-    due: BinaryHeap<Reverse<(i64, u32)>>,
+    agenda: BTreeMap<i64, Vec<u32>>,
+    entries: usize,
     /// Groups with arrivals that have not been folded ahead.
     touched: Vec<u32>,
     watermark: i64,
@@ -148,12 +148,17 @@ struct Group<K: Kind> {
 
 const NEVER: i64 = i64::MAX;
 
+/// So many hits may wait though the watermark has passed them: folding them one by one would cost more.
+const FEW: usize = 48;
+
 /// Of a group with alerts that are not final: what has gone out, and a fold ahead.
 #[derive(Debug)]
 struct Told<S> {
     alerts: Vec<ToldAlert>,
     /// All pending hits up to that time, folded: where the next folding may go on.
     ahead: Option<(i64, Fold<S>)>,
+    /// Hits that have come since then.
+    unfolded: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -165,7 +170,7 @@ struct ToldAlert {
 
 impl<S> Default for Told<S> {
     fn default() -> Self {
-        Self { alerts: Vec::new(), ahead: None }
+        Self { alerts: Vec::new(), ahead: None, unfolded: 0 }
     }
 }
 
@@ -258,7 +263,8 @@ impl<K: Kind> Node<K> {
             groups: Slab::default(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            due: BinaryHeap::new(),
+            agenda: BTreeMap::new(),
+            entries: 0,
             touched: Vec::new(),
             watermark: i64::MIN,
             about: About::default(),
@@ -299,27 +305,39 @@ impl<K: Kind> Node<K> {
         }
     }
 
-    /// When a group has something to do next.
-    fn due_of(&self, group: &Group<K>) -> i64 {
-        let grains = |time: i64| time.div_euclid(self.grain).saturating_add(1).saturating_mul(self.grain);
-        let pending = group.pending.first().map(grains);
+    /// When a group has something to do next, in whole grains. `behind` is one whose hits could not all be
+    /// folded ahead.
+    fn due_of(&self, group: &Group<K>, behind: bool) -> i64 {
+        let grains = |time: i64| {
+            time.div_euclid(self.grain).saturating_add(1).saturating_mul(self.grain).min(NEVER - 1)
+        };
+        // the hits of a sliding group are folded ahead as they come: they may wait until they are many
+        let waits = self.kind.is_sliding() && !self.how.feeds && !behind;
+        let pending = group.pending.first().map(|first| match waits && group.pending.len() <= FEW {
+            true => first.saturating_add(self.kind.memory() / 2),
+            false => first,
+        });
         let fold = group.fold.due(&self.kind, self.how);
         let forget = group.last.saturating_add(self.kind.memory()).saturating_add(1);
-        [pending, fold].into_iter().flatten().min().unwrap_or(forget)
+        grains([pending, fold].into_iter().flatten().min().unwrap_or(forget))
     }
 
-    fn schedule(&mut self, slot: u32) {
-        let Some(due) = self.groups.get(slot).map(|group| self.due_of(group)) else { return };
+    fn schedule(&mut self, slot: u32, behind: bool) {
+        let Some(due) = self.groups.get(slot).map(|group| self.due_of(group, behind)) else { return };
         if let Some(group) = self.groups.get_mut(slot)
             && due != group.due
         {
             group.due = due;
-            self.due.push(Reverse((due, slot)));
+            self.agenda.entry(due).or_default().push(slot);
+            self.entries += 1;
         }
         // entries that are no group's own any more may lie far in the future
-        if self.due.len() > 2 * self.groups.len() + 64 {
-            let due = self.groups.iter().map(|(slot, group)| Reverse((group.due, slot)));
-            self.due = due.filter(|Reverse((due, _))| *due != NEVER).collect();
+        if self.entries > 2 * self.groups.len() + 64 {
+            self.agenda.clear();
+            self.entries = self.groups.len();
+            for (slot, group) in self.groups.iter() {
+                self.agenda.entry(group.due).or_default().push(slot);
+            }
         }
     }
 
@@ -334,14 +352,19 @@ impl<K: Kind> Node<K> {
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
         let feeds = self.how.feeds && !self.how.carries;
         let all_told = !feeds && last - first < 8 && (first..=last).all(told);
-        if all_told || !self.kind.could_match(&group.fold.state, group.pending.len()) {
+        let new = Fresh { time: fresh, is_quiet: group.is_quiet() };
+        if all_told || !self.kind.could_match(&group.fold.state, &group.pending, new) {
             group.fresh = NEVER;
             return true;
         }
         let ahead = group.told.as_mut().and_then(|told| told.ahead.take()).filter(|(upto, _)| *upto < fresh);
         let from = ahead.as_ref().map_or(i64::MIN, |(upto, _)| upto + 1);
         let count = group.pending.count_from(from, *room + 1);
-        if count > *room {
+        // of a great many hits that come out of order only a few are new: folding them all again for each
+        // batch would cost more the more there are
+        let unfolded = group.told.as_ref().map_or(usize::MAX, |told| told.unfolded);
+        let waits = count > MAX_FOLDED_AT_ONCE && count / MAX_FOLDED_AGAIN > unfolded;
+        if count > *room || waits {
             if let (Some(told), Some(ahead)) = (&mut group.told, ahead) {
                 told.ahead = Some(ahead);
             }
@@ -363,7 +386,8 @@ impl<K: Kind> Node<K> {
         }
         let bodies: Vec<Body> = outcome.closed.into_iter().chain(fold.open()).collect();
         if before.is_some() {
-            group.told.get_or_insert_default().ahead = before;
+            let told = group.told.get_or_insert_default();
+            (told.ahead, told.unfolded) = (before, 0);
         }
         for body in bodies {
             group.tell(body, false, &self.about, out);
@@ -386,6 +410,9 @@ impl<K: Kind> Node<K> {
             group.fold.tick(&self.kind, self.how, tick, &mut outcome);
         }
         group.fold.pass(&self.kind, self.how, upto, &mut outcome);
+        if group.fresh != NEVER {
+            group.fresh = group.fresh.max(upto.saturating_add(1));
+        }
         for body in outcome.closed {
             group.tell(body, true, &self.about, out);
         }
@@ -406,7 +433,7 @@ impl<K: Kind> Node<K> {
             self.remove(slot);
         } else {
             group.due = NEVER;
-            self.schedule(slot);
+            self.schedule(slot, false);
         }
     }
 
@@ -449,6 +476,11 @@ fn feed(key: &str, mut instant: Instant, about: &About) -> Fed {
 }
 
 impl<K: Kind> Group<K> {
+    /// Whether it has no alert to which a match could still belong or which could continue in the next.
+    fn is_quiet(&self) -> bool {
+        self.fold.is_quiet() && self.told.as_ref().is_none_or(|told| told.alerts.is_empty())
+    }
+
     /// Lets an alert go out: at first, and when it is final and says something else than at first.
     fn tell(&mut self, mut body: Body, is_final: bool, about: &About, out: &mut Emitted) {
         body.seen = about.events(&body.seen);
@@ -518,11 +550,13 @@ where
         if group.fresh == NEVER {
             self.touched.push(slot);
         }
+        if let Some(told) = &mut group.told {
+            told.unfolded += 1;
+        }
         group.fresh = group.fresh.min(time);
         group.last = group.last.max(time);
-        let is_first = group.pending.first() == Some(time);
-        if is_first {
-            self.schedule(slot);
+        if group.pending.first() == Some(time) || group.pending.len() == FEW + 1 {
+            self.schedule(slot, false);
         }
         Offer::Taken
     }
@@ -532,6 +566,9 @@ where
         if self.kind.is_sliding() {
             let mut room = MAX_FOLDED_AHEAD;
             touched.retain(|slot| !self.fold_ahead(*slot, &mut room, out));
+            for slot in &touched {
+                self.schedule(*slot, true);
+            }
         } else {
             for slot in touched.drain(..) {
                 if let Some(group) = self.groups.get_mut(slot) {
@@ -547,20 +584,14 @@ where
             return;
         }
         self.watermark = upto;
-        let mut now = Vec::new();
-        while let Some(&Reverse((due, slot))) = self.due.peek() {
-            if due > upto {
-                break;
-            }
-            self.due.pop();
-            if self.groups.get(slot).is_some_and(|group| group.due == due) {
-                now.push((due, slot));
-            }
-        }
-        for (due, slot) in now {
-            // two entries of one time may be there
-            if self.groups.get(slot).is_some_and(|group| group.due == due) {
-                self.fold_due(slot, out);
+        let later = self.agenda.split_off(&upto.saturating_add(1));
+        for (due, slots) in std::mem::replace(&mut self.agenda, later) {
+            self.entries -= slots.len();
+            for slot in slots {
+                // an entry may be there twice, or belong to a group that is gone
+                if self.groups.get(slot).is_some_and(|group| group.due == due) {
+                    self.fold_due(slot, out);
+                }
             }
         }
         let keep = self.kind.memory().saturating_add(2 * self.how.bucket).saturating_add(self.grain);
@@ -612,7 +643,7 @@ where
 
     fn bytes(&self) -> usize {
         let groups: usize = self.groups.iter().map(|(_, group)| group.bytes(&self.kind)).sum();
-        groups + self.index.capacity() * 6 + self.due.len() * 16 + self.about.bytes()
+        groups + self.index.capacity() * 6 + self.entries * 6 + self.about.bytes()
     }
 
     fn groups(&self) -> usize {
@@ -675,12 +706,13 @@ where
             group.fresh = kept.fresh;
             group.last = kept.last;
             if !kept.told.is_empty() {
-                group.told = Some(Box::new(Told { alerts: kept.told, ahead: None }));
+                group.told = Some(Box::new(Told { alerts: kept.told, ahead: None, unfolded: 0 }));
             }
-            if group.fresh != NEVER {
+            let group_is_behind = group.fresh != NEVER;
+            if group_is_behind {
                 self.touched.push(slot);
             }
-            self.schedule(slot);
+            self.schedule(slot, group_is_behind);
         }
         Ok(())
     }

@@ -5,7 +5,6 @@
 //! without moving all behind it.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +83,8 @@ impl<D: Detail> Pending<D> {
                 if end == hits.len() {
                     return std::mem::take(hits);
                 }
-                hits.drain(..end).collect()
+                let left = hits.split_off(end);
+                std::mem::replace(hits, left)
             }
             Self::Many(hits) => {
                 let mut taken = Vec::new();
@@ -104,28 +104,38 @@ impl<D: Detail> Pending<D> {
         match self {
             Self::Few(hits) => hits[hits.partition_point(|hit| hit.seen.time < time)..].to_vec(),
             // a tree has no place for a time alone: the hits are walked back from the newest
-            Self::Many(hits) => {
-                let mut from: Vec<Hit<D>> =
-                    hits.iter().rev().take_while(|hit| hit.seen.time >= time).cloned().collect();
+            Self::Many(_) => {
+                let mut from: Vec<Hit<D>> = self.newest(time).cloned().collect();
                 from.reverse();
                 from
             }
         }
     }
 
+    /// The hits from a time on, that one included, the newest first.
+    pub fn newest(&self, time: i64) -> impl Iterator<Item = &Hit<D>> {
+        let (few, many) = match self {
+            Self::Few(hits) => (hits.as_slice(), None),
+            Self::Many(hits) => (&[][..], Some(hits.iter().rev())),
+        };
+        let all = few.iter().rev().chain(many.into_iter().flatten());
+        all.take_while(move |hit| hit.seen.time >= time)
+    }
+
     /// How many hits there are from a time on, counted up to a most.
     pub fn count_from(&self, time: i64, most: usize) -> usize {
         match self {
             Self::Few(hits) => hits.len() - hits.partition_point(|hit| hit.seen.time < time),
-            Self::Many(hits) => hits.iter().rev().take_while(|hit| hit.seen.time >= time).take(most).count(),
+            Self::Many(_) => self.newest(time).take(most).count(),
         }
     }
 
-    pub fn iter(&self) -> Box<dyn Iterator<Item = &Hit<D>> + '_> {
-        match self {
-            Self::Few(hits) => Box::new(hits.iter()),
-            Self::Many(hits) => Box::new(hits.range((Bound::<&Hit<D>>::Unbounded, Bound::Unbounded))),
-        }
+    pub fn iter(&self) -> impl Iterator<Item = &Hit<D>> {
+        let (few, many) = match self {
+            Self::Few(hits) => (hits.as_slice(), None),
+            Self::Many(hits) => (&[][..], Some(hits.iter())),
+        };
+        few.iter().chain(many.into_iter().flatten())
     }
 
     /// Bytes held.

@@ -3,8 +3,8 @@
 //! A group remembers its last N events: whether there are N in the window depends on the N-th last alone.
 
 use super::super::hit::{Hit, Seen, Used};
-use super::super::pending::grow;
-use super::{Contribution, Kind, Match, shown_span};
+use super::super::pending::{Pending, grow};
+use super::{Contribution, Fresh, Kind, Match, fresh_times, shown_span};
 
 /// At least `least` events within `window` microseconds.
 #[derive(Debug)]
@@ -52,8 +52,17 @@ impl Kind for EventCount {
         Contribution::of(state[state.len() - wanted..].to_vec())
     }
 
-    fn could_match(&self, state: &Vec<Seen>, pending: usize) -> bool {
-        state.len() + pending >= self.least
+    fn could_match(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: Fresh) -> bool {
+        if state.len() + pending.len() < self.least {
+            return false;
+        }
+        let Some(times) = fresh_times(pending, fresh.time) else { return true };
+        let in_window = |time: i64| {
+            let start = time.saturating_sub(self.window);
+            let hits = pending.newest(start).filter(|hit| hit.seen.time <= time).count();
+            self.within(state, time) + hits >= self.least
+        };
+        times.into_iter().any(in_window)
     }
 
     fn progress(&self, state: &Vec<Seen>, time: i64) -> f64 {

@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::hit::{Detail, Hit, Seen, Used};
+use super::pending::Pending;
 pub(crate) use event_count::EventCount;
 pub(crate) use impossible_travel::ImpossibleTravel;
 pub(crate) use new_terms::NewTerms;
@@ -76,8 +77,9 @@ pub(crate) trait Kind: Debug {
         Contribution::default()
     }
 
-    /// Whether a group with so many hits to come could match at all. May say yes too often.
-    fn could_match(&self, _state: &Self::State, _pending: usize) -> bool {
+    /// Whether a group with these hits to come could match at a time at which it is not known to. May say yes
+    /// too often.
+    fn could_match(&self, _state: &Self::State, _pending: &Pending<Self::Detail>, _fresh: Fresh) -> bool {
         true
     }
 
@@ -92,6 +94,26 @@ pub(crate) trait Kind: Debug {
 
     /// Marks the events that the state remembers.
     fn mark(&self, state: &Self::State, used: &mut Used);
+}
+
+/// What is new in a group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fresh {
+    /// The earliest hit that has not been looked at.
+    pub time: i64,
+    /// It has no alert, so that its last time was no match.
+    pub is_quiet: bool,
+}
+
+/// So many times are looked at by themselves; of more it is cheaper to fold all.
+const LOOKED_AT: usize = 8;
+
+/// The times of hits from `fresh` on; `None` where they are many.
+fn fresh_times<D: Detail>(pending: &Pending<D>, fresh: i64) -> Option<Vec<i64>> {
+    let mut times: Vec<i64> = pending.newest(fresh).take(LOOKED_AT + 1).map(|hit| hit.seen.time).collect();
+    let is_few = times.len() <= LOOKED_AT;
+    times.dedup();
+    is_few.then_some(times)
 }
 
 /// A match of a group.

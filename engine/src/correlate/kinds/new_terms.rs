@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::hit::{Hit, Seen, Used, events_in, hash_bits, pairs};
+use super::super::hit::{Hit, Seen, Used, Word, events_in, hash_bits, pairs};
 use super::{Contribution, Kind, Match, shown_span};
 
 /// A term that is new within `history` microseconds.
@@ -57,19 +57,19 @@ impl NewTerms {
 }
 
 impl Kind for NewTerms {
-    type Detail = Box<str>;
+    type Detail = Word;
     type State = Known;
 
-    fn tick(&self, state: &mut Known, time: i64, hits: &[Hit<Box<str>>], found: &mut Vec<Match>) {
+    fn tick(&self, state: &mut Known, time: i64, hits: &[Hit<Word>], found: &mut Vec<Match>) {
         if state.events == 0 || time.saturating_sub(state.last) > self.history {
             *state = Known { since: time, swept: time, ..Known::default() };
         }
         state.sweep(time, self.history);
         let mut by_term: Vec<(&str, Vec<Seen>)> = Vec::new();
         for hit in hits {
-            match by_term.iter_mut().find(|(term, _)| **term == *hit.detail) {
+            match by_term.iter_mut().find(|(term, _)| *term == hit.detail.text.as_str()) {
                 Some((_, seen)) => seen.push(hit.seen),
-                None => by_term.push((&hit.detail, vec![hit.seen])),
+                None => by_term.push((&hit.detail.text, vec![hit.seen])),
             }
         }
         by_term.sort_unstable_by_key(|(term, _)| *term);

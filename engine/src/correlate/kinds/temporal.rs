@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::super::hit::{Hit, Members, Seen, Used};
-use super::{Contribution, Kind, Match, shown_span};
+use super::super::pending::Pending;
+use super::{Contribution, Fresh, Kind, Match, shown_span};
 
 /// Which rules must be there.
 #[derive(Debug, Clone)]
@@ -106,6 +107,20 @@ impl Kind for Temporal {
         let mut seen: Vec<Seen> = last.filter_map(|member| state[member]).collect();
         seen.extend(super::seen_of(hits));
         Contribution::of(seen)
+    }
+
+    fn could_match(&self, state: &Self::State, pending: &Pending<Members>, fresh: Fresh) -> bool {
+        let start = fresh.time.saturating_sub(self.window);
+        let known = (0..state.len()).filter(|&member| self.there(state, fresh.time, member));
+        let known = known.fold(0, |all, member| all | 1 << member);
+        // the newest are looked at first, and mostly a few of them say all
+        let mut there: u64 = known;
+        self.presence.holds(&|member| there & (1 << member) != 0)
+            || pending.newest(start).any(|hit| {
+                let more = hit.detail.0 & !there != 0;
+                there |= hit.detail.0;
+                more && self.presence.holds(&|member| there & (1 << member) != 0)
+            })
     }
 
     fn progress(&self, state: &Self::State, time: i64) -> f64 {

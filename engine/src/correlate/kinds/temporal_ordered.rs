@@ -11,7 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::hit::{Hit, Members, Seen, Used};
-use super::{Contribution, Kind, Match, shown_span};
+use super::super::pending::Pending;
+use super::{Contribution, Fresh, Kind, Match, shown_span};
 
 /// The steps of a chain within `window` microseconds.
 #[derive(Debug)]
@@ -132,6 +133,12 @@ impl Kind for TemporalOrdered {
 
     fn contribution(&self, state: &Chains, _: i64, _: &[Hit<Members>]) -> Contribution {
         Contribution::of(state.0.last().cloned().flatten().map(Vec::from).unwrap_or_default())
+    }
+
+    fn could_match(&self, _: &Chains, pending: &Pending<Members>, fresh: Fresh) -> bool {
+        // a chain is complete with an event of its last step
+        let last = 1 << (self.names.len() - 1);
+        pending.newest(fresh.time).any(|hit| hit.detail.0 & last != 0)
     }
 
     fn progress(&self, state: &Chains, time: i64) -> f64 {

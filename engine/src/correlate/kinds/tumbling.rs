@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::hit::{Billionths, Detail, Hit, Members, Seen, Used, events_in, hash_bits};
+use super::super::hit::{Billionths, Detail, Hit, Members, Seen, Used, Word, events_in, hash_bits};
 use super::{Contribution, Kind, Match, number_of, seen_of, shown_number, shown_span};
 use crate::limits::{MAX_CARRIED, MAX_WINDOW_VALUES};
 use crate::sigma::Criterion;
@@ -178,15 +178,15 @@ impl Measure for Count {
 pub(crate) struct Values;
 
 impl Measure for Values {
-    type Detail = Box<str>;
+    type Detail = Word;
     type So = BTreeSet<u128>;
 
-    fn take(&self, so: &mut Self::So, hits: &[Hit<Box<str>>], criteria: &[(Criterion, f64)]) {
+    fn take(&self, so: &mut Self::So, hits: &[Hit<Word>], criteria: &[(Criterion, f64)]) {
         // beyond every bound one more makes no difference
         let most = criteria.iter().map(|(_, bound)| bound.max(0.0) as usize + 1).max().unwrap_or(1);
         for hit in hits {
             if so.len() < most {
-                so.insert(hash_bits(&hit.detail));
+                so.insert(hash_bits(&hit.detail.text));
             }
         }
     }

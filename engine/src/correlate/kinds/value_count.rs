@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smol_str::SmolStr;
 
-use super::super::hit::{Hit, Seen, Used, hash_of};
+use super::super::hit::{Hit, Seen, Used, Word};
+use super::super::pending::Pending;
 use super::super::pending::grow;
-use super::{Contribution, Kind, Match, seen_of, shown_span};
+use super::{Contribution, Fresh, Kind, Match, fresh_times, seen_of, shown_span};
 
 /// At least `least` different values within `window` microseconds.
 #[derive(Debug)]
@@ -23,13 +25,13 @@ pub(crate) struct ValueCount {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Recent {
     keys: Vec<(u64, i64)>,
-    values: Vec<(Box<str>, Seen)>,
+    values: Vec<(SmolStr, Seen)>,
 }
 
 impl Recent {
-    fn put(&mut self, value: &str, seen: Seen) {
-        let hash = hash_of(value);
-        let known = self.keys.iter().zip(&self.values).position(|((h, _), (v, _))| *h == hash && **v == *value);
+    fn put(&mut self, word: &Word, seen: Seen) {
+        let is_it = |(at, (hash, _)): (usize, &(u64, i64))| *hash == word.hash && self.values[at].0 == word.text;
+        let known = self.keys.iter().enumerate().position(is_it);
         match known {
             Some(at) => {
                 self.keys[at].1 = seen.time;
@@ -38,10 +40,18 @@ impl Recent {
             None => {
                 grow(&mut self.keys);
                 grow(&mut self.values);
-                self.keys.push((hash, seen.time));
-                self.values.push((value.into(), seen));
+                self.keys.push((word.hash, seen.time));
+                self.values.push((word.text.clone(), seen));
             }
         }
+    }
+
+    /// Whether a pending hit's value is there without it since a time.
+    fn has_since(&self, hit: &Hit<Word>, pending: &Pending<Word>, time: i64) -> bool {
+        let hash = hit.detail.hash;
+        let mut before = pending.newest(time).filter(|other| other.seen != hit.seen);
+        before.any(|other| other.detail.hash == hash)
+            || self.keys.iter().any(|(other, last)| *other == hash && *last >= time)
     }
 
     fn since(&self, time: i64) -> usize {
@@ -70,11 +80,38 @@ impl Recent {
     }
 }
 
+/// Different values up to which they are counted in place; of more it is cheaper to fold the group.
+const COUNTED: usize = 96;
+
+impl ValueCount {
+    /// Whether there are enough different ones among these; may say so too often.
+    fn are_enough(&self, hashes: impl Iterator<Item = u64>) -> bool {
+        let mut table = [0u64; 256];
+        let mut different = 0;
+        for hash in hashes {
+            // 0 is an empty place
+            let hash = hash.max(1);
+            let mut at = (hash % 256) as usize;
+            while table[at] != 0 && table[at] != hash {
+                at = (at + 1) % 256;
+            }
+            if table[at] == 0 {
+                table[at] = hash;
+                different += 1;
+                if different >= self.least || different > COUNTED {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
 impl Kind for ValueCount {
-    type Detail = Box<str>;
+    type Detail = Word;
     type State = Recent;
 
-    fn tick(&self, state: &mut Recent, time: i64, hits: &[Hit<Box<str>>], found: &mut Vec<Match>) {
+    fn tick(&self, state: &mut Recent, time: i64, hits: &[Hit<Word>], found: &mut Vec<Match>) {
         let start = time.saturating_sub(self.window);
         // what the last tick left over is let go now: until then it may be asked what made the match.
         // Twice the room is let be used, so that sorting is rare
@@ -95,11 +132,11 @@ impl Kind for ValueCount {
         true
     }
 
-    fn contribution(&self, state: &Recent, time: i64, hits: &[Hit<Box<str>>]) -> Contribution {
+    fn contribution(&self, state: &Recent, time: i64, hits: &[Hit<Word>]) -> Contribution {
         let mut recent = state.clone();
         recent.keep(self.least, time.saturating_sub(self.window));
-        let mut values: Vec<&str> = recent.values.iter().map(|(value, _)| &**value).collect();
-        values.extend(hits.iter().map(|hit| &*hit.detail));
+        let mut values: Vec<&str> = recent.values.iter().map(|(value, _)| value.as_str()).collect();
+        values.extend(hits.iter().map(|hit| hit.detail.text.as_str()));
         values.sort_unstable();
         values.dedup();
         values.truncate(crate::limits::MAX_EVIDENCE);
@@ -112,8 +149,25 @@ impl Kind for ValueCount {
         }
     }
 
-    fn could_match(&self, state: &Recent, pending: usize) -> bool {
-        state.keys.len() + pending >= self.least
+    fn could_match(&self, state: &Recent, pending: &Pending<Word>, fresh: Fresh) -> bool {
+        if state.keys.len() + pending.len() < self.least {
+            return false;
+        }
+        let Some(times) = fresh_times(pending, fresh.time) else { return true };
+        let mut newest = pending.newest(fresh.time);
+        if let (true, Some(hit), None) = (fresh.is_quiet, newest.next(), newest.next())
+            && state.has_since(hit, pending, hit.seen.time.saturating_sub(self.window))
+        {
+            // one hit, later than all others, of a value that the window has: it had as many values before,
+            // and those were too few
+            return false;
+        }
+        times.into_iter().any(|time| {
+            let start = time.saturating_sub(self.window);
+            let known = state.keys.iter().filter(|(_, last)| *last >= start).map(|(hash, _)| *hash);
+            let hits = pending.newest(start).filter(|hit| hit.seen.time <= time);
+            self.are_enough(known.chain(hits.map(|hit| hit.detail.hash)))
+        })
     }
 
     fn progress(&self, state: &Recent, time: i64) -> f64 {
@@ -128,7 +182,7 @@ impl Kind for ValueCount {
 
     fn heap(&self, state: &Recent) -> usize {
         state.keys.capacity() * 16
-            + state.values.capacity() * size_of::<(Box<str>, Seen)>()
+            + state.values.capacity() * size_of::<(SmolStr, Seen)>()
             + state.values.iter().map(|(value, _)| value.len()).sum::<usize>()
     }
 

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::super::hit::{Billionths, Hit, Seen, Used};
-use super::{Contribution, Kind, Match, number_of, seen_of, shown_number, shown_span};
+use super::super::pending::Pending;
+use super::{Contribution, Fresh, Kind, Match, number_of, seen_of, shown_number, shown_span};
 
 /// A sum of at least `least`, in billionths, within `window` microseconds.
 #[derive(Debug)]
@@ -66,6 +67,15 @@ impl Kind for ValueSum {
     fn contribution(&self, state: &Summed, _: i64, hits: &[Hit<Billionths>]) -> Contribution {
         let seen = state.hits.iter().map(|(seen, _)| *seen).chain(seen_of(hits)).collect();
         Contribution::of(seen).with("value_sum", shown_number(state.sum))
+    }
+
+    fn could_match(&self, state: &Summed, pending: &Pending<Billionths>, _: Fresh) -> bool {
+        let mut sum = state.sum;
+        sum >= self.least
+            || pending.iter().any(|hit| {
+                sum = sum.saturating_add(hit.detail);
+                sum >= self.least
+            })
     }
 
     fn progress(&self, state: &Summed, time: i64) -> f64 {
