@@ -73,8 +73,9 @@ pub struct Live {
     watermark: i64,
     counts: Vec<CorrelationCounts>,
     late: Vec<LateHit>,
-    /// Hits since the memory was last measured.
+    /// Hits since the memory was last measured, and the groups that there were then.
     since: usize,
+    measured: usize,
     degraded: BTreeMap<usize, (u64, u32)>,
 }
 
@@ -91,6 +92,7 @@ impl Live {
             counts: vec![CorrelationCounts::default(); plans.len()],
             late: Vec::new(),
             since: 0,
+            measured: 0,
             degraded: BTreeMap::new(),
         }
     }
@@ -216,11 +218,13 @@ impl Live {
     /// Forgets groups where there is not memory enough: of the correlation that holds most, those that are
     /// farthest from a match.
     fn relieve(&mut self, alerts: &mut Vec<Alert>) {
-        // measuring looks at every group: it is done when as much may have come as there was
-        if self.since < (self.groups() / 4).max(4_096) {
+        // measuring looks at every group: it is done when a quarter more are there, or two hits for each
+        let groups = self.groups();
+        let is_due = self.since >= 2 * groups || groups > self.measured + self.measured / 4;
+        if self.since < 4_096 || !is_due {
             return;
         }
-        self.since = 0;
+        (self.since, self.measured) = (0, groups);
         let mut bytes: Vec<usize> = self.machines.iter().map(|machine| machine.bytes()).collect();
         let mut excess =
             (bytes.iter().sum::<usize>() + self.identities.bytes()).saturating_sub(self.limits.memory);
@@ -245,6 +249,7 @@ impl Live {
             self.counts[number].forgotten += gone;
             alerts.push(self.degraded(number, gone));
         }
+        self.measured = self.groups();
     }
 
     /// The alert that says that groups were forgotten: one an hour and rule, with the count so far.

@@ -142,7 +142,9 @@ impl<D: Detail> Pending<D> {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Few(hits) => {
-                hits.capacity() * size_of::<Hit<D>>() + hits.iter().map(|hit| hit.detail.heap()).sum::<usize>()
+                // one is taken for all: to look at each would cost more than it tells
+                let heap = hits.first().map_or(0, |hit| hit.detail.heap());
+                hits.capacity() * size_of::<Hit<D>>() + hits.len() * heap
             }
             // about a third of a tree's nodes is empty
             Self::Many(hits) => hits.len() * (size_of::<Hit<D>>() * 3 / 2),
@@ -153,6 +155,6 @@ impl<D: Detail> Pending<D> {
 /// Room for one more: most groups hold a few hits, and twice the room would be most of their memory.
 pub(crate) fn grow<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 2).max(1));
+        list.reserve_exact(if list.len() < 6 { 1 + list.len() / 3 } else { list.len() });
     }
 }
