@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use virga_engine::RuleSet;
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::SourceSpec;
 use virga_engine::plan::LoweredRule;
@@ -14,21 +15,25 @@ use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place};
 use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
 
 use super::arguments::RuleArgs;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, explain_correlation};
 use crate::config::ConfigArgs;
 use crate::show;
 
 /// Arguments of `virga rules explain`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit status: 0 where the rule matches an event, 1 where it matches none.
+#[command(after_help = "Exit status: 0 where the rule matches an event, or the correlation a group of them; else 1.
+
+Of a correlation every group is shown with how near it came to a match and what was missing: its rules are run
+over all events given.
 
 Examples:
   virga rules explain aws-cloudtrail-stopped event.json
   virga rules explain my-rule.yml trail.ndjson:17          the event of line 17
   virga rules explain --rules sigma/rules 'AWS Root Credentials' trail.json.gz#3
-  virga rules explain my-rule.yml '{\"eventName\":\"StopLogging\"}'")]
+  virga rules explain my-rule.yml '{\"eventName\":\"StopLogging\"}'
+  virga rules explain bruteforce.yml trail.json.gz         a correlation, over all events of a file")]
 pub struct Args {
-    /// A rule file, or the id, name, title or file name of a rule.
+    /// A rule file, or the id, name, title or file name of a rule or correlation.
     #[arg(value_name = "RULE")]
     rule: String,
     /// A file with events (`:LINE` or `#RECORD` picks one), `-`, or an event as JSON.
@@ -41,19 +46,38 @@ pub struct Args {
     /// The log source of the event. [default: found from the event]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Explain every event, also those that the rule does not match. [default: for more than one
-    /// event, those that match, and the nearest miss]
+    /// Explain every event, also those that the rule does not match, and every group of a correlation.
+    /// [default: for more than one event, those that match, and the nearest miss; 20 groups]
     #[arg(long)]
     all: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    let rule = find_rule(args)?;
+    let mut rules = args.rules.clone();
+    let is_file = Path::new(&args.rule).is_file();
+    if is_file {
+        rules.rules = vec![PathBuf::from(&args.rule)];
+    }
+    let (set, _) = rules.load(Severity::Error)?;
+    let correlation = explain_correlation::find(&set, &args.rule, is_file)?;
+    let rule = match correlation {
+        None => Some(find_rule(args, &set, is_file)?),
+        Some(_) => None,
+    };
     let events = read_events(&args.event)?;
     if events.is_empty() {
         return Err(format!("{} holds no event", args.event).into());
     }
+    let rule = match (rule, correlation) {
+        (Some(rule), _) => rule,
+        (None, correlation) => {
+            let specs = explain_correlation::specs(&args.config.environment()?);
+            let source_of = |raw: &str| source_of(args, raw);
+            let number = correlation.unwrap_or_default();
+            return explain_correlation::explain(&set, number, &events, &source_of, &specs, args.all);
+        }
+    };
     let mut explained: Vec<(usize, bool, usize, String)> = Vec::new();
     for (number, (place, raw)) in events.iter().enumerate() {
         match explain(args, &rule, place, raw) {
@@ -85,13 +109,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// The rule of a file, or the one that an id, name, title or file name means.
-fn find_rule(args: &Args) -> Result<LoweredRule, Failure> {
-    let mut rules = args.rules.clone();
-    let is_file = Path::new(&args.rule).is_file();
-    if is_file {
-        rules.rules = vec![PathBuf::from(&args.rule)];
-    }
-    let (set, _) = rules.load(Severity::Error)?;
+fn find_rule(args: &Args, set: &RuleSet, is_file: bool) -> Result<LoweredRule, Failure> {
     let wanted = args.rule.to_lowercase();
     let is_it = |rule: &&LoweredRule| {
         let rule = &rule.rule;

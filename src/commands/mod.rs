@@ -5,6 +5,7 @@ pub mod completions;
 pub mod demo;
 pub mod detect;
 pub mod explain;
+mod explain_correlation;
 pub mod fields;
 pub mod reference;
 pub mod rules;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use virga_engine::cases::{Case, parse_cases};
+use virga_engine::correlate::Plan;
 use virga_engine::diagnostic::{Diagnostic, Severity, SourceFile, codes};
 use virga_engine::event::SourceSpec;
 use virga_engine::modifiers::MODIFIERS;
@@ -162,6 +163,13 @@ fn check(args: &CheckArgs) -> Outcome {
         let at = rule.logsource.span.clone();
         set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &rule.file, at, cause));
     }
+    for (number, column) in &engine.report().idle_correlations {
+        let Some(column) = column else { continue };
+        let correlation = &engine.correlations()[*number].correlation;
+        let cause = format!("the correlation does not run: no lookup table fills `{column}`");
+        let at = correlation.kind.span.clone();
+        set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &correlation.file, at, cause));
+    }
     set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));
     let shown = set.diagnostics.iter().filter(|d| d.code != codes::UNMAPPED_LOGSOURCE);
     for diagnostic in shown {
@@ -258,10 +266,40 @@ fn list(args: &ListArgs) -> Outcome {
             },
         ))?;
     }
+    let wanted = |level: Option<Level>| (least.is_none() || level >= least) && !args.unmapped;
+    let mut correlations = 0;
+    for plan in engine.correlations().iter().filter(|plan| wanted(plan.correlation.level)) {
+        correlations += 1;
+        list_correlation(plan, args.json)?;
+    }
     if !args.json {
-        show::say!("{shown} rules");
+        match correlations {
+            0 => show::say!("{shown} rules"),
+            _ => show::say!("{shown} rules, {correlations} correlations"),
+        }
     }
     Ok(if missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn list_correlation(plan: &Plan, as_json: bool) -> Result<(), Failure> {
+    let correlation = &plan.correlation;
+    let level = correlation.level.map(Level::word);
+    let rules: Vec<&str> = correlation.rules.iter().map(|rule| rule.value.as_str()).collect();
+    if as_json {
+        return super::line(json!({
+            "id": plan.key(), "title": correlation.title, "level": level, "status": correlation.status,
+            "correlation": correlation.kind.value.word(), "rules": rules, "muted": plan.muted,
+            "tags": correlation.tags, "file": correlation.file.name,
+        }));
+    }
+    let style = show::level_style(level);
+    super::line(format!(
+        "{style}{:<13}{style:#} {:<60} {:<28} {}",
+        level.unwrap_or("-"),
+        show::cut(&show::printable(&correlation.title), 60),
+        correlation.kind.value.word(),
+        show::printable(&rules.join(", ")),
+    ))
 }
 
 fn modifiers() -> Outcome {

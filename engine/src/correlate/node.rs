@@ -447,7 +447,8 @@ impl<K: Kind> Node<K> {
         if self.explain {
             let time = finite.tick[0].seen.time;
             let progress = self.kind.progress(&finite.fold.state, time);
-            if finite.nearest.as_ref().is_none_or(|(nearest, _, _)| *nearest < progress) {
+            // of equal ones the last: it knows what has come since
+            if finite.nearest.as_ref().is_none_or(|(nearest, _, _)| *nearest <= progress) {
                 finite.nearest = Some((progress, time, self.kind.describe(&finite.fold.state, time)));
             }
             finite.events += super::hit::events_in(&finite.tick);

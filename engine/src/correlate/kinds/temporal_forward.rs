@@ -111,16 +111,25 @@ impl Kind for TemporalForward {
     }
 
     fn progress(&self, state: &Ahead, _: i64) -> f64 {
-        if state.open.is_empty() { 0.0 } else { 1.0 }
+        let Some(start) = state.open.front() else { return 0.0 };
+        let wanted = bits(self.positive).filter(|&m| state.within(m, start.time, self.window).is_some());
+        wanted.count() as f64 / f64::from(self.positive.count_ones().max(1))
     }
 
     fn describe(&self, state: &Ahead, _: i64) -> String {
         let Some(start) = state.open.front() else { return "no event that begins a window".to_owned() };
-        let there: Vec<&str> = (0..self.names.len())
-            .filter(|&member| state.within(member, start.time, self.window).is_some())
-            .map(|member| self.names[member].as_str())
-            .collect();
-        format!("{} within {} after the first", there.join(", "), shown_span(self.window))
+        let names = |wanted: bool, there: bool| -> Vec<&str> {
+            let members = (0..self.names.len()).filter(|member| (self.positive & (1 << member) != 0) == wanted);
+            let members = members.filter(|&m| state.within(m, start.time, self.window).is_some() == there);
+            members.map(|member| self.names[member].as_str()).collect()
+        };
+        let mut text = format!("{} within {}", names(true, true).join(", "), shown_span(self.window));
+        for (what, names) in [("missing", names(true, false)), ("there though it must not be", names(false, true))] {
+            if !names.is_empty() {
+                text += &format!("; {what}: {}", names.join(", "));
+            }
+        }
+        text
     }
 
     fn heap(&self, state: &Ahead) -> usize {
