@@ -45,7 +45,8 @@ fn input(corpus: &Path, name: &str, folder: &Path) -> std::path::PathBuf {
 fn detect_raises_what_the_golden_says_and_nothing_else() {
     let Some(corpus) = corpus() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let text = std::fs::read_to_string(workspace().join("tests/goldens/correlations.json")).expect("the golden");
+    let text =
+        std::fs::read_to_string(workspace().join("tests/goldens/correlations.json")).expect("the golden");
     let golden: Value = serde_json::from_str(&text).expect("a golden is JSON");
     let (mut wrong, mut raised) = (Vec::new(), 0);
     for (name, expected) in golden["rules"].as_object().expect("rules") {
@@ -72,7 +73,11 @@ fn detect_raises_what_the_golden_says_and_nothing_else() {
         let expected = expected["alerts"].as_array().expect("alerts");
         if alerts.len() != expected.len() {
             let told: Vec<Value> = alerts.iter().map(|alert| told(alert, &json!({"events": []}))).collect();
-            wrong.push(format!("{name}: {} alerts, not {}: {told:#?}\n{summary}", alerts.len(), expected.len()));
+            wrong.push(format!(
+                "{name}: {} alerts, not {}: {told:#?}\n{summary}",
+                alerts.len(),
+                expected.len()
+            ));
             continue;
         }
         for golden in expected {

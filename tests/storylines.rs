@@ -119,7 +119,9 @@ fn live(engine: &mut Engine, batches: &[EventBatch]) -> Vec<Alert> {
         let batch = &batches[*batch];
         let mut hits = Vec::new();
         engine.scan(batch, &mut hits);
-        engine.occurrences(batch, &hits, Times::AsWritten, &mut dropped, &mut |occurrence| live.take(&occurrence));
+        engine.occurrences(batch, &hits, Times::AsWritten, &mut dropped, &mut |occurrence| {
+            live.take(&occurrence)
+        });
         let alerts = live.commit();
         last.extend(alerts.into_iter().map(|alert| (alert.alert_id.clone(), alert)));
         if at == batches.len() / 2 {

@@ -99,7 +99,17 @@ impl Hits {
             values.push((chance >> 60) as u8);
             let (a, b) = (mixed(number << 1), mixed(number << 1 | 1));
             let (first, last) = (format!("{a:016x}"), format!("{b:016x}"));
-            ids.extend([&first[..8], "-", &first[8..12], "-", &first[12..], "-", &last[..4], "-", &last[4..]]);
+            ids.extend([
+                &first[..8],
+                "-",
+                &first[8..12],
+                "-",
+                &first[12..],
+                "-",
+                &last[..4],
+                "-",
+                &last[4..],
+            ]);
         }
         Self {
             times,
@@ -120,7 +130,8 @@ impl Hits {
     }
 
     fn value(&self, at: usize) -> &'static str {
-        const VALUES: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+        const VALUES: [&str; 16] =
+            ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
         VALUES[self.values[at] as usize]
     }
 
@@ -134,7 +145,13 @@ impl Hits {
         std::str::from_utf8(&key.0).expect("ASCII")
     }
 
-    fn occurrence<'k>(&'k self, at: usize, key: &'k mut Key, value: Value<'static>, members: u64) -> Occurrence<'k> {
+    fn occurrence<'k>(
+        &'k self,
+        at: usize,
+        key: &'k mut Key,
+        value: Value<'static>,
+        members: u64,
+    ) -> Occurrence<'k> {
         Occurrence {
             correlation: 0,
             members,
@@ -169,7 +186,11 @@ fn plans(body: &str) -> Vec<Plan> {
 }
 
 /// Runs all hits as a stream; the number of different alerts.
-fn stream(plans: &[Plan], hits: &Hits, of: &dyn Fn(usize) -> (Value<'static>, u64)) -> (Duration, usize, Live) {
+fn stream(
+    plans: &[Plan],
+    hits: &Hits,
+    of: &dyn Fn(usize) -> (Value<'static>, u64),
+) -> (Duration, usize, Live) {
     let mut live = Live::new(plans, "", LiveLimits { memory: usize::MAX, late: 0 });
     let mut alerts = HashSet::new();
     let mut latest = i64::MIN;
@@ -236,7 +257,10 @@ fn rates(count: usize) {
         (started.elapsed(), found)
     });
     let floor_rate = per_second(count, spent);
-    println!("  map of queues, in order, no evidence      {:>6.2} M hits/s ({floor} matches)", floor_rate / 1e6);
+    println!(
+        "  map of queues, in order, no evidence      {:>6.2} M hits/s ({floor} matches)",
+        floor_rate / 1e6
+    );
     let expected = buckets(&sorted, HOUR, |window| window.len() >= least);
     let plans_of = plans("type: event_count, rules: [r0], timespan: 1h, condition: {gte: 40}");
     report("event_count gte 40 in 1h", floor_rate, count, expected, &plans_of, &hits, &|_| (Value::None, 1));
@@ -255,7 +279,11 @@ fn by_time(sorted: &[(u32, i64, usize)]) -> Vec<(u32, i64, usize)> {
 }
 
 /// How many groups and buckets of `length` have a window of `length` that passes.
-fn buckets(sorted: &[(u32, i64, usize)], length: i64, passes: impl Fn(&[(u32, i64, usize)]) -> bool) -> usize {
+fn buckets(
+    sorted: &[(u32, i64, usize)],
+    length: i64,
+    passes: impl Fn(&[(u32, i64, usize)]) -> bool,
+) -> usize {
     let mut found = HashSet::new();
     let mut first = 0;
     for last in 0..sorted.len() {
@@ -287,7 +315,11 @@ fn report(
     });
     assert_eq!(alerts, expected, "{name}: alerts over a stream");
     let rate = per_second(count, spent);
-    println!("  {name}, stream         {:>6.2} M hits/s, {:.2} of the map ({alerts} alerts)", rate / 1e6, rate / floor);
+    println!(
+        "  {name}, stream         {:>6.2} M hits/s, {:.2} of the map ({alerts} alerts)",
+        rate / 1e6,
+        rate / floor
+    );
     let (spent, alerts) = best(|| finite(plans, hits, of));
     assert_eq!(alerts, expected, "{name}: alerts over finite input");
     let rate = per_second(count, spent);
@@ -360,10 +392,21 @@ fn memory(groups: usize) {
     let pending = resident() - before;
     assert_eq!((alerts, live.groups()), (0, different));
     let mb = |bytes: usize| bytes as f64 / 1e6;
-    println!("{different} groups of event_count gte 20 with {:.2} hits each, evidence included", hits.len() as f64 / different as f64);
-    println!("  as they come, half of it not passed by the watermark   {:.0} MB resident, {:.0} MB counted", mb(pending), mb(live.bytes()));
+    println!(
+        "{different} groups of event_count gte 20 with {:.2} hits each, evidence included",
+        hits.len() as f64 / different as f64
+    );
+    println!(
+        "  as they come, half of it not passed by the watermark   {:.0} MB resident, {:.0} MB counted",
+        mb(pending),
+        mb(live.bytes())
+    );
     live.advance(LATENESS + 31 * MINUTE);
-    println!("  all passed by the watermark                            {:.0} MB resident, {:.0} MB counted", mb(resident() - before), mb(live.bytes()));
+    println!(
+        "  all passed by the watermark                            {:.0} MB resident, {:.0} MB counted",
+        mb(resident() - before),
+        mb(live.bytes())
+    );
     assert_eq!(live.groups(), different);
     let started = Instant::now();
     let snapshot = live.snapshot().expect("a snapshot");

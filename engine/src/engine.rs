@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Times, Use};
 use crate::alert::{
     Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
 };
+use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Times, Use};
 use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
 use crate::json::{Cells, Projector, string_text};
 use crate::plan::{FieldKey, LoweredRule, SourcePlan};
@@ -346,7 +346,10 @@ impl Feeding<'_> {
                 Member::Rule(_) => false,
             });
         }
-        (0..correlations.len()).filter(|&number| !fed[number]).map(|number| (number, self.missing[number])).collect()
+        (0..correlations.len())
+            .filter(|&number| !fed[number])
+            .map(|number| (number, self.missing[number]))
+            .collect()
     }
 }
 

@@ -175,7 +175,9 @@ fn an_event_that_claims_to_be_of_2099_makes_no_other_late() {
         let all = batch(&engine, &[Event { time, ..event("fail", "a", "h", *second) }]);
         let mut hits = Vec::new();
         engine.scan(&all, &mut hits);
-        engine.occurrences(&all, &hits, Times::AsWritten, &mut [Dropped::default()], &mut |one| live.take(&one));
+        engine.occurrences(&all, &hits, Times::AsWritten, &mut [Dropped::default()], &mut |one| {
+            live.take(&one)
+        });
         told.extend(live.commit());
         told.extend(live.advance(marks.now().expect("one partition")));
     }
@@ -200,10 +202,8 @@ fn an_outer_correlation_groups_by_its_own_fields_whatever_the_inner_one_groups_b
         "many",
         "type: event_count, rules: [fail], group-by: [host], timespan: 5m, condition: {gte: 3}",
     );
-    let outer = correlation(
-        "taken",
-        "type: temporal_ordered, rules: [many, ok], group-by: [user], timespan: 5m",
-    );
+    let outer =
+        correlation("taken", "type: temporal_ordered, rules: [many, ok], group-by: [user], timespan: 5m");
     let set = rules(&[&inner, &outer]);
     let mut events: Vec<Event> = (0..3).map(|at| event("fail", "eve", "host1", at)).collect();
     events.push(event("ok", "eve", "host2", 10));
@@ -266,12 +266,13 @@ fn a_chain_of_six_steps_costs_no_more_for_every_hit_before_it() {
 fn a_match_feeds_outer_correlations_though_its_alert_is_suppressed() {
     let inner = format!(
         "suppress: {{for: 1d}}\n{}",
-        correlation("many", "type: event_count, rules: [fail], group-by: [user], timespan: 1m, condition: {gte: 2}")
+        correlation(
+            "many",
+            "type: event_count, rules: [fail], group-by: [user], timespan: 1m, condition: {gte: 2}"
+        )
     );
-    let outer = correlation(
-        "then",
-        "type: temporal_ordered, rules: [many, ok], group-by: [user], timespan: 2m",
-    );
+    let outer =
+        correlation("then", "type: temporal_ordered, rules: [many, ok], group-by: [user], timespan: 2m");
     let set = rules(&[&inner, &outer]);
     // a match at once, whose alert stands for the whole day, and one half an hour later, just before `ok`
     let events = [
@@ -290,10 +291,15 @@ fn a_match_feeds_outer_correlations_though_its_alert_is_suppressed() {
 fn a_count_over_a_correlation_counts_its_alerts_and_not_its_matches() {
     let inner = format!(
         "suppress: {{for: 10m}}\n{}",
-        correlation("many", "type: event_count, rules: [fail], group-by: [user], timespan: 1m, condition: {gte: 2}")
+        correlation(
+            "many",
+            "type: event_count, rules: [fail], group-by: [user], timespan: 1m, condition: {gte: 2}"
+        )
     );
-    let outer =
-        correlation("often", "type: event_count, rules: [many], group-by: [user], timespan: 1h, condition: {gte: 3}");
+    let outer = correlation(
+        "often",
+        "type: event_count, rules: [many], group-by: [user], timespan: 1h, condition: {gte: 3}",
+    );
     let set = rules(&[&inner, &outer]);
     let burst = |start: i64| (0..10).map(move |at| event("fail", "a", "h", start + at));
     let one: Vec<Event> = burst(0).collect();
@@ -331,12 +337,14 @@ fn an_alert_tells_its_group_its_time_and_its_evidence() {
         "c",
         "type: value_count, rules: [fail], group-by: [user], timespan: 5m, condition: {field: host, gte: 3}",
     )]);
-    let events: Vec<Event> =
-        (0..30).map(|at| event("fail", "a", &format!("h{}", at % 4), at * 10)).collect();
+    let events: Vec<Event> = (0..30).map(|at| event("fail", "a", &format!("h{}", at % 4), at * 10)).collect();
     let (whole, told) = both(&set, &events);
     let alert = &whole[0];
     assert_eq!((alert.kind, alert.group["user"].as_str()), (AlertKind::Correlation, Some("a")));
-    assert_eq!((alert.time.as_str(), alert.first_seen.as_str()), ("1970-01-01T00:00:20Z", "1970-01-01T00:00:00Z"));
+    assert_eq!(
+        (alert.time.as_str(), alert.first_seen.as_str()),
+        ("1970-01-01T00:00:20Z", "1970-01-01T00:00:00Z")
+    );
     assert_eq!((alert.last_seen.as_str(), alert.count, alert.events.len()), ("1970-01-01T00:04:50Z", 30, 20));
     assert_eq!(alert.fields["host"], serde_json::json!(["h0", "h1", "h2"]));
     assert_eq!(alert.events[0].origin.to_string(), "t.ndjson:1");
@@ -351,7 +359,10 @@ fn an_alert_tells_its_group_its_time_and_its_evidence() {
 fn an_alert_continues_that_of_the_bucket_before() {
     let set = rules(&[&format!(
         "suppress: {{for: 1m}}\n{}",
-        correlation("c", "type: event_count, rules: [fail], group-by: [user], timespan: 10s, condition: {gte: 1}")
+        correlation(
+            "c",
+            "type: event_count, rules: [fail], group-by: [user], timespan: 10s, condition: {gte: 1}"
+        )
     )]);
     let events: Vec<Event> = [0, 70, 200].iter().map(|second| event("fail", "a", "h", *second)).collect();
     let (whole, _) = both(&set, &events);
@@ -477,7 +488,10 @@ fn what_lacks_a_field_of_the_group_is_dropped_and_counted_or_a_group_of_its_own(
     let set = rules(&[&correlation("c", &format!("{body}, missing: group"))]);
     let (alerts, dropped) = finite(&set, &events);
     assert_eq!((alerts.len(), dropped["c"].total()), (2, 0));
-    assert_eq!(alerts[1].group, serde_json::json!({"user": "a", "host": null}).as_object().cloned().expect("an object"));
+    assert_eq!(
+        alerts[1].group,
+        serde_json::json!({"user": "a", "host": null}).as_object().cloned().expect("an object")
+    );
 }
 
 #[test]

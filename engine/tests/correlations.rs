@@ -199,7 +199,8 @@ fn subject(kind: &str, chance: &mut Chance) -> Subject {
                 true => rising(chance, 6),
                 false => any_criteria(chance, -3, 8),
             };
-            let percentile = if kind == "value_median" { 50.0 } else { chance.pick(&[0.0, 25.0, 50.0, 75.0, 100.0]) };
+            let percentile =
+                if kind == "value_median" { 50.0 } else { chance.pick(&[0.0, 25.0, 50.0, 75.0, 100.0]) };
             let text = match kind {
                 "value_median" => format!("{{field: f, {}}}", criteria_text(&criteria)),
                 _ => format!("{{field: f, percentile: {percentile}, {}}}", criteria_text(&criteria)),
@@ -266,10 +267,11 @@ fn subject(kind: &str, chance: &mut Chance) -> Subject {
         "title: c\nname: c\nsuppress: {{for: {suppress}s}}\ncorrelation: {{type: {kind_word}, rules: [{}], group-by: k, {own}{condition}}}\n",
         names.join(", ")
     );
-    let set = RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text: text.clone() })], &Lists::new());
+    let set =
+        RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text: text.clone() })], &Lists::new());
     let errors: Vec<_> = set.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
     assert!(errors.is_empty() && set.correlations.len() == 1, "{text}\n{errors:?}");
-    let uses_field = !(kind == "rate_baseline" && !text.contains("field"));
+    let uses_field = kind != "rate_baseline" || text.contains("field");
     let rule = Rule { kind: kind_type, timespan, suppress: suppress * SECOND };
     let members = if uses_field { members } else { members | 1 << 32 };
     Subject { plans: plan(&set.correlations), rule, members }
@@ -405,9 +407,18 @@ fn keys() -> BTreeMap<String, String> {
 
 /// The hit as it arrives.
 fn with_occurrence<R>(key: &str, hit: &Hit, then: impl FnOnce(&Occurrence<'_>) -> R) -> R {
+    with_occurrence_of(0, key, hit, then)
+}
+
+/// The hit as it arrives at a correlation of that number.
+fn with_occurrence_of<R>(
+    correlation: usize,
+    key: &str,
+    hit: &Hit,
+    then: impl FnOnce(&Occurrence<'_>) -> R,
+) -> R {
     let source: Arc<str> = "s".into();
-    let origin =
-        Origin { base: OriginBase::File { path: "f".into() }, line: Some(hit.id + 1), record: None };
+    let origin = Origin { base: OriginBase::File { path: "f".into() }, line: Some(hit.id + 1), record: None };
     let event_id = format!("00000000-0000-0000-0000-{:012x}", hit.id);
     let value = match &hit.value {
         OracleValue::None => Value::None,
@@ -418,7 +429,7 @@ fn with_occurrence<R>(key: &str, hit: &Hit, then: impl FnOnce(&Occurrence<'_>) -
         }
     };
     then(&Occurrence {
-        correlation: 0,
+        correlation,
         members: hit.members,
         time: hit.time,
         key,
@@ -462,7 +473,12 @@ fn finite_input_in_any_order_gives_what_the_oracle_says() {
         chance.shuffle(&mut shuffled);
         let memory = chance.pick(&[1 << 30, 1_000]);
         let alerts = run_finite(subject, &shuffled, memory);
-        assert_eq!(subject.told(&alerts, &keys()), expected, "{kind}, seed {seed:#x}: {hits:#?} {:?}", subject.rule);
+        assert_eq!(
+            subject.told(&alerts, &keys()),
+            expected,
+            "{kind}, seed {seed:#x}: {hits:#?} {:?}",
+            subject.rule
+        );
         *alerts_of.entry(kind.to_owned()).or_default() += alerts.len();
     });
     // a test of rules that never match would show nothing
@@ -514,7 +530,10 @@ fn a_stream_in_any_order_with_restarts_gives_what_the_oracle_says_of_all_that_wa
         // an alert goes out once, and once more where its final body says something else
         let mut revisions: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         alerts.iter().for_each(|alert| revisions.entry(&alert.alert_id).or_default().push(alert.revision));
-        assert!(revisions.values().all(|all| all.as_slice() == [0] || all.as_slice() == [0, 1]), "{revisions:?}");
+        assert!(
+            revisions.values().all(|all| all.as_slice() == [0] || all.as_slice() == [0, 1]),
+            "{revisions:?}"
+        );
         assert_eq!(live.groups(), 0, "all is forgotten at the end");
     });
     assert!(late_hits > CASES, "{late_hits} late hits");
@@ -533,8 +552,149 @@ fn finite_and_live_say_the_same_word_for_word() {
         for alert in live.finish() {
             last.insert(alert.alert_id.clone(), Alert { revision: 0, ..alert });
         }
-        let finite: BTreeMap<String, Alert> =
-            run_finite(subject, hits, 1 << 30).into_iter().map(|alert| (alert.alert_id.clone(), alert)).collect();
+        let finite: BTreeMap<String, Alert> = run_finite(subject, hits, 1 << 30)
+            .into_iter()
+            .map(|alert| (alert.alert_id.clone(), alert))
+            .collect();
         assert_eq!(last, finite, "{kind}, seed {seed:#x}");
     });
+}
+
+/// A correlation over another and over a rule, as the engine reads it; and the two rules of the oracle.
+fn chain(chance: &mut Chance) -> (Subject, Rule) {
+    let inner_seconds = chance.pick(&[1, 2, 5, 10]);
+    let inner_criteria = rising(chance, 4);
+    let (inner_suppress, suppress) = (chance.pick(&[1, 5, 30]), chance.pick(&[3, 10, 60]));
+    let seconds = chance.pick(&[2, 5, 20]);
+    let (word, kind, condition) = match chance.below(4) {
+        0 => ("temporal_ordered", Type::TemporalOrdered { members: 2 }, String::new()),
+        1 => {
+            let not = Expr::Not(Box::new(Expr::Member(1)));
+            let expr = Expr::And(vec![Expr::Member(0), not]);
+            ("temporal", Type::TemporalExpr(expr), ", condition: inner and not r1".to_owned())
+        }
+        2 => {
+            let criteria = rising(chance, 4);
+            let text = format!(", condition: {{{}}}", criteria_text(&criteria));
+            // different alerts of the inner one, and different events of the rule
+            ("event_count", Type::ValueCount(criteria), text)
+        }
+        _ => {
+            let criteria = any_criteria(chance, 0, 4);
+            let text = format!(", condition: {{{}}}", criteria_text(&criteria));
+            ("event_count", Type::ValueCount(criteria), text)
+        }
+    };
+    let text = format!(
+        "title: r0\nname: r0\nlogsource: {{product: p}}\ndetection: {{s: {{a: 1}}, condition: s}}\n---\n\
+         title: r1\nname: r1\nlogsource: {{product: p}}\ndetection: {{s: {{a: 1}}, condition: s}}\n---\n\
+         title: inner\nname: inner\nsuppress: {{for: {inner_suppress}s}}\n\
+         correlation: {{type: event_count, rules: [r0], group-by: k, timespan: {inner_seconds}s, condition: {{{}}}}}\n---\n\
+         title: outer\nname: outer\nsuppress: {{for: {suppress}s}}\n\
+         correlation: {{type: {word}, rules: [inner, r1], group-by: k, timespan: {seconds}s{condition}}}\n",
+        criteria_text(&inner_criteria)
+    );
+    let set =
+        RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text: text.clone() })], &Lists::new());
+    assert_eq!(set.correlations.len(), 2, "{text}\n{:?}", set.diagnostics);
+    let inner = Rule {
+        kind: Type::EventCount(inner_criteria),
+        timespan: inner_seconds * SECOND,
+        suppress: inner_suppress * SECOND,
+    };
+    let rule = Rule { kind, timespan: seconds * SECOND, suppress: suppress * SECOND };
+    (Subject { plans: plan(&set.correlations), rule, members: 2 }, inner)
+}
+
+/// What the oracle says of a chain: the matches of the inner one are hits of the outer one.
+fn expected_of_chain(subject: &Subject, inner: &Rule, hits: &[(&'static str, Hit)]) -> Told {
+    let mut outer_hits: Vec<(&'static str, Hit)> = Vec::new();
+    for key in ["[\"x\"]", "[\"y\"]"] {
+        let of = |member: u64| -> Vec<Hit> {
+            hits.iter()
+                .filter(|(k, hit)| *k == key && hit.members == member)
+                .map(|(_, hit)| hit.clone())
+                .collect()
+        };
+        for (number, (time, _)) in oracle::instants(inner, &of(1)).into_iter().enumerate() {
+            let bucket = OracleValue::Text(format!("alert {}", time.div_euclid(inner.suppress)));
+            outer_hits.push((key, Hit { time, id: 1_000_000 + number as u64, members: 1, value: bucket }));
+        }
+        let own =
+            of(2).into_iter().map(|hit| Hit { value: OracleValue::Text(format!("event {}", hit.id)), ..hit });
+        outer_hits.extend(own.map(|hit| (key, hit)));
+    }
+    subject.expected(&outer_hits)
+}
+
+#[test]
+fn a_chain_gives_what_the_oracle_says_over_finite_input_and_over_a_stream() {
+    let mut found = 0;
+    for seed in 0..CASES as u64 / 10 {
+        let mut chance = Chance(0xc4a1 ^ seed << 16);
+        let (subject, inner) = chain(&mut chance);
+        for _ in 0..10 {
+            let mut hits = subject.hits("event_count", &mut chance);
+            // one event matches one rule here, each a correlation of its own
+            let mut seen = BTreeSet::new();
+            hits.retain(|(key, hit)| seen.insert((*key, hit.id)));
+            let twice = hits.clone();
+            hits.extend(twice.into_iter().filter(|_| chance.one_in(5)));
+            chance.shuffle(&mut hits);
+            let number = |hit: &Hit| usize::from(hit.members == 2);
+            // what an outer count looks at: the event itself
+            for (_, hit) in &mut hits {
+                hit.value = OracleValue::Text(format!("event {}", hit.id));
+            }
+            let mut finite = Finite::new(
+                &subject.plans,
+                "",
+                chance.pick(&[1 << 30, 1_000]),
+                Box::new(MemorySpill::default()),
+            );
+            let mut live = Live::new(&subject.plans, "", LiveLimits::default());
+            let (mut told, mut in_time) = (Vec::new(), Vec::new());
+            for (at, (key, hit)) in hits.iter().enumerate() {
+                with_occurrence_of(number(hit), key, hit, |o| finite.take(o)).expect("memory takes all");
+                if hit.time > live.watermark() {
+                    in_time.push((*key, hit.clone()));
+                }
+                with_occurrence_of(number(hit), key, hit, |o| live.take(o));
+                if chance.one_in(3) {
+                    told.extend(live.commit());
+                }
+                if chance.one_in(4) {
+                    let least = hits[at + 1..].iter().map(|(_, hit)| hit.time).min();
+                    let beyond = if chance.one_in(4) { chance.below(10) as i64 * SECOND } else { -1 };
+                    told.extend(live.commit());
+                    told.extend(live.advance(least.unwrap_or(hit.time).saturating_add(beyond)));
+                }
+                if chance.one_in(8) {
+                    let snapshot = live.snapshot().expect("a snapshot");
+                    live = Live::new(&subject.plans, "", LiveLimits::default());
+                    live.restore(&snapshot).expect("a snapshot that opens");
+                }
+            }
+            told.extend(live.finish());
+            let mut whole = finite.finish().expect("memory gives all");
+            whole.retain(|alert| alert.rule.title == "outer");
+            told.retain(|alert| alert.rule.title == "outer");
+            found += whole.len();
+            let expected = expected_of_chain(&subject, &inner, &hits);
+            assert_eq!(
+                subject.told(&whole, &keys()),
+                expected,
+                "seed {seed}: {hits:#?} {:?} {inner:?}",
+                subject.rule
+            );
+            let expected = expected_of_chain(&subject, &inner, &in_time);
+            assert_eq!(
+                subject.told(&told, &keys()),
+                expected,
+                "stream, seed {seed}: {hits:#?} {:?} {inner:?}",
+                subject.rule
+            );
+        }
+    }
+    assert!(found > CASES / 10, "{found} alerts");
 }

@@ -29,8 +29,8 @@ use super::arguments::RuleArgs;
 use super::summary::Closing;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
-use crate::spill::{self, TemporaryFiles};
 use crate::show;
+use crate::spill::{self, TemporaryFiles};
 
 /// Arguments of `virga detect`.
 #[derive(clap::Args)]
@@ -442,7 +442,12 @@ impl Sink for DetectSink<'_> {
         hits.clear();
         self.engine.scan(&batch, &mut hits);
         let fed = self.feed(&batch, &hits);
-        let mut heard = hits.iter().filter(|hit| !self.engine.is_muted(hit.rule)).copied().collect::<Vec<_>>().into_iter();
+        let mut heard = hits
+            .iter()
+            .filter(|hit| !self.engine.is_muted(hit.rule))
+            .copied()
+            .collect::<Vec<_>>()
+            .into_iter();
         let raised = fed.and_then(|()| heard.try_for_each(|hit| self.raise(&batch, hit)));
         let raised = raised.and_then(|()| self.print_pending());
         self.hits = hits;

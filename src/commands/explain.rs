@@ -21,7 +21,8 @@ use crate::show;
 
 /// Arguments of `virga rules explain`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit status: 0 where the rule matches an event, or the correlation a group of them; else 1.
+#[command(
+    after_help = "Exit status: 0 where the rule matches an event, or the correlation a group of them; else 1.
 
 Of a correlation every group is shown with how near it came to a match and what was missing: its rules are run
 over all events given.
@@ -31,7 +32,8 @@ Examples:
   virga rules explain my-rule.yml trail.ndjson:17          the event of line 17
   virga rules explain --rules sigma/rules 'AWS Root Credentials' trail.json.gz#3
   virga rules explain my-rule.yml '{\"eventName\":\"StopLogging\"}'
-  virga rules explain bruteforce.yml trail.json.gz         a correlation, over all events of a file")]
+  virga rules explain bruteforce.yml trail.json.gz         a correlation, over all events of a file"
+)]
 pub struct Args {
     /// A rule file, or the id, name, title or file name of a rule or correlation.
     #[arg(value_name = "RULE")]

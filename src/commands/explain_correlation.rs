@@ -40,7 +40,8 @@ pub fn find(set: &RuleSet, wanted: &str, is_file: bool) -> Result<Option<usize>,
         [one] => Ok(Some(*one)),
         several => {
             let names: Vec<String> = several.iter().map(|number| plans[*number].key()).collect();
-            Err(format!("`{wanted}` means {} correlations; name one: {}", names.len(), names.join(", ")).into())
+            Err(format!("`{wanted}` means {} correlations; name one: {}", names.len(), names.join(", "))
+                .into())
         }
     }
 }
@@ -118,8 +119,13 @@ impl Told<'_> {
     fn correlation(&self, number: usize, depth: usize) -> Result<(), Failure> {
         let plan = &self.engine.correlations()[number];
         let correlation = &plan.correlation;
-        let mut groups: Vec<&Explained> =
-            self.finite.explained().iter().filter(|(of, _)| *of == number).map(|(_, explained)| explained).collect();
+        let mut groups: Vec<&Explained> = self
+            .finite
+            .explained()
+            .iter()
+            .filter(|(of, _)| *of == number)
+            .map(|(_, explained)| explained)
+            .collect();
         groups.sort_by(|a, b| {
             b.alerts.cmp(&a.alerts).then(b.progress.total_cmp(&a.progress)).then_with(|| a.key.cmp(&b.key))
         });
@@ -140,7 +146,10 @@ impl Told<'_> {
         for (member, asks) in correlation.rules.iter().zip(&plan.members) {
             if let Member::Rule(key) = &asks.member {
                 let hits = self.hits_of.get(key).copied().unwrap_or(0);
-                line(depth + 1, format!("{} {}: {hits} events", mark(hits > 0), show::printable(&member.value)))?;
+                line(
+                    depth + 1,
+                    format!("{} {}: {hits} events", mark(hits > 0), show::printable(&member.value)),
+                )?;
             }
         }
         let most = if self.all { usize::MAX } else { GROUPS_SHOWN };
@@ -150,7 +159,11 @@ impl Told<'_> {
             let time = virga_engine::alert::show_time(group.time);
             line(
                 depth + 2,
-                format!("{nearest}{} at {time}, of {} hits in all", show::printable(&group.state), group.events),
+                format!(
+                    "{nearest}{} at {time}, of {} hits in all",
+                    show::printable(&group.state),
+                    group.events
+                ),
             )?;
         }
         if groups.len() > most {
@@ -168,7 +181,8 @@ impl Told<'_> {
     fn notes(&self, number: usize, plan: &Plan, depth: usize) -> Result<(), Failure> {
         let report = self.engine.report();
         if let Some((_, why)) = report.idle_correlations.iter().find(|(idle, _)| *idle == number) {
-            let why = why.map_or("none of its rules runs".to_owned(), |c| format!("no lookup table fills {c}"));
+            let why =
+                why.map_or("none of its rules runs".to_owned(), |c| format!("no lookup table fills {c}"));
             line(depth, format!("note: it sees nothing: {why}"))?;
         }
         if plan.muted {

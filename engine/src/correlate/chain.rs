@@ -56,8 +56,7 @@ pub(crate) fn derive(
         let places = |names: &[String]| -> Vec<usize> {
             names.iter().filter_map(|name| plan.carry.iter().position(|carried| carried == name)).collect()
         };
-        let (group, looked_at, carry) =
-            (places(&asks.group_by), places(&asks.value), places(&asks.carry));
+        let (group, looked_at, carry) = (places(&asks.group_by), places(&asks.value), places(&asks.carry));
         let mut made = 0;
         for tuple in &tuples {
             let mut group = pick(tuple, &group);
@@ -89,7 +88,8 @@ pub(crate) fn derive(
                         evidence: fed.instant.seen.clone().into(),
                     };
                     let is_new = derived.iter().all(|other| {
-                        (other.correlation, other.member, &other.key) != (one.correlation, one.member, &one.key)
+                        (other.correlation, other.member, &other.key)
+                            != (one.correlation, one.member, &one.key)
                             || other.value != one.value
                     });
                     if is_new && made < MAX_CARRIED {

@@ -226,7 +226,8 @@ impl ValuePlan {
                 Ok((tuples.into_iter().map(text).collect(), more))
             }
             Self::Number { signed } => {
-                let numbers: Option<Vec<i128>> = texts.iter().flatten().map(|text| billionths(text)).collect();
+                let numbers: Option<Vec<i128>> =
+                    texts.iter().flatten().map(|text| billionths(text)).collect();
                 let numbers = numbers.ok_or(Unread::Bad)?;
                 if !signed && numbers.iter().any(|number| *number < 0) {
                     return Err(Unread::Bad);

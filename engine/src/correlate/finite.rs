@@ -204,8 +204,9 @@ impl Finite {
     /// Runs one correlation over its hits; its matches wait for the outer ones.
     fn run(&mut self, number: usize, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
         let correlation = number as u32;
-        let (mut own, others): (Vec<Waiting>, Vec<Waiting>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.correlation == correlation);
+        let (mut own, others): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.correlation == correlation);
         self.waiting = others;
         self.bytes = self.waiting.iter().map(Waiting::bytes).sum();
         own.sort_unstable();

@@ -206,8 +206,9 @@ impl<S> Fold<S> {
     /// Closes the alerts in whose buckets there can be no further match.
     fn close(&mut self, how: Folding, horizon: i64, out: &mut Outcome) {
         let Some(alerts) = &mut self.alerts else { return };
-        let is_over =
-            |open: &Body| open.bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1) < horizon;
+        let is_over = |open: &Body| {
+            open.bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1) < horizon
+        };
         if alerts.open.iter().any(is_over) {
             let (mut closed, open): (Vec<Body>, Vec<Body>) =
                 std::mem::take(&mut alerts.open).into_iter().partition(is_over);
@@ -243,8 +244,10 @@ impl<S> Fold<S> {
     /// When [`Fold::pass`] has something to do, if ever.
     pub fn due<K: Kind<State = S>>(&self, kind: &K, how: Folding) -> Option<i64> {
         let end = |bucket: i64| bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1);
-        let alert = self.alerts.as_ref().and_then(|alerts| alerts.open.iter().map(|open| end(open.bucket)).min());
-        let last = self.alerts.as_ref().and_then(|alerts| alerts.last).map(|last| end(last.saturating_add(1)));
+        let alert =
+            self.alerts.as_ref().and_then(|alerts| alerts.open.iter().map(|open| end(open.bucket)).min());
+        let last =
+            self.alerts.as_ref().and_then(|alerts| alerts.last).map(|last| end(last.saturating_add(1)));
         [kind.due(&self.state), alert, last].into_iter().flatten().min()
     }
 

@@ -114,7 +114,8 @@ pub(crate) fn hash_bits(text: &str) -> u128 {
 
 /// A hash that is the same in every build: it is kept in snapshots (FNV-1a, 64 bits).
 pub(crate) fn hash_of(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The bits of a UUID in its usual form: lower case, with hyphens. No other text has that form back.
@@ -393,7 +394,9 @@ impl Identities {
         };
         let event_id = match seen.base & IS_UUID != 0 {
             true => uuid_text(seen.id()),
-            false => self.ids.get(&seen.id()).map_or_else(|| format!("{:032x}", seen.id()), |id| id.to_string()),
+            false => {
+                self.ids.get(&seen.id()).map_or_else(|| format!("{:032x}", seen.id()), |id| id.to_string())
+            }
         };
         let line = (seen.line > 0).then_some(u64::from(seen.line));
         let record = seen.record.checked_sub(1);
@@ -486,11 +489,8 @@ mod tests {
     fn what_nobody_needs_is_forgotten_and_what_somebody_needs_is_not() {
         let mut identities = Identities::default();
         let source: Arc<str> = "s".into();
-        let origin = |path: &str| Origin {
-            base: OriginBase::File { path: path.into() },
-            line: Some(1),
-            record: None,
-        };
+        let origin =
+            |path: &str| Origin { base: OriginBase::File { path: path.into() }, line: Some(1), record: None };
         let kept = identities.see(1, "one", &source, &origin("a"));
         identities.see(2, "two", &source, &origin("b"));
         let mut used = Used::default();

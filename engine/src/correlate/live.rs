@@ -200,7 +200,9 @@ impl Live {
         let plan = &self.plans[number];
         if !plan.muted {
             let mut raised = out.raised;
-            raised.sort_by(|a, b| (a.body.time, &a.key, &a.body.term).cmp(&(b.body.time, &b.key, &b.body.term)));
+            raised.sort_by(|a, b| {
+                (a.body.time, &a.key, &a.body.term).cmp(&(b.body.time, &b.key, &b.body.term))
+            });
             alerts.extend(raised.iter().map(|raised| plan.alert(raised, &self.tenant, &self.identities)));
         }
     }
@@ -234,7 +236,10 @@ impl Live {
         // some room more, so that it is not to be done again at once
         excess += self.limits.memory / 8;
         while excess > 0 {
-            let Some((number, most)) = bytes.iter().copied().enumerate().max_by_key(|(_, bytes)| *bytes) else { break };
+            let Some((number, most)) = bytes.iter().copied().enumerate().max_by_key(|(_, bytes)| *bytes)
+            else {
+                break;
+            };
             if most == 0 {
                 break;
             }

@@ -221,7 +221,8 @@ impl About {
         if !seen.iter().any(Seen::is_derived) {
             return seen[..seen.len().min(MAX_EVIDENCE)].to_vec();
         }
-        let behind = |hit: &Seen| match self.of.get(&hit.id()).and_then(|meaning| meaning.evidence.as_deref()) {
+        let behind = |hit: &Seen| match self.of.get(&hit.id()).and_then(|meaning| meaning.evidence.as_deref())
+        {
             Some(evidence) => evidence.to_vec(),
             None => vec![*hit],
         };
@@ -242,7 +243,9 @@ impl About {
     fn carried(&self, seen: &[Seen]) -> Vec<Arc<Carried>> {
         let mut carried: Vec<Arc<Carried>> = Vec::new();
         for hit in seen {
-            let Some(one) = self.of.get(&hit.id()).and_then(|meaning| meaning.carried.as_ref()) else { continue };
+            let Some(one) = self.of.get(&hit.id()).and_then(|meaning| meaning.carried.as_ref()) else {
+                continue;
+            };
             if !carried.contains(one) {
                 carried.push(Arc::clone(one));
             }
@@ -499,7 +502,8 @@ impl<K: Kind> Group<K> {
             (Some(_), _) => {}
             (None, _) => {
                 if !is_final {
-                    let alert = ToldAlert { bucket: body.bucket, term: body.term.clone(), body: body.clone() };
+                    let alert =
+                        ToldAlert { bucket: body.bucket, term: body.term.clone(), body: body.clone() };
                     self.told.get_or_insert_default().alerts.push(alert);
                 }
                 out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
@@ -516,6 +520,9 @@ impl<K: Kind> Group<K> {
         size_of::<Self>() + 16 + self.key.len() + self.fold.heap(kind) + self.pending.bytes() + told
     }
 }
+
+/// What a snapshot holds of a correlation: its watermark, its groups, and what its hits mean to others.
+type Contents<S, D> = (i64, Vec<Kept<S, D>>, About);
 
 /// What a snapshot holds of a group.
 #[derive(Serialize, Deserialize)]
@@ -696,8 +703,8 @@ where
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
-        let (watermark, groups, about): (i64, Vec<Kept<K::State, K::Detail>>, About) =
-            postcard::from_bytes(bytes)?;
+        let contents: Contents<K::State, K::Detail> = postcard::from_bytes(bytes)?;
+        let (watermark, groups, about) = contents;
         (self.watermark, self.about) = (watermark, about);
         for kept in groups {
             let slot = self.slot(&kept.key);

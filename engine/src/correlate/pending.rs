@@ -15,6 +15,8 @@ const MANY: usize = 256;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound = "D: Detail")]
+// boxed, for most groups hold a list and would have to hold the room of a tree
+#[allow(clippy::box_collection)]
 pub(crate) enum Pending<D> {
     Few(Vec<Hit<D>>),
     Many(Box<BTreeSet<Hit<D>>>),

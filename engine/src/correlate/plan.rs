@@ -188,7 +188,11 @@ impl Plan {
         };
         let member = |(number, member): (usize, &Member)| PlanMember {
             member: member.clone(),
-            group_by: correlation.group_by.iter().map(|name| called(correlation, number, &name.value)).collect(),
+            group_by: correlation
+                .group_by
+                .iter()
+                .map(|name| called(correlation, number, &name.value))
+                .collect(),
             value: looked_at.iter().map(|name| called(correlation, number, name)).collect(),
             carry: Vec::new(),
         };
@@ -237,7 +241,9 @@ impl Plan {
         let own = match &self.correlation.condition {
             CorrelationCondition::RateBaseline { bucket, .. } => *bucket,
             _ if self.correlation.kind.value.has_history() => 0,
-            CorrelationCondition::Number { criteria, .. } if is_monotone(criteria) && !self.is_averaged() => 0,
+            CorrelationCondition::Number { criteria, .. } if is_monotone(criteria) && !self.is_averaged() => {
+                0
+            }
             CorrelationCondition::Rules(_) if !self.presence().is_some_and(|p| p.has_not()) => 0,
             _ => self.correlation.timespan,
         };
@@ -313,7 +319,12 @@ impl Plan {
             }
             (
                 CorrelationCondition::RateBaseline {
-                    bucket, min_buckets, min_value, min_ratio, min_score, ..
+                    bucket,
+                    min_buckets,
+                    min_value,
+                    min_ratio,
+                    min_score,
+                    ..
                 },
                 _,
             ) => self.node(RateBaseline {
@@ -401,11 +412,14 @@ fn presence(condition: &Condition, names: &[Spanned<String>]) -> Presence {
     }
 }
 
+/// The file of a rule, and its level.
+pub(crate) type FileAndLevel = (String, Option<Level>);
+
 /// Which rules raise no alerts of their own, for they only feed a correlation. `generate` decides where it is
 /// given; else a rule is muted that stands in the correlation's file or has no level or `informational`.
 /// `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
 /// by number.
-pub(crate) fn mute(plans: &mut [Plan], about: &dyn Fn(&str) -> Option<(String, Option<Level>)>) -> Vec<String> {
+pub(crate) fn mute(plans: &mut [Plan], about: &dyn Fn(&str) -> Option<FileAndLevel>) -> Vec<String> {
     let mut wanted: Vec<(Member, Option<bool>)> = Vec::new();
     for plan in plans.iter() {
         for member in &plan.members {
@@ -417,8 +431,8 @@ pub(crate) fn mute(plans: &mut [Plan], about: &dyn Fn(&str) -> Option<(String, O
                 }
             };
             let Some((file, level)) = own else { continue };
-            let is_block = file == plan.correlation.file.name
-                || level.is_none_or(|level| level == Level::Informational);
+            let is_block =
+                file == plan.correlation.file.name || level.is_none_or(|level| level == Level::Informational);
             let shown = match plan.correlation.generate {
                 Some(shown) => Some(shown),
                 None => is_block.then_some(false),

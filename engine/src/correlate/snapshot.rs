@@ -50,7 +50,9 @@ impl std::fmt::Display for SnapshotError {
                 f,
                 "the snapshot has format {version}, this program reads format {VERSION}: start without it, and replay the history from the archive"
             ),
-            Self::Damaged => write!(f, "the snapshot is damaged (its checksum does not fit): use the one before it"),
+            Self::Damaged => {
+                write!(f, "the snapshot is damaged (its checksum does not fit): use the one before it")
+            }
             Self::Format(cause) => write!(f, "the snapshot cannot be read: {cause}"),
         }
     }

@@ -400,7 +400,8 @@ impl Reader<'_> {
         let in_order = match condition {
             CorrelationCondition::Rules(condition) => {
                 if !needs_something(condition, true) {
-                    let cause = "a condition that only says what must not be there has no event to begin with";
+                    let cause =
+                        "a condition that only says what must not be there has no event to begin with";
                     let help = "name a rule that must match, as in `fail and not pass`";
                     self.error_with_help(codes::BAD_VALUE, &place, cause, help);
                 }
@@ -412,7 +413,8 @@ impl Reader<'_> {
             _ => true,
         };
         if kind == CorrelationType::TemporalOrdered && !in_order {
-            let cause = "`temporal_ordered` is about all of its rules in their order, and takes no other condition";
+            let cause =
+                "`temporal_ordered` is about all of its rules in their order, and takes no other condition";
             let help = "leave the condition out, or write `temporal`";
             self.error_with_help(codes::BAD_VALUE, &place, cause, help);
         }
@@ -732,7 +734,9 @@ fn needs_something(condition: &Condition, positive: bool) -> bool {
     match condition {
         Condition::Selection(_) | Condition::Of(..) => positive,
         Condition::Not(inner) => needs_something(inner, !positive),
-        Condition::And(parts) | Condition::Or(parts) => parts.iter().any(|part| needs_something(part, positive)),
+        Condition::And(parts) | Condition::Or(parts) => {
+            parts.iter().any(|part| needs_something(part, positive))
+        }
     }
 }
 

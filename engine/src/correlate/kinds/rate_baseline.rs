@@ -124,7 +124,8 @@ impl Kind for RateBaseline {
         if is_new || time.saturating_sub(state.last) > self.history {
             *state = Rates { first: number, open: state.open.take(), ..Rates::default() };
         }
-        let open = state.open.get_or_insert_with(|| OpenBucket { number, sum: 0, events: 0, seen: Vec::new() });
+        let open =
+            state.open.get_or_insert_with(|| OpenBucket { number, sum: 0, events: 0, seen: Vec::new() });
         open.sum = hits.iter().fold(open.sum, |sum, hit| sum.saturating_add(hit.detail));
         open.events += events_in(hits);
         let room = MAX_CARRIED.saturating_sub(open.seen.len());

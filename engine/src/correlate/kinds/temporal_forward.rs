@@ -119,12 +119,15 @@ impl Kind for TemporalForward {
     fn describe(&self, state: &Ahead, _: i64) -> String {
         let Some(start) = state.open.front() else { return "no event that begins a window".to_owned() };
         let names = |wanted: bool, there: bool| -> Vec<&str> {
-            let members = (0..self.names.len()).filter(|member| (self.positive & (1 << member) != 0) == wanted);
+            let members =
+                (0..self.names.len()).filter(|member| (self.positive & (1 << member) != 0) == wanted);
             let members = members.filter(|&m| state.within(m, start.time, self.window).is_some() == there);
             members.map(|member| self.names[member].as_str()).collect()
         };
         let mut text = format!("{} within {}", names(true, true).join(", "), shown_span(self.window));
-        for (what, names) in [("missing", names(true, false)), ("there though it must not be", names(false, true))] {
+        for (what, names) in
+            [("missing", names(true, false)), ("there though it must not be", names(false, true))]
+        {
             if !names.is_empty() {
                 text += &format!("; {what}: {}", names.join(", "));
             }
@@ -133,7 +136,8 @@ impl Kind for TemporalForward {
     }
 
     fn heap(&self, state: &Ahead) -> usize {
-        let starts: usize = state.open.iter().map(|start| 64 + start.seen.capacity() * size_of::<Seen>()).sum();
+        let starts: usize =
+            state.open.iter().map(|start| 64 + start.seen.capacity() * size_of::<Seen>()).sum();
         let matched: usize = state.matched.iter().map(|list| 32 + list.capacity() * size_of::<Seen>()).sum();
         starts + matched
     }

@@ -50,7 +50,13 @@ impl TemporalOrdered {
     }
 
     /// The chain of the steps up to `step` that this time's events complete and that begins last.
-    fn chain(&self, before: &Chains, candidates: &[(Seen, u64)], step: usize, start: i64) -> Option<Box<[Seen]>> {
+    fn chain(
+        &self,
+        before: &Chains,
+        candidates: &[(Seen, u64)],
+        step: usize,
+        start: i64,
+    ) -> Option<Box<[Seen]>> {
         // by candidate: the step that it stands for
         let mut taken: Vec<Option<usize>> = vec![None; candidates.len()];
         let mut first = step + 1;
@@ -143,7 +149,8 @@ impl Kind for TemporalOrdered {
 
     fn progress(&self, state: &Chains, time: i64) -> f64 {
         let start = time.saturating_sub(self.window);
-        let reached = |chain: &Option<Box<[Seen]>>| chain.as_ref().is_some_and(|chain| chain[0].time >= start);
+        let reached =
+            |chain: &Option<Box<[Seen]>>| chain.as_ref().is_some_and(|chain| chain[0].time >= start);
         let steps = state.0.iter().rposition(reached).map_or(0, |step| step + 1);
         steps as f64 / self.names.len() as f64
     }
@@ -154,7 +161,11 @@ impl Kind for TemporalOrdered {
             [] => "nothing".to_owned(),
             names => names.join(", "),
         };
-        format!("{steps} of {} steps within {}; to come: {missing}", self.names.len(), shown_span(self.window))
+        format!(
+            "{steps} of {} steps within {}; to come: {missing}",
+            self.names.len(),
+            shown_span(self.window)
+        )
     }
 
     fn heap(&self, state: &Chains) -> usize {

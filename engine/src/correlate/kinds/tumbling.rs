@@ -148,9 +148,9 @@ impl<M: Measure> Kind for Tumbling<M> {
     }
 
     fn heap(&self, state: &Self::State) -> usize {
-        state.as_ref().map_or(0, |window| {
-            window.seen.capacity() * size_of::<Seen>() + self.measure.heap(&window.so)
-        })
+        state
+            .as_ref()
+            .map_or(0, |window| window.seen.capacity() * size_of::<Seen>() + self.measure.heap(&window.so))
     }
 
     fn mark(&self, state: &Self::State, used: &mut Used) {

@@ -30,7 +30,8 @@ pub(crate) struct Recent {
 
 impl Recent {
     fn put(&mut self, word: &Word, seen: Seen) {
-        let is_it = |(at, (hash, _)): (usize, &(u64, i64))| *hash == word.hash && self.values[at].0 == word.text;
+        let is_it =
+            |(at, (hash, _)): (usize, &(u64, i64))| *hash == word.hash && self.values[at].0 == word.text;
         let known = self.keys.iter().enumerate().position(is_it);
         match known {
             Some(at) => {

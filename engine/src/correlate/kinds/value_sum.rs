@@ -48,7 +48,11 @@ impl Kind for ValueSum {
             state.sum = state.sum.saturating_add(hit.detail);
             state.hits.push_back((hit.seen, hit.detail));
         }
-        while state.hits.front().is_some_and(|(seen, value)| seen.time < time && state.sum - value >= self.least) {
+        while state
+            .hits
+            .front()
+            .is_some_and(|(seen, value)| seen.time < time && state.sum - value >= self.least)
+        {
             state.drop_first();
         }
         if state.sum >= self.least {
