@@ -82,7 +82,7 @@ mod as_text {
 
 /// A match, for correlations that stand on this one.
 #[derive(Debug, Clone)]
-pub(crate) struct Instant {
+pub(crate) struct MatchPoint {
     pub time: i64,
     pub bucket: i64,
     pub term: Option<Box<str>>,
@@ -95,7 +95,7 @@ pub(crate) struct Instant {
 pub(crate) struct Outcome {
     /// Alerts to which nothing can be added any more.
     pub closed: Vec<Body>,
-    pub instants: Vec<Instant>,
+    pub instants: Vec<MatchPoint>,
 }
 
 /// How many events of each part an alert shows: no part is left out for another.
@@ -182,7 +182,7 @@ impl<S> Fold<S> {
             let bucket = found.time.div_euclid(how.bucket);
             let contribution = found.contribution.unwrap_or_default();
             if how.feeds {
-                out.instants.push(Instant {
+                out.instants.push(MatchPoint {
                     time: found.time,
                     bucket,
                     term: found.term.clone(),

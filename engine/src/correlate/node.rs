@@ -16,7 +16,7 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Body, Fold, Folding, Instant, Outcome};
+use super::fold::{Body, Fold, Folding, MatchPoint, Outcome};
 use super::hit::{Carried, Detail, Hit, Seen, Used, Value, pairs};
 use super::kinds::{Fresh, Kind};
 use super::pending::Pending;
@@ -58,7 +58,7 @@ pub(crate) struct Raised {
 #[derive(Debug, Clone)]
 pub(crate) struct Fed {
     pub key: Box<str>,
-    pub instant: Instant,
+    pub instant: MatchPoint,
     /// What the events that made it carry, each different one once.
     pub carried: Vec<Arc<Carried>>,
 }
@@ -473,7 +473,7 @@ impl<K: Kind> Finite<K> {
     }
 }
 
-fn feed(key: &str, mut instant: Instant, about: &About) -> Fed {
+fn feed(key: &str, mut instant: MatchPoint, about: &About) -> Fed {
     let carried = about.carried(&instant.seen);
     instant.seen = about.events(&instant.seen);
     Fed { key: key.into(), instant, carried }
