@@ -149,7 +149,7 @@ struct Group<K: Kind> {
 const NEVER: i64 = i64::MAX;
 
 /// So many hits may wait though the watermark has passed them: folding them one by one would cost more.
-const FEW: usize = 48;
+const FEW: usize = 16;
 
 /// Of a group with alerts that are not final: what has gone out, and a fold ahead.
 #[derive(Debug)]
