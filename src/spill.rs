@@ -2,7 +2,7 @@
 //! process.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use virga_engine::correlate::Spill;
 
@@ -15,18 +15,28 @@ pub struct TemporaryFiles(Vec<File>);
 
 impl Spill for TemporaryFiles {
     fn write(&mut self, run: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let mut file = BufWriter::new(tempfile::tempfile()?);
-        run(&mut file)?;
-        self.0.push(file.into_inner().map_err(io::IntoInnerError::into_error)?);
-        Ok(())
+        let mut write = || {
+            let mut file = BufWriter::new(tempfile::tempfile()?);
+            run(&mut file)?;
+            self.0.push(file.into_inner().map_err(io::IntoInnerError::into_error)?);
+            Ok(())
+        };
+        write().map_err(|error: io::Error| {
+            let folder = std::env::temp_dir();
+            let cause = format!(
+                "hits of correlations cannot be written to {}: {error}; `TMPDIR` names another folder",
+                folder.display()
+            );
+            io::Error::new(error.kind(), cause)
+        })
     }
 
-    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>> {
+    fn open(&mut self, run: usize, at: u64) -> io::Result<Box<dyn Read>> {
         let Some(file) = self.0.get_mut(run) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("run {run} was not written")));
         };
-        // handles of one file share their place in it: each run is read to its end before it is opened again
-        file.rewind()?;
+        // handles of one file share their place in it, which is why a run is never read at two places at once
+        file.seek(SeekFrom::Start(at))?;
         Ok(Box::new(file.try_clone()?))
     }
 }
@@ -41,11 +51,11 @@ mod tests {
         for text in ["one", "two"] {
             files.write(&mut |out| out.write_all(text.as_bytes())).expect("a run");
         }
-        for (run, expected) in [(1, "two"), (0, "one"), (1, "two")] {
+        for (run, at, expected) in [(1, 0, "two"), (0, 1, "ne"), (1, 2, "o"), (0, 9, "")] {
             let mut text = String::new();
-            files.open(run).expect("the run").read_to_string(&mut text).expect("its text");
+            files.open(run, at).expect("the run").read_to_string(&mut text).expect("its text");
             assert_eq!(text, expected);
         }
-        assert!(files.open(2).is_err());
+        assert!(files.open(2, 0).is_err());
     }
 }

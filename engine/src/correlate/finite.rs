@@ -6,7 +6,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,11 +27,12 @@ pub trait Spill {
     /// Where it cannot be written.
     fn write(&mut self, run: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
 
-    /// Opens a run; they are numbered from 0 in the order in which they were written.
+    /// Opens a run at a place, in bytes from its beginning; runs are numbered from 0 in the order in which they
+    /// were written. A run is never read at two places at once.
     ///
     /// # Errors
     /// Where it cannot be read.
-    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>>;
+    fn open(&mut self, run: usize, at: u64) -> io::Result<Box<dyn Read>>;
 }
 
 /// A hit that waits for its turn.
@@ -93,11 +94,14 @@ pub struct Finite {
     plans: Vec<Plan>,
     tenant: String,
     identities: Identities,
-    waiting: Vec<Waiting>,
+    /// By correlation.
+    waiting: Vec<Vec<Waiting>>,
     bytes: usize,
     memory: usize,
     spill: Box<dyn Spill>,
     runs: usize,
+    /// By correlation: where its hits stand in runs.
+    spilled: Vec<Vec<Stretch>>,
     counts: Vec<CorrelationCounts>,
     explain: bool,
     explained: Vec<(usize, Explained)>,
@@ -110,7 +114,8 @@ impl Finite {
             plans: plans.to_vec(),
             tenant: tenant.to_owned(),
             identities: Identities::default(),
-            waiting: Vec::new(),
+            waiting: plans.iter().map(|_| Vec::new()).collect(),
+            spilled: vec![Vec::new(); plans.len()],
             bytes: 0,
             memory,
             spill,
@@ -148,19 +153,26 @@ impl Finite {
 
     fn wait(&mut self, waiting: Waiting) -> io::Result<()> {
         self.bytes += waiting.bytes();
-        self.waiting.push(waiting);
+        self.waiting[waiting.correlation as usize].push(waiting);
         if self.bytes < self.memory {
             return Ok(());
         }
-        let mut run = std::mem::take(&mut self.waiting);
-        run.sort_unstable();
+        let mut all: Vec<Vec<Waiting>> = self.waiting.iter_mut().map(std::mem::take).collect();
+        all.iter_mut().for_each(|hits| hits.sort_unstable());
         self.bytes = 0;
+        let (run, spilled) = (self.runs, &mut self.spilled);
         self.runs += 1;
         self.spill.write(&mut |out| {
-            for waiting in &run {
-                let bytes = postcard::to_allocvec(waiting).map_err(io::Error::other)?;
-                out.write_all(&(bytes.len() as u32).to_le_bytes())?;
-                out.write_all(&bytes)?;
+            let mut at = 0;
+            for (hits, stretches) in all.iter().zip(spilled.iter_mut()).filter(|(hits, _)| !hits.is_empty()) {
+                stretches.push(Stretch { run, at, hits: hits.len() });
+                for waiting in hits {
+                    let bytes = postcard::to_allocvec(waiting).map_err(io::Error::other)?;
+                    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+                    out.write_all(&length.to_le_bytes())?;
+                    out.write_all(&bytes)?;
+                    at += 4 + bytes.len() as u64;
+                }
             }
             Ok(())
         })
@@ -203,18 +215,14 @@ impl Finite {
 
     /// Runs one correlation over its hits; its matches wait for the outer ones.
     fn run(&mut self, number: usize, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
-        let correlation = number as u32;
-        let (mut own, others): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting| waiting.correlation == correlation);
-        self.waiting = others;
-        self.bytes = self.waiting.iter().map(Waiting::bytes).sum();
+        let mut own = std::mem::take(&mut self.waiting[number]);
+        self.bytes = self.bytes.saturating_sub(own.iter().map(Waiting::bytes).sum());
         own.sort_unstable();
         let mut machine = self.plans[number].machine();
         if self.explain {
             machine.explain();
         }
-        let mut merged = Merged::new(own, self.runs, self.spill.as_mut(), correlation)?;
+        let mut merged = Merged::new(own, &self.spilled[number], self.spill.as_mut())?;
         let mut key: Option<Box<str>> = None;
         while let Some(waiting) = merged.next()? {
             if key.as_ref().is_some_and(|key| *key != waiting.key) {
@@ -283,27 +291,35 @@ impl Finite {
     }
 }
 
+/// Hits of one correlation within a run.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    run: usize,
+    at: u64,
+    hits: usize,
+}
+
 /// Sorted hits of one correlation, from memory and from runs.
 struct Merged {
     memory: std::vec::IntoIter<Waiting>,
-    runs: Vec<Box<dyn BufRead>>,
+    /// With how many hits are still to be read.
+    runs: Vec<(Box<dyn Read>, usize)>,
     /// The next hit of each; the last source is the memory.
     next: BinaryHeap<Reverse<(Waiting, usize)>>,
-    correlation: u32,
 }
 
 impl Merged {
-    fn new(own: Vec<Waiting>, runs: usize, spill: &mut dyn Spill, correlation: u32) -> io::Result<Self> {
+    fn new(own: Vec<Waiting>, stretches: &[Stretch], spill: &mut dyn Spill) -> io::Result<Self> {
         let mut merged = Self {
             memory: own.into_iter(),
-            runs: Vec::with_capacity(runs),
+            runs: Vec::with_capacity(stretches.len()),
             next: BinaryHeap::new(),
-            correlation,
         };
-        for run in 0..runs {
-            merged.runs.push(Box::new(BufReader::with_capacity(1 << 16, spill.open(run)?)));
+        for Stretch { run, at, hits } in stretches {
+            let run = BufReader::with_capacity(1 << 16, spill.open(*run, *at)?);
+            merged.runs.push((Box::new(run), *hits));
         }
-        for source in 0..=runs {
+        for source in 0..=stretches.len() {
             merged.refill(source)?;
         }
         Ok(merged)
@@ -312,13 +328,11 @@ impl Merged {
     fn refill(&mut self, source: usize) -> io::Result<()> {
         let waiting = match self.runs.get_mut(source) {
             None => self.memory.next(),
-            Some(run) => loop {
-                match read_waiting(run)? {
-                    // a run is sorted by correlation: those before are over, those behind come later
-                    Some(waiting) if waiting.correlation < self.correlation => {}
-                    other => break other.filter(|waiting| waiting.correlation == self.correlation),
-                }
-            },
+            Some((_, 0)) => None,
+            Some((run, hits)) => {
+                *hits -= 1;
+                Some(read_waiting(run)?)
+            }
         };
         self.next.extend(waiting.map(|waiting| Reverse((waiting, source))));
         Ok(())
@@ -331,15 +345,12 @@ impl Merged {
     }
 }
 
-fn read_waiting(run: &mut dyn BufRead) -> io::Result<Option<Waiting>> {
-    if run.fill_buf()?.is_empty() {
-        return Ok(None);
-    }
+fn read_waiting(run: &mut dyn Read) -> io::Result<Waiting> {
     let mut length = [0; 4];
     run.read_exact(&mut length)?;
     let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
     run.read_exact(&mut bytes)?;
-    postcard::from_bytes(&bytes).map(Some).map_err(io::Error::other)
+    postcard::from_bytes(&bytes).map_err(io::Error::other)
 }
 
 /// Runs in memory: for tests, and for input that is known to be small.
@@ -354,9 +365,11 @@ impl Spill for MemorySpill {
         Ok(())
     }
 
-    fn open(&mut self, run: usize) -> io::Result<Box<dyn Read>> {
+    fn open(&mut self, run: usize, at: u64) -> io::Result<Box<dyn Read>> {
         match self.0.get(run) {
-            Some(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            Some(bytes) => {
+                Ok(Box::new(io::Cursor::new(bytes.get(at as usize..).unwrap_or_default().to_vec())))
+            }
             None => Err(io::Error::new(io::ErrorKind::NotFound, format!("run {run} was not written"))),
         }
     }
