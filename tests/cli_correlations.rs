@@ -92,7 +92,7 @@ fn detect_raises_alerts_of_correlations_and_not_of_the_rules_that_only_feed_them
         guessed["events"].as_array().expect("events").iter().map(|e| e["origin"]["line"].as_u64()).collect();
     assert_eq!((lines.len(), lines[0], lines[3]), (4, Some(6), Some(1)));
     let summary = err(&output);
-    assert!(summary.contains("2 muted") && summary.contains("correlations 2 loaded"), "{summary}");
+    assert!(summary.contains("2 muted") && summary.contains("correlations 2 loaded, 1 muted"), "{summary}");
 }
 
 #[test]

@@ -35,13 +35,15 @@ pub struct LoadReport {
     pub disabled: Vec<(usize, &'static str)>,
     /// Correlations that run.
     pub correlations: usize,
-    /// Correlations that see nothing on the sources at hand, by number: because no lookup table fills a
-    /// column, or because none of their rules runs.
+    /// Correlations that cannot match on the sources at hand, by number: because no lookup table fills a
+    /// column, or because rules that they need do not run.
     pub idle_correlations: Vec<(usize, Option<&'static str>)>,
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
     /// Rules that only feed a correlation and raise no alert of their own, by number.
     pub muted: Vec<usize>,
+    /// Correlations that only feed another one, by number.
+    pub muted_correlations: Vec<usize>,
 }
 
 /// A rule, and the sources on which it runs.
@@ -77,11 +79,6 @@ impl Engine {
         let mut correlations = correlate::plan(&set.correlations);
         let by_key: HashMap<String, usize> =
             rules.iter().enumerate().map(|(number, rule)| (rule.lowered.rule.key(), number)).collect();
-        let about = |key: &str| {
-            let rule = &rules[*by_key.get(key)?].lowered.rule;
-            Some((rule.file.name.clone(), rule.level))
-        };
-        let muted_keys = correlate::mute(&mut correlations, &about);
         let mut feeding = Feeding { rules: &rules, by_key: &by_key, missing: vec![None; correlations.len()] };
         let (mut scanners, mut extractors) = (BTreeMap::new(), BTreeMap::new());
         for source in sources {
@@ -98,6 +95,13 @@ impl Engine {
             scanners.insert(source.name.clone(), Scanner::new(plan));
         }
         let idle_correlations = feeding.idle(&correlations, &extractors);
+        let about = |key: &str| {
+            let rule = &rules[*by_key.get(key)?].lowered.rule;
+            Some((rule.file.name.clone(), rule.level))
+        };
+        // a correlation that sees nothing silences nobody
+        let runs = |number: usize| idle_correlations.iter().all(|(idle, _)| *idle != number);
+        let muted_keys = correlate::mute(&mut correlations, &runs, &about);
         let mut muted = vec![false; rules.len()];
         for number in muted_keys.iter().filter_map(|key| by_key.get(key)) {
             muted[*number] = true;
@@ -116,6 +120,9 @@ impl Engine {
             idle_correlations,
             switched_off: set.switched_off,
             muted: (0..rules.len()).filter(|&rule| muted[rule]).collect(),
+            muted_correlations: (0..correlations.len())
+                .filter(|&number| correlations[number].muted)
+                .collect(),
         };
         Self {
             rules,
@@ -335,16 +342,20 @@ impl Feeding<'_> {
         correlations: &[Plan],
         extractors: &BTreeMap<String, Extractor>,
     ) -> Vec<(usize, Option<&'static str>)> {
-        let mut fed = vec![false; correlations.len()];
+        // by correlation: which of its rules give it something, as bits
+        let mut given = vec![0u64; correlations.len()];
         for one in extractors.values().flat_map(|extractor| &extractor.uses) {
-            fed[one.correlation] = true;
+            given[one.correlation] |= 1 << one.member;
         }
         // inner ones stand before outer ones
-        for number in 0..correlations.len() {
-            fed[number] |= correlations[number].members.iter().any(|asks| match asks.member {
-                Member::Correlation(inner) => fed[inner],
-                Member::Rule(_) => false,
-            });
+        let mut fed = vec![false; correlations.len()];
+        for (number, correlation) in correlations.iter().enumerate() {
+            for (member, asks) in correlation.members.iter().enumerate() {
+                if matches!(asks.member, Member::Correlation(inner) if fed[inner]) {
+                    given[number] |= 1 << member;
+                }
+            }
+            fed[number] = correlation.can_match_with(given[number]);
         }
         (0..correlations.len())
             .filter(|&number| !fed[number])

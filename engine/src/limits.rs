@@ -96,3 +96,7 @@ pub const MAX_FOLDED_AT_ONCE: usize = 4_096;
 
 /// How often a hit of a very large group is folded ahead, at most, on average.
 pub const MAX_FOLDED_AGAIN: usize = 32;
+
+/// Elements of a list in an event that a correlation looks at; beyond it the first count, and the others
+/// are counted as dropped.
+pub const MAX_LIST: usize = 1_024;

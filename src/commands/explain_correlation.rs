@@ -181,8 +181,9 @@ impl Told<'_> {
     fn notes(&self, number: usize, plan: &Plan, depth: usize) -> Result<(), Failure> {
         let report = self.engine.report();
         if let Some((_, why)) = report.idle_correlations.iter().find(|(idle, _)| *idle == number) {
-            let why =
-                why.map_or("none of its rules runs".to_owned(), |c| format!("no lookup table fills {c}"));
+            let why = why.map_or("rules that it needs do not run".to_owned(), |c| {
+                format!("no lookup table fills {c}")
+            });
             line(depth, format!("note: it sees nothing: {why}"))?;
         }
         if plan.muted {

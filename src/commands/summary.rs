@@ -104,8 +104,8 @@ impl Closing<'_> {
     }
 
     fn correlations(&self) -> String {
-        let LoadReport { correlations, idle_correlations, .. } = self.rules;
-        let mut text = format!("{correlations} loaded");
+        let LoadReport { correlations, idle_correlations, muted_correlations, .. } = self.rules;
+        let mut text = format!("{correlations} loaded, {} muted", muted_correlations.len());
         let mut columns: Vec<&str> = idle_correlations.iter().filter_map(|(_, column)| *column).collect();
         let unfed = idle_correlations.len() - columns.len();
         if !columns.is_empty() {
@@ -115,7 +115,7 @@ impl Closing<'_> {
             text += &format!(", {count} disabled (no lookup table fills {})", columns.join(", "));
         }
         if unfed > 0 {
-            text += &format!(", {unfed} of whose rules none runs");
+            text += &format!(", {unfed} whose rules do not run");
         }
         let hits: u64 = self.correlated.iter().map(|counts| counts.taken).sum();
         text += &format!("; {} hits", show::thousands(hits));

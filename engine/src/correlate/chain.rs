@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::extract::{OwnValue, combinations, complete, key_text, key_values, pick};
+use super::extract::{Dropped, OwnValue, combinations, complete, key_text, key_values, pick};
 use super::hit::{Carried, Identities, Seen};
 use super::node::{Fed, Raised};
 use super::plan::{Plan, ValuePlan};
@@ -20,7 +20,7 @@ pub(crate) struct Derived {
     pub key: String,
     pub seen: Seen,
     pub value: OwnValue,
-    pub carried: Option<Arc<Carried>>,
+    pub carried: Vec<Arc<Carried>>,
     pub evidence: Box<[Seen]>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn derive(
     number: usize,
     tenant: &str,
     fed: &Fed,
-    dropped: &mut dyn FnMut(usize),
+    dropped: &mut dyn FnMut(usize, &Dropped),
 ) -> Vec<Derived> {
     let plan = &plans[number];
     let rule = plan.key();
@@ -50,6 +50,9 @@ pub(crate) fn derive(
         [] => vec![with_key(plan, None, &own)],
         carried => carried.iter().map(|carried| with_key(plan, Some(carried), &own)).collect(),
     };
+    let time = fed.instant.time.to_string();
+    let term = fed.instant.term.as_deref().unwrap_or_default();
+    let id = hash128(&["match", &rule, &fed.key, &time, term]);
     let mut derived: Vec<Derived> = Vec::new();
     for &(outer, member) in &plan.feeds {
         let asks = &plans[outer].members[member];
@@ -57,46 +60,46 @@ pub(crate) fn derive(
             names.iter().filter_map(|name| plan.carry.iter().position(|carried| carried == name)).collect()
         };
         let (group, looked_at, carry) = (places(&asks.group_by), places(&asks.value), places(&asks.carry));
-        let mut made = 0;
+        let first = derived.len();
         for tuple in &tuples {
             let mut group = pick(tuple, &group);
-            let is_complete = complete(&mut group, plans[outer].correlation.missing_is_a_group);
-            let value = plans[outer].value.read(pick(tuple, &looked_at), &alert);
-            let (Ok((values, _)), true) = (value, is_complete) else {
-                dropped(outer);
+            if !complete(&mut group, plans[outer].correlation.missing_is_a_group) {
+                dropped(outer, &Dropped { missing_key: 1, ..Dropped::default() });
                 continue;
+            }
+            let (values, more) = match plans[outer].value.read(pick(tuple, &looked_at), &alert) {
+                Ok(values) => values,
+                Err(why) => {
+                    dropped(outer, &why.counted());
+                    continue;
+                }
             };
+            let (keys, more_keys) = combinations(&group);
             let carried = (!carry.is_empty()).then(|| Arc::new(pick(tuple, &carry)));
-            for key in combinations(&group).0 {
+            let mut left_out = more || more_keys;
+            for key in keys {
                 let key = key_text(&key);
                 for value in &values {
-                    let time = fed.instant.time;
-                    let id = hash128(&[
-                        "match",
-                        &rule,
-                        &fed.key,
-                        &time.to_string(),
-                        fed.instant.term.as_deref().unwrap_or_default(),
-                    ]);
-                    let one = Derived {
-                        correlation: outer,
-                        member,
-                        key: key.clone(),
-                        seen: Seen::derived(time, &id),
-                        value: value.clone(),
-                        carried: carried.clone(),
-                        evidence: fed.instant.seen.clone().into(),
-                    };
-                    let is_new = derived.iter().all(|other| {
-                        (other.correlation, other.member, &other.key)
-                            != (one.correlation, one.member, &one.key)
-                            || other.value != one.value
-                    });
-                    if is_new && made < MAX_CARRIED {
-                        made += 1;
-                        derived.push(one);
+                    let is_it = |other: &Derived| other.key == key && other.value == *value;
+                    let known = derived[first..].iter().position(is_it);
+                    match known {
+                        // the same match for the same group: what its events carry comes together
+                        Some(known) => derived[first + known].carried.extend(carried.clone()),
+                        None if derived.len() - first == MAX_CARRIED => left_out = true,
+                        None => derived.push(Derived {
+                            correlation: outer,
+                            member,
+                            key: key.clone(),
+                            seen: Seen::derived(fed.instant.time, &id),
+                            value: value.clone(),
+                            carried: Vec::from_iter(carried.clone()),
+                            evidence: fed.instant.seen.clone().into(),
+                        }),
                     }
                 }
+            }
+            if left_out {
+                dropped(outer, &Dropped { too_many: 1, ..Dropped::default() });
             }
         }
     }

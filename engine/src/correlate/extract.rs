@@ -17,7 +17,7 @@ use super::plan::ValuePlan;
 use super::watermark::clamped;
 use crate::event::{EventBatch, TEXT_SEPARATOR};
 use crate::json::string_text;
-use crate::limits::MAX_COMBINATIONS;
+use crate::limits::{MAX_COMBINATIONS, MAX_LIST};
 use crate::predicate::Number;
 use crate::scan::Hit;
 
@@ -137,19 +137,19 @@ impl Use {
             dropped.missing_key += 1;
             return;
         }
-        let values = match self.looks_at.read(texts(&self.value), event_id) {
+        let looked_at = texts(&self.value);
+        let long_value = looked_at.iter().any(|texts| texts.len() == MAX_LIST);
+        let values = match self.looks_at.read(looked_at, event_id) {
             Ok(values) => values,
             Err(why) => {
-                match why {
-                    Unread::Missing => dropped.missing_value += 1,
-                    Unread::Bad => dropped.bad_value += 1,
-                }
+                dropped.add(&why.counted());
                 return;
             }
         };
         let carried = (!self.carry.is_empty()).then(|| Arc::new(texts(&self.carry)));
         let (keys, more) = combinations(&group);
-        dropped.too_many += u64::from(more || values.1);
+        let cut = group.iter().any(|texts| texts.len() == MAX_LIST) || long_value;
+        dropped.too_many += u64::from(more || values.1 || cut);
         let source = batch.source();
         for key in keys {
             for value in &values.0 {
@@ -173,6 +173,16 @@ impl Use {
 pub(crate) enum Unread {
     Missing,
     Bad,
+}
+
+impl Unread {
+    /// As it is counted.
+    pub fn counted(&self) -> Dropped {
+        match self {
+            Self::Missing => Dropped { missing_value: 1, ..Dropped::default() },
+            Self::Bad => Dropped { bad_value: 1, ..Dropped::default() },
+        }
+    }
 }
 
 /// A value by itself.
@@ -265,7 +275,7 @@ pub(crate) fn combinations(lists: &[Vec<Box<str>>]) -> (Vec<Vec<&str>>, bool) {
     let mut chosen: Vec<Vec<&str>> = vec![Vec::new()];
     let mut more = false;
     for list in lists {
-        let mut next = Vec::with_capacity(chosen.len() * list.len());
+        let mut next = Vec::with_capacity(chosen.len().saturating_mul(list.len()).min(MAX_COMBINATIONS));
         for tuple in &chosen {
             for text in list {
                 if next.len() == MAX_COMBINATIONS {
@@ -282,7 +292,8 @@ pub(crate) fn combinations(lists: &[Vec<Box<str>>]) -> (Vec<Vec<&str>>, bool) {
     (chosen, more)
 }
 
-/// Stands for a field that is not there, where that is a group: no log writes a character of this number.
+/// Stands for a field that is not there, where that is a group. A log that writes this character alone is
+/// read as the sign for it.
 const MISSING: &str = "\u{0}";
 
 /// Whether every field of a group has a value; with `missing_is_a_group` one that has none gets one.
@@ -334,8 +345,14 @@ fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
     for text in values.value(key).split(TEXT_SEPARATOR) {
         let elements = text.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(text));
         match elements {
-            Some(Ok(elements)) => texts.extend(elements.iter().filter_map(|element| scalar(element.get()))),
+            Some(Ok(elements)) => {
+                texts.extend(elements.iter().filter_map(|element| scalar(element.get())).take(MAX_LIST))
+            }
             _ => texts.extend(scalar(text)),
+        }
+        if texts.len() >= MAX_LIST {
+            texts.truncate(MAX_LIST);
+            break;
         }
     }
     texts
@@ -343,6 +360,8 @@ fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
 
 fn scalar(text: &str) -> Option<Box<str>> {
     match string_text(text) {
+        // which stands for a field that is not there
+        Some(inner) if inner == MISSING => Some("\u{2400}".into()),
         Some(inner) => Some(inner.into()),
         None if text == "null" || text.is_empty() => None,
         None => Some(text.into()),

@@ -45,7 +45,7 @@ struct Waiting {
     value: OwnValue,
     /// The event's id, where its bits do not say it.
     event_id: Option<Box<str>>,
-    carried: Option<Arc<Carried>>,
+    carried: Vec<Arc<Carried>>,
     evidence: Option<Box<[Seen]>>,
 }
 
@@ -56,7 +56,7 @@ impl Waiting {
 
     /// Bytes held, about.
     fn bytes(&self) -> usize {
-        let carried = self.carried.as_ref().map_or(0, |carried| 64 * carried.len());
+        let carried: usize = self.carried.iter().map(|carried| 24 + 64 * carried.len()).sum();
         let text = match &self.value {
             OwnValue::Text(text) => text.len() + 16,
             _ => 0,
@@ -146,7 +146,7 @@ impl Finite {
             members: occurrence.members,
             value: occurrence.value.into(),
             event_id,
-            carried: occurrence.carried.clone(),
+            carried: Vec::from_iter(occurrence.carried.clone()),
             evidence: None,
         })
     }
@@ -257,15 +257,20 @@ impl Finite {
     ) -> io::Result<()> {
         let mut out = Emitted::default();
         machine.end_group(&mut out);
-        self.pass_on(number, out, alerts)
+        self.pass_on(number, out, alerts)?;
+        // where nothing stands on another, nobody asks for the events of a group that is over
+        if self.plans.iter().all(|plan| plan.feeds.is_empty()) {
+            self.identities.forget_texts();
+        }
+        Ok(())
     }
 
     fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
         self.explained.extend(out.explained.into_iter().map(|explained| (number, explained)));
         for fed in &out.fed {
             let counts = &mut self.counts;
-            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer| {
-                counts[outer].dropped.missing_key += 1;
+            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer, why| {
+                counts[outer].dropped.add(why);
             });
             for one in derived {
                 self.counts[one.correlation].taken += 1;

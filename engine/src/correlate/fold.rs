@@ -7,6 +7,8 @@
 //! the earliest event that made it, `last_seen` that of the last match. `count` is the number of events
 //! that made the first match and, of sliding types, of all that came to the group from then to the last.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,6 +26,17 @@ pub(crate) struct Folding {
     /// They want to know more of its events than their group. Which events make a match is certain only when
     /// all of them are there, so that matches are passed on then and not before.
     pub carries: bool,
+    /// How long after a match another may rest on the same events.
+    pub memory: i64,
+}
+
+impl Folding {
+    /// Until when it must be known that there was an alert in a bucket: the next one continues it, and the
+    /// events that made it may make another.
+    fn known_until(self, bucket: i64) -> i64 {
+        let end = bucket.saturating_add(1).saturating_mul(self.bucket);
+        end.saturating_add(self.bucket.max(self.memory))
+    }
 }
 
 /// A group.
@@ -41,9 +54,12 @@ impl<S: Default> Default for Fold<S> {
     }
 }
 
+/// What of a group an alert is about: its bucket and term.
+pub(crate) type OpenKey = (i64, Option<Box<str>>);
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Alerts {
-    open: Vec<Body>,
+    open: BTreeMap<OpenKey, Body>,
     /// The bucket of the last alert.
     last: Option<i64>,
 }
@@ -93,6 +109,8 @@ pub(crate) struct MatchPoint {
 /// What came of a step.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
+    /// Alerts that are new.
+    pub opened: Vec<OpenKey>,
     /// Alerts to which nothing can be added any more.
     pub closed: Vec<Body>,
     pub instants: Vec<MatchPoint>,
@@ -144,7 +162,7 @@ impl<S> Fold<S> {
     /// Events that come while an alert is open count once there is another match.
     fn count_between<D>(&mut self, time: i64, hits: &[Hit<D>], how: Folding) {
         if let Some(alerts) = &mut self.alerts
-            && let Some(open) = alerts.open.iter_mut().find(|open| open.bucket == time.div_euclid(how.bucket))
+            && let Some(open) = alerts.open.get_mut(&(time.div_euclid(how.bucket), None))
         {
             open.since += events_in(hits);
         }
@@ -159,7 +177,7 @@ impl<S> Fold<S> {
         out: &mut Outcome,
     ) {
         let bucket = time.div_euclid(how.bucket);
-        let is_open = self.alerts.as_ref().is_some_and(|a| a.open.iter().any(|open| open.bucket == bucket));
+        let is_open = self.alerts.as_ref().is_some_and(|alerts| alerts.open.contains_key(&(bucket, None)));
         if how.feeds || !is_open {
             let contribution = kind.contribution(&self.state, time, hits);
             let found = Match { time, term: None, adds: 0, contribution: Some(contribution) };
@@ -167,7 +185,7 @@ impl<S> Fold<S> {
         }
         if is_open
             && let Some(alerts) = &mut self.alerts
-            && let Some(open) = alerts.open.iter_mut().find(|open| open.bucket == bucket)
+            && let Some(open) = alerts.open.get_mut(&(bucket, None))
         {
             open.last_seen = time;
             open.count += open.since + events_in(hits);
@@ -190,7 +208,8 @@ impl<S> Fold<S> {
                 });
             }
             let alerts = self.alerts.get_or_insert_default();
-            match alerts.open.iter_mut().find(|open| open.bucket == bucket && open.term == found.term) {
+            let about = (bucket, found.term.clone());
+            match alerts.open.get_mut(&about) {
                 Some(open) => {
                     open.last_seen = open.last_seen.max(found.time);
                     open.count += found.adds;
@@ -198,7 +217,10 @@ impl<S> Fold<S> {
                         open.show(contribution.seen.into_iter());
                     }
                 }
-                None => alerts.open.push(Body::new(bucket, found.time, found.term, contribution)),
+                None => {
+                    out.opened.push(about.clone());
+                    alerts.open.insert(about, Body::new(bucket, found.time, found.term, contribution));
+                }
             }
         }
     }
@@ -206,48 +228,47 @@ impl<S> Fold<S> {
     /// Closes the alerts in whose buckets there can be no further match.
     fn close(&mut self, how: Folding, horizon: i64, out: &mut Outcome) {
         let Some(alerts) = &mut self.alerts else { return };
-        let is_over = |open: &Body| {
-            open.bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1) < horizon
-        };
-        if alerts.open.iter().any(is_over) {
-            let (mut closed, open): (Vec<Body>, Vec<Body>) =
-                std::mem::take(&mut alerts.open).into_iter().partition(is_over);
-            alerts.open = open;
-            closed.sort_by(|a, b| (a.bucket, &a.term).cmp(&(b.bucket, &b.term)));
-            for mut body in closed {
-                body.continues = body.term.is_none() && alerts.last == Some(body.bucket - 1);
-                alerts.last = Some(body.bucket);
-                out.closed.push(body);
-            }
+        let is_over =
+            |bucket: i64| bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1) < horizon;
+        while alerts.open.first_key_value().is_some_and(|((bucket, _), _)| is_over(*bucket)) {
+            let Some((_, mut body)) = alerts.open.pop_first() else { break };
+            body.continues = body.term.is_none() && alerts.last == Some(body.bucket - 1);
+            alerts.last = Some(body.bucket);
+            out.closed.push(body);
         }
-        // an alert of the next bucket continues the last one; after that nobody asks
-        let forget = |last: i64| last.saturating_add(2).saturating_mul(how.bucket) <= horizon;
+        let forget = |last: i64| how.known_until(last) <= horizon;
         if alerts.open.is_empty() && alerts.last.is_none_or(forget) {
             self.alerts = None;
         }
     }
 
-    /// Whether it has no alert, nor had one in the bucket before.
+    /// Whether it has no alert, nor had one whose events may still count.
     pub fn is_quiet(&self) -> bool {
         self.alerts.is_none()
     }
 
     /// Alerts that are not closed.
     pub fn open(&self) -> impl Iterator<Item = Body> + '_ {
-        let last = self.alerts.as_ref().and_then(|alerts| alerts.last);
-        self.alerts.iter().flat_map(|alerts| &alerts.open).map(move |body| {
-            let continues = body.term.is_none() && last == Some(body.bucket - 1);
-            Body { continues, ..body.clone() }
-        })
+        self.alerts.iter().flat_map(|alerts| alerts.open.keys()).filter_map(|about| self.open_body(about))
+    }
+
+    /// An alert that is not closed.
+    pub fn open_body(&self, about: &OpenKey) -> Option<Body> {
+        let alerts = self.alerts.as_ref()?;
+        let body = alerts.open.get(about)?;
+        let continues = body.term.is_none() && alerts.last == Some(body.bucket - 1);
+        Some(Body { continues, ..body.clone() })
     }
 
     /// When [`Fold::pass`] has something to do, if ever.
     pub fn due<K: Kind<State = S>>(&self, kind: &K, how: Folding) -> Option<i64> {
         let end = |bucket: i64| bucket.saturating_add(1).saturating_mul(how.bucket).saturating_sub(1);
-        let alert =
-            self.alerts.as_ref().and_then(|alerts| alerts.open.iter().map(|open| end(open.bucket)).min());
-        let last =
-            self.alerts.as_ref().and_then(|alerts| alerts.last).map(|last| end(last.saturating_add(1)));
+        let alert = self
+            .alerts
+            .as_ref()
+            .and_then(|alerts| alerts.open.first_key_value().map(|((bucket, _), _)| end(*bucket)));
+        let last = self.alerts.as_ref().and_then(|alerts| alerts.last);
+        let last = last.map(|last| how.known_until(last).saturating_sub(1));
         [kind.due(&self.state), alert, last].into_iter().flatten().min()
     }
 
@@ -256,13 +277,13 @@ impl<S> Fold<S> {
         let body = |body: &Body| {
             size_of::<Body>() + body.seen.capacity() * size_of::<Seen>() + body.fields.len() * 64
         };
-        let alerts = self.alerts.as_ref().map_or(0, |a| 48 + a.open.iter().map(body).sum::<usize>());
+        let alerts = self.alerts.as_ref().map_or(0, |a| 48 + a.open.values().map(body).sum::<usize>());
         kind.heap(&self.state) + alerts
     }
 
     pub fn mark<K: Kind<State = S>>(&self, kind: &K, used: &mut Used) {
         kind.mark(&self.state, used);
-        let open = self.alerts.iter().flat_map(|alerts| &alerts.open);
+        let open = self.alerts.iter().flat_map(|alerts| alerts.open.values());
         open.flat_map(|body| &body.seen).for_each(|seen| used.mark(seen));
     }
 }
@@ -274,12 +295,16 @@ impl Body {
     }
 
     fn new(bucket: i64, time: i64, term: Option<Box<str>>, contribution: Contribution) -> Self {
-        let Contribution { seen, count, fields } = contribution;
+        let Contribution { mut seen, beside, count, fields } = contribution;
+        let first_seen = seen.first().map_or(time, |seen| seen.time);
+        seen.extend(beside);
+        seen.sort_unstable();
+        seen.dedup();
         Self {
             bucket,
             term,
             time,
-            first_seen: seen.first().map_or(time, |seen| seen.time),
+            first_seen,
             last_seen: time,
             count,
             since: 0,

@@ -385,6 +385,11 @@ impl Identities {
         number
     }
 
+    /// Forgets the texts of all ids.
+    pub fn forget_texts(&mut self) {
+        self.ids.clear();
+    }
+
     /// The event as an alert shows it.
     pub fn evidence(&self, seen: &Seen) -> Evidence {
         let known = self.bases.get((seen.base & !(IS_UUID | IS_DERIVED)) as usize).and_then(Option::as_ref);

@@ -76,7 +76,8 @@ pub struct Live {
     /// Hits since the memory was last measured, and the groups that there were then.
     since: usize,
     measured: usize,
-    degraded: BTreeMap<usize, (u64, u32)>,
+    /// By correlation and hour: groups that were forgotten, and how often that was told.
+    degraded: BTreeMap<(usize, i64), (u64, u32)>,
 }
 
 impl Live {
@@ -120,7 +121,7 @@ impl Live {
             seen: self.identities.see(time, event_id, source, origin),
             members: occurrence.members,
             value: occurrence.value,
-            carried: occurrence.carried.clone(),
+            carried: Vec::from_iter(occurrence.carried.clone()),
             evidence: None,
         };
         match self.machines[number].offer(&arrival) {
@@ -133,13 +134,18 @@ impl Live {
 
     /// Tells what the hits since the last time have made certain: to be called after each batch.
     pub fn commit(&mut self) -> Vec<Alert> {
+        let mut alerts = self.tell();
+        self.relieve(&mut alerts);
+        alerts
+    }
+
+    fn tell(&mut self) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for number in 0..self.machines.len() {
             let mut out = Emitted::default();
             self.machines[number].commit(&mut out);
             self.pass_on(number, out, &mut alerts);
         }
-        self.relieve(&mut alerts);
         alerts
     }
 
@@ -159,12 +165,19 @@ impl Live {
             self.machines[number].advance(own, &mut out);
             self.pass_on(number, out, &mut alerts);
         }
+        // matches that have become certain only now may complete others
+        alerts.extend(self.tell());
         if self.identities.is_due() {
-            let mut used = Used::default();
-            self.machines.iter().for_each(|machine| machine.mark(&mut used));
-            self.identities.sweep(&used);
+            self.sweep();
         }
         alerts
+    }
+
+    /// Forgets the texts of events that nobody remembers.
+    fn sweep(&mut self) {
+        let mut used = Used::default();
+        self.machines.iter().for_each(|machine| machine.mark(&mut used));
+        self.identities.sweep(&used);
     }
 
     /// All that there was: everything is final.
@@ -177,8 +190,8 @@ impl Live {
     fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<Alert>) {
         for fed in &out.fed {
             let counts = &mut self.counts;
-            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer| {
-                counts[outer].dropped.missing_key += 1;
+            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer, why| {
+                counts[outer].dropped.add(why);
             });
             for one in derived {
                 let arrival = Arrival {
@@ -227,6 +240,10 @@ impl Live {
             return;
         }
         (self.since, self.measured) = (0, groups);
+        if self.bytes() > self.limits.memory {
+            // what is held for nobody goes first
+            self.sweep();
+        }
         let mut bytes: Vec<usize> = self.machines.iter().map(|machine| machine.bytes()).collect();
         let mut excess =
             (bytes.iter().sum::<usize>() + self.identities.bytes()).saturating_sub(self.limits.memory);
@@ -254,19 +271,22 @@ impl Live {
             self.counts[number].forgotten += gone;
             alerts.push(self.degraded(number, gone));
         }
+        self.sweep();
         self.measured = self.groups();
     }
 
-    /// The alert that says that groups were forgotten: one an hour and rule, with the count so far.
+    /// The alert that says that groups were forgotten: one an hour and rule, with the hour's count so far.
     fn degraded(&mut self, number: usize, gone: u64) -> Alert {
         const HOUR: i64 = 3_600_000_000;
         let plan = &self.plans[number];
-        let (count, revision) = self.degraded.entry(number).or_default();
-        *count += gone;
         let at = if self.watermark == i64::MIN { 0 } else { self.watermark };
+        let hour = at.div_euclid(HOUR);
+        self.degraded.retain(|(_, of), _| *of == hour);
+        let (count, revision) = self.degraded.entry((number, hour)).or_default();
+        *count += gone;
         let time = show_time(at);
         let alert = Alert {
-            alert_id: hash128(&["deg", &self.tenant, &plan.key(), &at.div_euclid(HOUR).to_string()]),
+            alert_id: hash128(&["deg", &self.tenant, &plan.key(), &hour.to_string()]),
             revision: *revision,
             kind: AlertKind::Degraded,
             rule: AlertRule::of_correlation(&plan.correlation),
@@ -320,7 +340,7 @@ impl Live {
             .plans
             .iter()
             .zip(&self.machines)
-            .map(|(plan, machine)| Ok((plan.fingerprint(), machine.snapshot()?)))
+            .map(|(plan, machine)| Ok((plan.fingerprint(&self.plans), machine.snapshot()?)))
             .collect();
         snapshot::write(&snapshot::Contents {
             watermark: self.watermark,
@@ -339,7 +359,7 @@ impl Live {
         let mut machines: Vec<Box<dyn Machine>> = self.plans.iter().map(Plan::machine).collect();
         let mut anew = Vec::new();
         for (plan, machine) in self.plans.iter().zip(&mut machines) {
-            match contents.states.iter().find(|(of, _)| *of == plan.fingerprint()) {
+            match contents.states.iter().find(|(of, _)| *of == plan.fingerprint(&self.plans)) {
                 Some((_, state)) => machine.restore(state)?,
                 None => anew.push(plan.key()),
             }

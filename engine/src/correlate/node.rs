@@ -8,7 +8,7 @@
 //! sliding types those are folded ahead after every batch, on a copy: what matches there matches for good,
 //! and its alert goes out at once. The body that goes out when the bucket is over is that of the fold.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Body, Fold, Folding, MatchPoint, Outcome};
-use super::hit::{Carried, Detail, Hit, Seen, Used, Value, pairs};
+use super::fold::{Body, Fold, Folding, MatchPoint, OpenKey, Outcome};
+use super::hit::{Carried, Detail, Hit, Seen, Used, Value, hash_of, pairs};
 use super::kinds::{Fresh, Kind};
 use super::pending::Pending;
 use super::slab::Slab;
-use crate::limits::{MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
+use crate::limits::{MAX_CARRIED, MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
 
 /// An event or a match on its way into a correlation.
 #[derive(Debug, Clone)]
@@ -30,8 +30,9 @@ pub(crate) struct Arrival<'a> {
     pub seen: Seen,
     pub members: u64,
     pub value: Value<'a>,
-    /// What outer correlations ask of it.
-    pub carried: Option<Arc<Carried>>,
+    /// What outer correlations ask of it; of a match of an inner correlation each of its events may carry
+    /// something else.
+    pub carried: Vec<Arc<Carried>>,
     /// The events behind a match of an inner correlation.
     pub evidence: Option<Box<[Seen]>>,
 }
@@ -154,23 +155,16 @@ const FEW: usize = 16;
 /// Of a group with alerts that are not final: what has gone out, and a fold ahead.
 #[derive(Debug)]
 struct Told<S> {
-    alerts: Vec<ToldAlert>,
+    alerts: BTreeMap<OpenKey, Body>,
     /// All pending hits up to that time, folded: where the next folding may go on.
     ahead: Option<(i64, Fold<S>)>,
     /// Hits that have come since then.
     unfolded: usize,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ToldAlert {
-    bucket: i64,
-    term: Option<Box<str>>,
-    body: Body,
-}
-
 impl<S> Default for Told<S> {
     fn default() -> Self {
-        Self { alerts: Vec::new(), ahead: None, unfolded: 0 }
+        Self { alerts: BTreeMap::new(), ahead: None, unfolded: 0 }
     }
 }
 
@@ -184,27 +178,38 @@ struct Finite<K: Kind> {
     alerts: usize,
 }
 
-/// What hits mean beyond their own group: only of correlations in a chain.
+/// What hits mean beyond their own group: only of correlations in a chain. By group, for one event may be
+/// in several and carry something else in each.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct About {
     #[serde(with = "pairs")]
-    of: HashMap<u128, Meaning>,
+    of: HashMap<(u64, u128), Meaning>,
     swept: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Meaning {
     time: i64,
-    carried: Option<Arc<Carried>>,
+    carried: Vec<Arc<Carried>>,
     evidence: Option<Box<[Seen]>>,
 }
 
 impl About {
     fn learn(&mut self, arrival: &Arrival<'_>) {
-        if arrival.carried.is_some() || arrival.evidence.is_some() {
-            let (carried, evidence) = (arrival.carried.clone(), arrival.evidence.clone());
-            let meaning = Meaning { time: arrival.seen.time, carried, evidence };
-            self.of.insert(arrival.seen.id(), meaning);
+        if arrival.carried.is_empty() && arrival.evidence.is_none() {
+            return;
+        }
+        let fresh = || Meaning { time: arrival.seen.time, carried: Vec::new(), evidence: None };
+        let meaning = self.of.entry((hash_of(arrival.key), arrival.seen.id())).or_insert_with(fresh);
+        // an event may match several rules, under each of which it carries something else
+        for one in &arrival.carried {
+            if meaning.carried.len() < MAX_CARRIED && !meaning.carried.contains(one) {
+                meaning.carried.push(Arc::clone(one));
+            }
+        }
+        // of a match that is told again the later word counts: by then more of its events may be there
+        if arrival.evidence.is_some() {
+            meaning.evidence.clone_from(&arrival.evidence);
         }
     }
 
@@ -216,17 +221,27 @@ impl About {
         }
     }
 
-    /// The events behind some hits: of each match of an inner correlation its own.
-    fn events(&self, seen: &[Seen]) -> Vec<Seen> {
+    /// Forgets what groups meant that are gone.
+    fn keep_groups(&mut self, keys: &HashSet<u64>) {
+        self.of.retain(|(key, _), _| keys.contains(key));
+        self.swept = self.of.len();
+    }
+
+    fn meaning(&self, key: &str, hit: &Seen) -> Option<&Meaning> {
+        if self.of.is_empty() { None } else { self.of.get(&(hash_of(key), hit.id())) }
+    }
+
+    /// The events behind some hits of a group: of each match of an inner correlation its own.
+    fn events(&self, key: &str, seen: &[Seen]) -> Vec<Seen> {
         if !seen.iter().any(Seen::is_derived) {
             return seen[..seen.len().min(MAX_EVIDENCE)].to_vec();
         }
-        let behind = |hit: &Seen| match self.of.get(&hit.id()).and_then(|meaning| meaning.evidence.as_deref())
+        let behind = |hit: &Seen| match self.meaning(key, hit).and_then(|meaning| meaning.evidence.as_deref())
         {
             Some(evidence) => evidence.to_vec(),
             None => vec![*hit],
         };
-        let parts: Vec<Vec<Seen>> = seen.iter().map(behind).collect();
+        let parts: Vec<Vec<Seen>> = seen.iter().take(MAX_CARRIED).map(behind).collect();
         // each in its turn, so that no part crowds out another
         let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
         let in_turn = (0..longest).flat_map(|at| parts.iter().filter_map(move |part| part.get(at)));
@@ -240,12 +255,13 @@ impl About {
         events
     }
 
-    fn carried(&self, seen: &[Seen]) -> Vec<Arc<Carried>> {
+    /// What hits of a group carry, each different one once; of very many the first.
+    fn carried(&self, key: &str, seen: &[Seen]) -> Vec<Arc<Carried>> {
         let mut carried: Vec<Arc<Carried>> = Vec::new();
-        for hit in seen {
-            let Some(one) = self.of.get(&hit.id()).and_then(|meaning| meaning.carried.as_ref()) else {
-                continue;
-            };
+        for one in seen.iter().filter_map(|hit| self.meaning(key, hit)).flat_map(|meaning| &meaning.carried) {
+            if carried.len() == MAX_CARRIED {
+                break;
+            }
             if !carried.contains(one) {
                 carried.push(Arc::clone(one));
             }
@@ -254,7 +270,13 @@ impl About {
     }
 
     fn bytes(&self) -> usize {
-        self.of.len() * 160
+        // one is taken for all
+        let carried = self.of.values().next().map_or(0, |meaning| {
+            let texts = meaning.carried.iter().flat_map(|one| one.iter().flatten());
+            texts.map(|text| text.len() + 40).sum::<usize>()
+                + meaning.evidence.as_ref().map_or(0, |seen| seen.len() * size_of::<Seen>())
+        });
+        self.of.len() * (128 + carried)
     }
 }
 
@@ -351,7 +373,7 @@ impl<K: Kind> Node<K> {
         if fresh == NEVER {
             return true;
         }
-        let told = |at: i64| group.told.iter().flat_map(|t| &t.alerts).any(|alert| alert.bucket == at);
+        let told = |at: i64| group.told.as_ref().is_some_and(|told| told.alerts.contains_key(&(at, None)));
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
         let feeds = self.how.feeds && !self.how.carries;
         let all_told = !feeds && last - first < 8 && (first..=last).all(told);
@@ -376,13 +398,14 @@ impl<K: Kind> Node<K> {
         *room -= count;
         group.fresh = NEVER;
         let hits = group.pending.from(from);
+        let goes_on = ahead.is_some();
         let mut fold = ahead.map_or_else(|| group.fold.clone(), |(_, fold)| fold);
         let mut outcome = Outcome::default();
         let mut ticks = hits.chunk_by(|a, b| a.seen.time == b.seen.time).peekable();
         let mut before = None;
         while let Some(tick) = ticks.next() {
             // more hits of the last time may come: the fold goes on from before it
-            if ticks.peek().is_none() && count > 64 {
+            if ticks.peek().is_none() && (count > 64 || goes_on) {
                 before = Some((tick[0].seen.time - 1, fold.clone()));
             }
             fold.tick(&self.kind, self.how, tick, &mut outcome);
@@ -419,13 +442,15 @@ impl<K: Kind> Node<K> {
         for body in outcome.closed {
             group.tell(body, true, &self.about, out);
         }
-        let open: Vec<Body> = group.fold.open().collect();
-        for body in open {
-            group.tell(body, false, &self.about, out);
+        for about in outcome.opened {
+            if let Some(body) = group.fold.open_body(&about) {
+                group.tell(body, false, &self.about, out);
+            }
         }
         if let Some(told) = &mut group.told {
-            told.ahead = told.ahead.take().filter(|(ahead, _)| *ahead > upto);
-            if told.alerts.is_empty() && told.ahead.is_none() {
+            // what was folded ahead began before alerts that are closed now
+            told.ahead = None;
+            if told.alerts.is_empty() {
                 group.told = None;
             }
         }
@@ -438,6 +463,19 @@ impl<K: Kind> Node<K> {
             group.due = NEVER;
             self.schedule(slot, false);
         }
+    }
+
+    /// For how long what a hit means may be asked for.
+    fn keep(&self) -> i64 {
+        self.kind.memory().saturating_add(self.how.bucket.saturating_mul(2))
+    }
+
+    /// Closes what no later hit of the finite group can be part of.
+    fn pass_finite(&mut self, upto: i64, out: &mut Emitted) {
+        let Some(finite) = &mut self.finite else { return };
+        let mut outcome = Outcome::default();
+        finite.fold.pass(&self.kind, self.how, upto, &mut outcome);
+        finite.emit(outcome, &self.about, out);
     }
 
     fn flush_tick(&mut self, out: &mut Emitted) {
@@ -465,7 +503,7 @@ impl<K: Kind> Finite<K> {
     fn emit(&mut self, outcome: Outcome, about: &About, out: &mut Emitted) {
         self.alerts += outcome.closed.len();
         for mut body in outcome.closed {
-            body.seen = about.events(&body.seen);
+            body.seen = about.events(&self.key, &body.seen);
             out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
         }
         let key = &self.key;
@@ -474,8 +512,8 @@ impl<K: Kind> Finite<K> {
 }
 
 fn feed(key: &str, mut instant: MatchPoint, about: &About) -> Fed {
-    let carried = about.carried(&instant.seen);
-    instant.seen = about.events(&instant.seen);
+    let carried = about.carried(key, &instant.seen);
+    instant.seen = about.events(key, &instant.seen);
     Fed { key: key.into(), instant, carried }
 }
 
@@ -487,24 +525,21 @@ impl<K: Kind> Group<K> {
 
     /// Lets an alert go out: at first, and when it is final and says something else than at first.
     fn tell(&mut self, mut body: Body, is_final: bool, about: &About, out: &mut Emitted) {
-        body.seen = about.events(&body.seen);
-        let known = self.told.as_ref().and_then(|told| {
-            told.alerts.iter().position(|alert| alert.bucket == body.bucket && alert.term == body.term)
-        });
+        body.seen = about.events(&self.key, &body.seen);
+        let of = (body.bucket, body.term.clone());
+        let known = self.told.as_ref().is_some_and(|told| told.alerts.contains_key(&of));
         let raised = |body: Body, revision| Raised { key: self.key.clone(), body, revision };
         match (known, &mut self.told) {
-            (Some(at), Some(told)) if is_final => {
-                let first = told.alerts.swap_remove(at);
-                if !body.says_the_same(&first.body) {
+            (true, Some(told)) if is_final => {
+                let first = told.alerts.remove(&of);
+                if first.is_none_or(|first| !body.says_the_same(&first)) {
                     out.raised.push(raised(body, 1));
                 }
             }
-            (Some(_), _) => {}
-            (None, _) => {
+            (true, _) => {}
+            (false, _) => {
                 if !is_final {
-                    let alert =
-                        ToldAlert { bucket: body.bucket, term: body.term.clone(), body: body.clone() };
-                    self.told.get_or_insert_default().alerts.push(alert);
+                    self.told.get_or_insert_default().alerts.insert(of, body.clone());
                 }
                 out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
             }
@@ -514,7 +549,7 @@ impl<K: Kind> Group<K> {
     fn bytes(&self, kind: &K) -> usize {
         let told = self.told.as_ref().map_or(0, |told| {
             let ahead = told.ahead.as_ref().map_or(0, |(_, fold)| fold.heap(kind));
-            64 + told.alerts.len() * (size_of::<ToldAlert>() + 1_024) + ahead
+            64 + told.alerts.len() * (size_of::<Body>() + 1_024) + ahead
         });
         // a block of the allocator has 16 bytes around it
         size_of::<Self>() + 16 + self.key.len() + self.fold.heap(kind) + self.pending.bytes() + told
@@ -531,7 +566,7 @@ struct Kept<S, D> {
     key: Box<str>,
     fold: Fold<S>,
     pending: Pending<D>,
-    told: Vec<ToldAlert>,
+    told: BTreeMap<OpenKey, Body>,
     fresh: i64,
     last: i64,
 }
@@ -549,9 +584,8 @@ where
         }
         let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return Offer::Known };
         let slot = self.slot(arrival.key);
-        let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
-        // of a match that is told again the later word counts: by then more of its events may be there
         self.about.learn(arrival);
+        let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
         if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
             return Offer::Known;
         }
@@ -602,7 +636,8 @@ where
                 }
             }
         }
-        let keep = self.kind.memory().saturating_add(2 * self.how.bucket).saturating_add(self.grain);
+        // hits may wait for half a window before they are folded
+        let keep = self.keep().saturating_add(self.kind.memory() / 2).saturating_add(self.grain);
         self.about.sweep(upto.saturating_sub(keep));
     }
 
@@ -619,7 +654,8 @@ where
         });
         if finite.tick.last().is_some_and(|last| last.seen.time < hit.seen.time) {
             self.flush_tick(out);
-            let keep = self.kind.memory().saturating_add(2 * self.how.bucket);
+            self.pass_finite(hit.seen.time.saturating_sub(1), out);
+            let keep = self.keep();
             self.about.sweep(hit.seen.time.saturating_sub(keep));
         }
         self.about.learn(&arrival);
@@ -634,10 +670,8 @@ where
 
     fn end_group(&mut self, out: &mut Emitted) {
         self.flush_tick(out);
+        self.pass_finite(i64::MAX, out);
         let Some(mut finite) = self.finite.take() else { return };
-        let mut outcome = Outcome::default();
-        finite.fold.pass(&self.kind, self.how, i64::MAX, &mut outcome);
-        finite.emit(outcome, &self.about, out);
         if let Some((progress, time, state)) = finite.nearest.take() {
             let (events, alerts) = (finite.events, finite.alerts);
             out.explained.push(Explained { key: finite.key.into(), progress, time, state, events, alerts });
@@ -684,6 +718,8 @@ where
             gone += 1;
         }
         self.touched.retain(|slot| self.groups.get(*slot).is_some_and(|group| group.fresh != NEVER));
+        let keys: HashSet<u64> = self.groups.iter().map(|(_, group)| hash_of(&group.key)).collect();
+        self.about.keep_groups(&keys);
         gone
     }
 
@@ -694,7 +730,7 @@ where
             key: group.key.clone(),
             fold: group.fold.clone(),
             pending: group.pending.clone(),
-            told: group.told.iter().flat_map(|told| told.alerts.clone()).collect(),
+            told: group.told.as_ref().map(|told| told.alerts.clone()).unwrap_or_default(),
             fresh: group.fresh,
             last: group.last,
         };
@@ -729,8 +765,8 @@ where
         for (_, group) in self.groups.iter() {
             group.fold.mark(&self.kind, used);
             group.pending.iter().for_each(|hit| used.mark(&hit.seen));
-            let told = group.told.iter().flat_map(|told| &told.alerts);
-            told.flat_map(|alert| &alert.body.seen).for_each(|seen| used.mark(seen));
+            let told = group.told.iter().flat_map(|told| told.alerts.values());
+            told.flat_map(|body| &body.seen).for_each(|seen| used.mark(seen));
         }
         let evidence = self.about.of.values().filter_map(|meaning| meaning.evidence.as_deref());
         evidence.flatten().for_each(|seen| used.mark(seen));

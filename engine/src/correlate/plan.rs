@@ -278,6 +278,22 @@ impl Plan {
         }
     }
 
+    /// Whether there can be a match where only these of its rules, as bits, give it something.
+    pub(crate) fn can_match_with(&self, given: u64) -> bool {
+        /// What is not there may well be absent.
+        fn can_hold(presence: &Presence, given: u64) -> bool {
+            match presence {
+                Presence::Member(member) => given & (1 << member) != 0,
+                Presence::AtLeast(least, parts) => {
+                    parts.iter().filter(|part| can_hold(part, given)).count() >= *least
+                }
+                Presence::Not(_) => true,
+            }
+        }
+        let is_counted = matches!(&self.correlation.condition, CorrelationCondition::Number { criteria, .. } if !is_monotone(criteria));
+        given != 0 && (is_counted || self.presence().is_none_or(|presence| can_hold(&presence, given)))
+    }
+
     /// The machine that runs it.
     pub(super) fn machine(&self) -> Box<dyn Machine> {
         let window = self.correlation.timespan;
@@ -386,7 +402,7 @@ impl Plan {
         K::Detail: Send + Sync,
     {
         let (feeds, carries) = (!self.feeds.is_empty(), self.carries());
-        let how = Folding { bucket: self.bucket, feeds, carries };
+        let how = Folding { bucket: self.bucket, feeds, carries, memory: kind.memory() };
         Box::new(Node::new(kind, how, self.grain()))
     }
 }
@@ -417,11 +433,15 @@ pub(crate) type FileAndLevel = (String, Option<Level>);
 
 /// Which rules raise no alerts of their own, for they only feed a correlation. `generate` decides where it is
 /// given; else a rule is muted that stands in the correlation's file or has no level or `informational`.
-/// `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
+/// Only correlations that run count. `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
 /// by number.
-pub(crate) fn mute(plans: &mut [Plan], about: &dyn Fn(&str) -> Option<FileAndLevel>) -> Vec<String> {
+pub(crate) fn mute(
+    plans: &mut [Plan],
+    runs: &dyn Fn(usize) -> bool,
+    about: &dyn Fn(&str) -> Option<FileAndLevel>,
+) -> Vec<String> {
     let mut wanted: Vec<(Member, Option<bool>)> = Vec::new();
-    for plan in plans.iter() {
+    for (_, plan) in plans.iter().enumerate().filter(|(number, _)| runs(*number)) {
         for member in &plan.members {
             let own = match &member.member {
                 Member::Rule(key) => about(key),

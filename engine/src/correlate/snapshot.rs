@@ -8,11 +8,13 @@
 //! ```
 //!
 //! A version that this program does not know is refused with its number; a damaged snapshot is refused
-//! before anything of it is read. The fingerprint of a correlation is a hash of all that its state depends
-//! on: the text of its document, and the fingerprints of the rules under it.
+//! before anything of it is read. The fingerprint of a correlation is a hash of the text of its document, of
+//! what outer ones ask of it, and of the fingerprints of the inner ones. Not of the rules on single events: when
+//! such a rule changes, what has been counted stays counted.
 
 use serde::{Deserialize, Serialize};
 
+use super::link::Member;
 use super::plan::Plan;
 use crate::alert::hash128;
 
@@ -93,11 +95,18 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Contents, SnapshotError> {
 
 impl Plan {
     /// Stands for all that its state depends on.
-    pub(super) fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self, plans: &[Self]) -> String {
         let correlation = &self.correlation;
         let text = correlation.file.text.get(correlation.span.clone()).unwrap_or_default();
         let bucket = self.bucket.to_string();
-        hash128(&[&self.key(), text, &bucket, &self.carry.join("\u{1f}"), &self.feeds.is_empty().to_string()])
+        let (carry, feeds) = (self.carry.join("\u{1f}"), self.feeds.is_empty().to_string());
+        let inner = self.members.iter().filter_map(|asks| match asks.member {
+            Member::Correlation(inner) => Some(plans[inner].fingerprint(plans)),
+            Member::Rule(_) => None,
+        });
+        let inner: Vec<String> = inner.collect();
+        let delay = self.delay.to_string();
+        hash128(&[&self.key(), text, &bucket, &carry, &feeds, &delay, &inner.join(" ")])
     }
 }
 

@@ -380,6 +380,10 @@ impl Reader<'_> {
             let cause = "a correlation is suppressed by its groups, and `by` has no effect";
             self.warning(codes::BAD_VALUE, &by.span, cause);
         }
+        if suppress.bucket > MAX_TIMESPAN {
+            let cause = format!("a bucket of more than {} days", MAX_TIMESPAN / 86_400_000_000);
+            self.error(codes::BAD_VALUE, &value.span, cause);
+        }
         Some(suppress.bucket)
     }
 

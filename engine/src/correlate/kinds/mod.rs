@@ -141,6 +141,8 @@ impl Match {
 pub(crate) struct Contribution {
     /// The events, in order; of very many the first.
     pub seen: Vec<Seen>,
+    /// Others that are shown beside them.
+    pub beside: Vec<Seen>,
     /// How many there are.
     pub count: u64,
     /// What was found, under names that an alert shows.
@@ -152,7 +154,7 @@ impl Contribution {
     pub fn of(mut seen: Vec<Seen>) -> Self {
         seen.sort_unstable();
         seen.dedup_by(|a, b| (a.time, a.id()) == (b.time, b.id()));
-        Self { count: seen.len() as u64, seen, fields: Map::new() }
+        Self { count: seen.len() as u64, seen, ..Self::default() }
     }
 
     /// With something to show.

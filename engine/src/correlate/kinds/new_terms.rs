@@ -4,7 +4,7 @@
 //! group that is new all is new. Its life begins anew after a silence longer than the history. With
 //! `idle_only` a match is a known value that comes back after so long.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,14 +65,10 @@ impl Kind for NewTerms {
             *state = Known { since: time, swept: time, ..Known::default() };
         }
         state.sweep(time, self.history);
-        let mut by_term: Vec<(&str, Vec<Seen>)> = Vec::new();
+        let mut by_term: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
         for hit in hits {
-            match by_term.iter_mut().find(|(term, _)| *term == hit.detail.text.as_str()) {
-                Some((_, seen)) => seen.push(hit.seen),
-                None => by_term.push((&hit.detail.text, vec![hit.seen])),
-            }
+            by_term.entry(&hit.detail.text).or_default().push(hit.seen);
         }
-        by_term.sort_unstable_by_key(|(term, _)| *term);
         for (term, seen) in by_term {
             let hash = hash_bits(term);
             // of no use to itself, nor to another of this time

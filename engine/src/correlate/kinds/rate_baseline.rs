@@ -49,10 +49,17 @@ struct OpenBucket {
     seen: Vec<Seen>,
 }
 
-/// The middle of sorted numbers of which `zeros` more are 0 and come first.
-fn median(zeros: usize, sorted: &[f64]) -> f64 {
-    let count = zeros + sorted.len();
-    let at = |place: usize| place.checked_sub(zeros).and_then(|at| sorted.get(at)).copied().unwrap_or(0.0);
+/// The middle of sorted numbers, each so often.
+fn weighted_median(sorted: &[(f64, usize)]) -> f64 {
+    let count: usize = sorted.iter().map(|(_, times)| times).sum();
+    let at = |place: usize| {
+        let mut before = 0;
+        let reached = sorted.iter().find(|(_, times)| {
+            before += times;
+            place < before
+        });
+        reached.map_or(0.0, |(number, _)| *number)
+    };
     match count {
         0 => 0.0,
         count if count % 2 == 1 => at(count / 2),
@@ -75,11 +82,13 @@ impl RateBaseline {
         // sums are not negative, so that empty buckets come first
         sums.sort_by(f64::total_cmp);
         let zeros = buckets.saturating_sub(sums.len());
-        let middle = median(zeros, &sums);
-        let mut off: Vec<f64> = sums.iter().map(|sum| (sum - middle).abs()).collect();
-        off.extend(std::iter::repeat_n(middle.abs(), zeros));
-        off.sort_by(f64::total_cmp);
-        Baseline { buckets, median: middle, mad: median(0, &off) }
+        let weighted: Vec<(f64, usize)> =
+            std::iter::once((0.0, zeros)).chain(sums.iter().map(|sum| (*sum, 1))).collect();
+        let middle = weighted_median(&weighted);
+        let mut off: Vec<(f64, usize)> = sums.iter().map(|sum| ((sum - middle).abs(), 1)).collect();
+        off.push((middle.abs(), zeros));
+        off.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Baseline { buckets, median: middle, mad: weighted_median(&off) }
     }
 
     fn score(baseline: &Baseline, sum: f64) -> f64 {
@@ -199,9 +208,9 @@ mod tests {
 
     #[test]
     fn the_median_counts_what_was_empty() {
-        assert_eq!(median(3, &[4.0, 6.0]), 0.0);
-        assert_eq!(median(2, &[4.0, 6.0]), 2.0);
-        assert_eq!(median(1, &[4.0, 6.0]), 4.0);
-        assert_eq!(median(0, &[]), 0.0);
+        for (zeros, expected) in [(3, 0.0), (2, 2.0), (1, 4.0), (0, 5.0)] {
+            assert_eq!(weighted_median(&[(0.0, zeros), (4.0, 1), (6.0, 1)]), expected);
+        }
+        assert_eq!(weighted_median(&[]), 0.0);
     }
 }

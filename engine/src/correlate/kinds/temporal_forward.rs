@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::hit::{Hit, Members, Seen, Used, events_in};
 use super::temporal::bits;
 use super::{Contribution, Kind, Match, Presence, seen_of, shown_span};
-use crate::limits::MAX_EVIDENCE;
+use crate::limits::MAX_CARRIED;
 
 /// The rules of an expression within `window` microseconds after an event.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Kind for TemporalForward {
             state.open.push_back(Start {
                 time,
                 events: events_in(hits),
-                seen: seen_of(hits).take(MAX_EVIDENCE).collect(),
+                seen: seen_of(hits).take(MAX_CARRIED).collect(),
             });
         }
     }
@@ -82,8 +82,9 @@ impl Kind for TemporalForward {
             let there = |member| state.within(member, start.time, self.window).is_some();
             if self.presence.holds(&there) {
                 let others = bits(self.positive).filter_map(|m| state.within(m, start.time, self.window));
-                let mut contribution = Contribution::of(start.seen.iter().copied().chain(others).collect());
-                contribution.count = start.events;
+                let beside = others.filter(|seen| seen.time > start.time).collect();
+                let mut contribution = Contribution::of(start.seen.clone());
+                (contribution.beside, contribution.count) = (beside, start.events);
                 found.push(Match {
                     time: start.time,
                     term: None,

@@ -119,7 +119,13 @@ impl Kind for ValueCount {
         if state.keys.len() >= 2 * self.least {
             state.keep(self.least, start);
         }
-        hits.iter().for_each(|hit| state.put(&hit.detail, hit.seen));
+        for hit in hits {
+            state.put(&hit.detail, hit.seen);
+            // however many values one time brings, those that stay are few
+            if state.keys.len() > 2 * self.least + 64 {
+                state.keep(self.least, start);
+            }
+        }
         if state.keys.len() >= self.least && state.since(start) >= self.least {
             found.push(Match::sliding(time));
         }
