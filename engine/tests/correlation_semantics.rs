@@ -552,3 +552,160 @@ fn times_at_the_ends_of_the_calendar_do_no_harm() {
         let _ = both(&set, &events);
     }
 }
+
+// ---- what a reading of the code has found ------------------------------------------------------------------
+
+#[test]
+fn an_alert_that_is_over_does_not_go_out_again() {
+    let set = rules(&[&format!(
+        "suppress: {{for: 1m}}\n{}",
+        correlation(
+            "c",
+            "type: event_count, rules: [fail], group-by: [user], timespan: 10s, condition: {gte: 3}"
+        )
+    )]);
+    let plans = plan(&set.correlations);
+    let mut live = Live::new(&plans, "", LiveLimits::default());
+    let mut told: Vec<(String, u32)> = Vec::new();
+    let mut hear = |alerts: Vec<Alert>| told.extend(alerts.into_iter().map(|a| (a.alert_id, a.revision)));
+    for id in 0..70_u64 {
+        take(&mut live, 0, 1, id as i64 * SECOND / 2, "[\"a\"]", id, Value::None);
+    }
+    take(&mut live, 0, 1, 100 * SECOND, "[\"a\"]", 100, Value::None);
+    hear(live.commit());
+    hear(live.advance(80 * SECOND));
+    for id in 101..103 {
+        take(&mut live, 0, 1, id as i64 * SECOND, "[\"a\"]", id, Value::None);
+    }
+    hear(live.commit());
+    hear(live.finish());
+    let mut once = told.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), told.len(), "{told:?}");
+    assert_eq!(told.iter().filter(|(_, revision)| *revision == 0).count(), 2, "{told:?}");
+}
+
+#[test]
+fn a_match_of_an_inner_correlation_is_not_lost_for_a_long_silence_after_it() {
+    let inner = correlation(
+        "many",
+        "type: event_count, rules: [fail], group-by: [host], timespan: 1m, condition: {lt: 100000}",
+    );
+    let outer =
+        correlation("taken", "type: temporal_ordered, rules: [many, ok], group-by: [user], timespan: 1h");
+    let set = rules(&[&inner, &outer]);
+    let mut events: Vec<Event> = (0..1_500).map(|at| event("fail", "eve", "h", at / 750)).collect();
+    events.push(event("ok", "eve", "i", 1_200));
+    events.push(event("fail", "eve", "h", 10 * 86_400));
+    let (whole, told) = both(&set, &events);
+    assert!(titles(&whole).contains(&"taken") && titles(&told).contains(&"taken"));
+}
+
+#[test]
+fn each_event_of_a_match_says_which_outer_groups_it_belongs_to() {
+    let chain = [
+        correlation(
+            "many",
+            "type: event_count, rules: [fail], group-by: [region], timespan: 5m, condition: {gte: 2}",
+        ),
+        correlation("mid", "type: temporal, rules: [many, other], group-by: [user], timespan: 5m"),
+        correlation("top", "type: temporal_ordered, rules: [mid, ok], group-by: [host], timespan: 5m"),
+    ];
+    let set = rules(&chain.iter().map(String::as_str).collect::<Vec<_>>());
+    let at = |rule: &'static str, user: &str, host: &str, second: i64| {
+        let mut event = event(rule, user, host, second);
+        event.fields.push(("region", "r".to_owned()));
+        event
+    };
+    // the two failures are of users a and b, or both of a, on two hosts; a does something else; then a sign-in
+    for (second, host, expected) in [
+        ("b", "h1", true),
+        ("b", "h2", false),
+        ("b", "h3", true),
+        ("a", "h1", true),
+        ("a", "h2", true),
+        ("a", "h4", false),
+    ] {
+        let events = [
+            at("fail", "a", "h1", 0),
+            at("fail", second, "h2", 1),
+            at("other", "a", "h3", 2),
+            at("ok", "x", host, 3),
+        ];
+        let (whole, told) = both(&set, &events);
+        let found = (titles(&whole).contains(&"top"), titles(&told).contains(&"top"));
+        assert_eq!(found, (expected, expected), "{second} {host}");
+    }
+}
+
+#[test]
+fn forgetting_frees_the_texts_of_events_too() {
+    let set = rules(&[&correlation(
+        "c",
+        "type: event_count, rules: [fail], group-by: [user], timespan: 1h, condition: {gte: 10}",
+    )]);
+    let plans = plan(&set.correlations);
+    // a partition that says nothing holds the watermark
+    let mut live = Live::new(&plans, "", LiveLimits { memory: 4 << 20, late: 0 });
+    let source: Arc<str> = "s".into();
+    for id in 0..60_000_u64 {
+        let origin = Origin { base: OriginBase::File { path: "f".into() }, line: None, record: Some(id) };
+        live.take(&Occurrence {
+            correlation: 0,
+            members: 1,
+            time: id as i64,
+            key: &format!("[\"{id}\"]"),
+            value: Value::None,
+            event_id: &format!("projects/p/logs/activity|2026-03-02T09:00:00Z|{id}"),
+            source: &source,
+            origin: &origin,
+            carried: None,
+        });
+        if id % 1_000 == 999 {
+            live.commit();
+        }
+    }
+    assert!(
+        live.bytes() < 8 << 20 && live.groups() > 1_000,
+        "{} bytes, {} groups",
+        live.bytes(),
+        live.groups()
+    );
+}
+
+#[test]
+fn ten_thousand_values_and_terms_of_one_second_are_looked_at_once() {
+    for (body, alerts) in [
+        (
+            "type: value_count, rules: [fail], group-by: [user], timespan: 1h, condition: {field: f, gte: 3}",
+            1,
+        ),
+        (
+            "type: new_terms, rules: [fail], group-by: [user], field: f, history: 1h, warmup: {min_events: 1}",
+            10_000,
+        ),
+    ] {
+        let set = rules(&[&correlation("c", body)]);
+        let plans = plan(&set.correlations);
+        let mut finite = Finite::new(&plans, "", 1 << 30, Box::new(MemorySpill::default()));
+        let (source, origin): (Arc<str>, _) =
+            ("s".into(), Origin { base: OriginBase::File { path: "f".into() }, line: None, record: None });
+        for id in 0..=10_000_u64 {
+            finite
+                .take(&Occurrence {
+                    correlation: 0,
+                    members: 1,
+                    time: i64::from(id > 0) * SECOND,
+                    key: "[\"a\"]",
+                    value: Value::Text(&format!("value {id}")),
+                    event_id: &format!("00000000-0000-0000-0000-{id:012x}"),
+                    source: &source,
+                    origin: &origin,
+                    carried: None,
+                })
+                .expect("memory takes all");
+        }
+        assert_eq!(finite.finish().expect("memory gives all").len(), alerts, "{body}");
+    }
+}
