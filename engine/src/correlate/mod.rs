@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What an alert says is a function of the set of hits, in event time: not of their order, nor of how
-//! often they came. Live and finite take the same steps for a group ([`fold`]), and differ in when they
+//! often they came. Live and finite take the same steps for a group (`fold`), and differ in when they
 //! know that nothing more will come.
 
 mod chain;
