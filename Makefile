@@ -44,7 +44,7 @@ bench-memory: setup ## ten gigabytes through virga detect; fails at a peak of 30
 
 .PHONY: reference
 reference: ## print the reference pages from the code's own lists
-	$(CARGO) run --quiet -- reference --write docs/reference
+	$(CARGO) run --quiet -- reference --write docs
 
 .PHONY: pysigma
 pysigma: ## ask pySigma again and compare with the goldens (Python 3, PyPI)

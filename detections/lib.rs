@@ -1,7 +1,8 @@
 //! The rules that ship inside Virga, each beside its cases.
 //!
 //! In: nothing. Out: the texts of `rules/<provider>/<topic>/<name>.yml` and of the cases beside them,
-//! embedded in the binary. This crate is content: it knows neither the engine nor any log source.
+//! embedded in the binary; the lists that their placeholders stand for, and which rules ship switched off.
+//! This crate is content: it knows neither the engine nor any log source.
 
 use std::borrow::Cow;
 
@@ -37,3 +38,24 @@ pub fn rules() -> Vec<EmbeddedFile> {
 pub fn cases() -> Vec<EmbeddedFile> {
     files(|path| path.ends_with(".cases.yml"))
 }
+
+/// What the rules' placeholders stand for where their user says nothing else.
+pub const LISTS: &str = include_str!("lists.yml");
+
+/// Which rules ship switched off, and why, as tuning.
+pub const TUNING: &str = include_str!("tuning.yml");
+
+/// What must be switched on so that rules have something to read, and how, as TOML.
+pub const NEEDS: &str = include_str!("needs.toml");
+
+/// What the page on the rules says before its tables.
+pub const OPENING: &str = include_str!("pages/opening.md");
+
+/// Which rules are not there, and why.
+pub const ABSENT: &str = include_str!("pages/absent.md");
+
+/// What is still found of attackers who hold back.
+pub const EVASION: &str = include_str!("pages/evasion.md");
+
+/// What logs cannot show.
+pub const LIMITS: &str = include_str!("pages/limits.md");

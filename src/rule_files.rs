@@ -10,6 +10,7 @@ use std::sync::Arc;
 use virga_engine::cases::parse_lists;
 use virga_engine::diagnostic::{Diagnostic, SourceFile};
 use virga_engine::plan::Lists;
+use virga_engine::tuning::Tuning;
 
 /// What reading a set of paths gave.
 #[derive(Debug, Default)]
@@ -30,21 +31,59 @@ fn is_rule(path: &str) -> bool {
     yaml && !CASES.iter().any(|suffix| path.ends_with(suffix))
 }
 
+/// What stands for the rules that ship with Virga where paths are asked for.
+const SHIPPED: &str = "built-in";
+
+/// Whether the rules that ship with Virga are among those wanted.
+pub fn wants_shipped(paths: &[PathBuf]) -> bool {
+    paths.is_empty() || paths.iter().any(|path| is_shipped(path))
+}
+
+fn is_shipped(path: &Path) -> bool {
+    path.as_os_str() == SHIPPED && !path.exists()
+}
+
+/// The rules that ship with Virga.
+pub fn shipped() -> Vec<Arc<SourceFile>> {
+    let named = |file: virga_detections::EmbeddedFile| SourceFile {
+        name: format!("{BUILT_IN}{}", file.path),
+        text: file.text,
+    };
+    virga_detections::rules().into_iter().map(|file| Arc::new(named(file))).collect()
+}
+
 /// Reads rule files: those below the paths, or, where there are none, those that ship with Virga.
 pub fn read(paths: &[PathBuf]) -> RuleFiles {
-    if paths.is_empty() {
-        let files = virga_detections::rules();
-        let files = files
-            .into_iter()
-            .map(|file| Arc::new(SourceFile { name: format!("{BUILT_IN}{}", file.path), text: file.text }));
-        return RuleFiles { files: files.collect(), unreadable: Vec::new() };
-    }
     let mut found = RuleFiles::default();
+    if paths.is_empty() {
+        found.files = shipped();
+    }
     let mut visited = HashSet::new();
     for path in paths {
-        walk(path, true, &mut visited, &mut found);
+        match is_shipped(path) {
+            true => found.files.extend(shipped()),
+            false => walk(path, true, &mut visited, &mut found),
+        }
     }
     found
+}
+
+/// The lists that ship with Virga.
+///
+/// # Panics
+/// Where they are no lists, which a test holds.
+pub fn shipped_lists() -> Lists {
+    let file = SourceFile { name: format!("{BUILT_IN}lists.yml"), text: virga_detections::LISTS.into() };
+    parse_lists(&Arc::new(file)).expect("the lists that ship can be read")
+}
+
+/// The tuning that ships with Virga.
+///
+/// # Panics
+/// Where it is none, which a test holds.
+pub fn shipped_tuning() -> Tuning {
+    let file = SourceFile { name: format!("{BUILT_IN}tuning.yml"), text: virga_detections::TUNING.into() };
+    Tuning::parse(&Arc::new(file)).expect("the tuning that ships can be read")
 }
 
 /// Reads what lies below a path; a folder that is reached twice, through a link, is read once.

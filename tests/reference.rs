@@ -12,15 +12,20 @@ fn the_reference_pages_are_current() {
         .status()
         .expect("virga runs");
     assert!(status.success());
-    let committed = workspace().join("docs/reference");
-    for entry in std::fs::read_dir(folder.path()).expect("the pages") {
-        let printed = entry.expect("an entry").path();
-        let name = printed.file_name().expect("a name");
-        let text = std::fs::read_to_string(committed.join(name)).unwrap_or_default();
-        assert!(
-            text == std::fs::read_to_string(&printed).expect("a page"),
-            "docs/reference/{} is not current: run `make reference`",
-            name.to_string_lossy()
-        );
+    let committed = workspace().join("docs");
+    for name in ["", "reference"] {
+        for entry in std::fs::read_dir(folder.path().join(name)).expect("the pages") {
+            let printed = entry.expect("an entry").path();
+            if printed.is_dir() {
+                continue;
+            }
+            let page = printed.strip_prefix(folder.path()).expect("below the folder");
+            let text = std::fs::read_to_string(committed.join(page)).unwrap_or_default();
+            assert!(
+                text == std::fs::read_to_string(&printed).expect("a page"),
+                "docs/{} is not current: run `make reference`",
+                page.display()
+            );
+        }
     }
 }

@@ -12,6 +12,10 @@ pub const MAX_JOINED_SEGMENTS: usize = 8;
 /// rejected with a diagnostic.
 pub const MAX_RULE_BYTES: usize = 1 << 20;
 
+/// Events of one case beside a rule, repeated ones counted one by one: enough for a story of a whole day,
+/// and seconds to play. Beyond this the case is an error.
+pub const MAX_CASE_EVENTS: usize = 50_000;
+
 /// How deep a rule's YAML may nest, and how deep its condition; beyond this it is rejected.
 pub const MAX_RULE_DEPTH: usize = 32;
 

@@ -81,7 +81,7 @@ impl RuleSet {
         for rule in rules {
             set.add_rule(*rule, &mut filters, around);
         }
-        set.add_correlations(correlations);
+        set.add_correlations(correlations, &around.tuning);
         set.report_idle(&filters, &around.tuning);
         set
     }
@@ -177,11 +177,24 @@ impl RuleSet {
         self.rejected += 1;
     }
 
-    fn add_correlations(&mut self, correlations: Vec<Correlation>) {
+    fn add_correlations(&mut self, correlations: Vec<Correlation>, tuning: &Tuning) {
         let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
         let mut kept = Vec::with_capacity(correlations.len());
-        for correlation in correlations {
+        for mut correlation in correlations {
             let key = known_by(correlation.id.as_ref(), correlation.key());
+            self.seen.insert(correlation.key().to_lowercase());
+            if !tuning.tune_correlation(&mut correlation, &mut self.diagnostics) {
+                // what stands on it sees nothing of it, and is no mistake
+                self.candidates.push(Candidate {
+                    id: correlation.id.clone(),
+                    name: correlation.name.clone(),
+                    title: correlation.title.clone(),
+                    key: correlation.key(),
+                    works: true,
+                });
+                self.switched_off += 1;
+                continue;
+            }
             let own = (&correlation.file, &correlation.span);
             let other = match (self.by_id.get(&key), known.get(&key)) {
                 (Some(rule), _) => &rule.file,
@@ -512,6 +525,32 @@ mod tests {
         // a rule that is switched off is there all the same
         let set = load(&[RULE], &around(&format!("{ID}: {{enabled: false, why: noise}}")));
         assert!(set.diagnostics.is_empty());
+    }
+
+    #[test]
+    fn correlations_are_tuned_too() {
+        let correlation = "title: c\nname: many\nlevel: high\ncorrelation: {type: event_count, rules: [access], timespan: 5m, condition: {gte: 3}}\n";
+        let outer = "title: o\nname: outer\ncorrelation: {type: event_count, rules: [many], timespan: 5h, condition: {gte: 3}}\n";
+        let around = |text: &str| Surroundings {
+            tuning: Tuning::parse(&file(text)).unwrap(),
+            ..Surroundings::default()
+        };
+        let set = load(&[RULE, correlation, outer], &around("many: {level: low, suppress: {for: 2h}}"));
+        let tuned = &set.correlations[0].correlation;
+        assert_eq!((tuned.level, tuned.suppress), (Some(Level::Low), Some(7_200_000_000)));
+        assert!(set.diagnostics.is_empty(), "{:?}", set.diagnostics);
+
+        let set = load(&[RULE, correlation, outer], &around("many: {enabled: false}"));
+        assert_eq!((set.correlations.len(), set.switched_off, set.rejected), (1, 1, 0));
+
+        let set = load(&[RULE, correlation], &around("many: {exclude: {x: {user: ours}}}"));
+        assert_eq!(set.diagnostics[0].code, codes::BAD_VALUE);
+
+        // what ships gives way to what its user says
+        let mut own = Tuning::parse(&file("many: {enabled: true}")).unwrap();
+        own.fill(Tuning::parse(&file("many: {enabled: false}\naccess: {enabled: false}")).unwrap());
+        let set = load(&[RULE, correlation], &Surroundings { tuning: own, ..Surroundings::default() });
+        assert_eq!((set.rules.len(), set.correlations.len()), (0, 1));
     }
 
     #[test]

@@ -23,9 +23,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, known_words};
+use crate::limits::MAX_TIMESPAN;
 use crate::plan::{Beside, ResolvedNode, ResolvedRule, ResolvedSelection, resolve_detection};
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
-use crate::sigma::{Condition, Level, Rule, Spanned, Suppress, parse_detection, parse_suppress};
+use crate::sigma::{Condition, Correlation, Level, Rule, Spanned, Suppress, parse_detection, parse_suppress};
 
 /// Entries by rule id; a rule without id by its name.
 #[derive(Debug, Default)]
@@ -81,13 +82,47 @@ impl Tuning {
         Ok(())
     }
 
-    fn of(&self, rule: &Rule) -> Option<&Entry> {
-        self.entries.get(&rule.key().to_lowercase())
+    /// Takes in entries for rules that nothing is said of yet: what ships, under what its user says.
+    pub fn fill(&mut self, defaults: Self) {
+        for (id, entry) in defaults.entries {
+            self.entries.entry(id).or_insert(entry);
+        }
+    }
+
+    fn of(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(&key.to_lowercase())
+    }
+
+    /// Gives a correlation the level and suppression that are wanted; `false` where it is switched off.
+    /// What cannot be said of a correlation is told.
+    pub(crate) fn tune_correlation(
+        &self,
+        correlation: &mut Correlation,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> bool {
+        let Some(entry) = self.of(&correlation.key()) else { return true };
+        let mut idle = |cause: &str, help: &str| {
+            let warning = Diagnostic::warning(codes::BAD_VALUE, &entry.file, entry.span.clone(), cause);
+            diagnostics.push(warning.with_help(help));
+        };
+        if !entry.exclude.is_empty() {
+            idle("a correlation has no fields to `exclude` by", "tune the rules that it is about");
+        }
+        if entry.level.is_some() {
+            correlation.level = entry.level;
+        }
+        if let Some(suppress) = &entry.suppress {
+            if !suppress.by.is_empty() {
+                idle("a correlation is suppressed by its groups, and `by` has no effect", "leave `by` out");
+            }
+            correlation.suppress = Some(suppress.bucket.min(MAX_TIMESPAN));
+        }
+        entry.enabled
     }
 
     /// Gives a rule the level and suppression that are wanted; `false` where it is switched off.
     pub(crate) fn tune(&self, rule: &mut Rule) -> bool {
-        let Some(entry) = self.of(rule) else { return true };
+        let Some(entry) = self.of(&rule.key()) else { return true };
         if entry.level.is_some() {
             rule.level = entry.level;
         }
@@ -99,7 +134,7 @@ impl Tuning {
 
     /// Puts a rule's exceptions beside its conditions.
     pub(crate) fn exclude(&self, rule: &mut ResolvedRule) {
-        let Some(entry) = self.of(&rule.rule) else { return };
+        let Some(entry) = self.of(&rule.rule.key()) else { return };
         if entry.exclude.is_empty() {
             return;
         }

@@ -16,8 +16,8 @@ use crate::show;
 /// Arguments that say which rules.
 #[derive(clap::Args, Clone, Default)]
 pub struct RuleArgs {
-    /// A file or folder of Sigma rules and filters; may be given several times. [default: the rules that
-    /// ship with Virga]
+    /// A file or folder of Sigma rules and filters; may be given several times. `built-in` are the rules
+    /// that ship with Virga. [default: built-in]
     #[arg(long = "rules", value_name = "DIR")]
     pub rules: Vec<PathBuf>,
     #[command(flatten)]
@@ -27,7 +27,8 @@ pub struct RuleArgs {
 /// Arguments that say what stands around rules.
 #[derive(clap::Args, Clone, Default)]
 pub struct AroundArgs {
-    /// Files of lists that `%name%` placeholders of rules stand for.
+    /// Files of lists that `%name%` placeholders of rules stand for. `virga rules lists` prints those of the
+    /// rules that ship with Virga, to be filled in.
     #[arg(long, value_name = "FILE")]
     pub lists: Vec<PathBuf>,
     /// Processing pipelines in pySigma's YAML, files or folders: from the fields of public rules to
@@ -43,7 +44,7 @@ impl RuleArgs {
     /// Reads the rules. What is wrong with them is printed; the second value says whether a path could
     /// not be read.
     pub fn load(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
-        let around = self.around.read()?;
+        let around = self.around.read(rule_files::wants_shipped(&self.rules))?;
         let found = rule_files::read(&self.rules);
         for message in &found.unreadable {
             show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD);
@@ -61,8 +62,18 @@ impl RuleArgs {
 impl AroundArgs {
     /// Reads what stands around rules. All of it must be right: a rule without its exceptions or its
     /// mapping would say something else.
-    pub fn read(&self) -> Result<Surroundings, Failure> {
-        Ok(Surroundings { lists: self.lists()?, tuning: self.tuning()?, pipelines: self.pipelines()? })
+    ///
+    /// `shipped`: with the lists and the tuning of the rules that ship with Virga, where nothing else is
+    /// said.
+    pub fn read(&self, shipped: bool) -> Result<Surroundings, Failure> {
+        let (mut lists, mut tuning) = (self.lists()?, self.tuning()?);
+        if shipped {
+            for (name, values) in rule_files::shipped_lists() {
+                lists.entry(name).or_insert(values);
+            }
+            tuning.fill(rule_files::shipped_tuning());
+        }
+        Ok(Surroundings { lists, tuning, pipelines: self.pipelines()? })
     }
 
     fn lists(&self) -> Result<Lists, Failure> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use virga_engine::alert::Alert;
 use virga_engine::event::{EventBatch, OriginBase};
-use virga_engine::plan::Lists;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::quarantine::Quarantined;
@@ -34,7 +33,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    let set = RuleSet::load(rule_files::read(&[]).files, &Lists::new());
+    let set = RuleSet::load(rule_files::shipped(), &rule_files::shipped_lists());
     let source = &aws_cloudtrail::SOURCE;
     let engine = Engine::new(&set, &[source.spec()]);
     let projection = engine.projection(source.name).ok_or("the demo's source has no plan")?;

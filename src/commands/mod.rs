@@ -2,12 +2,14 @@
 
 mod arguments;
 pub mod completions;
+pub mod coverage;
 pub mod demo;
 pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
 pub mod reference;
+mod reference_detections;
 pub mod rules;
 pub mod sources;
 mod summary;

@@ -15,7 +15,7 @@ use super::Outcome;
 /// Arguments of `virga reference`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write the pages into this folder instead of printing them.
+    /// Write the pages into this folder of documentation instead of printing them.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
 }
@@ -26,8 +26,9 @@ pub fn run(args: &Args) -> Outcome {
         match &args.write {
             None => super::line(&text)?,
             Some(folder) => {
-                std::fs::create_dir_all(folder)?;
-                std::fs::write(folder.join(name), text)?;
+                let path = folder.join(name);
+                std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                std::fs::write(path, text)?;
             }
         }
     }
@@ -38,11 +39,12 @@ const HEAD: &str = "<!-- Printed by `make reference` from the code. Change it th
 
 fn pages() -> Vec<(&'static str, String)> {
     vec![
-        ("modifiers.md", modifiers()),
-        ("columns.md", columns()),
-        ("log-sources.md", log_sources()),
-        ("diagnostics.md", diagnostics()),
-        ("quarantine.md", quarantine()),
+        ("reference/modifiers.md", modifiers()),
+        ("reference/columns.md", columns()),
+        ("reference/log-sources.md", log_sources()),
+        ("reference/diagnostics.md", diagnostics()),
+        ("reference/quarantine.md", quarantine()),
+        ("detections.md", super::reference_detections::page(HEAD)),
     ]
 }
 

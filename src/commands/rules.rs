@@ -18,9 +18,10 @@ use virga_engine::{Engine, RuleSet};
 use virga_ingest::sources::{SOURCES, generic};
 
 use super::arguments::{AroundArgs, RuleArgs};
-use super::{Failure, Outcome, explain, fields};
+use super::{Failure, Outcome, coverage, explain, fields};
+use crate::case_runner::{Library, Played};
 use crate::config::ConfigArgs;
-use crate::{case_runner, rule_files, show};
+use crate::{rule_files, show};
 
 /// Work with rules.
 #[derive(Subcommand)]
@@ -41,10 +42,14 @@ pub enum Command {
     Test(TestArgs),
     /// Say which fields rules need, and which of them never occur in a sample.
     Fields(fields::Args),
+    /// Say which techniques of ATT&CK and ATLAS rules are about.
+    Coverage(coverage::Args),
     /// List the modifiers, each with an example.
     Modifiers,
     /// List the transformations of processing pipelines.
     Transformations,
+    /// Print the lists that the rules that ship with Virga look into, to be filled in.
+    Lists,
 }
 
 /// Arguments of `virga rules check`.
@@ -120,7 +125,7 @@ pub struct TestArgs {
 }
 
 /// Every source, as the engine must know it.
-fn all_sources(config: &ConfigArgs) -> Result<Vec<SourceSpec>, Failure> {
+pub fn all_sources(config: &ConfigArgs) -> Result<Vec<SourceSpec>, Failure> {
     let environment = config.environment()?;
     let known = SOURCES.iter().filter(|source| source.name != generic::SOURCE.name);
     Ok(known.map(|source| source.spec_in(&environment)).collect())
@@ -134,13 +139,18 @@ pub fn run(command: Command) -> Outcome {
         Command::Explain(args) => explain::run(&args),
         Command::Test(args) => test(&args),
         Command::Fields(args) => fields::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Modifiers => modifiers(),
         Command::Transformations => transformations(),
+        Command::Lists => {
+            super::line(virga_detections::LISTS.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
 fn check(args: &CheckArgs) -> Outcome {
-    let around = args.around.read()?;
+    let around = args.around.read(rule_files::wants_shipped(&args.paths))?;
     let sources = all_sources(&args.config)?;
     let found = rule_files::read(&args.paths);
     for message in &found.unreadable {
@@ -335,8 +345,12 @@ fn test(args: &TestArgs) -> Outcome {
         show::say!("{}error:{:#} {message}", show::BOLD, show::BOLD);
     }
     let (mut failed, mut rules, mut cases) = (0, 0, 0);
-    for file in &found.files {
-        let tally = test_file(file);
+    // correlations may be about rules that ship with Virga
+    let mut known = found.files.clone();
+    known.extend(rule_files::shipped());
+    let library = Library::new(&known, rule_files::shipped_lists());
+    for (number, file) in found.files.iter().enumerate() {
+        let tally = test_file(&library, number, file);
         rules += 1;
         cases += tally.hits + tally.misses;
         let incomplete = args.strict && (tally.hits == 0 || tally.misses == 0);
@@ -362,7 +376,7 @@ fn test(args: &TestArgs) -> Outcome {
     })
 }
 
-fn test_file(file: &Arc<SourceFile>) -> Tally {
+fn test_file(library: &Library, number: usize, file: &Arc<SourceFile>) -> Tally {
     let mut tally = Tally::default();
     let cases = match rule_files::cases_beside(file) {
         Ok(Some(cases)) => match parse_cases(&cases) {
@@ -389,22 +403,24 @@ fn test_file(file: &Arc<SourceFile>) -> Tally {
             true => tally.hits += 1,
             false => tally.misses += 1,
         }
-        if let Err(failure) = run_case(file, case) {
+        if let Err(failure) = run_case(library, number, case) {
             tally.failures.push(format!("{}: {failure}", case.name));
         }
     }
     tally
 }
 
-fn run_case(file: &Arc<SourceFile>, case: &Case) -> Result<(), String> {
-    let matched = case_runner::matches(file, case)?;
-    let events = case.events.len();
+fn run_case(library: &Library, number: usize, case: &Case) -> Result<(), String> {
+    let Played { found, unit } = library.play(number, case)?;
+    let events = case.played().count();
     match (case.matches, case.count) {
-        (true, Some(count)) if matched != count => {
-            Err(format!("{matched} of {events} events matched, {count} should"))
+        (true, Some(count)) if found != count => {
+            Err(format!("{found} {unit} from {events} events, not {count}"))
         }
-        (true, None) if matched == 0 => Err(format!("none of {events} events matched")),
-        (false, _) if matched > 0 => Err(format!("{matched} of {events} events matched, none should")),
+        (true, None) if found == 0 => Err(format!("no {unit} from {events} events")),
+        (false, _) if found > 0 => {
+            Err(format!("{found} {unit} from {events} events, where there should be none"))
+        }
         _ => Ok(()),
     }
 }

@@ -152,6 +152,8 @@ pub struct Rule {
     pub fields: Vec<String>,
     /// `logsource`
     pub logsource: Spanned<Logsource>,
+    /// `logsource.definition`: what must be switched on so that the log has what the rule looks for.
+    pub definition: Option<String>,
     /// The selections.
     pub selections: Vec<Selection>,
     /// The conditions; any of them is enough.
@@ -329,6 +331,7 @@ impl Reader<'_> {
             falsepositives: self.texts(node, "falsepositives"),
             fields: self.texts(node, "fields"),
             logsource: logsource?,
+            definition: node.get("logsource").and_then(|logsource| self.text(logsource, "definition")),
             selections,
             conditions,
             suppress: node.get("suppress").and_then(|value| self.suppress(value)),

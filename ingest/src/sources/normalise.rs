@@ -59,6 +59,8 @@ pub struct Normaliser {
     times: Vec<usize>,
     identity: BoundIdentity,
     environment: Arc<Environment>,
+    /// What stands for the time that events say.
+    time: Option<i64>,
     scratch: String,
 }
 
@@ -118,6 +120,7 @@ impl Normaliser {
             times,
             identity,
             environment: Arc::clone(environment),
+            time: None,
             scratch: String::new(),
         }
     }
@@ -131,6 +134,12 @@ impl Normaliser {
                 field.fallbacks.insert(0, Fallback::Constant(value));
             }
         }
+    }
+
+    /// Gives the following events a time, in microseconds since 1970 in UTC, whatever they say of it
+    /// themselves: what the cases of a rule say under `at`.
+    pub fn set_time(&mut self, time: Option<i64>) {
+        self.time = time;
     }
 
     /// Adds an event to a batch of the same projection. The row's raw text is the event's own, but for
@@ -183,7 +192,8 @@ impl Normaliser {
         self.add_fields(raw, batch);
         let event = self.projected(raw);
         let times = event.inputs(&self.times);
-        let time = (0..self.times.len()).find_map(|time| parse_time(times.text(time)?));
+        let written = || (0..self.times.len()).find_map(|time| parse_time(times.text(time)?));
+        let time = self.time.or_else(written);
         let natural = self.identity.natural(&event);
         let event_id = match (&natural, self.identity.otherwise()) {
             (Some(id), _) => EventId::Natural(id),

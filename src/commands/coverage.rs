@@ -1,0 +1,229 @@
+//! `virga rules coverage`: which techniques rules are about, for ATT&CK's Navigator and as a table of ATLAS.
+//!
+//! In: rules with their tags. Out: a layer that the Navigator opens, a table of ATLAS techniques, or a line a
+//! technique. Counted are the rules that raise alerts: those that only feed correlations find nothing by
+//! themselves, and those that are switched off find nothing at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use virga_engine::Engine;
+use virga_engine::diagnostic::Severity;
+use virga_engine::sigma::Level;
+
+use super::arguments::{AroundArgs, RuleArgs};
+use super::{Failure, Outcome};
+use crate::config::ConfigArgs;
+use crate::show;
+
+/// Arguments of `virga rules coverage`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  virga rules coverage                                        a line a technique
+  virga rules coverage --format navigator --output layer.json
+                                   open it at https://mitre-attack.github.io/attack-navigator/
+  virga rules coverage --format atlas > atlas.md
+  virga rules coverage sigma/rules/cloud built-in             other rules beside Virga's own")]
+pub struct Args {
+    /// Files or folders of rules; `built-in` are those that ship with Virga. [default: built-in]
+    paths: Vec<PathBuf>,
+    /// What is written.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Write into this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    around: AroundArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line a technique, of ATT&CK and ATLAS.
+    Table,
+    /// A layer for the ATT&CK Navigator.
+    Navigator,
+    /// ATLAS techniques as a Markdown table.
+    Atlas,
+}
+
+/// A rule that raises alerts.
+struct Alerting {
+    title: String,
+    level: Option<Level>,
+    tags: Vec<String>,
+}
+
+/// Techniques with the rules that are about them.
+#[derive(Default)]
+struct Coverage {
+    attack: BTreeMap<String, Vec<usize>>,
+    atlas: BTreeMap<String, Vec<usize>>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let rules = RuleArgs { rules: args.paths.clone(), around: args.around.clone() };
+    let (set, missing) = rules.load(Severity::Error)?;
+    let engine = Engine::new(&set, &super::rules::all_sources(&args.config)?);
+    let alerting = alerting(&engine);
+    let coverage = Coverage::of(&alerting);
+    let text = match args.format {
+        Format::Table => coverage.table(&alerting),
+        Format::Navigator => format!("{:#}\n", coverage.layer(&alerting)),
+        Format::Atlas => coverage.atlas_table(&alerting),
+    };
+    match &args.output {
+        None => super::line(text.trim_end())?,
+        Some(path) => {
+            let at = |error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
+            std::fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(at)?;
+        }
+    }
+    show::say!(
+        "{} rules that raise alerts, {} ATT&CK techniques, {} ATLAS techniques",
+        alerting.len(),
+        coverage.attack.len(),
+        coverage.atlas.len()
+    );
+    Ok(if missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// The rules that raise alerts: what feeds correlations only is left out.
+fn alerting(engine: &Engine) -> Vec<Alerting> {
+    let rules = engine.rules().iter().zip(0..).filter(|(_, number)| !engine.is_muted(*number));
+    let rules = rules.map(|(loaded, _)| {
+        let rule = &loaded.lowered.rule;
+        Alerting { title: rule.title.clone(), level: rule.level, tags: rule.tags.clone() }
+    });
+    let correlations = engine.correlations().iter().filter(|plan| !plan.muted).map(|plan| {
+        let rule = &plan.correlation;
+        Alerting { title: rule.title.clone(), level: rule.level, tags: rule.tags.clone() }
+    });
+    rules.chain(correlations).collect()
+}
+
+/// `attack.t1078.004` → `T1078.004`.
+pub fn attack_technique(tag: &str) -> Option<String> {
+    let id = tag.strip_prefix("attack.t")?;
+    id.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("T{id}"))
+}
+
+/// `atlas.aml.t0024.002` → `AML.T0024.002`.
+pub fn atlas_technique(tag: &str) -> Option<String> {
+    Some(format!("AML.{}", tag.strip_prefix("atlas.aml.")?.to_uppercase()))
+}
+
+impl Coverage {
+    fn of(rules: &[Alerting]) -> Self {
+        let mut coverage = Self::default();
+        for (number, rule) in rules.iter().enumerate() {
+            let tags: BTreeSet<String> = rule.tags.iter().map(|tag| tag.to_lowercase()).collect();
+            for tag in &tags {
+                if let Some(technique) = attack_technique(tag) {
+                    coverage.attack.entry(technique).or_default().push(number);
+                }
+                if let Some(technique) = atlas_technique(tag) {
+                    coverage.atlas.entry(technique).or_default().push(number);
+                }
+            }
+        }
+        coverage
+    }
+
+    fn table(&self, rules: &[Alerting]) -> String {
+        let mut text = String::new();
+        for (technique, about) in self.attack.iter().chain(&self.atlas) {
+            text += &format!("{technique:<15} {:>3}  {}\n", about.len(), titles(rules, about, ", "));
+        }
+        text
+    }
+
+    /// A layer in the Navigator's format 4.5: the score of a technique is the number of rules about it.
+    fn layer(&self, rules: &[Alerting]) -> Value {
+        let most = self.attack.values().map(Vec::len).max().unwrap_or(1);
+        let techniques: Vec<Value> = self
+            .attack
+            .iter()
+            .map(|(technique, about)| {
+                json!({
+                    "techniqueID": technique, "score": about.len(), "enabled": true,
+                    "comment": titles(rules, about, "\n"), "showSubtechniques": true,
+                })
+            })
+            .collect();
+        json!({
+            "name": "Virga", "domain": "enterprise-attack",
+            "description": format!("Techniques that {} rules of Virga are about", rules.len()),
+            "versions": {"attack": "19", "navigator": "5.2.0", "layer": "4.5"},
+            "gradient": {"colors": ["#deebf7", "#2171b5"], "minValue": 0, "maxValue": most},
+            "techniques": techniques,
+        })
+    }
+
+    fn atlas_table(&self, rules: &[Alerting]) -> String {
+        let mut text = "| technique | name | rules |\n|---|---|---|\n".to_owned();
+        for (technique, about) in &self.atlas {
+            let name = atlas_name(technique).unwrap_or("");
+            text += &format!(
+                "| [{technique}](https://atlas.mitre.org/techniques/{technique}) | {name} | {} |\n",
+                titles(rules, about, "; ").replace('|', "\\|")
+            );
+        }
+        text
+    }
+}
+
+/// The titles of rules, the most severe first.
+fn titles(rules: &[Alerting], about: &[usize], between: &str) -> String {
+    let mut about = about.to_vec();
+    about.sort_by(|a, b| (rules[*b].level, &rules[*a].title).cmp(&(rules[*a].level, &rules[*b].title)));
+    let title = |number: &usize| {
+        let rule = &rules[*number];
+        let level = rule.level.map_or(String::new(), |level| format!(" ({})", level.word()));
+        show::printable(&rule.title) + &level
+    };
+    about.iter().map(title).collect::<Vec<_>>().join(between)
+}
+
+/// The name of an ATLAS technique, as far as rules that ship are about it.
+pub fn atlas_name(technique: &str) -> Option<&'static str> {
+    ATLAS.iter().find(|(id, _)| *id == technique).map(|(_, name)| *name)
+}
+
+/// MITRE ATLAS 5.6.0, the techniques that rules that ship are about.
+const ATLAS: &[(&str, &str)] = &[
+    ("AML.T0005.001", "Create Proxy AI Model: Train Proxy via Replication"),
+    ("AML.T0008.005", "Acquire Infrastructure: AI Service Proxies"),
+    ("AML.T0012", "Valid Accounts"),
+    ("AML.T0014", "Discover AI Model Family"),
+    ("AML.T0024", "Exfiltration via AI Inference API"),
+    ("AML.T0024.001", "Exfiltration via AI Inference API: Invert AI Model"),
+    ("AML.T0024.002", "Exfiltration via AI Inference API: Extract AI Model"),
+    ("AML.T0025", "Exfiltration via Cyber Means"),
+    ("AML.T0029", "Denial of AI Service"),
+    ("AML.T0034", "Cost Harvesting"),
+    ("AML.T0034.000", "Cost Harvesting: Excessive Queries"),
+    ("AML.T0034.001", "Cost Harvesting: Resource-Intensive Queries"),
+    ("AML.T0035", "AI Artifact Collection"),
+    ("AML.T0040", "AI Model Inference API Access"),
+    ("AML.T0044", "Full AI Model Access"),
+    ("AML.T0048.004", "External Harms: AI Intellectual Property Theft"),
+    ("AML.T0051", "LLM Prompt Injection"),
+    ("AML.T0054", "LLM Jailbreak"),
+    ("AML.T0055", "Unsecured Credentials"),
+    ("AML.T0057", "LLM Data Leakage"),
+    ("AML.T0065", "LLM Prompt Crafting"),
+    ("AML.T0070", "RAG Poisoning"),
+    ("AML.T0075", "Cloud Service Discovery"),
+    ("AML.T0081", "Modify AI Agent Configuration"),
+    ("AML.T0085.000", "Data from AI Services: RAG Databases"),
+    ("AML.T0091.000", "Use Alternate Authentication Material: Application Access Token"),
+];
