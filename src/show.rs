@@ -3,6 +3,7 @@
 //! Colours come from `anstream`, which strips them wherever the output is no terminal.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
@@ -27,6 +28,19 @@ pub const DIM: Style = Style::new().dimmed();
 
 /// Bold text.
 pub const BOLD: Style = Style::new().bold();
+
+/// A progress bar over so many things, where somebody sees it.
+pub fn bar(length: u64, of: &str) -> indicatif::ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let template = format!("{{wide_bar}} {{pos}}/{{len}} {of}, {{eta}} left");
+    let bar = indicatif::ProgressBar::new(length);
+    match indicatif::ProgressStyle::with_template(&template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
 
 /// Prints a line on standard error. That nobody can read it is no reason to stop working.
 macro_rules! say {

@@ -1,6 +1,6 @@
 //! The storylines of the core correlations: which rules fire, and which must not.
 //!
-//! Each story's events go through their log sources and the drafts of the rules, over finite input and as
+//! Each story's events go through their log sources and the rules that ship, over finite input and as
 //! a stream whose events come in another order and twice, past a restart. Both must raise the alerts that
 //! the story names, and a lookalike must not raise that of the rule that it is like.
 
@@ -8,7 +8,6 @@
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stories::{Event, Story, stories};
@@ -16,47 +15,19 @@ use virga_engine::alert::{Alert, AlertKind};
 use virga_engine::correlate::{Dropped, Finite, Live, LiveLimits, MemorySpill, Times};
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{BatchBuilder, EventBatch, OriginBase};
-use virga_engine::plan::Lists;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::sources::{Arrival, Normaliser, SOURCES, source};
-use virga_test_support::corpus;
 
-/// The drafts of the rules; they lie beside the corpus.
-fn drafts() -> Option<PathBuf> {
-    let folder = corpus()?.parent()?.join("design/rules-draft");
-    if !folder.is_dir() {
-        eprintln!("skipped: there are no rule drafts at {}", folder.display());
-        return None;
+/// The rules that ship with the lists of a story, on all sources with the columns that the story's tables
+/// fill.
+fn engine(story: &Story) -> Engine {
+    let file = |name: String, text: String| Arc::new(SourceFile { name, text });
+    let shipped = file("lists.yml".into(), virga_detections::LISTS.into());
+    let mut lists = virga_engine::cases::parse_lists(&shipped).expect("the lists that ship");
+    for (name, values) in story.lists {
+        lists.insert(name.to_string(), values.iter().map(|value| value.to_string()).collect());
     }
-    Some(folder)
-}
-
-fn read(folder: &Path, files: &mut Vec<Arc<SourceFile>>) {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
-    paths.sort();
-    for path in paths {
-        match path.is_dir() {
-            true => read(&path, files),
-            false if path.extension().is_some_and(|ending| ending == "yml") => {
-                let text = std::fs::read_to_string(&path).expect("a rule");
-                files.push(Arc::new(SourceFile { name: path.display().to_string(), text }));
-            }
-            false => {}
-        }
-    }
-}
-
-/// The drafts with the lists of a story, on all sources with the columns that the story's tables fill.
-fn engine(folder: &Path, story: &Story) -> Engine {
-    let lists: Lists = story
-        .lists
-        .iter()
-        .map(|(name, values)| (name.to_string(), values.iter().map(|value| value.to_string()).collect()))
-        .collect();
-    let mut files = Vec::new();
-    read(folder, &mut files);
-    let set = RuleSet::load(files, &lists);
+    let set = RuleSet::load(virga_detections::rules().into_iter().map(|f| file(f.path, f.text)), &lists);
     let enriched: BTreeSet<&str> = story
         .attack
         .iter()
@@ -147,12 +118,11 @@ fn by_name(engine: &Engine, alerts: &[Alert]) -> BTreeMap<String, usize> {
 
 #[test]
 fn every_attack_fires_its_rules_and_no_lookalike_does() {
-    let Some(folder) = drafts() else { return };
     let mut wrong = Vec::new();
     let stories = stories();
     assert_eq!(stories.len(), 25);
     for story in &stories {
-        let mut engine = engine(&folder, story);
+        let mut engine = engine(story);
         let attack = batches(&engine, &story.attack);
         let benign = batches(&engine, &story.benign);
         let (whole, stream) = (finite(&mut engine, &attack), live(&mut engine, &attack));

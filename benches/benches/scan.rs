@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use virga_benches::{generator, mix};
+use virga_benches::{Shared, generator, mix};
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{EventBatch, OriginBase};
 use virga_engine::plan::{Expr, Lists, LoweredRule};
@@ -280,15 +280,6 @@ fn reference_auto(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {
         }
     }
     hits
-}
-
-/// Text that several readers share.
-struct Shared(Arc<str>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
 }
 
 fn reference(rules: &RuleSet, lines: &[&str]) -> BTreeMap<u32, u64> {

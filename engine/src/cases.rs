@@ -35,7 +35,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes, known_words};
 use crate::limits::MAX_CASE_EVENTS;
 use crate::plan::Lists;
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
-use crate::sigma::{node_to_json, timespan};
+use crate::sigma::{node_to_json, span_of_time};
 
 /// One case of a rule.
 #[derive(Debug, Clone)]
@@ -355,6 +355,15 @@ impl Reader<'_> {
         let Template { source, enrich, raw } = self.template(node)?;
         let at = self.offset(node, "at");
         let every = self.offset(node, "every").unwrap_or(0);
+        if at.is_none() && every != 0 {
+            let place = node.get("every").map_or(&node.span, |every| &every.span);
+            self.error(
+                codes::MISSING_KEY,
+                place,
+                "`every` needs an `at` to begin with",
+                "`at: +0s`, or leave `every` out",
+            );
+        }
         let repeat = match node.get("repeat") {
             None => 1,
             Some(repeat) => match repeat.text().and_then(|text| text.parse().ok()) {
@@ -417,8 +426,8 @@ impl Reader<'_> {
 /// `+3m` → microseconds.
 fn offset(text: &str) -> Option<i64> {
     match text.strip_prefix('+').unwrap_or(text) {
-        "0" | "0s" => Some(0),
-        span => timespan(span),
+        "0" => Some(0),
+        span => span_of_time(span),
     }
 }
 

@@ -349,8 +349,8 @@ fn test(args: &TestArgs) -> Outcome {
     let mut known = found.files.clone();
     known.extend(rule_files::shipped());
     let library = Library::new(&known, rule_files::shipped_lists());
-    for (number, file) in found.files.iter().enumerate() {
-        let tally = test_file(&library, number, file);
+    let bar = show::bar(found.files.len() as u64, "rules");
+    for (file, tally) in found.files.iter().zip(tallies(&library, &found.files, &bar)) {
         rules += 1;
         cases += tally.hits + tally.misses;
         let incomplete = args.strict && (tally.hits == 0 || tally.misses == 0);
@@ -374,6 +374,31 @@ fn test(args: &TestArgs) -> Outcome {
         () if failed > 0 => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// What the cases of each file come to. Files are played at once, on every core.
+fn tallies(library: &Library, files: &[Arc<SourceFile>], bar: &indicatif::ProgressBar) -> Vec<Tally> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(file) = files.get(number) else { return done };
+            done.push((number, test_file(library, number, file)));
+            bar.inc(1);
+        }
+    };
+    let mut all: Vec<(usize, Tally)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers.min(files.len())).map(|_| scope.spawn(work)).collect();
+        let done = |worker: std::thread::ScopedJoinHandle<'_, Vec<(usize, Tally)>>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        workers.into_iter().flat_map(done).collect()
+    });
+    bar.finish_and_clear();
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, tally)| tally).collect()
 }
 
 fn test_file(library: &Library, number: usize, file: &Arc<SourceFile>) -> Tally {

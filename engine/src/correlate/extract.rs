@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
+use memchr::memchr2;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -102,6 +103,7 @@ impl Extractor {
         dropped: &mut [Dropped],
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
+        let mut key = String::new();
         for of_row in hits.chunk_by(|a, b| a.row == b.row) {
             let row = of_row[0].row as usize;
             let mut event = None;
@@ -113,7 +115,9 @@ impl Extractor {
                         (row.event_id(), row.origin())
                     });
                     let identity = (times.of(batch, row), &**event_id, &*origin);
-                    one.occurrences(batch, row, identity, &mut dropped[one.correlation], take);
+                    if !one.plain_occurrence(batch, row, identity, &mut key, take) {
+                        one.occurrences(batch, row, identity, &mut dropped[one.correlation], take);
+                    }
                 }
             }
         }
@@ -121,6 +125,52 @@ impl Extractor {
 }
 
 impl Use {
+    /// The occurrence of an event whose fields each hold one plain text, as most do; false where they hold
+    /// something else, and nothing is given then. Such a text is a part of the key as it stands in the event.
+    fn plain_occurrence(
+        &self,
+        batch: &EventBatch,
+        row: usize,
+        (time, event_id, origin): (i64, &str, &crate::event::Origin),
+        key: &mut String,
+        take: &mut dyn FnMut(Occurrence<'_>),
+    ) -> bool {
+        if !self.carry.is_empty() {
+            return false;
+        }
+        key.clear();
+        key.push('[');
+        for (number, column) in self.group_by.iter().enumerate() {
+            let Some(text) = plain_cell(&batch.fields()[*column], row) else { return false };
+            if number > 0 {
+                key.push(',');
+            }
+            key.push_str(text);
+        }
+        key.push(']');
+        let value = match (self.looks_at, self.value.as_slice()) {
+            (ValuePlan::None, _) => Value::None,
+            (ValuePlan::One, _) => Value::Number(BILLION),
+            (ValuePlan::Text, [column]) => match plain_cell(&batch.fields()[*column], row) {
+                Some(text) => Value::Text(&text[1..text.len() - 1]),
+                None => return false,
+            },
+            _ => return false,
+        };
+        take(Occurrence {
+            correlation: self.correlation,
+            members: 1 << self.member,
+            time,
+            key,
+            value,
+            event_id,
+            source: batch.source(),
+            origin,
+            carried: None,
+        });
+        true
+    }
+
     fn occurrences(
         &self,
         batch: &EventBatch,
@@ -336,6 +386,19 @@ pub(crate) fn key_values(key: &str) -> Vec<Option<String>> {
     serde_json::from_str(key).unwrap_or_default()
 }
 
+/// The text of a cell that holds one text in which nothing is escaped, with its quotes.
+fn plain_cell(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> {
+    let key = column.key(row)?;
+    let text = column.values().as_any().downcast_ref::<StringArray>()?.value(key);
+    let bytes = text.as_bytes();
+    // an escaped character begins with a backslash, and the next of several texts behind a separator
+    let is_plain = bytes.len() >= 2
+        && bytes.first() == Some(&b'"')
+        && bytes.last() == Some(&b'"')
+        && memchr2(b'\\', TEXT_SEPARATOR as u8, bytes).is_none();
+    is_plain.then_some(text)
+}
+
 /// The values of a field: of a text what stands between its quotes, of a list each element's, of anything
 /// else its JSON. `null` is no value.
 fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
@@ -385,6 +448,28 @@ mod tests {
         }
         assert_eq!(key_values(&key_text(&["a", MISSING])), [Some("a".to_owned()), None]);
         assert_ne!(key_text(&["a", "b"]), key_text(&["a\",\"b"]));
+    }
+
+    #[test]
+    fn a_plain_text_is_its_own_part_of_a_key() {
+        let column: DictionaryArray<Int32Type> = [
+            Some(r#""plain é""#),
+            Some(r#""""#),
+            None,
+            Some(r#""a\\b""#),
+            Some("\"a\"\u{1e}\"b\""),
+            Some("5"),
+            Some("null"),
+            Some("[\"a\"]"),
+        ]
+        .into_iter()
+        .collect();
+        let plain: Vec<Option<&str>> = (0..column.len()).map(|row| plain_cell(&column, row)).collect();
+        assert_eq!(plain, [Some(r#""plain é""#), Some(r#""""#), None, None, None, None, None, None]);
+        for (row, text) in plain.iter().enumerate().filter_map(|(row, text)| Some((row, (*text)?))) {
+            let slow = texts(&column, row);
+            assert_eq!(format!("[{text}]"), key_text(&[&slow[0]]));
+        }
     }
 
     #[test]

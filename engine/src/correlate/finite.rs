@@ -4,6 +4,7 @@
 //! and a group is held only while its turn lasts. Hits beyond the memory that they may take are sorted in
 //! runs and given to a [`Spill`], which the caller provides: the engine itself writes no files.
 
+use hashbrown::HashMap;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::io::{self, BufReader, Read, Write};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::derive;
 use super::extract::{Dropped, OwnValue};
-use super::hit::{Carried, Identities, Occurrence, Seen};
+use super::hit::{Carried, Identities, Occurrence, Seen, hash_of};
 use super::live::CorrelationCounts;
 use super::node::{Arrival, Emitted, Explained, Machine};
 use super::plan::Plan;
@@ -39,6 +40,8 @@ pub trait Spill {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Waiting {
     correlation: u32,
+    /// Of the key: groups are told apart by it first, for texts are slow to compare.
+    hash: u64,
     key: Box<str>,
     seen: Seen,
     members: u64,
@@ -50,8 +53,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn order(&self) -> (u32, &str, Seen) {
-        (self.correlation, &self.key, self.seen)
+    fn order(&self) -> (u32, u64, &str, Seen) {
+        (self.correlation, self.hash, &self.key, self.seen)
     }
 
     /// Bytes held, about.
@@ -141,6 +144,7 @@ impl Finite {
         self.counts[occurrence.correlation].taken += 1;
         self.wait(Waiting {
             correlation: occurrence.correlation as u32,
+            hash: hash_of(occurrence.key),
             key: occurrence.key.into(),
             seen,
             members: occurrence.members,
@@ -217,6 +221,9 @@ impl Finite {
     fn run(&mut self, number: usize, alerts: &mut Vec<(i64, Alert)>) -> io::Result<()> {
         let mut own = std::mem::take(&mut self.waiting[number]);
         self.bytes = self.bytes.saturating_sub(own.iter().map(Waiting::bytes).sum());
+        if !self.explain && self.spilled[number].is_empty() {
+            leave_hopeless_out(&self.plans[number], &mut own);
+        }
         own.sort_unstable();
         let mut machine = self.plans[number].machine();
         if self.explain {
@@ -276,6 +283,7 @@ impl Finite {
                 self.counts[one.correlation].taken += 1;
                 self.wait(Waiting {
                     correlation: one.correlation as u32,
+                    hash: hash_of(&one.key),
                     key: one.key.into(),
                     seen: one.seen,
                     members: 1 << one.member,
@@ -294,6 +302,24 @@ impl Finite {
         }
         Ok(())
     }
+}
+
+/// Leaves the hits of groups out that cannot match, whatever their order: with too few hits, or without a
+/// rule that must be there. Building blocks hit often, and most of their groups are such. Groups are told
+/// apart by their hash alone: two of one hash are kept where together they could match.
+fn leave_hopeless_out(plan: &Plan, hits: &mut Vec<Waiting>) {
+    let least = plan.least_hits();
+    if least <= 1 && plan.members.len() <= 1 {
+        return;
+    }
+    let mut groups: HashMap<u64, (usize, u64)> = HashMap::new();
+    for hit in hits.iter() {
+        let (count, members) = groups.entry(hit.hash).or_default();
+        *count += 1;
+        *members |= hit.members;
+    }
+    groups.retain(|_, (count, members)| *count >= least && plan.can_match_with(*members));
+    hits.retain(|hit| groups.contains_key(&hit.hash));
 }
 
 /// Hits of one correlation within a run.

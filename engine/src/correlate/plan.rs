@@ -294,6 +294,21 @@ impl Plan {
         given != 0 && (is_counted || self.presence().is_none_or(|presence| can_hold(&presence, given)))
     }
 
+    /// A group with fewer hits than that has no match.
+    pub(super) fn least_hits(&self) -> usize {
+        use CorrelationType as Type;
+        match (&self.correlation.condition, self.correlation.kind.value) {
+            (CorrelationCondition::Number { criteria, .. }, Type::EventCount | Type::ValueCount)
+                if is_monotone(criteria) =>
+            {
+                least_count(criteria)
+            }
+            (CorrelationCondition::ImpossibleTravel { .. }, _) => 2,
+            (CorrelationCondition::NewTerms { min_events, .. }, _) => (*min_events as usize).max(1),
+            _ => 1,
+        }
+    }
+
     /// The machine that runs it.
     pub(super) fn machine(&self) -> Box<dyn Machine> {
         let window = self.correlation.timespan;
@@ -433,7 +448,7 @@ pub(crate) type FileAndLevel = (String, Option<Level>);
 
 /// Which rules raise no alerts of their own, for they only feed a correlation. `generate` decides where it is
 /// given; else a rule is muted that stands in the correlation's file or has no level or `informational`.
-/// Only correlations that run count. `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
+/// A correlation that does not run silences nothing that has a level of its own. `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
 /// by number.
 pub(crate) fn mute(
     plans: &mut [Plan],
@@ -441,7 +456,7 @@ pub(crate) fn mute(
     about: &dyn Fn(&str) -> Option<FileAndLevel>,
 ) -> Vec<String> {
     let mut wanted: Vec<(Member, Option<bool>)> = Vec::new();
-    for (_, plan) in plans.iter().enumerate().filter(|(number, _)| runs(*number)) {
+    for (number, plan) in plans.iter().enumerate() {
         for member in &plan.members {
             let own = match &member.member {
                 Member::Rule(key) => about(key),
@@ -451,8 +466,11 @@ pub(crate) fn mute(
                 }
             };
             let Some((file, level)) = own else { continue };
-            let is_block =
-                file == plan.correlation.file.name || level.is_none_or(|level| level == Level::Informational);
+            let has_a_level = level.is_some_and(|level| level != Level::Informational);
+            if has_a_level && !runs(number) {
+                continue;
+            }
+            let is_block = file == plan.correlation.file.name || !has_a_level;
             let shown = match plan.correlation.generate {
                 Some(shown) => Some(shown),
                 None => is_block.then_some(false),

@@ -91,6 +91,25 @@ struct Place {
     of_record: bool,
 }
 
+/// The columns of events that were kept, all of one length.
+#[derive(Debug, Clone)]
+pub struct KeptColumns {
+    /// Their ids: natural ones, or the hashes that stood for them. None is null.
+    pub event_id: StringArray,
+    /// Event times.
+    pub time: TimestampMicrosecondArray,
+    /// Ingest times.
+    pub ingest_time: TimestampMicrosecondArray,
+    /// Whether the ingest time stands for an event time that was missing.
+    pub time_missing: BooleanArray,
+    /// Where they were read.
+    pub origins: Vec<Origin>,
+    /// The events as they came.
+    pub raw: StringArray,
+    /// The cells of the projection's fields.
+    pub fields: Vec<DictionaryArray<Int32Type>>,
+}
+
 /// One event of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -133,6 +152,37 @@ impl EventBatch {
             builder.finish_row(&identity, event);
         }
         Ok(builder.finish())
+    }
+
+    /// A batch of events that were kept somewhere: their columns as they were.
+    ///
+    /// # Panics
+    /// Where the columns are not of one length, or not those of the projection.
+    pub fn of_columns(source: Arc<str>, projection: Arc<Projection>, kept: KeptColumns) -> Self {
+        let rows = kept.event_id.len();
+        assert_eq!(kept.fields.len(), projection.fields.len(), "a column for each field");
+        let lengths = [kept.time.len(), kept.ingest_time.len(), kept.time_missing.len(), kept.raw.len()];
+        assert!(lengths.iter().all(|length| *length == rows) && kept.origins.len() == rows);
+        assert!(kept.fields.iter().all(|field| field.len() == rows), "columns of one length");
+        let (mut bases, mut places): (Vec<OriginBase>, Vec<Place>) = (Vec::new(), Vec::new());
+        for Origin { base, line, record } in kept.origins {
+            if bases.last() != Some(&base) {
+                bases.push(base);
+            }
+            places.push(Place { base: bases.len() as u32 - 1, line, record, of_record: false });
+        }
+        Self {
+            source,
+            projection,
+            event_id: kept.event_id,
+            time: kept.time,
+            ingest_time: kept.ingest_time,
+            time_missing: kept.time_missing,
+            bases,
+            places,
+            raw: kept.raw,
+            fields: kept.fields,
+        }
     }
 
     /// The source's name.

@@ -7,9 +7,11 @@
 
 mod classes;
 mod evaluate;
+mod prune;
 pub mod reference;
 
 pub use evaluate::{Hit, ScanCounts, Scanner};
+pub use prune::{Blocks, Facet, MAX_BLOCKS, Pruner};
 
 #[cfg(test)]
 mod tests;

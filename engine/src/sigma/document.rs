@@ -712,8 +712,13 @@ pub(super) fn verbatim(file: &SourceFile, node: &Node, text: &str) -> Option<usi
 /// `15m` → microseconds. Units: s, m, h, d, w, M, y; a year is 365.2425 days, as it is on average, and
 /// a month the twelfth of it.
 pub(crate) fn timespan(text: &str) -> Option<i64> {
+    span_of_time(text).filter(|span| *span > 0)
+}
+
+/// The same, which may be nothing.
+pub(crate) fn span_of_time(text: &str) -> Option<i64> {
     let unit = text.chars().last()?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|n| *n > 0)?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|n| *n >= 0)?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,

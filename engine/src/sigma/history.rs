@@ -11,7 +11,7 @@
 //! | `rate_baseline` | a bucket far above the group's own: score = (x − median) / (1.4826 · MAD) | `field` (without one events are counted), `bucket`, `history`, `warmup: {min_buckets}`, `condition: {min_value, min_ratio, min_score}` |
 
 use super::correlation::{CorrelationCondition, CorrelationType};
-use super::document::{Reader, head};
+use super::document::{Reader, head, span_of_time};
 use super::yaml::{Kind, Node};
 use crate::diagnostic::codes;
 
@@ -152,6 +152,10 @@ impl Reader<'_> {
     /// A time span; nothing is none.
     fn span_or_none(&mut self, section: Option<&Node>, key: &str) -> Option<i64> {
         let Some(node) = section.and_then(|section| section.get(key)) else { return Some(0) };
-        self.span(node, key)
+        // none at all may be said in so many words
+        match node.text().and_then(span_of_time) {
+            Some(0) => Some(0),
+            _ => self.span(node, key),
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use correlation::{Correlation, CorrelationAlias, CorrelationCondition, Corre
 pub(crate) use detection::parse as parse_detection;
 pub use detection::{Detection, FieldItem, Selection};
 pub use document::{Document, Filter, Level, Logsource, Rule, Suppress, parse_documents};
-pub(crate) use document::{node_to_json, parse_suppress, timespan};
+pub(crate) use document::{node_to_json, parse_suppress, span_of_time};
 pub use value::{Part, Pattern, RuleValue, Spanned};
 
 pub use crate::diagnostic::Diagnostic;

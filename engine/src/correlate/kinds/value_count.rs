@@ -160,6 +160,11 @@ impl Kind for ValueCount {
         if state.keys.len() + pending.len() < self.least {
             return false;
         }
+        // most groups are that far away: so few hits cannot hold so many values
+        let start = fresh.time.saturating_sub(self.window);
+        if state.since(start) + pending.count_from(start, self.least) < self.least {
+            return false;
+        }
         let Some(times) = fresh_times(pending, fresh.time) else { return true };
         let mut newest = pending.newest(fresh.time);
         if let (true, Some(hit), None) = (fresh.is_quiet, newest.next(), newest.next())
