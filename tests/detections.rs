@@ -144,7 +144,7 @@ fn every_building_block_feeds_a_correlation_and_raises_nothing() {
 #[test]
 fn no_rule_names_an_account_or_address_of_anybody() {
     for found in virga_detections::rules() {
-        for word in found.text.split(|c: char| !c.is_ascii_digit() && c != '.') {
+        for word in found.text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-')) {
             let is_account = word.len() == 12
                 && word.bytes().all(|byte| byte.is_ascii_digit())
                 && word != "111122223333";
