@@ -10,6 +10,7 @@
 //! rules say the same of it. The lake knows no log source, no correlation and no sink.
 
 mod cells;
+mod count;
 mod error;
 mod facets;
 mod file;

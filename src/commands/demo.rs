@@ -139,11 +139,14 @@ impl Sink for Story {
 }
 
 fn tell(story: &Story, events: u64) -> Result<(), super::Failure> {
+    let report = story.engine.report();
+    let muted = report.muted.len() + report.muted_correlations.len();
+    let raising = report.loaded + report.correlations - muted;
     let (bold, dim) = (show::BOLD, show::DIM);
     super::line(format!("{bold}A leaked key becomes LLMjacking{bold:#}"))?;
     super::line(format!(
         "{events} events of a small company, a working day. Somewhere among them an access\nkey that leaked is tried out, looks for models, switches their logging off, makes itself at home and\nruns up the bill. {} rules read along; this is what they raise:\n",
-        story.engine.report().loaded + story.engine.report().correlations
+        raising
     ))?;
     let mut told = std::collections::HashSet::new();
     for (alert, description) in &story.alerts {

@@ -131,7 +131,8 @@ fn azure_call(scene: &mut Scene<'_>, of: &Deployment) {
 fn ranking(scene: &mut Scene<'_>) {
     let night = !(5..22).contains(&(scene.at.rem_euclid(24 * 60 * MINUTE) / (60 * MINUTE)));
     let calls = if night { scene.rng.between(8, 16) } else { scene.rng.between(30, 80) };
-    let model = format!("projects/{PROJECT}/locations/europe-west3/publishers/google/models/gemini-2.5-flash");
+    let model =
+        format!("projects/{PROJECT}/locations/europe-west3/publishers/google/models/gemini-2.5-flash");
     for _ in 0..calls {
         let mut entry = gcp::Entry::of(GCP_RANKER, NAT_GCP, "google-genai-sdk/1.60.0 gl-python/3.13.11");
         entry.service = "aiplatform.googleapis.com";

@@ -60,7 +60,11 @@ fn backups(scene: &mut Scene<'_>) {
         scene.pass(900, 3_000);
         let items = json!({"items": [{"userId": PROD}]});
         let request = json!({"snapshotId": snapshot, "createVolumePermission": {"add": items}, "attributeType": "CREATE_VOLUME_PERMISSION"});
-        tell(scene, &runner, Call::write("ec2", "ModifySnapshotAttribute").with(request).gives(json!({"_return": true})));
+        tell(
+            scene,
+            &runner,
+            Call::write("ec2", "ModifySnapshotAttribute").with(request).gives(json!({"_return": true})),
+        );
     }
     too_old(scene, &runner);
     databases(scene, &runner);
@@ -82,15 +86,23 @@ fn too_old(scene: &mut Scene<'_>, runner: &Caller) {
     tell(scene, runner, Call::read("ec2", "DescribeSnapshots").with(request));
     for volume in VOLUMES {
         scene.pass(700, 2_500);
-        let old = format!("snap-{}", ids::hex(&mut ids::of(&format!("{volume} of {}", day_of(scene.at))), 17));
-        tell(scene, runner, Call::write("ec2", "DeleteSnapshot").with(json!({"snapshotId": old})).gives(json!({"_return": true})));
+        let old =
+            format!("snap-{}", ids::hex(&mut ids::of(&format!("{volume} of {}", day_of(scene.at))), 17));
+        tell(
+            scene,
+            runner,
+            Call::write("ec2", "DeleteSnapshot")
+                .with(json!({"snapshotId": old}))
+                .gives(json!({"_return": true})),
+        );
     }
 }
 
 /// The backup service snapshots databases, and copies them into its vault.
 fn databases(scene: &mut Scene<'_>, runner: &Caller) {
     let role = "arn:aws:iam::111122223333:role/service-role/AWSBackupDefaultServiceRole";
-    let service = Caller::on_behalf(scene, role, "AWSBackup-AWSBackupDefaultServiceRole", "backup.amazonaws.com");
+    let service =
+        Caller::on_behalf(scene, role, "AWSBackup-AWSBackupDefaultServiceRole", "backup.amazonaws.com");
     for database in ["shop-db", "checkout-db", "erp-db"] {
         scene.pass(4_000, 30_000);
         let name = format!("awsbackup:job-{}", ids::guid(&mut scene.rng));
@@ -99,17 +111,29 @@ fn databases(scene: &mut Scene<'_>, runner: &Caller) {
         tell(scene, &service, Call::write("rds", "CreateDBSnapshot").with(request).gives(answer));
         scene.pass(60_000, 120_000);
         for _ in 0..3 {
-            tell(scene, &service, Call::read("rds", "DescribeDBSnapshots").with(json!({"dBSnapshotIdentifier": name})));
+            tell(
+                scene,
+                &service,
+                Call::read("rds", "DescribeDBSnapshots").with(json!({"dBSnapshotIdentifier": name})),
+            );
             scene.pass(50_000, 70_000);
         }
         let old = format!("awsbackup:job-{}", ids::guid(&mut scene.rng));
-        tell(scene, &service, Call::write("rds", "DeleteDBSnapshot").with(json!({"dBSnapshotIdentifier": old})));
+        tell(
+            scene,
+            &service,
+            Call::write("rds", "DeleteDBSnapshot").with(json!({"dBSnapshotIdentifier": old})),
+        );
     }
     for (name, reads) in [("ListBackupJobs", true), ("DescribeBackupVault", true), ("StartCopyJob", false)] {
         scene.pass(900, 4_000);
         let call = if reads { Call::read("backup", name) } else { Call::write("backup", name) };
         let vault = format!("arn:aws:backup:eu-central-1:{DATA}:backup-vault:nightly");
-        tell(scene, runner, call.with(json!({"backupVaultName": "nightly", "destinationBackupVaultArn": vault})));
+        tell(
+            scene,
+            runner,
+            call.with(json!({"backupVaultName": "nightly", "destinationBackupVaultArn": vault})),
+        );
     }
 }
 
@@ -183,11 +207,20 @@ fn above_regions(scene: &mut Scene<'_>, scanner: &Caller) {
             scene.pass(100, 400);
         }
     }
-    tell(scene, scanner, Call::read("s3", "ListBuckets").with(json!({"Host": "s3.eu-central-1.amazonaws.com"})));
+    tell(
+        scene,
+        scanner,
+        Call::read("s3", "ListBuckets").with(json!({"Host": "s3.eu-central-1.amazonaws.com"})),
+    );
     for bucket in ["example-ml-training", "example-ml-models", "example-ml-reports"] {
-        for (name, what) in [("GetBucketPolicyStatus", "policyStatus"), ("GetBucketAcl", "acl"), ("GetBucketPublicAccessBlock", "publicAccessBlock")] {
+        for (name, what) in [
+            ("GetBucketPolicyStatus", "policyStatus"),
+            ("GetBucketAcl", "acl"),
+            ("GetBucketPublicAccessBlock", "publicAccessBlock"),
+        ] {
             scene.pass(100, 400);
-            let mut request = json!({"bucketName": bucket, "Host": format!("{bucket}.s3.eu-central-1.amazonaws.com")});
+            let mut request =
+                json!({"bucketName": bucket, "Host": format!("{bucket}.s3.eu-central-1.amazonaws.com")});
             request[what] = json!("");
             tell(scene, scanner, Call::read("s3", name).with(request));
         }
@@ -208,14 +241,17 @@ fn services(scene: &mut Scene<'_>) {
         4 => {
             let role = "arn:aws:iam::111122223333:role/aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer";
             let analyzer = Caller::on_behalf(scene, role, "access-analyzer", "access-analyzer.amazonaws.com");
-            for (service, name) in [("iam", "ListRoles"), ("iam", "GetRole"), ("s3", "GetBucketPolicy"), ("kms", "ListGrants")] {
+            for (service, name) in
+                [("iam", "ListRoles"), ("iam", "GetRole"), ("s3", "GetBucketPolicy"), ("kms", "ListGrants")]
+            {
                 tell(scene, &analyzer, Call::read(service, name));
                 scene.pass(100, 900);
             }
         }
         _ => {
             let role = "arn:aws:iam::111122223333:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing";
-            let balancer = Caller::on_behalf(scene, role, "ElasticLoadBalancing", "elasticloadbalancing.amazonaws.com");
+            let balancer =
+                Caller::on_behalf(scene, role, "ElasticLoadBalancing", "elasticloadbalancing.amazonaws.com");
             for name in ["DescribeSubnets", "DescribeNetworkInterfaces"] {
                 tell(scene, &balancer, Call::read("ec2", name));
                 scene.pass(100, 900);
@@ -248,12 +284,18 @@ fn recorder(scene: &mut Scene<'_>) {
 fn keys(scene: &mut Scene<'_>) {
     let key = "arn:aws:kms:eu-central-1:111122223333:key/1b7e0c94-6a25-4d8f-93b1-c5d0e8f7a264";
     let context = json!({"aws:s3:arn": "arn:aws:s3:::example-invoices"});
-    let by = scene.pick(&["s3.amazonaws.com", "secretsmanager.amazonaws.com", "ebs.amazonaws.com", "logs.amazonaws.com"]);
+    let by = scene.pick(&[
+        "s3.amazonaws.com",
+        "secretsmanager.amazonaws.com",
+        "ebs.amazonaws.com",
+        "logs.amazonaws.com",
+    ]);
     let service = Caller::service(PROD, by);
     let request = json!({"keyId": key, "keySpec": "AES_256", "encryptionContext": context});
     tell(scene, &service, Call::read("kms", "GenerateDataKey").with(request));
     scene.pass(400, 20_000);
-    let request = json!({"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "keyId": key, "encryptionContext": context});
+    let request =
+        json!({"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "keyId": key, "encryptionContext": context});
     tell(scene, &service, Call::read("kms", "Decrypt").with(request));
 }
 
@@ -292,7 +334,12 @@ fn scaling(scene: &mut Scene<'_>) {
         let answer = json!({"reservationId": format!("r-{}", ids::hex(&mut scene.rng, 17)), "ownerId": PROD, "instancesSet": {"items": [{"instanceId": instance, "imageId": "ami-08c6f1d3b927ea540", "instanceState": {"code": 0, "name": "pending"}, "instanceType": "m7i.large"}]}});
         tell(scene, &scaler, Call::write("ec2", "RunInstances").with(request).gives(answer));
         scene.pass(20_000, 50_000);
-        tell(scene, &scaler, Call::read("ec2", "DescribeInstanceStatus").with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})));
+        tell(
+            scene,
+            &scaler,
+            Call::read("ec2", "DescribeInstanceStatus")
+                .with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})),
+        );
     } else {
         let targets = json!({"targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/ingress/8e0f5c2b7d91a364", "targets": [{"id": instance}]});
         tell(scene, &scaler, Call::write("elasticloadbalancing", "DeregisterTargets").with(targets));
@@ -301,7 +348,12 @@ fn scaling(scene: &mut Scene<'_>) {
         tell(scene, &scaler, Call::write("ec2", "TerminateInstances").with(request));
     }
     scene.pass(1_000, 9_000);
-    tell(scene, &scaler, Call::read("ec2", "DescribeInstances").with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})));
+    tell(
+        scene,
+        &scaler,
+        Call::read("ec2", "DescribeInstances")
+            .with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})),
+    );
 }
 
 /// On Sunday nights machines are patched, and report.
@@ -310,20 +362,40 @@ fn patches(scene: &mut Scene<'_>) {
     let window = Caller::on_behalf(scene, role, "MaintenanceWindow", "ssm.amazonaws.com");
     let command = ids::guid(&mut scene.rng);
     let request = json!({"documentName": "AWS-RunPatchBaseline", "targets": [{"key": "tag:Patch", "values": ["sunday"]}], "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS", "maxConcurrency": "25%", "maxErrors": "1"});
-    tell(scene, &window, Call::write("ssm", "SendCommand").with(request).gives(json!({"command": {"commandId": command, "status": "Pending"}})));
+    tell(
+        scene,
+        &window,
+        Call::write("ssm", "SendCommand")
+            .with(request)
+            .gives(json!({"command": {"commandId": command, "status": "Pending"}})),
+    );
     for machine in 0..20 {
         let id = format!("i-{}", ids::hex(&mut ids::of(&format!("machine {machine}")), 17));
         let agent = "aws-sdk-go/1.55.8 (go1.24.9; linux; amd64) amazon-ssm-agent/3.3.3270.0";
         let role = "arn:aws:iam::111122223333:role/node-prod";
         let machine = Caller::workload(scene, role, &id, NAT_PROD, agent);
-        tell(scene, &machine, Call::read("ssm", "GetDeployablePatchSnapshotForInstance").with(json!({"instanceId": id, "snapshotId": command})));
+        tell(
+            scene,
+            &machine,
+            Call::read("ssm", "GetDeployablePatchSnapshotForInstance")
+                .with(json!({"instanceId": id, "snapshotId": command})),
+        );
         scene.pass(30_000, 90_000);
         tell(scene, &machine, Call::write("ssm", "PutInventory").with(json!({"instanceId": id})));
         scene.pass(400, 900);
-        tell(scene, &machine, Call::write("ssm", "PutComplianceItems").with(json!({"resourceId": id, "complianceType": "Patch"})));
+        tell(
+            scene,
+            &machine,
+            Call::write("ssm", "PutComplianceItems")
+                .with(json!({"resourceId": id, "complianceType": "Patch"})),
+        );
         scene.pass(400, 900);
         tell(scene, &machine, Call::write("ssm", "UpdateInstanceInformation").with(json!({"instanceId": id, "agentVersion": "3.3.3270.0", "agentStatus": "Active", "platformType": "Linux"})));
-        tell(scene, &window, Call::read("ssm", "GetCommandInvocation").with(json!({"commandId": command, "instanceId": id})));
+        tell(
+            scene,
+            &window,
+            Call::read("ssm", "GetCommandInvocation").with(json!({"commandId": command, "instanceId": id})),
+        );
         scene.pass(2_000, 9_000);
     }
 }
@@ -336,16 +408,26 @@ fn rotation(scene: &mut Scene<'_>) {
     let arn = secret_arn(ROTATED[scene.nth % 4]);
     let version = ids::guid(&mut scene.rng);
     let scheduled = Caller::service(PROD, "secretsmanager.amazonaws.com");
-    tell(scene, &scheduled, Call::write("secretsmanager", "RotateSecret").of_kind("AwsServiceEvent").with(json!({"secretId": arn})));
+    tell(
+        scene,
+        &scheduled,
+        Call::write("secretsmanager", "RotateSecret")
+            .of_kind("AwsServiceEvent")
+            .with(json!({"secretId": arn})),
+    );
     scene.pass(900, 3_000);
     tell(scene, &rotator, Call::read("secretsmanager", "DescribeSecret").with(json!({"secretId": arn})));
-    let read = |stage: &str| Call::read("secretsmanager", "GetSecretValue").with(json!({"secretId": arn, "versionStage": stage}));
+    let read = |stage: &str| {
+        Call::read("secretsmanager", "GetSecretValue").with(json!({"secretId": arn, "versionStage": stage}))
+    };
     for call in [
         read("AWSCURRENT"),
         Call::read("secretsmanager", "GetRandomPassword").with(json!({"excludeCharacters": "/@\"'\\"})),
-        Call::write("secretsmanager", "PutSecretValue").with(json!({"secretId": arn, "clientRequestToken": version, "versionStages": ["AWSPENDING"]})),
+        Call::write("secretsmanager", "PutSecretValue")
+            .with(json!({"secretId": arn, "clientRequestToken": version, "versionStages": ["AWSPENDING"]})),
         read("AWSPENDING"),
-        Call::write("secretsmanager", "UpdateSecretVersionStage").with(json!({"secretId": arn, "versionStage": "AWSCURRENT", "moveToVersionId": version})),
+        Call::write("secretsmanager", "UpdateSecretVersionStage")
+            .with(json!({"secretId": arn, "versionStage": "AWSCURRENT", "moveToVersionId": version})),
     ] {
         scene.pass(500, 2_500);
         tell(scene, &rotator, call);
@@ -371,10 +453,21 @@ fn new_key(scene: &mut Scene<'_>, rotator: &Caller) {
     tell(scene, rotator, Call::read("iam", "ListAccessKeys").with(json!({"userName": EXPORTER})));
     scene.pass(500, 2_000);
     let key = json!({"userName": EXPORTER, "accessKeyId": exporter_key(true), "status": "Active", "createDate": long_date(scene.at)});
-    tell(scene, rotator, Call::write("iam", "CreateAccessKey").with(json!({"userName": EXPORTER})).gives(json!({"accessKey": key})));
+    tell(
+        scene,
+        rotator,
+        Call::write("iam", "CreateAccessKey")
+            .with(json!({"userName": EXPORTER}))
+            .gives(json!({"accessKey": key})),
+    );
     scene.pass(500, 2_000);
     let arn = secret_arn("prod/erp/bridge");
-    tell(scene, rotator, Call::write("secretsmanager", "PutSecretValue").with(json!({"secretId": arn, "clientRequestToken": ids::guid(&mut ids::of("new key"))})));
+    tell(
+        scene,
+        rotator,
+        Call::write("secretsmanager", "PutSecretValue")
+            .with(json!({"secretId": arn, "clientRequestToken": ids::guid(&mut ids::of("new key"))})),
+    );
 }
 
 fn old_key_ends(scene: &mut Scene<'_>, rotator: &Caller) {
@@ -382,9 +475,18 @@ fn old_key_ends(scene: &mut Scene<'_>, rotator: &Caller) {
     let old = exporter_key(false);
     tell(scene, rotator, Call::read("iam", "GetAccessKeyLastUsed").with(json!({"accessKeyId": old})));
     scene.pass(500, 2_000);
-    tell(scene, rotator, Call::write("iam", "UpdateAccessKey").with(json!({"userName": EXPORTER, "accessKeyId": old, "status": "Inactive"})));
+    tell(
+        scene,
+        rotator,
+        Call::write("iam", "UpdateAccessKey")
+            .with(json!({"userName": EXPORTER, "accessKeyId": old, "status": "Inactive"})),
+    );
     scene.pass(500, 2_000);
-    tell(scene, rotator, Call::write("iam", "DeleteAccessKey").with(json!({"userName": EXPORTER, "accessKeyId": old})));
+    tell(
+        scene,
+        rotator,
+        Call::write("iam", "DeleteAccessKey").with(json!({"userName": EXPORTER, "accessKeyId": old})),
+    );
 }
 
 /// Components of production, each of which has [`KINDS`] of secrets.
@@ -446,35 +548,63 @@ fn nodes(scene: &mut Scene<'_>) {
     match scene.rng.below(4) {
         0 => {
             let agent = "aws-sdk-go/1.55.8 (go1.24.9; linux; amd64) amazon-ssm-agent/3.3.3270.0";
-            let machine = Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
+            let machine =
+                Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
             tell(scene, &machine, Call::write("ssm", "UpdateInstanceInformation").with(json!({"instanceId": id, "agentVersion": "3.3.3270.0", "agentStatus": "Active", "platformType": "Linux"})));
         }
         1 => {
             let agent = "containerd/2.1.5 ecr-credential-provider/v1.35.0";
-            let machine = Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
+            let machine =
+                Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
             tell(scene, &machine, Call::read("ecr", "GetAuthorizationToken"));
             scene.pass(200, 900);
             let repository = scene.pick(&["shop-api", "frontend", "recommendations", "tracking"]);
             tell(scene, &machine, Call::read("ecr", "BatchGetImage").with(json!({"repositoryName": repository, "imageIds": [{"imageTag": ids::hex(&mut ids::of(repository), 7)}]})));
             scene.pass(200, 900);
-            tell(scene, &machine, Call::read("ecr", "GetDownloadUrlForLayer").with(json!({"repositoryName": repository})));
+            tell(
+                scene,
+                &machine,
+                Call::read("ecr", "GetDownloadUrlForLayer").with(json!({"repositoryName": repository})),
+            );
         }
         2 => pod_role(scene),
         _ => {
             let agent = "cluster-autoscaler/1.34.2 aws-sdk-go/1.55.7 (go1.24.9; linux; amd64)";
-            let scaler = Caller::pod(scene, "arn:aws:iam::111122223333:role/cluster-autoscaler", "cluster-autoscaler", NAT_PROD, agent);
-            tell(scene, &scaler, Call::read("autoscaling", "DescribeAutoScalingGroups").with(json!({"maxRecords": 100})));
+            let scaler = Caller::pod(
+                scene,
+                "arn:aws:iam::111122223333:role/cluster-autoscaler",
+                "cluster-autoscaler",
+                NAT_PROD,
+                agent,
+            );
+            tell(
+                scene,
+                &scaler,
+                Call::read("autoscaling", "DescribeAutoScalingGroups").with(json!({"maxRecords": 100})),
+            );
             scene.pass(200, 900);
-            tell(scene, &scaler, Call::read("ec2", "DescribeLaunchTemplateVersions").with(json!({"launchTemplateId": "lt-0e2a94d7c18b5f630"})));
+            tell(
+                scene,
+                &scaler,
+                Call::read("ec2", "DescribeLaunchTemplateVersions")
+                    .with(json!({"launchTemplateId": "lt-0e2a94d7c18b5f630"})),
+            );
         }
     }
 }
 
 /// A pod exchanges its token for a role's session.
 fn pod_role(scene: &mut Scene<'_>) {
-    let role = scene.pick(&[company::ROLE_ASSISTANT, company::ROLE_SEARCH, company::ROLE_SECRETS, "arn:aws:iam::111122223333:role/cert-manager"]);
+    let role = scene.pick(&[
+        company::ROLE_ASSISTANT,
+        company::ROLE_SEARCH,
+        company::ROLE_SECRETS,
+        "arn:aws:iam::111122223333:role/cert-manager",
+    ]);
     let name = role.rsplit('/').next().unwrap_or_default();
-    let provider = format!("arn:aws:iam::{PROD}:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/4C1F0A97B2D85E63A0D4F7B91C26E058");
+    let provider = format!(
+        "arn:aws:iam::{PROD}:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/4C1F0A97B2D85E63A0D4F7B91C26E058"
+    );
     let subject = format!("system:serviceaccount:{name}:{name}");
     let agent = "aws-sdk-go-v2/1.41.0 ua/2.1 os/linux lang/go#1.25.5 api/sts#1.41.5";
     let pod = Caller::pod(scene, role, name, NAT_PROD, agent).before_role(&provider, &subject);

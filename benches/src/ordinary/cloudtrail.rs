@@ -179,6 +179,12 @@ impl Caller {
         self
     }
 
+    /// With another tool.
+    pub fn with_agent(mut self, agent: &str) -> Self {
+        agent.clone_into(&mut self.agent);
+        self
+    }
+
     /// Whether a service's host stands where an address would.
     fn is_service(&self) -> bool {
         self.ip.ends_with(".amazonaws.com")
@@ -212,7 +218,8 @@ pub struct Call {
 }
 
 /// Services that have one endpoint for the world.
-const GLOBAL: &[&str] = &["iam", "organizations", "route53", "cloudfront", "ce", "health", "account", "signin"];
+const GLOBAL: &[&str] =
+    &["iam", "organizations", "route53", "cloudfront", "ce", "health", "account", "signin"];
 
 impl Call {
     pub fn read(service: &'static str, name: &'static str) -> Self {

@@ -144,12 +144,7 @@ pub struct Place {
     pub longitude: f64,
 }
 
-const fn place(
-    city: &'static str,
-    state: &'static str,
-    country: &'static str,
-    at: (f64, f64),
-) -> Place {
+const fn place(city: &'static str, state: &'static str, country: &'static str, at: (f64, f64)) -> Place {
     Place { city, state, country, latitude: at.0, longitude: at.1 }
 }
 
@@ -312,9 +307,8 @@ mod tests {
     fn everybody_has_a_name_and_a_home_of_their_own() {
         let names: HashSet<_> = PEOPLE.iter().map(Person::upn).collect();
         assert_eq!(names.len(), PEOPLE.len());
-        let homes = (0..PEOPLE.len()).flat_map(|who| {
-            (0..28).map(move |day| (who, whereabouts(who, START + day * DAY + 9 * HOUR).ip))
-        });
+        let homes = (0..PEOPLE.len())
+            .flat_map(|who| (0..28).map(move |day| (who, whereabouts(who, START + day * DAY + 9 * HOUR).ip)));
         let homes: Vec<_> = homes.filter(|(_, ip)| ip.starts_with("203.0.113.")).collect();
         for (who, ip) in &homes {
             assert!(homes.iter().all(|(other, same)| same != ip || other == who), "{ip} of {who}");

@@ -38,10 +38,17 @@ fn training(scene: &mut Scene<'_>) {
         "resourceConfig": {"instanceType": if whole { "ml.p5.4xlarge" } else { "ml.g6.4xlarge" }, "instanceCount": 1, "volumeSizeInGB": 400},
         "vpcConfig": {"securityGroupIds": ["sg-0a5e8f1d27c4b9630"], "subnets": ["subnet-0c71e4a9d3f8b5260"]},
     });
-    let answer = json!({"trainingJobArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:training-job/{name}")});
+    let answer =
+        json!({"trainingJobArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:training-job/{name}")});
     tell(scene, &pipeline, Call::write("sagemaker", "CreateTrainingJob").with(request).gives(answer));
     scene.at += 4 * MINUTE;
-    let job = Caller::workload(scene, ROLE_TRAINING, "SageMaker", "10.40.3.118", "aws-sdk-rust/1.3.11 os/linux lang/rust/1.92.0 mountpoint-s3/1.21.0");
+    let job = Caller::workload(
+        scene,
+        ROLE_TRAINING,
+        "SageMaker",
+        "10.40.3.118",
+        "aws-sdk-rust/1.3.11 os/linux lang/rust/1.92.0 mountpoint-s3/1.21.0",
+    );
     tell(scene, &job, Call::object("ListObjects", "example-ml-training", "", 118_000, 0));
     let shards = if whole { 2_300 } else { scene.rng.between(95, 125) };
     for shard in 0..shards {
@@ -55,7 +62,11 @@ fn training(scene: &mut Scene<'_>) {
     tell(scene, &job, Call::object("PutObject", "example-ml-models", &key, 0, 2_911_400_224));
     scene.pass(4_000, 9_000);
     for _ in 0..3 {
-        tell(scene, &pipeline, Call::read("sagemaker", "DescribeTrainingJob").with(json!({"trainingJobName": name})));
+        tell(
+            scene,
+            &pipeline,
+            Call::read("sagemaker", "DescribeTrainingJob").with(json!({"trainingJobName": name})),
+        );
         scene.pass(50_000, 70_000);
     }
 }
@@ -75,9 +86,14 @@ fn applications(scene: &mut Scene<'_>) {
 fn invoices(scene: &mut Scene<'_>, rounds: u32) {
     let agent = "aws-sdk-js/3.965.0 ua/2.1 os/linux#6.1.159 lang/js md/nodejs#22.22.0 api/s3#3.965.0 exec-env/AWS_ECS_FARGATE";
     let task = ids::hex(&mut ids::of("task of invoices"), 32);
-    let renderer = Caller::workload(scene, "arn:aws:iam::111122223333:role/invoice-renderer", &task, NAT_PROD, agent);
+    let renderer =
+        Caller::workload(scene, "arn:aws:iam::111122223333:role/invoice-renderer", &task, NAT_PROD, agent);
     for _ in 0..rounds {
-        tell(scene, &renderer, Call::object("GetObject", "example-invoices", "templates/invoice-de.html", 48_112, 0));
+        tell(
+            scene,
+            &renderer,
+            Call::object("GetObject", "example-invoices", "templates/invoice-de.html", 48_112, 0),
+        );
         scene.pass(400, 1_900);
         let number = ids::digits(&mut scene.rng, 8);
         let key = format!("{}/{number}.pdf", date_path(scene.at));
@@ -94,7 +110,8 @@ fn invoices(scene: &mut Scene<'_>, rounds: u32) {
 fn catalogue(scene: &mut Scene<'_>, rounds: u32) {
     let agent = "aws-sdk-java/2.41.4 md/io#sync md/http#Apache ua/2.1 os/Linux#6.1.159 lang/java#21.0.9 md/OpenJDK_64-Bit_Server_VM exec-env/AWS_ECS_FARGATE";
     let task = ids::hex(&mut ids::of("task of the shop"), 32);
-    let shop = Caller::workload(scene, "arn:aws:iam::111122223333:role/shop-api-task", &task, NAT_PROD, agent);
+    let shop =
+        Caller::workload(scene, "arn:aws:iam::111122223333:role/shop-api-task", &task, NAT_PROD, agent);
     for _ in 0..rounds {
         for kind in ["prices", "stock", "banners"] {
             let key = format!("feeds/{kind}/latest.json");
@@ -103,7 +120,8 @@ fn catalogue(scene: &mut Scene<'_>, rounds: u32) {
             scene.pass(50, 900);
         }
         if scene.rng.chance(12) {
-            let missing = Call::object("GetObject", "example-shop-export", "feeds/banners/tomorrow.json", 0, 0);
+            let missing =
+                Call::object("GetObject", "example-shop-export", "feeds/banners/tomorrow.json", 0, 0);
             tell(scene, &shop, missing.fails("NoSuchKey", "The specified key does not exist."));
         }
         scene.pass(60_000, 300_000);
@@ -117,7 +135,13 @@ fn media(scene: &mut Scene<'_>) {
     let caches = Caller::service(PROD, "cloudfront.amazonaws.com");
     let agent = "nginx-s3-gateway/2.1 (origin shield)";
     let machine = ids::hex(&mut ids::of("origin shield"), 17);
-    let origin = Caller::workload(scene, "arn:aws:iam::111122223333:role/media-origin", &format!("i-{machine}"), NAT_PROD, agent);
+    let origin = Caller::workload(
+        scene,
+        "arn:aws:iam::111122223333:role/media-origin",
+        &format!("i-{machine}"),
+        NAT_PROD,
+        agent,
+    );
     for _ in 0..many {
         let title = scene.rng.below(400);
         let key = format!("video/{title:04}/1080p/segment-{:04}.m4s", scene.rng.below(900));

@@ -22,6 +22,8 @@ const TERRAFORM: &str = "APN/1.0 HashiCorp/1.0 Terraform/1.14.3 (+https://www.te
 
 const CLI: &str = "aws-cli/2.33.9 md/awscrt#0.31.0 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64 lang/python#3.13.11 md/pyimpl#CPython m/E,b,C cfg/retry-mode#standard md/installer#exe";
 
+const EXCHANGE: &str = "aws-sdk-js/3.971.0 ua/2.1 os/linux#6.11.0-1018-azure lang/js md/nodejs#20.19.6 api/sts#3.971.0 configure-aws-credentials-for-github-actions";
+
 /// An address of the build service: another one for every run.
 pub fn runner(scene: &mut Scene<'_>) -> String {
     format!("198.18.{}.{}", scene.rng.below(128), scene.rng.between(1, 254))
@@ -35,11 +37,7 @@ fn assume(scene: &mut Scene<'_>, role: &'static str, repository: &str, agent: &s
     let provider = format!("arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com");
     let subject = format!("repo:example-co/{repository}:ref:refs/heads/main");
     let caller = Caller::role(role, "GitHubActions", &key, scene.at, &ip, agent);
-    let token = Caller {
-        agent: "aws-sdk-js/3.971.0 ua/2.1 os/linux#6.11.0-1018-azure lang/js md/nodejs#20.19.6 api/sts#3.971.0 configure-aws-credentials-for-github-actions".to_owned(),
-        ..caller.clone()
-    }
-    .before_role(&provider, &subject);
+    let token = caller.clone().with_agent(EXCHANGE).before_role(&provider, &subject);
     let name = role.rsplit('/').next().unwrap_or_default();
     let exchange = Call::read("sts", "AssumeRoleWithWebIdentity")
         .with(json!({
@@ -64,8 +62,13 @@ fn assume(scene: &mut Scene<'_>, role: &'static str, repository: &str, agent: &s
     caller
 }
 
-const BUCKETS: [&str; 5] =
-    ["example-media", "example-invoices", "example-build-artifacts", "example-access-logs", "example-shop-export"];
+const BUCKETS: [&str; 5] = [
+    "example-media",
+    "example-invoices",
+    "example-build-artifacts",
+    "example-access-logs",
+    "example-shop-export",
+];
 const ROLES: [&str; 14] = [
     "shop-api-task",
     "checkout-task",
@@ -82,8 +85,16 @@ const ROLES: [&str; 14] = [
     "invoice-renderer",
     "secret-rotation",
 ];
-const MANAGED: [&str; 8] =
-    ["queues", "media-read", "bedrock-invoke", "invoice-write", "dns-write", "secrets-read", "logs-write", "search-read"];
+const MANAGED: [&str; 8] = [
+    "queues",
+    "media-read",
+    "bedrock-invoke",
+    "invoice-write",
+    "dns-write",
+    "secrets-read",
+    "logs-write",
+    "search-read",
+];
 const SECRETS: [&str; 8] = [
     "prod/shop/db",
     "prod/checkout/payment",
@@ -171,12 +182,23 @@ fn secret_reads() -> Vec<Call> {
         [
             Call::read("secretsmanager", "DescribeSecret").with(json!({"secretId": arn})),
             Call::read("secretsmanager", "GetResourcePolicy").with(json!({"secretId": arn})),
-            Call::read("secretsmanager", "GetSecretValue").with(json!({"secretId": arn, "versionStage": "AWSCURRENT"})),
+            Call::read("secretsmanager", "GetSecretValue")
+                .with(json!({"secretId": arn, "versionStage": "AWSCURRENT"})),
         ]
     });
-    let parameters = ["image", "feature-flags", "db-endpoint", "queue-url", "cdn-domain", "log-level", "region", "cluster"];
+    let parameters = [
+        "image",
+        "feature-flags",
+        "db-endpoint",
+        "queue-url",
+        "cdn-domain",
+        "log-level",
+        "region",
+        "cluster",
+    ];
     let parameters = parameters.iter().map(|name| {
-        Call::read("ssm", "GetParameter").with(json!({"name": format!("/prod/shop/{name}"), "withDecryption": true}))
+        Call::read("ssm", "GetParameter")
+            .with(json!({"name": format!("/prod/shop/{name}"), "withDecryption": true}))
     });
     secrets.chain(parameters).collect()
 }
@@ -208,7 +230,9 @@ fn network_reads() -> Vec<Call> {
     ] {
         calls.push(Call::read("ec2", name).with(json!({"filterSet": {}})));
     }
-    for group in ["sg-07d1a5c93e8b2f460", "sg-0f82b6d4a19c37e05", "sg-03c5e7f18d94ab260", "sg-0b1d7c92f6e83a450"] {
+    for group in
+        ["sg-07d1a5c93e8b2f460", "sg-0f82b6d4a19c37e05", "sg-03c5e7f18d94ab260", "sg-0b1d7c92f6e83a450"]
+    {
         let request = json!({"securityGroupSet": {"items": [{"groupId": group}]}, "filterSet": {}});
         calls.push(Call::read("ec2", "DescribeSecurityGroups").with(request));
     }
@@ -228,13 +252,21 @@ fn service_reads() -> Vec<Call> {
     let others: [(&str, &str, Value); 12] = [
         ("rds", "DescribeDBInstances", json!({"dBInstanceIdentifier": "shop-db"})),
         ("rds", "DescribeDBParameterGroups", json!({"dBParameterGroupName": "shop-postgres17"})),
-        ("sqs", "GetQueueAttributes", json!({"queueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/orders", "attributeNames": ["All"]})),
+        (
+            "sqs",
+            "GetQueueAttributes",
+            json!({"queueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/orders", "attributeNames": ["All"]}),
+        ),
         ("sns", "GetTopicAttributes", json!({"topicArn": "arn:aws:sns:eu-central-1:111122223333:alarms"})),
         ("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": "/ecs/"})),
         ("logs", "DescribeMetricFilters", json!({"logGroupName": "/ecs/shop-api"})),
         ("ecs", "DescribeClusters", json!({"clusters": ["shop"]})),
         ("eks", "DescribeCluster", json!({"name": "prod-1"})),
-        ("elasticloadbalancing", "DescribeLoadBalancerAttributes", json!({"loadBalancerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/shop/5d0c81f3a2e7b946"})),
+        (
+            "elasticloadbalancing",
+            "DescribeLoadBalancerAttributes",
+            json!({"loadBalancerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/shop/5d0c81f3a2e7b946"}),
+        ),
         ("cloudtrail", "GetTrail", json!({"name": "org-trail"})),
         ("cloudtrail", "GetEventSelectors", json!({"trailName": "org-trail"})),
         ("bedrock", "GetModelInvocationLoggingConfiguration", Value::Null),
@@ -250,7 +282,8 @@ fn apply(scene: &mut Scene<'_>) {
     let mut reads = network_reads();
     reads.extend(iam_reads().into_iter().take(30));
     tell_all(scene, &ci, reads);
-    let changes: [fn(&mut Scene<'_>, &Caller); 5] = [new_role, new_policy, new_rule, new_queue, bucket_settings];
+    let changes: [fn(&mut Scene<'_>, &Caller); 5] =
+        [new_role, new_policy, new_rule, new_queue, bucket_settings];
     for _ in 0..scene.rng.between(1, 3) {
         let change = changes[scene.rng.below(5) as usize];
         change(scene, &ci);
@@ -260,7 +293,11 @@ fn apply(scene: &mut Scene<'_>) {
 
 /// A role for a task, with a policy of its own.
 fn new_role(scene: &mut Scene<'_>, ci: &Caller) {
-    let role = format!("{}-{}", scene.pick(&["report", "returns", "loyalty", "stock"]), scene.pick(&["task", "lambda"]));
+    let role = format!(
+        "{}-{}",
+        scene.pick(&["report", "returns", "loyalty", "stock"]),
+        scene.pick(&["task", "lambda"])
+    );
     let service = if role.ends_with("task") { "ecs-tasks.amazonaws.com" } else { "lambda.amazonaws.com" };
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole",
@@ -291,7 +328,11 @@ fn new_policy(scene: &mut Scene<'_>, ci: &Caller) {
     }]});
     tell(scene, ci, Call::read("iam", "ListPolicyVersions").with(json!({"policyArn": arn})));
     scene.pass(200, 800);
-    tell(scene, ci, Call::write("iam", "DeletePolicyVersion").with(json!({"policyArn": arn, "versionId": "v1"})));
+    tell(
+        scene,
+        ci,
+        Call::write("iam", "DeletePolicyVersion").with(json!({"policyArn": arn, "versionId": "v1"})),
+    );
     scene.pass(200, 800);
     let request = json!({"policyArn": arn, "policyDocument": policy.to_string(), "setAsDefault": true});
     let answer = json!({"policyVersion": {"versionId": "v6", "isDefaultVersion": true, "createDate": long_date(scene.at)}});
@@ -308,24 +349,37 @@ fn new_rule(scene: &mut Scene<'_>, ci: &Caller) {
             "ipv6Ranges": {}, "prefixListIds": {},
         }]},
     });
-    tell(scene, ci, Call::write("ec2", "AuthorizeSecurityGroupIngress").with(request).gives(json!({"_return": true})));
+    tell(
+        scene,
+        ci,
+        Call::write("ec2", "AuthorizeSecurityGroupIngress").with(request).gives(json!({"_return": true})),
+    );
     scene.pass(300, 900);
     let request = json!({
         "groupId": "sg-0f82b6d4a19c37e05",
         "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 5433, "toPort": 5433, "groups": {}, "ipRanges": {"items": [{"cidrIp": "10.20.0.0/16"}]}}]},
     });
-    tell(scene, ci, Call::write("ec2", "RevokeSecurityGroupIngress").with(request).gives(json!({"_return": true})));
+    tell(
+        scene,
+        ci,
+        Call::write("ec2", "RevokeSecurityGroupIngress").with(request).gives(json!({"_return": true})),
+    );
 }
 
 fn new_queue(scene: &mut Scene<'_>, ci: &Caller) {
     let name = format!("{}-events", scene.pick(&["returns", "loyalty", "stock", "report"]));
-    let request = json!({"queueName": name, "attributes": {"VisibilityTimeout": "60", "SqsManagedSseEnabled": "true"}});
+    let request =
+        json!({"queueName": name, "attributes": {"VisibilityTimeout": "60", "SqsManagedSseEnabled": "true"}});
     tell(scene, ci, Call::write("sqs", "CreateQueue").with(request));
     scene.pass(300, 900);
     let group = format!("/ecs/{name}");
     tell(scene, ci, Call::write("logs", "CreateLogGroup").with(json!({"logGroupName": group})));
     scene.pass(300, 900);
-    tell(scene, ci, Call::write("logs", "PutRetentionPolicy").with(json!({"logGroupName": group, "retentionInDays": 90})));
+    tell(
+        scene,
+        ci,
+        Call::write("logs", "PutRetentionPolicy").with(json!({"logGroupName": group, "retentionInDays": 90})),
+    );
     scene.pass(300, 900);
     let request = json!({"alarmName": format!("{name}-age"), "threshold": 300, "namespace": "AWS/SQS", "alarmActions": ["arn:aws:sns:eu-central-1:111122223333:alarms"]});
     tell(scene, ci, Call::write("monitoring", "PutMetricAlarm").with(request));
@@ -336,7 +390,8 @@ fn bucket_settings(scene: &mut Scene<'_>, ci: &Caller) {
     let bucket = "example-access-logs";
     let host = format!("{bucket}.s3.eu-central-1.amazonaws.com");
     let rule = json!({"Rule": {"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": "alb/"}, "Expiration": {"Days": 400}}});
-    let request = json!({"bucketName": bucket, "Host": host, "lifecycle": "", "LifecycleConfiguration": rule});
+    let request =
+        json!({"bucketName": bucket, "Host": host, "lifecycle": "", "LifecycleConfiguration": rule});
     tell(scene, ci, Call::write("s3", "PutBucketLifecycle").with(request));
     scene.pass(300, 900);
     let policy = json!({"Version": "2012-10-17", "Statement": [
@@ -359,7 +414,13 @@ fn release(scene: &mut Scene<'_>) {
 fn release_function(scene: &mut Scene<'_>) {
     let ci = assume(scene, ROLE_DEPLOY, "order-events", CLI);
     let function = scene.pick(&["order-events", "mail-dispatch", "image-resize", "price-sync"]);
-    let package = Call::object("PutObject", "example-build-artifacts", &format!("{function}/{}.zip", ids::hex(&mut scene.rng, 40)), 0, 4_118_204);
+    let package = Call::object(
+        "PutObject",
+        "example-build-artifacts",
+        &format!("{function}/{}.zip", ids::hex(&mut scene.rng, 40)),
+        0,
+        4_118_204,
+    );
     tell(scene, &ci, package);
     scene.pass(600, 2_000);
     let request = json!({"functionName": function, "s3Bucket": "example-build-artifacts", "s3Key": format!("{function}/latest.zip"), "publish": false, "dryRun": false});
@@ -368,11 +429,19 @@ fn release_function(scene: &mut Scene<'_>) {
     tell(scene, &ci, Call::write("lambda", "UpdateFunctionCode20150331v2").with(request).gives(answer));
     for _ in 0..scene.rng.between(2, 4) {
         scene.pass(1_000, 2_500);
-        tell(scene, &ci, Call::read("lambda", "GetFunction20150331v2").with(json!({"functionName": function})));
+        tell(
+            scene,
+            &ci,
+            Call::read("lambda", "GetFunction20150331v2").with(json!({"functionName": function})),
+        );
     }
     let version = (scene.nth + 100).to_string();
     let answer = json!({"functionName": function, "version": version});
-    tell(scene, &ci, Call::write("lambda", "PublishVersion20150331").with(json!({"functionName": function})).gives(answer));
+    tell(
+        scene,
+        &ci,
+        Call::write("lambda", "PublishVersion20150331").with(json!({"functionName": function})).gives(answer),
+    );
     scene.pass(700, 1_500);
     let request = json!({"functionName": function, "name": "live", "functionVersion": version});
     tell(scene, &ci, Call::write("lambda", "UpdateAlias20150331").with(request));
@@ -383,7 +452,10 @@ fn release_task(scene: &mut Scene<'_>) {
     let ci = assume(scene, ROLE_DEPLOY, "shop", CLI);
     let service = scene.pick(&["shop-api", "checkout", "search"]);
     push_image(scene, &ci, service);
-    let (task, execution) = (format!("arn:aws:iam::{PROD}:role/{service}-task"), format!("arn:aws:iam::{PROD}:role/ecs-execution"));
+    let (task, execution) = (
+        format!("arn:aws:iam::{PROD}:role/{service}-task"),
+        format!("arn:aws:iam::{PROD}:role/ecs-execution"),
+    );
     let request = json!({
         "family": service,
         "taskRoleArn": task,
@@ -402,7 +474,11 @@ fn release_task(scene: &mut Scene<'_>) {
     tell(scene, &ci, Call::write("ecs", "UpdateService").with(request));
     for _ in 0..scene.rng.between(6, 12) {
         scene.pass(14_000, 16_000);
-        tell(scene, &ci, Call::read("ecs", "DescribeServices").with(json!({"cluster": "shop", "services": [service]})));
+        tell(
+            scene,
+            &ci,
+            Call::read("ecs", "DescribeServices").with(json!({"cluster": "shop", "services": [service]})),
+        );
     }
 }
 
@@ -432,24 +508,46 @@ fn release_chart(scene: &mut Scene<'_>) {
 
 /// Every week the model that training has made is put into service.
 fn model_release(scene: &mut Scene<'_>) {
-    let ci = assume(scene, ROLE_RELEASE_MODELS, "ml-pipelines", "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64 lang/python#3.13.11");
+    let ci = assume(
+        scene,
+        ROLE_RELEASE_MODELS,
+        "ml-pipelines",
+        "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64 lang/python#3.13.11",
+    );
     let week = scene.nth + 6;
     let model = format!("ranker-2026-w{week}");
     let prefix = format!("ranker/{model}");
     tell(scene, &ci, Call::object("ListObjects", "example-ml-models", "", 4_100, 0));
     for part in 0..6 {
         scene.pass(900, 4_000);
-        let read = Call::object("GetObject", "example-ml-models", &format!("{prefix}/part-{part:02}.bin"), 480_000_000, 0);
+        let read = Call::object(
+            "GetObject",
+            "example-ml-models",
+            &format!("{prefix}/part-{part:02}.bin"),
+            480_000_000,
+            0,
+        );
         tell(scene, &ci, read);
     }
     let role = "arn:aws:iam::222233334444:role/ml-inference";
     let request = json!({"modelName": model, "executionRoleArn": role, "primaryContainer": {"image": format!("{DATA}.dkr.ecr.eu-central-1.amazonaws.com/ranker:{week}"), "modelDataUrl": format!("s3://example-ml-models/{prefix}/model.tar.gz")}});
-    tell(scene, &ci, Call::write("sagemaker", "CreateModel").with(request).gives(json!({"modelArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:model/{model}")})));
+    tell(
+        scene,
+        &ci,
+        Call::write("sagemaker", "CreateModel")
+            .with(request)
+            .gives(json!({"modelArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:model/{model}")})),
+    );
     scene.pass(900, 4_000);
     let request = json!({"endpointConfigName": model, "productionVariants": [{"variantName": "all", "modelName": model, "instanceType": "ml.g6.xlarge", "initialInstanceCount": 2}]});
     tell(scene, &ci, Call::write("sagemaker", "CreateEndpointConfig").with(request));
     scene.pass(900, 4_000);
-    tell(scene, &ci, Call::write("sagemaker", "UpdateEndpoint").with(json!({"endpointName": "ranker", "endpointConfigName": model})));
+    tell(
+        scene,
+        &ci,
+        Call::write("sagemaker", "UpdateEndpoint")
+            .with(json!({"endpointName": "ranker", "endpointConfigName": model})),
+    );
     for _ in 0..18 {
         scene.pass(28_000, 32_000);
         tell(scene, &ci, Call::read("sagemaker", "DescribeEndpoint").with(json!({"endpointName": "ranker"})));

@@ -20,7 +20,11 @@ pub const HABITS: &[Habit] = &[
 type Page = &'static [(&'static str, &'static str, &'static str)];
 
 const HOME: Page = &[
-    ("health", "DescribeEventAggregates", r#"{"aggregateField":"eventTypeCategory","filter":{"eventStatusCodes":["open","upcoming"]}}"#),
+    (
+        "health",
+        "DescribeEventAggregates",
+        r#"{"aggregateField":"eventTypeCategory","filter":{"eventStatusCodes":["open","upcoming"]}}"#,
+    ),
     ("notifications", "ListNotificationHubs", "null"),
     ("ce", "GetCostAndUsage", r#"{"granularity":"MONTHLY","metrics":["UnblendedCost"]}"#),
     ("ce", "GetCostForecast", r#"{"granularity":"MONTHLY","metric":"UNBLENDED_COST"}"#),
@@ -33,10 +37,18 @@ const EC2: Page = &[
     ("ec2", "DescribeInstanceStatus", r#"{"instancesSet":{},"filterSet":{},"includeAllInstances":true}"#),
     ("ec2", "DescribeAddresses", r#"{"publicIpsSet":{},"filterSet":{},"allocationIdsSet":{}}"#),
     ("ec2", "DescribeVolumes", r#"{"volumeSet":{},"filterSet":{}}"#),
-    ("ec2", "DescribeSnapshots", r#"{"maxResults":1000,"ownersSet":{"items":[{"owner":"self"}]},"filterSet":{}}"#),
+    (
+        "ec2",
+        "DescribeSnapshots",
+        r#"{"maxResults":1000,"ownersSet":{"items":[{"owner":"self"}]},"filterSet":{}}"#,
+    ),
     ("ec2", "DescribeSecurityGroups", r#"{"maxResults":1000,"securityGroupSet":{},"filterSet":{}}"#),
     ("ec2", "DescribeKeyPairs", r#"{"keySet":{},"filterSet":{}}"#),
-    ("ec2", "DescribeTags", r#"{"maxResults":1000,"filterSet":{"items":[{"name":"resource-type","valueSet":{"items":[{"value":"instance"}]}}]}}"#),
+    (
+        "ec2",
+        "DescribeTags",
+        r#"{"maxResults":1000,"filterSet":{"items":[{"name":"resource-type","valueSet":{"items":[{"value":"instance"}]}}]}}"#,
+    ),
     ("autoscaling", "DescribeAutoScalingGroups", r#"{"maxRecords":100}"#),
     ("elasticloadbalancing", "DescribeLoadBalancers", r#"{"pageSize":400}"#),
     ("compute-optimizer", "GetEnrollmentStatus", "null"),
@@ -62,16 +74,28 @@ const LAMBDA: Page = &[
     ("lambda", "ListVersionsByFunction20150331", r#"{"functionName":"order-events"}"#),
     ("lambda", "GetPolicy20150331v2", r#"{"functionName":"order-events"}"#),
     ("lambda", "ListEventSourceMappings20150331", r#"{"functionName":"order-events"}"#),
-    ("lambda", "ListTags20170331", r#"{"resource":"arn:aws:lambda:eu-central-1:111122223333:function:order-events"}"#),
+    (
+        "lambda",
+        "ListTags20170331",
+        r#"{"resource":"arn:aws:lambda:eu-central-1:111122223333:function:order-events"}"#,
+    ),
     ("monitoring", "DescribeAlarms", r#"{"maxRecords":100}"#),
     ("logs", "DescribeLogGroups", r#"{"logGroupNamePrefix":"/aws/lambda/order-events"}"#),
 ];
 
 const LOGS: Page = &[
     ("logs", "DescribeLogGroups", r#"{"limit":50}"#),
-    ("logs", "DescribeLogStreams", r#"{"logGroupName":"/ecs/shop-api","orderBy":"LastEventTime","descending":true}"#),
+    (
+        "logs",
+        "DescribeLogStreams",
+        r#"{"logGroupName":"/ecs/shop-api","orderBy":"LastEventTime","descending":true}"#,
+    ),
     ("logs", "FilterLogEvents", r#"{"logGroupName":"/ecs/shop-api","limit":100}"#),
-    ("logs", "StartQuery", r#"{"logGroupNames":["/ecs/shop-api"],"queryString":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#),
+    (
+        "logs",
+        "StartQuery",
+        r#"{"logGroupNames":["/ecs/shop-api"],"queryString":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#,
+    ),
     ("logs", "GetQueryResults", r#"{"queryId":"2b9f1a6c-53d8-4f60-9a7e-18c4e5d0b372"}"#),
     ("monitoring", "DescribeAlarms", r#"{"maxRecords":100,"stateValue":"ALARM"}"#),
     ("monitoring", "ListDashboards", "null"),
@@ -87,7 +111,11 @@ const ECS: Page = &[
     ("ecs", "DescribeTasks", r#"{"cluster":"shop","tasks":["5f0a1c92d7e84b36a5c1f0e27b94d863"]}"#),
     ("ecs", "DescribeTaskDefinition", r#"{"taskDefinition":"shop-api:412"}"#),
     ("application-autoscaling", "DescribeScalableTargets", r#"{"serviceNamespace":"ecs"}"#),
-    ("elasticloadbalancing", "DescribeTargetHealth", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/shop-api/0c7a5e91b3d2f648"}"#),
+    (
+        "elasticloadbalancing",
+        "DescribeTargetHealth",
+        r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/shop-api/0c7a5e91b3d2f648"}"#,
+    ),
 ];
 
 const RDS: Page = &[
@@ -102,13 +130,41 @@ const RDS: Page = &[
 
 const S3: Page = &[
     ("s3", "ListBuckets", r#"{"Host":"s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetBucketLocation", r#"{"bucketName":"example-media","location":"","Host":"s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetBucketVersioning", r#"{"bucketName":"example-media","versioning":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetBucketPolicyStatus", r#"{"bucketName":"example-media","policyStatus":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetBucketAcl", r#"{"bucketName":"example-media","acl":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"example-media","publicAccessBlock":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetAccountPublicAccessBlock", r#"{"publicAccessBlock":"","Host":"s3-control.eu-central-1.amazonaws.com"}"#),
-    ("s3", "GetStorageLensConfiguration", r#"{"Host":"s3-control.eu-central-1.amazonaws.com","storagelensid":"default-account-dashboard"}"#),
+    (
+        "s3",
+        "GetBucketLocation",
+        r#"{"bucketName":"example-media","location":"","Host":"s3.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetBucketVersioning",
+        r#"{"bucketName":"example-media","versioning":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetBucketPolicyStatus",
+        r#"{"bucketName":"example-media","policyStatus":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetBucketAcl",
+        r#"{"bucketName":"example-media","acl":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetBucketPublicAccessBlock",
+        r#"{"bucketName":"example-media","publicAccessBlock":"","Host":"example-media.s3.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetAccountPublicAccessBlock",
+        r#"{"publicAccessBlock":"","Host":"s3-control.eu-central-1.amazonaws.com"}"#,
+    ),
+    (
+        "s3",
+        "GetStorageLensConfiguration",
+        r#"{"Host":"s3-control.eu-central-1.amazonaws.com","storagelensid":"default-account-dashboard"}"#,
+    ),
 ];
 
 const IAM: Page = &[
@@ -137,7 +193,11 @@ const CLOUDFORMATION: Page = &[
     ("cloudformation", "DescribeStackEvents", r#"{"stackName":"network-baseline"}"#),
     ("cloudtrail", "LookupEvents", r#"{"maxResults":50}"#),
     ("cloudtrail", "DescribeTrails", r#"{"includeShadowTrails":true}"#),
-    ("cloudtrail", "GetTrailStatus", r#"{"name":"arn:aws:cloudtrail:eu-central-1:111122223333:trail/org-trail"}"#),
+    (
+        "cloudtrail",
+        "GetTrailStatus",
+        r#"{"name":"arn:aws:cloudtrail:eu-central-1:111122223333:trail/org-trail"}"#,
+    ),
 ];
 
 const PAGES: [Page; 11] = [EC2, EC2, VPC, LAMBDA, LOGS, LOGS, ECS, RDS, S3, IAM, CLOUDFORMATION];
@@ -154,7 +214,11 @@ fn console(scene: &mut Scene<'_>) {
     show(scene, &visitor, HOME);
     for _ in 0..scene.rng.between(1, 3) {
         scene.pass(5_000, 240_000);
-        let page = if account == DEV && scene.rng.chance(120) { SECRETS } else { PAGES[scene.rng.below(11) as usize] };
+        let page = if account == DEV && scene.rng.chance(120) {
+            SECRETS
+        } else {
+            PAGES[scene.rng.below(11) as usize]
+        };
         show(scene, &visitor, page);
     }
     if scene.rng.chance(250) {
@@ -243,7 +307,11 @@ fn change_by_hand(scene: &mut Scene<'_>, visitor: &Caller, team: Team) {
         1 => {
             let request = json!({"functionName": "order-events", "memorySize": 512, "timeout": 30});
             let update = Call::write("lambda", "UpdateFunctionConfiguration20150331v2").with(request);
-            tell(scene, visitor, update.gives(json!({"functionName": "order-events", "lastUpdateStatus": "InProgress"})));
+            tell(
+                scene,
+                visitor,
+                update.gives(json!({"functionName": "order-events", "lastUpdateStatus": "InProgress"})),
+            );
         }
         2 => open_port(scene, visitor),
         3 => {
@@ -277,7 +345,11 @@ fn open_port(scene: &mut Scene<'_>, visitor: &Caller) {
             "prefixListIds": {},
         }]},
     });
-    tell(scene, visitor, Call::write("ec2", "AuthorizeSecurityGroupIngress").with(request).gives(json!({"_return": true})));
+    tell(
+        scene,
+        visitor,
+        Call::write("ec2", "AuthorizeSecurityGroupIngress").with(request).gives(json!({"_return": true})),
+    );
 }
 
 /// A handful of commands.
@@ -287,7 +359,7 @@ fn command_line(scene: &mut Scene<'_>) {
     scene.at += person.shift * HOUR;
     let account = account(scene, who);
     let set = permission_set(person.team, account);
-    let before = Caller { agent: cli(who, "sso.login"), ..Caller::identity_centre(who, scene.at) };
+    let before = Caller::identity_centre(who, scene.at).with_agent(&cli(who, "sso.login"));
     let credentials = Call::read("sso", "GetRoleCredentials").of_kind("AwsServiceEvent");
     tell(scene, &before, credentials.with(json!({"account_id": account, "role_name": set})));
     scene.pass(300, 1_200);
@@ -311,7 +383,7 @@ fn cli(who: usize, command: &str) -> String {
 }
 
 fn told(scene: &mut Scene<'_>, who: usize, caller: &Caller, command: &str, calls: Vec<Call>) {
-    let caller = Caller { agent: cli(who, command), ..caller.clone() };
+    let caller = caller.clone().with_agent(&cli(who, command));
     for call in calls {
         tell(scene, &caller, call);
         scene.pass(300, 8_000);
@@ -330,7 +402,13 @@ fn objects(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
     let key = |n: u32| format!("{}/report-{n}.json", date_path(super::calendar::START));
     let mut calls = vec![Call::object("ListObjects", bucket, "", 18_400, 0)];
     for n in 0..scene.rng.between(1, 5) {
-        calls.push(Call::object("GetObject", bucket, &key(n), 40_000 + u64::from(scene.rng.below(900_000)), 0));
+        calls.push(Call::object(
+            "GetObject",
+            bucket,
+            &key(n),
+            40_000 + u64::from(scene.rng.below(900_000)),
+            0,
+        ));
     }
     if scene.rng.chance(60) {
         let missing = Call::object("GetObject", bucket, "latest.json", 0, 0);
@@ -351,7 +429,13 @@ fn shell(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
     let calls = vec![Call::read("ssm", "DescribeInstanceInformation").with(json!({"maxResults": 50})), start];
     told(scene, who, caller, "ssm.start-session", calls);
     scene.at += 20 * MINUTE;
-    told(scene, who, caller, "ssm.terminate-session", vec![Call::write("ssm", "TerminateSession").with(json!({"sessionId": session}))]);
+    told(
+        scene,
+        who,
+        caller,
+        "ssm.terminate-session",
+        vec![Call::write("ssm", "TerminateSession").with(json!({"sessionId": session}))],
+    );
 }
 
 fn cluster(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
@@ -386,7 +470,8 @@ fn permissions(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
 fn secret(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
     let name = scene.pick(&["dev/shop/db", "dev/checkout/payment-sandbox", "dev/search/api"]);
     let read = Call::read("secretsmanager", "GetSecretValue").with(json!({"secretId": name}));
-    let read = if caller.account == PROD && PEOPLE[who].team != Team::Platform { read.denied(caller) } else { read };
+    let read =
+        if caller.account == PROD && PEOPLE[who].team != Team::Platform { read.denied(caller) } else { read };
     told(scene, who, caller, "secretsmanager.get-secret-value", vec![read]);
     if caller.account == DEV && scene.rng.chance(150) {
         let request = json!({"userName": null, "durationSeconds": 3_600});

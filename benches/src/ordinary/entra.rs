@@ -26,13 +26,43 @@ type App = (&'static str, &'static str, &'static str, &'static str);
 
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 
-const PORTAL: App = ("c44b4083-3bb0-49c1-b47d-974e53cbdf3c", "Azure Portal", "Windows Azure Service Management API", "797f4846-ba00-4fd7-ba43-dac1f8f63013");
-const OFFICE: App = ("4765445b-32c6-49b0-83e6-1d93765276ca", "OfficeHome", "OfficeHome", "4765445b-32c6-49b0-83e6-1d93765276ca");
+const PORTAL: App = (
+    "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
+    "Azure Portal",
+    "Windows Azure Service Management API",
+    "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+);
+const OFFICE: App = (
+    "4765445b-32c6-49b0-83e6-1d93765276ca",
+    "OfficeHome",
+    "OfficeHome",
+    "4765445b-32c6-49b0-83e6-1d93765276ca",
+);
 const TEAMS: App = ("1fec8e78-bce4-4aaf-ab1b-5451cc387264", "Microsoft Teams", "Microsoft Graph", GRAPH);
-const MAIL: App = ("d3590ed6-52b3-4102-aeff-aad2292ab01c", "Microsoft Office", "Office 365 Exchange Online", "00000002-0000-0ff1-ce00-000000000000");
-const CLI: App = ("04b07795-8ddb-461a-bbee-02f9e1bf7b46", "Microsoft Azure CLI", "Windows Azure Service Management API", "797f4846-ba00-4fd7-ba43-dac1f8f63013");
-const AWS: App = ("8c0a5d12-7e94-4b3f-a6d1-05f2c9e8b741", "AWS IAM Identity Center", "AWS IAM Identity Center", "8c0a5d12-7e94-4b3f-a6d1-05f2c9e8b741");
-const CHAT: App = ("3e7b91c4-0d58-42fa-8b6c-f19a2d07e583", "Example Wiki", "Example Wiki", "3e7b91c4-0d58-42fa-8b6c-f19a2d07e583");
+const MAIL: App = (
+    "d3590ed6-52b3-4102-aeff-aad2292ab01c",
+    "Microsoft Office",
+    "Office 365 Exchange Online",
+    "00000002-0000-0ff1-ce00-000000000000",
+);
+const CLI: App = (
+    "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+    "Microsoft Azure CLI",
+    "Windows Azure Service Management API",
+    "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+);
+const AWS: App = (
+    "8c0a5d12-7e94-4b3f-a6d1-05f2c9e8b741",
+    "AWS IAM Identity Center",
+    "AWS IAM Identity Center",
+    "8c0a5d12-7e94-4b3f-a6d1-05f2c9e8b741",
+);
+const CHAT: App = (
+    "3e7b91c4-0d58-42fa-8b6c-f19a2d07e583",
+    "Example Wiki",
+    "Example Wiki",
+    "3e7b91c4-0d58-42fa-8b6c-f19a2d07e583",
+);
 
 /// One sign-in of a person.
 struct SignIn {
@@ -64,7 +94,13 @@ fn step(scene: &mut Scene<'_>, method: &str, requirement: &str, result: &str, su
 fn satisfied(scene: &mut Scene<'_>) -> Value {
     let second = "MFA requirement satisfied by claim in the token";
     json!([
-        step(scene, "Previously satisfied", "Primary authentication", "First factor requirement satisfied by claim in the token", true),
+        step(
+            scene,
+            "Previously satisfied",
+            "Primary authentication",
+            "First factor requirement satisfied by claim in the token",
+            true
+        ),
         step(scene, "Previously satisfied", "Multi-factor authentication", second, true),
     ])
 }
@@ -78,24 +114,45 @@ fn morning(scene: &mut Scene<'_>) {
     scene.at += PEOPLE[who].shift * HOUR;
     let app = if who < ENGINEERS && scene.rng.chance(450) { PORTAL } else { OFFICE };
     while scene.rng.chance(26) {
-        let wrong = step(scene, "Password", "Primary authentication", "Invalid username or password or Invalid on-premise username or password.", false);
+        let wrong = step(
+            scene,
+            "Password",
+            "Primary authentication",
+            "Invalid username or password or Invalid on-premise username or password.",
+            false,
+        );
         let error = Some((50_126, "Error validating credentials due to invalid username or password."));
         put(scene, browser(scene.at, who, app, json!([wrong]), error));
         scene.pass(9_000, 40_000);
     }
     let password = step(scene, "Password", "Primary authentication", "Correct password", true);
     if scene.rng.chance(9) {
-        let late = step(scene, "Mobile app notification", "Multi-factor authentication", "MFA denied; user did not respond to mobile app notification", false);
+        let late = step(
+            scene,
+            "Mobile app notification",
+            "Multi-factor authentication",
+            "MFA denied; user did not respond to mobile app notification",
+            false,
+        );
         let error = Some((500_121, "Authentication failed during strong authentication request."));
         put(scene, browser(scene.at, who, app, json!([password.clone(), late]), error));
         scene.pass(20_000, 90_000);
     }
     if scene.rng.chance(400) {
-        let interrupt = Some((50_140, "This error occurred due to 'Keep me signed in' interrupt when the user was signing-in."));
+        let interrupt = Some((
+            50_140,
+            "This error occurred due to 'Keep me signed in' interrupt when the user was signing-in.",
+        ));
         put(scene, browser(scene.at, who, app, json!([password.clone()]), interrupt));
         scene.pass(1_500, 6_000);
     }
-    let second = step(scene, "Mobile app notification", "Multi-factor authentication", "MFA completed in Azure AD", true);
+    let second = step(
+        scene,
+        "Mobile app notification",
+        "Multi-factor authentication",
+        "MFA completed in Azure AD",
+        true,
+    );
     put(scene, browser(scene.at, who, app, json!([password, second]), None));
     for app in [TEAMS, MAIL] {
         scene.pass(20_000, 400_000);
@@ -117,7 +174,10 @@ fn renew(scene: &mut Scene<'_>, who: usize, app: App) {
     let (client, agent) = match app.0 {
         id if id == PORTAL.0 || id == CHAT.0 || id == AWS.0 => ("Browser", company::browser(who).to_owned()),
         id if id == CLI.0 => ("Mobile Apps and Desktop clients", "python-requests/2.32.5".to_owned()),
-        _ => ("Mobile Apps and Desktop clients", "Microsoft Office/16.0 (Windows NT 10.0; MSAL 1.0)".to_owned()),
+        _ => (
+            "Mobile Apps and Desktop clients",
+            "Microsoft Office/16.0 (Windows NT 10.0; MSAL 1.0)".to_owned(),
+        ),
     };
     let network = company::whereabouts(who, scene.at);
     let details = json!("MFA requirement satisfied by claim in the token");
@@ -132,7 +192,8 @@ fn renewal(scene: &mut Scene<'_>) {
         on_telephone(scene, who);
         return;
     }
-    let apps: &[App] = if who < ENGINEERS { &[TEAMS, MAIL, PORTAL, CLI, CHAT] } else { &[TEAMS, MAIL, MAIL, CHAT] };
+    let apps: &[App] =
+        if who < ENGINEERS { &[TEAMS, MAIL, PORTAL, CLI, CHAT] } else { &[TEAMS, MAIL, MAIL, CHAT] };
     let app = apps[scene.rng.below(apps.len() as u32) as usize];
     renew(scene, who, app);
     if scene.rng.chance(300) {
@@ -149,7 +210,10 @@ fn on_telephone(scene: &mut Scene<'_>, who: usize) {
     let network = company::telephone(who, scene.at);
     let client = "Mobile Apps and Desktop clients";
     // a token that is too old is refused, and the application asks for a new one
-    let error = scene.rng.chance(12).then_some((70_043, "The refresh token has expired or is invalid due to sign-in frequency checks by conditional access."));
+    let error = scene.rng.chance(12).then_some((
+        70_043,
+        "The refresh token has expired or is invalid due to sign-in frequency checks by conditional access.",
+    ));
     put(scene, SignIn { who, network, app, interactive: false, error, steps, details, client, agent });
 }
 
@@ -165,11 +229,30 @@ pub fn single_sign_on(scene: &mut Scene<'_>, who: usize) {
     let details = json!("MFA requirement satisfied by claim in the token");
     let network = company::whereabouts(who, scene.at);
     let agent = company::browser(who).to_owned();
-    put(scene, SignIn { who, network, app: AWS, interactive: true, error: None, steps, details, client: "Browser", agent });
+    put(
+        scene,
+        SignIn {
+            who,
+            network,
+            app: AWS,
+            interactive: true,
+            error: None,
+            steps,
+            details,
+            client: "Browser",
+            agent,
+        },
+    );
 }
 
 /// What all sign-ins have around their properties.
-fn around(scene: &mut Scene<'_>, category: &str, name: &str, of: (&str, &str), error: Option<(u32, &str)>) -> Value {
+fn around(
+    scene: &mut Scene<'_>,
+    category: &str,
+    name: &str,
+    of: (&str, &str),
+    error: Option<(u32, &str)>,
+) -> Value {
     let written = scene.at + 60_000 + i64::from(scene.rng.below(60_000));
     let mut record = json!({
         "time": iso_with(written, 7, scene.rng.draw()),
@@ -303,11 +386,14 @@ fn program(scene: &mut Scene<'_>) {
         "vault-sync" => (NAT_AZURE.to_owned(), 64_500),
         _ => (delivery::runner(scene), 64_507),
     };
-    let location = if managed || ip == NAT_AZURE { json!({"city": "", "state": "", "countryOrRegion": "", "geoCoordinates": {"altitude": null, "latitude": null, "longitude": null}}) } else {
+    let location = if managed || ip == NAT_AZURE {
+        json!({"city": "", "state": "", "countryOrRegion": "", "geoCoordinates": {"altitude": null, "latitude": null, "longitude": null}})
+    } else {
         json!({"city": DUBLIN.city, "state": DUBLIN.state, "countryOrRegion": DUBLIN.country, "geoCoordinates": {"altitude": null, "latitude": DUBLIN.latitude, "longitude": DUBLIN.longitude}})
     };
     let country = location["countryOrRegion"].as_str().unwrap_or_default().to_owned();
-    let error = (name == "vault-sync" && scene.rng.chance(8)).then_some((700_024, "Client assertion is not within its valid time range."));
+    let error = (name == "vault-sync" && scene.rng.chance(8))
+        .then_some((700_024, "Client assertion is not within its valid time range."));
     let mut record = around(scene, category, name, (&ip, &country), error);
     let correlation = record["correlationId"].clone();
     record["properties"] = json!({
@@ -361,7 +447,17 @@ struct Activity {
 impl Activity {
     fn of(name: &'static str, category: &'static str, operation: &'static str) -> Self {
         let (by, targets, details) = (Value::Null, json!([]), json!([]));
-        Self { name, category, service: "Core Directory", operation, by, ip: None, targets, details, result: ("success", "") }
+        Self {
+            name,
+            category,
+            service: "Core Directory",
+            operation,
+            by,
+            ip: None,
+            targets,
+            details,
+            result: ("success", ""),
+        }
     }
 
     fn by_person(mut self, at: i64, who: usize) -> Self {
@@ -458,11 +554,20 @@ fn directory(scene: &mut Scene<'_>) {
 /// The personnel system keeps names, departments and licences up to date.
 fn provisioning(scene: &mut Scene<'_>) {
     let who = scene.rng.below(PEOPLE.len() as u32) as usize;
-    let change = [("JobTitle", Some("[\"Engineer\"]"), "[\"Senior Engineer\"]"), ("Included Updated Properties", None, "\"JobTitle\"")];
-    audited(scene, Activity::of("Update user", "UserManagement", "Update").by_app("personnel-sync").on(vec![user(who, &change)]));
+    let change = [
+        ("JobTitle", Some("[\"Engineer\"]"), "[\"Senior Engineer\"]"),
+        ("Included Updated Properties", None, "\"JobTitle\""),
+    ];
+    audited(
+        scene,
+        Activity::of("Update user", "UserManagement", "Update")
+            .by_app("personnel-sync")
+            .on(vec![user(who, &change)]),
+    );
     if scene.rng.chance(300) {
         scene.pass(300, 2_000);
-        let licence = Activity::of("Change user license", "UserManagement", "Update").by_app("Microsoft Graph group licensing");
+        let licence = Activity::of("Change user license", "UserManagement", "Update")
+            .by_app("Microsoft Graph group licensing");
         audited(scene, licence.on(vec![user(who, &[])]));
     }
 }
@@ -471,14 +576,23 @@ fn provisioning(scene: &mut Scene<'_>) {
 fn devices(scene: &mut Scene<'_>) {
     let who = scene.rng.below(PEOPLE.len() as u32) as usize;
     let name = format!("NB-{:04}", 100 + who);
-    let comply = [("IsCompliant", Some("[false]"), "[true]"), ("Included Updated Properties", None, "\"IsCompliant\"")];
+    let comply = [
+        ("IsCompliant", Some("[false]"), "[true]"),
+        ("Included Updated Properties", None, "\"IsCompliant\""),
+    ];
     let update = Activity::of("Update device", "Device", "Update").by_app("Microsoft Intune");
     audited(scene, update.on(vec![target("Device", &name, None, &comply)]));
     if scene.rng.chance(60) {
         for name in ["Add device", "Add registered owner to device", "Add registered users to device"] {
             scene.pass(200, 900);
             let add = Activity::of(name, "Device", "Add").by_app("Device Registration Service");
-            audited(scene, add.on(vec![target("Device", &format!("NB-{:04}", 300 + scene.nth % 500), None, &[]), user(who, &[])]));
+            audited(
+                scene,
+                add.on(vec![
+                    target("Device", &format!("NB-{:04}", 300 + scene.nth % 500), None, &[]),
+                    user(who, &[]),
+                ]),
+            );
         }
     }
 }
@@ -503,18 +617,26 @@ fn groups(scene: &mut Scene<'_>) {
 fn methods(scene: &mut Scene<'_>) {
     let who = scene.rng.below(PEOPLE.len() as u32) as usize;
     if scene.rng.chance(550) {
-        let mut update = Activity::of("User registered security info", "UserManagement", "Add").by_person(scene.at, who);
+        let mut update =
+            Activity::of("User registered security info", "UserManagement", "Add").by_person(scene.at, who);
         update.service = "Authentication Methods";
         update.result = ("success", "User registered Authenticator App with Notification and Code");
         audited(scene, update.on(vec![user(who, &[])]));
         scene.pass(500, 2_000);
         let change = [("StrongAuthenticationMethod", Some("[]"), "[{\"MethodType\":6,\"Default\":true}]")];
-        audited(scene, Activity::of("Update user", "UserManagement", "Update").by_app("Azure MFA StrongAuthenticationService").on(vec![user(who, &change)]));
+        audited(
+            scene,
+            Activity::of("Update user", "UserManagement", "Update")
+                .by_app("Azure MFA StrongAuthenticationService")
+                .on(vec![user(who, &change)]),
+        );
     } else {
-        let mut change = Activity::of("Change password (self-service)", "UserManagement", "Update").by_person(scene.at, who);
+        let mut change = Activity::of("Change password (self-service)", "UserManagement", "Update")
+            .by_person(scene.at, who);
         change.service = "Self-service Password Management";
         if scene.rng.chance(120) {
-            change.result = ("failure", "The new password does not meet the requirements of the organisation.");
+            change.result =
+                ("failure", "The new password does not meet the requirements of the organisation.");
         }
         audited(scene, change.on(vec![user(who, &[])]));
     }
@@ -523,33 +645,65 @@ fn methods(scene: &mut Scene<'_>) {
 /// An administrator takes a role for some hours, with a reason.
 fn privileges(scene: &mut Scene<'_>) {
     let who = ADMINS[scene.rng.below(3) as usize];
-    let role = scene.pick(&["Application Administrator", "Groups Administrator", "Security Reader", "User Administrator"]);
-    let reason = scene.pick(&["new colleague starts", "certificate of the wiki", "access review", "ticket about a group"]);
-    for name in ["Add member to role requested (PIM activation)", "Add member to role completed (PIM activation)"] {
+    let role = scene.pick(&[
+        "Application Administrator",
+        "Groups Administrator",
+        "Security Reader",
+        "User Administrator",
+    ]);
+    let reason = scene.pick(&[
+        "new colleague starts",
+        "certificate of the wiki",
+        "access review",
+        "ticket about a group",
+    ]);
+    for name in
+        ["Add member to role requested (PIM activation)", "Add member to role completed (PIM activation)"]
+    {
         let mut activation = Activity::of(name, "RoleManagement", "Update").by_person(scene.at, who);
         activation.service = "PIM";
         activation.result = ("success", reason);
         let ip = activation.ip.take();
-        activation.details = json!([{"key": "Justification", "value": reason}, {"key": "ipaddr", "value": ip}]);
-        let targets = vec![target("Role", role, None, &[]), user(who, &[]), target("Directory", "Example", None, &[])];
+        activation.details =
+            json!([{"key": "Justification", "value": reason}, {"key": "ipaddr", "value": ip}]);
+        let targets =
+            vec![target("Role", role, None, &[]), user(who, &[]), target("Directory", "Example", None, &[])];
         audited(scene, activation.on(targets));
         scene.pass(1_500, 4_000);
     }
     let ended = scene.at + 4 * HOUR;
     let name = format!("\"{role}\"");
     let begun = std::mem::replace(&mut scene.at, ended);
-    let remove = Activity::of("Remove member from role (PIM activation expired)", "RoleManagement", "Unassign").by_app("MS-PIM");
-    audited(scene, remove.on(vec![user(who, &[("Role.DisplayName", None, &name)]), target("Role", role, None, &[])]));
+    let remove =
+        Activity::of("Remove member from role (PIM activation expired)", "RoleManagement", "Unassign")
+            .by_app("MS-PIM");
+    audited(
+        scene,
+        remove.on(vec![user(who, &[("Role.DisplayName", None, &name)]), target("Role", role, None, &[])]),
+    );
     scene.at = begun;
 }
 
 /// A secret of an application is renewed; somebody consents to an application that reads the own profile.
 fn applications(scene: &mut Scene<'_>) {
     if scene.rng.chance(400) {
-        let new = format!("[\"[KeyIdentifier={},KeyType=Password,KeyUsage=Verify,DisplayName=2026]\"]", ids::guid(&mut scene.rng));
-        let change = [("KeyDescription", Some("[]"), new.as_str()), ("Included Updated Properties", None, "\"KeyDescription\"")];
-        let activity = Activity::of("Update application – Certificates and secrets management ", "ApplicationManagement", "Update");
-        audited(scene, activity.by_app("terraform").on(vec![target("Application", "example-wiki", None, &change)]));
+        let new = format!(
+            "[\"[KeyIdentifier={},KeyType=Password,KeyUsage=Verify,DisplayName=2026]\"]",
+            ids::guid(&mut scene.rng)
+        );
+        let change = [
+            ("KeyDescription", Some("[]"), new.as_str()),
+            ("Included Updated Properties", None, "\"KeyDescription\""),
+        ];
+        let activity = Activity::of(
+            "Update application – Certificates and secrets management ",
+            "ApplicationManagement",
+            "Update",
+        );
+        audited(
+            scene,
+            activity.by_app("terraform").on(vec![target("Application", "example-wiki", None, &change)]),
+        );
         return;
     }
     let who = scene.rng.below(PEOPLE.len() as u32) as usize;
@@ -557,13 +711,28 @@ fn applications(scene: &mut Scene<'_>) {
     let change = [
         ("ConsentContext.IsAdminConsent", None, "\"False\""),
         ("ConsentContext.OnBehalfOfAll", None, "\"False\""),
-        ("ConsentAction.Permissions", None, "\"[] => [[Id: , ClientId: , PrincipalId: , ResourceId: , ConsentType: Principal, Scope: User.Read openid profile, CreatedDateTime: , LastModifiedDateTime ]]; \""),
+        (
+            "ConsentAction.Permissions",
+            None,
+            "\"[] => [[Id: , ClientId: , PrincipalId: , ResourceId: , ConsentType: Principal, Scope: User.Read openid profile, CreatedDateTime: , LastModifiedDateTime ]]; \"",
+        ),
     ];
-    let grant = Activity::of("Add delegated permission grant", "ApplicationManagement", "Assign").by_person(scene.at, who);
-    let scope = [("DelegatedPermissionGrant.Scope", None, "\" User.Read openid profile\""), ("DelegatedPermissionGrant.ConsentType", None, "\"Principal\"")];
-    audited(scene, grant.on(vec![target("ServicePrincipal", "Microsoft Graph", None, &scope), target("ServicePrincipal", app, None, &[])]));
+    let grant = Activity::of("Add delegated permission grant", "ApplicationManagement", "Assign")
+        .by_person(scene.at, who);
+    let scope = [
+        ("DelegatedPermissionGrant.Scope", None, "\" User.Read openid profile\""),
+        ("DelegatedPermissionGrant.ConsentType", None, "\"Principal\""),
+    ];
+    audited(
+        scene,
+        grant.on(vec![
+            target("ServicePrincipal", "Microsoft Graph", None, &scope),
+            target("ServicePrincipal", app, None, &[]),
+        ]),
+    );
     scene.pass(200, 900);
-    let consent = Activity::of("Consent to application", "ApplicationManagement", "Assign").by_person(scene.at, who);
+    let consent =
+        Activity::of("Consent to application", "ApplicationManagement", "Assign").by_person(scene.at, who);
     audited(scene, consent.on(vec![target("ServicePrincipal", app, None, &change)]));
 }
 
@@ -577,6 +746,10 @@ fn guests(scene: &mut Scene<'_>) {
     invite.details = json!([{"key": "invitedUserEmailAddress", "value": format!("{name}@example.org")}]);
     audited(scene, invite.on(vec![target("User", &name, Some(&upn), &[])]));
     scene.pass(500, 1_500);
-    let add = Activity::of("Add user", "UserManagement", "Add").by_app("Microsoft Invitation Acceptance Portal");
-    audited(scene, add.on(vec![target("User", &name, Some(&upn), &[("UserType", Some("[]"), "[\"Guest\"]")])]));
+    let add =
+        Activity::of("Add user", "UserManagement", "Add").by_app("Microsoft Invitation Acceptance Portal");
+    audited(
+        scene,
+        add.on(vec![target("User", &name, Some(&upn), &[("UserType", Some("[]"), "[\"Guest\"]")])]),
+    );
 }

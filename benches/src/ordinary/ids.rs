@@ -27,9 +27,9 @@ pub fn guid(rng: &mut Rng) -> String {
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         a >> 32,
-        a >> 16 & 0xffff,
+        (a >> 16) & 0xffff,
         a & 0xfff,
-        0x8000 | b >> 48 & 0x3fff,
+        0x8000 | ((b >> 48) & 0x3fff),
         b & 0xffff_ffff_ffff
     )
 }

@@ -62,8 +62,14 @@ const ASKED: [&str; 14] = [
     "Can somebody call me about {t}? I am at home after {p} o'clock.",
     "Does {t} fit beside a window that is {p}0 centimetres wide?",
 ];
-const MOODS: [&str; 6] =
-    ["Thank you!", "This is the second time I ask.", "Kind regards from Halle.", "It is a present.", "No hurry.", ""];
+const MOODS: [&str; 6] = [
+    "Thank you!",
+    "This is the second time I ask.",
+    "Kind regards from Halle.",
+    "It is a present.",
+    "No hurry.",
+    "",
+];
 
 /// What a customer writes.
 pub fn question(scene: &mut Scene<'_>) -> String {
@@ -104,7 +110,10 @@ struct Ask<'a> {
 fn ask(scene: &mut Scene<'_>, who: &Caller, ask: Ask<'_>) {
     let id = ids::guid(&mut scene.rng);
     let mut call = Call::read("bedrock", ask.operation).with(json!({"modelId": ask.model})).under(&id);
-    let elsewhere = ask.model.starts_with("eu.").then(|| scene.pick(&["eu-central-1", "eu-west-1", "eu-west-3", "eu-north-1"]));
+    let elsewhere = ask
+        .model
+        .starts_with("eu.")
+        .then(|| scene.pick(&["eu-central-1", "eu-west-1", "eu-west-3", "eu-north-1"]));
     if let Some(region) = elsewhere {
         call = call.adds(json!({"inferenceRegion": region}));
     }
@@ -172,7 +181,9 @@ fn assistant(scene: &mut Scene<'_>) {
         let who = Caller::pod(scene, ROLE_ASSISTANT, &pod, NAT_PROD, agent);
         let mut messages = vec![json!({"role": "user", "content": [{"text": question(scene)}]})];
         if scene.rng.chance(350) {
-            messages.push(json!({"role": "assistant", "content": [{"text": "May I have the number of your order?"}]}));
+            messages.push(
+                json!({"role": "assistant", "content": [{"text": "May I have the number of your order?"}]}),
+            );
             let number = format!("It is {}. {}", ids::digits(&mut scene.rng, 7), scene.pick(&MOODS));
             messages.push(json!({"role": "user", "content": [{"text": number.trim()}]}));
         }
@@ -212,7 +223,8 @@ fn search(scene: &mut Scene<'_>) {
             "Is there a right of audit in the agreement with",
         ]);
         let supplier = format!("{asked} supplier {}?", scene.rng.between(100, 460));
-        let vector: Vec<Value> = (0..6).map(|_| json!(f64::from(scene.rng.below(2_000)) / 10_000.0)).collect();
+        let vector: Vec<Value> =
+            (0..6).map(|_| json!(f64::from(scene.rng.below(2_000)) / 10_000.0)).collect();
         let count = supplier.len() as u32 / 4;
         let embed = Ask {
             operation: "InvokeModel",
@@ -225,9 +237,19 @@ fn search(scene: &mut Scene<'_>) {
         ask(scene, &who, embed);
         scene.pass(300, 900);
         let passages: Vec<String> = (1..=4)
-            .map(|n| format!("[{n}] Contract {}, section {}: {}", ids::digits(&mut scene.rng, 5), scene.rng.between(2, 19), answer(scene, 60)))
+            .map(|n| {
+                format!(
+                    "[{n}] Contract {}, section {}: {}",
+                    ids::digits(&mut scene.rng, 5),
+                    scene.rng.between(2, 19),
+                    answer(scene, 60)
+                )
+            })
             .collect();
-        let message = format!("Use only the passages below to answer the question.\n\n{}\n\nQuestion: {supplier}", passages.join("\n\n"));
+        let message = format!(
+            "Use only the passages below to answer the question.\n\n{}\n\nQuestion: {supplier}",
+            passages.join("\n\n")
+        );
         let tokens = (900 + scene.rng.below(700), 90 + scene.rng.below(220));
         let body = converse(SEARCH, json!([{"role": "user", "content": [{"text": message}]}]), 800);
         let output = spoken(&answer(scene, tokens.1), "end_turn", tokens);
@@ -238,14 +260,18 @@ fn search(scene: &mut Scene<'_>) {
 
 /// A night's batch: the day's conversations are summarised, one after the other.
 fn summaries(scene: &mut Scene<'_>) {
-    let agent = "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.1.159 md/arch#x86_64 lang/python#3.13.11";
+    let agent =
+        "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.1.159 md/arch#x86_64 lang/python#3.13.11";
     let session = format!("nightly-summaries-{}", scene.nth + 29_500_000);
     for _ in 0..scene.rng.between(150, 200) {
         let who = Caller::pod(scene, ROLE_SUMMARIES, &session, NAT_PROD, agent);
         let turns: Vec<String> = (0..scene.rng.between(2, 6))
             .map(|_| format!("Customer: {}\nAgent: {}", question(scene), answer(scene, 30)))
             .collect();
-        let text = format!("Summarise the following support conversation in three sentences and name the product and the next step.\n\n{}", turns.join("\n"));
+        let text = format!(
+            "Summarise the following support conversation in three sentences and name the product and the next step.\n\n{}",
+            turns.join("\n")
+        );
         let tokens = (260 + scene.rng.below(700), 110 + scene.rng.below(150));
         let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 400, "temperature": 0, "messages": [{"role": "user", "content": text}]});
         let output = json!({
@@ -316,4 +342,3 @@ fn try_out(scene: &mut Scene<'_>, caller: &Caller, model: &str, by_hand: bool) {
     let operation = if by_hand { "ConverseStream" } else { "Converse" };
     ask(scene, caller, Ask { operation, model, body, output, tokens, error });
 }
-

@@ -185,6 +185,35 @@ impl EventBatch {
         }
     }
 
+    /// A batch of cells alone, for a scan: its events have no id, time, text or origin. `raw` is needed where
+    /// rules look at whole events.
+    ///
+    /// # Panics
+    /// Where the columns are not of one length, or not those of the projection.
+    pub fn of_cells(
+        source: Arc<str>,
+        projection: Arc<Projection>,
+        fields: Vec<DictionaryArray<Int32Type>>,
+        rows: usize,
+        raw: Option<StringArray>,
+    ) -> Self {
+        assert_eq!(fields.len(), projection.fields.len(), "a column for each field");
+        assert!(fields.iter().all(|field| field.len() == rows), "columns of one length");
+        let times = TimestampMicrosecondArray::new_null(rows).with_timezone("UTC");
+        Self {
+            source,
+            projection,
+            event_id: StringArray::new_null(rows),
+            time: times.clone(),
+            ingest_time: times,
+            time_missing: BooleanArray::new_null(rows),
+            bases: vec![OriginBase::File { path: "".into() }],
+            places: Vec::new(),
+            raw: raw.unwrap_or_else(|| StringArray::new_null(rows)),
+            fields,
+        }
+    }
+
     /// The source's name.
     pub fn source(&self) -> &Arc<str> {
         &self.source
@@ -258,7 +287,7 @@ impl<'a> Row<'a> {
         if self.batch.event_id.is_valid(self.index) {
             return Cow::Borrowed(self.batch.event_id.value(self.index));
         }
-        Cow::Owned(match self.batch.places[self.index].of_record {
+        Cow::Owned(match self.batch.places.get(self.index).is_some_and(|place| place.of_record) {
             true => record_hash(self.raw()),
             false => text_hash(&self.origin().locator()),
         })
@@ -276,7 +305,9 @@ impl<'a> Row<'a> {
 
     /// Where it came from.
     pub fn origin(&self) -> Origin {
-        let place = &self.batch.places[self.index];
+        // a batch of cells alone has no places
+        let nowhere = Place { base: 0, line: None, record: None, of_record: false };
+        let place = self.batch.places.get(self.index).unwrap_or(&nowhere);
         Origin { base: self.batch.bases[place.base as usize].clone(), line: place.line, record: place.record }
     }
 }
