@@ -273,6 +273,32 @@ fn benign_administrators_in_the_console_stay_quiet() {
     }
 }
 
+/// Four weeks of a company in which nobody attacks.
+#[test]
+fn ordinary_operation_stays_quiet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ordinary.ndjson");
+    let events = virga_benches::ordinary::ndjson(1, 100_000);
+    assert_eq!(events.iter().filter(|byte| **byte == b'\n').count(), 100_000);
+    std::fs::write(&path, events).expect("events");
+    let mut filled = String::new();
+    for (name, values) in virga_benches::ordinary::lists() {
+        filled += &format!("{name}: {}\n", json!(values));
+    }
+    let lists = folder.path().join("lists.yml");
+    std::fs::write(&lists, filled).expect("lists");
+    for args in [vec![], vec!["--lists", lists.to_str().expect("a path")]] {
+        let alerts = detect(&args, &path);
+        let loud = count_by_name(&alerts, &LOUD);
+        let tell = |alert: &Value| {
+            let loud = LOUD.contains(&alert["rule"]["level"].as_str().unwrap_or_default());
+            loud.then(|| format!("{} {} {}", alert["rule"]["title"], alert["group"], alert["events"][0]["origin"]))
+        };
+        let told: Vec<String> = alerts.iter().filter_map(tell).collect();
+        assert!(loud.values().sum::<usize>() <= 3, "{args:?}: {loud:#?}\n{}", told.join("\n"));
+    }
+}
+
 #[test]
 fn each_story_raises_exactly_its_expected_alerts() {
     let folder = workspace().join("samples/stories");
