@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn a_field_is_stored_once() {
         let asked = Projection {
+            dispatch: None,
             fields: vec![
                 ProjectedField::canonical("principal"),
                 ProjectedField { name: "a.b".into(), paths: vec!["a.b".into()], computed: false, column: None },

@@ -23,15 +23,19 @@
 mod ai;
 mod automation;
 mod azure;
+mod azure_data;
 mod calendar;
 mod cloudtrail;
 mod company;
 mod data;
 mod delivery;
+mod directory;
 mod engineers;
 mod entra;
 mod gcp;
+mod gcp_jobs;
 mod ids;
+mod keys;
 mod kubernetes;
 mod models;
 #[cfg(test)]
@@ -59,12 +63,16 @@ const HABITS: &[&[Habit]] = &[
     engineers::HABITS,
     delivery::HABITS,
     automation::HABITS,
+    keys::HABITS,
     data::HABITS,
     models::HABITS,
     ai::HABITS,
     entra::HABITS,
+    directory::HABITS,
     azure::HABITS,
+    azure_data::HABITS,
     gcp::HABITS,
+    gcp_jobs::HABITS,
     kubernetes::HABITS,
 ];
 
@@ -91,20 +99,23 @@ fn parts(shares: &[u64], whole: usize) -> Vec<usize> {
 
 impl Habit {
     /// Tells episodes until there is no room left: all of them, or some that are spread evenly; where all
-    /// are not enough, more of the same.
-    fn fill(&self, mut rng: Rng, log: &mut Log) {
+    /// are not enough, more of the same. Returns how many it has told.
+    fn fill(&self, mut rng: Rng, log: &mut Log) -> usize {
         let moments = self.rhythm.moments(&mut rng);
+        let mut told = 0;
         while log.room > 0 {
             let before = log.room;
             for nth in spread(moments.len(), &mut rng) {
                 if log.room == 0 {
-                    return;
+                    return told;
                 }
+                told += 1;
                 let rng = Rng::new(rng.draw());
                 (self.tell)(&mut Scene { at: moments[nth], nth, rng, log });
             }
             assert!(log.room < before, "{} tells nothing", self.name);
         }
+        told
     }
 }
 

@@ -91,7 +91,17 @@ impl Engine {
                 })
                 .collect();
             let mut plan = SourcePlan::new(source, &own);
-            extractors.insert(source.name.clone(), feeding.extractor(&correlations, source, &mut plan));
+            let extractor = feeding.extractor(&correlations, source, &mut plan);
+            let asked: Vec<(u32, Vec<usize>)> = extractor
+                .uses
+                .iter()
+                .map(|one| {
+                    let columns = [&one.group_by, &one.value, &one.carry];
+                    (one.rule, columns.into_iter().flatten().copied().collect())
+                })
+                .collect();
+            plan.leave_out(&asked);
+            extractors.insert(source.name.clone(), extractor);
             scanners.insert(source.name.clone(), Scanner::new(plan));
         }
         let idle_correlations = feeding.idle(&correlations, &extractors);

@@ -529,8 +529,8 @@ mod tests {
 
     #[test]
     fn correlations_are_tuned_too() {
-        let correlation = "title: c\nname: many\nlevel: high\ncorrelation: {type: event_count, rules: [access], timespan: 5m, condition: {gte: 3}}\n";
-        let outer = "title: o\nname: outer\ncorrelation: {type: event_count, rules: [many], timespan: 5h, condition: {gte: 3}}\n";
+        let correlation = "title: c\nname: many\nlevel: high\ncorrelation: {type: event_count, rules: [access], timespan: 5m, group-by: a, condition: {gte: 3}}\n";
+        let outer = "title: o\nname: outer\ncorrelation: {type: event_count, rules: [many], timespan: 5h, group-by: a, condition: {gte: 3}}\n";
         let around = |text: &str| Surroundings {
             tuning: Tuning::parse(&file(text)).unwrap(),
             ..Surroundings::default()
@@ -548,7 +548,7 @@ mod tests {
 
         // what ships gives way to what its user says
         let mut own = Tuning::parse(&file("many: {enabled: true}")).unwrap();
-        own.fill(Tuning::parse(&file("many: {enabled: false}\naccess: {enabled: false}")).unwrap());
+        own.fill(Tuning::parse(&file("many: {enabled: false}\n11111111-aaaa-4aaa-8aaa-000000000001: {enabled: false}")).unwrap());
         let set = load(&[RULE, correlation], &Surroundings { tuning: own, ..Surroundings::default() });
         assert_eq!((set.rules.len(), set.correlations.len()), (0, 1));
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 use virga_engine::Engine;
@@ -88,7 +89,8 @@ pub fn run(args: &Args) -> Outcome {
     let mut unread = false;
     if !args.sample.is_empty() {
         let plan = |source: &&'static SourceDef| {
-            Some(SourcePlan { source, projection: engine.projection(source.name)? })
+            // what rules could do without is counted too
+            Some(SourcePlan { source, projection: Arc::new(engine.projection(source.name)?.whole()) })
         };
         let mut plans: Vec<SourcePlan> = sources.iter().filter_map(plan).collect();
         // what none of them recognises is counted apart

@@ -15,7 +15,7 @@ pub const HABITS: &[Habit] = &[
     Habit { name: "product texts", share: 2_500, rhythm: Rhythm::Hours, tell: product_texts },
     Habit { name: "translation", share: 1_900, rhythm: Rhythm::Always(24), tell: translation },
     Habit { name: "search ranking", share: 1_500, rhythm: Rhythm::Always(24), tell: ranking },
-    Habit { name: "order desk", share: 1_800, rhythm: Rhythm::Work(9), tell: order_desk },
+    Habit { name: "order desk", share: 1_800, rhythm: Rhythm::Work(16), tell: order_desk },
 ];
 
 /// An application's calls of one deployment.
@@ -140,7 +140,10 @@ fn ranking(scene: &mut Scene<'_>) {
         entry.permission = "aiplatform.endpoints.predict";
         entry.kind = "DATA_READ";
         entry.resource.clone_from(&model);
-        entry.request = json!({"@type": "type.googleapis.com/google.cloud.aiplatform.v1.GenerateContentRequest", "model": model});
+        entry.request = json!({
+            "@type": "type.googleapis.com/google.cloud.aiplatform.v1.GenerateContentRequest",
+            "model": model,
+        });
         if scene.rng.chance(3) {
             entry.status = Some((8, "Resource exhausted. Please try again later."));
         }
@@ -214,7 +217,15 @@ fn chat_span(scene: &mut Scene<'_>, trace: &str, root: &str, of: (&str, &str, &s
     let mut span = inner(scene, trace, root, &format!("chat {model}"), 3, (900, 4_500));
     let (conversation, user, asked) = of;
     let messages = json!([
-        {"role": "system", "parts": [{"type": "text", "content": "You help colleagues at the order desk. Use the tools; never guess a number."}]},
+        {
+            "role": "system",
+            "parts": [
+                {
+                    "type": "text",
+                    "content": "You help colleagues at the order desk. Use the tools; never guess a number.",
+                },
+            ],
+        },
         {"role": "user", "parts": [{"type": "text", "content": asked}]},
     ]);
     span["attributes"] = json!({

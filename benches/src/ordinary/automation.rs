@@ -1,33 +1,27 @@
-//! What runs by itself in AWS: backups, scanners, patches, rotation, synchronisation, scaling, and two old
-//! integrations with keys that live long.
+//! What runs by itself in AWS: backups, scanners, patches, scaling, and what services do for those who use
+//! them.
 //!
 //! In: a moment, for most of these one of the night. Out: a run, whole: a night's snapshots with the copies
-//! and the deletions that go with them, an hour of the controller that reads forty secrets every ten
-//! minutes.
+//! and the deletions that go with them, a scanner's way through nine regions.
 
 use serde_json::{Value, json};
 
-use super::calendar::{DAY, HOUR, MINUTE, Rhythm, date_path, day_of, iso, long_date};
+use super::calendar::{HOUR, MINUTE, Rhythm, day_of, long_date};
 use super::cloudtrail::{Call, Caller, tell};
-use super::company::{
-    self, DATA, NAT_DATA, NAT_PROD, PROD, ROLE_BACKUP, ROLE_CONFIG, ROLE_ROTATION, ROLE_SCANNER, ROLE_SECRETS,
-};
-use super::delivery::secret_arn;
+use super::company::{self, DATA, NAT_DATA, NAT_PROD, PROD, ROLE_BACKUP, ROLE_CONFIG, ROLE_SCANNER};
 use super::{Habit, Scene, ids};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "backups", share: 1_450, rhythm: Rhythm::Daily(75), tell: backups },
-    Habit { name: "posture scan", share: 3_700, rhythm: Rhythm::Daily(4 * 60 + 30), tell: scan },
+    Habit { name: "backups", share: 1_000, rhythm: Rhythm::Daily(75), tell: backups },
+    Habit { name: "posture scan", share: 3_800, rhythm: Rhythm::Daily(4 * 60 + 30), tell: scan },
     Habit { name: "services", share: 1_900, rhythm: Rhythm::Always(48), tell: services },
-    Habit { name: "scaling", share: 800, rhythm: Rhythm::Always(8), tell: scaling },
-    Habit { name: "patches", share: 480, rhythm: Rhythm::Weekly(6, 2 * 60), tell: patches },
-    Habit { name: "rotation", share: 300, rhythm: Rhythm::Daily(3 * 60 + 10), tell: rotation },
-    Habit { name: "secret sync", share: 6_200, rhythm: Rhythm::Always(24), tell: secret_sync },
-    Habit { name: "integrations", share: 2_600, rhythm: Rhythm::Always(48), tell: integrations },
-    Habit { name: "nodes", share: 1_700, rhythm: Rhythm::Always(32), tell: nodes },
+    Habit { name: "scaling", share: 800, rhythm: Rhythm::Always(12), tell: scaling },
+    Habit { name: "patches", share: 400, rhythm: Rhythm::Weekly(6, 2 * 60), tell: patches },
+    Habit { name: "nodes", share: 1_700, rhythm: Rhythm::Always(42), tell: nodes },
 ];
 
-const LAMBDA: &str = "Boto3/1.42.24 md/Botocore#1.42.24 ua/2.1 os/linux#5.10.245-275.915.amzn2.x86_64 md/arch#x86_64 lang/python#3.13.11 md/pyimpl#CPython exec-env/AWS_Lambda_python3.13";
+/// How functions in Python name themselves.
+pub const LAMBDA: &str = "Boto3/1.42.24 md/Botocore#1.42.24 ua/2.1 os/linux#5.10.245-275.915.amzn2.x86_64 md/arch#x86_64 lang/python#3.13.11 md/pyimpl#CPython exec-env/AWS_Lambda_python3.13";
 
 const VOLUMES: [&str; 6] = [
     "vol-0b3d9f6a17c2e4850",
@@ -41,7 +35,13 @@ const VOLUMES: [&str; 6] = [
 /// A night's snapshots, their copies in another region and account, and those that are too old.
 fn backups(scene: &mut Scene<'_>) {
     let runner = Caller::workload(scene, ROLE_BACKUP, "backup-runner", NAT_DATA, LAMBDA);
-    tell(scene, &runner, Call::read("ec2", "DescribeVolumes").with(json!({"filterSet": {"items": [{"name": "tag:Backup", "valueSet": {"items": [{"value": "nightly"}]}}]}})));
+    tell(
+        scene,
+        &runner,
+        Call::read("ec2", "DescribeVolumes").with(json!({
+            "filterSet": {"items": [{"name": "tag:Backup", "valueSet": {"items": [{"value": "nightly"}]}}]},
+        })),
+    );
     let mut made = Vec::new();
     for volume in VOLUMES {
         scene.pass(800, 4_000);
@@ -50,7 +50,12 @@ fn backups(scene: &mut Scene<'_>) {
     scene.at += 9 * MINUTE;
     for snapshot in made.iter().take(3) {
         scene.pass(1_500, 6_000);
-        let request = json!({"sourceRegion": "eu-central-1", "sourceSnapshotId": snapshot, "encrypted": true, "description": "copy of the night"});
+        let request = json!({
+            "sourceRegion": "eu-central-1",
+            "sourceSnapshotId": snapshot,
+            "encrypted": true,
+            "description": "copy of the night",
+        });
         let copy = Call::write("ec2", "CopySnapshot").with(request).in_region("eu-west-1");
         let answer = json!({"snapshotId": format!("snap-{}", ids::hex(&mut scene.rng, 17))});
         tell(scene, &runner, copy.gives(answer));
@@ -59,7 +64,11 @@ fn backups(scene: &mut Scene<'_>) {
     for snapshot in made.iter().take(2) {
         scene.pass(900, 3_000);
         let items = json!({"items": [{"userId": PROD}]});
-        let request = json!({"snapshotId": snapshot, "createVolumePermission": {"add": items}, "attributeType": "CREATE_VOLUME_PERMISSION"});
+        let request = json!({
+            "snapshotId": snapshot,
+            "createVolumePermission": {"add": items},
+            "attributeType": "CREATE_VOLUME_PERMISSION",
+        });
         tell(
             scene,
             &runner,
@@ -73,8 +82,21 @@ fn backups(scene: &mut Scene<'_>) {
 fn snapshot(scene: &mut Scene<'_>, runner: &Caller, volume: &str) -> String {
     let made = format!("snap-{}", ids::hex(&mut scene.rng, 17));
     let tags = json!([{"key": "Backup", "value": "nightly"}, {"key": "Keep", "value": "14"}]);
-    let request = json!({"volumeId": volume, "description": "nightly", "tagSpecificationSet": {"items": [{"resourceType": "snapshot", "tags": tags}]}});
-    let answer = json!({"snapshotId": made, "volumeId": volume, "status": "pending", "startTime": scene.at, "ownerId": DATA, "volumeSize": "200", "encrypted": true, "tagSet": {"items": tags}});
+    let request = json!({
+        "volumeId": volume,
+        "description": "nightly",
+        "tagSpecificationSet": {"items": [{"resourceType": "snapshot", "tags": tags}]},
+    });
+    let answer = json!({
+        "snapshotId": made,
+        "volumeId": volume,
+        "status": "pending",
+        "startTime": scene.at,
+        "ownerId": DATA,
+        "volumeSize": "200",
+        "encrypted": true,
+        "tagSet": {"items": tags},
+    });
     tell(scene, runner, Call::write("ec2", "CreateSnapshot").with(request).gives(answer));
     made
 }
@@ -82,7 +104,10 @@ fn snapshot(scene: &mut Scene<'_>, runner: &Caller, volume: &str) -> String {
 /// What was made fourteen days ago is deleted.
 fn too_old(scene: &mut Scene<'_>, runner: &Caller) {
     scene.pass(2_000, 9_000);
-    let request = json!({"ownersSet": {"items": [{"owner": "self"}]}, "filterSet": {"items": [{"name": "tag:Backup", "valueSet": {"items": [{"value": "nightly"}]}}]}});
+    let request = json!({
+        "ownersSet": {"items": [{"owner": "self"}]},
+        "filterSet": {"items": [{"name": "tag:Backup", "valueSet": {"items": [{"value": "nightly"}]}}]},
+    });
     tell(scene, runner, Call::read("ec2", "DescribeSnapshots").with(request));
     for volume in VOLUMES {
         scene.pass(700, 2_500);
@@ -106,8 +131,18 @@ fn databases(scene: &mut Scene<'_>, runner: &Caller) {
     for database in ["shop-db", "checkout-db", "erp-db"] {
         scene.pass(4_000, 30_000);
         let name = format!("awsbackup:job-{}", ids::guid(&mut scene.rng));
-        let request = json!({"dBInstanceIdentifier": database, "dBSnapshotIdentifier": name, "tags": [{"key": "aws:backup:source-resource", "value": database}]});
-        let answer = json!({"dBSnapshotIdentifier": name, "engine": "postgres", "status": "creating", "encrypted": true, "snapshotType": "awsbackup"});
+        let request = json!({
+            "dBInstanceIdentifier": database,
+            "dBSnapshotIdentifier": name,
+            "tags": [{"key": "aws:backup:source-resource", "value": database}],
+        });
+        let answer = json!({
+            "dBSnapshotIdentifier": name,
+            "engine": "postgres",
+            "status": "creating",
+            "encrypted": true,
+            "snapshotType": "awsbackup",
+        });
         tell(scene, &service, Call::write("rds", "CreateDBSnapshot").with(request).gives(answer));
         scene.pass(60_000, 120_000);
         for _ in 0..3 {
@@ -235,7 +270,11 @@ fn services(scene: &mut Scene<'_>) {
         2 => roles(scene),
         3 => {
             let trail = Caller::service(PROD, "cloudtrail.amazonaws.com");
-            let request = json!({"bucketName": "example-org-trail", "Host": "example-org-trail.s3.eu-central-1.amazonaws.com", "acl": ""});
+            let request = json!({
+                "bucketName": "example-org-trail",
+                "Host": "example-org-trail.s3.eu-central-1.amazonaws.com",
+                "acl": "",
+            });
             tell(scene, &trail, Call::read("s3", "GetBucketAcl").with(request));
         }
         4 => {
@@ -311,49 +350,65 @@ fn roles(scene: &mut Scene<'_>) {
     let arn = format!("arn:aws:iam::{PROD}:role/{role}");
     let request = json!({"roleArn": arn, "roleSessionName": session});
     let answer = json!({
-        "credentials": {"accessKeyId": ids::access_key(&mut scene.rng, "ASIA"), "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS", "expiration": long_date(scene.at + 6 * HOUR)},
-        "assumedRoleUser": {"assumedRoleId": format!("{}:{session}", ids::unique_id("AROA", &arn)), "arn": format!("arn:aws:sts::{PROD}:assumed-role/{role}/{session}")},
+        "credentials": {
+            "accessKeyId": ids::access_key(&mut scene.rng, "ASIA"),
+            "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "expiration": long_date(scene.at + 6 * HOUR),
+        },
+        "assumedRoleUser": {
+            "assumedRoleId": format!("{}:{session}", ids::unique_id("AROA", &arn)),
+            "arn": format!("arn:aws:sts::{PROD}:assumed-role/{role}/{session}"),
+        },
     });
     tell(scene, &Caller::service(PROD, host), Call::read("sts", "AssumeRole").with(request).gives(answer));
 }
 
 /// A group grows or shrinks.
 fn scaling(scene: &mut Scene<'_>) {
-    let role = "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
-    let scaler = Caller::on_behalf(scene, role, "AutoScaling", "autoscaling.amazonaws.com");
+    let scaler = Caller::on_behalf(scene, ROLE_SCALER, "AutoScaling", "autoscaling.amazonaws.com");
     let instance = format!("i-{}", ids::hex(&mut scene.rng, 17));
+    let one = json!({"instancesSet": {"items": [{"instanceId": instance}]}});
     if scene.rng.chance(500) {
-        let request = json!({
-            "instancesSet": {"items": [{"minCount": 1, "maxCount": 1}]},
-            "instanceType": "m7i.large",
-            "iamInstanceProfile": {"name": "node-prod"},
-            "subnetId": "subnet-06f3b9d28c1e7a540",
-            "launchTemplate": {"launchTemplateId": "lt-0e2a94d7c18b5f630", "version": "31"},
-            "tagSpecificationSet": {"items": [{"resourceType": "instance", "tags": [{"key": "aws:autoscaling:groupName", "value": "prod-1-nodes"}]}]},
-        });
-        let answer = json!({"reservationId": format!("r-{}", ids::hex(&mut scene.rng, 17)), "ownerId": PROD, "instancesSet": {"items": [{"instanceId": instance, "imageId": "ami-08c6f1d3b927ea540", "instanceState": {"code": 0, "name": "pending"}, "instanceType": "m7i.large"}]}});
-        tell(scene, &scaler, Call::write("ec2", "RunInstances").with(request).gives(answer));
+        grow(scene, &scaler, &instance);
         scene.pass(20_000, 50_000);
-        tell(
-            scene,
-            &scaler,
-            Call::read("ec2", "DescribeInstanceStatus")
-                .with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})),
-        );
+        tell(scene, &scaler, Call::read("ec2", "DescribeInstanceStatus").with(one.clone()));
     } else {
-        let targets = json!({"targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/ingress/8e0f5c2b7d91a364", "targets": [{"id": instance}]});
+        let balancing = "arn:aws:elasticloadbalancing:eu-central-1:111122223333";
+        let group = format!("{balancing}:targetgroup/ingress/8e0f5c2b7d91a364");
+        let targets = json!({"targetGroupArn": group, "targets": [{"id": instance}]});
         tell(scene, &scaler, Call::write("elasticloadbalancing", "DeregisterTargets").with(targets));
         scene.pass(100_000, 300_000);
-        let request = json!({"instancesSet": {"items": [{"instanceId": instance}]}});
-        tell(scene, &scaler, Call::write("ec2", "TerminateInstances").with(request));
+        tell(scene, &scaler, Call::write("ec2", "TerminateInstances").with(one.clone()));
     }
     scene.pass(1_000, 9_000);
-    tell(
-        scene,
-        &scaler,
-        Call::read("ec2", "DescribeInstances")
-            .with(json!({"instancesSet": {"items": [{"instanceId": instance}]}})),
-    );
+    tell(scene, &scaler, Call::read("ec2", "DescribeInstances").with(one));
+}
+
+const ROLE_SCALER: &str =
+    "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+
+fn grow(scene: &mut Scene<'_>, scaler: &Caller, instance: &str) {
+    let tags = json!([{"key": "aws:autoscaling:groupName", "value": "prod-1-nodes"}]);
+    let request = json!({
+        "instancesSet": {"items": [{"minCount": 1, "maxCount": 1}]},
+        "instanceType": "m7i.large",
+        "iamInstanceProfile": {"name": "node-prod"},
+        "subnetId": "subnet-06f3b9d28c1e7a540",
+        "launchTemplate": {"launchTemplateId": "lt-0e2a94d7c18b5f630", "version": "31"},
+        "tagSpecificationSet": {"items": [{"resourceType": "instance", "tags": tags}]},
+    });
+    let started = json!({
+        "instanceId": instance,
+        "imageId": "ami-08c6f1d3b927ea540",
+        "instanceState": {"code": 0, "name": "pending"},
+        "instanceType": "m7i.large",
+    });
+    let answer = json!({
+        "reservationId": format!("r-{}", ids::hex(&mut scene.rng, 17)),
+        "ownerId": PROD,
+        "instancesSet": {"items": [started]},
+    });
+    tell(scene, scaler, Call::write("ec2", "RunInstances").with(request).gives(answer));
 }
 
 /// On Sunday nights machines are patched, and report.
@@ -361,236 +416,89 @@ fn patches(scene: &mut Scene<'_>) {
     let role = "arn:aws:iam::111122223333:role/patch-window";
     let window = Caller::on_behalf(scene, role, "MaintenanceWindow", "ssm.amazonaws.com");
     let command = ids::guid(&mut scene.rng);
-    let request = json!({"documentName": "AWS-RunPatchBaseline", "targets": [{"key": "tag:Patch", "values": ["sunday"]}], "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS", "maxConcurrency": "25%", "maxErrors": "1"});
-    tell(
-        scene,
-        &window,
-        Call::write("ssm", "SendCommand")
-            .with(request)
-            .gives(json!({"command": {"commandId": command, "status": "Pending"}})),
-    );
-    for machine in 0..20 {
-        let id = format!("i-{}", ids::hex(&mut ids::of(&format!("machine {machine}")), 17));
-        let agent = "aws-sdk-go/1.55.8 (go1.24.9; linux; amd64) amazon-ssm-agent/3.3.3270.0";
-        let role = "arn:aws:iam::111122223333:role/node-prod";
-        let machine = Caller::workload(scene, role, &id, NAT_PROD, agent);
-        tell(
-            scene,
-            &machine,
-            Call::read("ssm", "GetDeployablePatchSnapshotForInstance")
-                .with(json!({"instanceId": id, "snapshotId": command})),
-        );
+    let request = json!({
+        "documentName": "AWS-RunPatchBaseline",
+        "targets": [{"key": "tag:Patch", "values": ["sunday"]}],
+        "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS",
+        "maxConcurrency": "25%",
+        "maxErrors": "1",
+    });
+    let answer = json!({"command": {"commandId": command, "status": "Pending"}});
+    tell(scene, &window, Call::write("ssm", "SendCommand").with(request).gives(answer));
+    for number in 0..20 {
+        let (id, machine) = machine(scene, number, SSM_AGENT);
+        let request = json!({"instanceId": id, "snapshotId": command});
+        tell(scene, &machine, Call::read("ssm", "GetDeployablePatchSnapshotForInstance").with(request));
         scene.pass(30_000, 90_000);
         tell(scene, &machine, Call::write("ssm", "PutInventory").with(json!({"instanceId": id})));
         scene.pass(400, 900);
-        tell(
-            scene,
-            &machine,
-            Call::write("ssm", "PutComplianceItems")
-                .with(json!({"resourceId": id, "complianceType": "Patch"})),
-        );
+        let compliance = json!({"resourceId": id, "complianceType": "Patch"});
+        tell(scene, &machine, Call::write("ssm", "PutComplianceItems").with(compliance));
         scene.pass(400, 900);
-        tell(scene, &machine, Call::write("ssm", "UpdateInstanceInformation").with(json!({"instanceId": id, "agentVersion": "3.3.3270.0", "agentStatus": "Active", "platformType": "Linux"})));
-        tell(
-            scene,
-            &window,
-            Call::read("ssm", "GetCommandInvocation").with(json!({"commandId": command, "instanceId": id})),
-        );
+        report(scene, number);
+        let request = json!({"commandId": command, "instanceId": id});
+        tell(scene, &window, Call::read("ssm", "GetCommandInvocation").with(request));
         scene.pass(2_000, 9_000);
     }
 }
 
-const ROTATED: [&str; 4] = ["prod/shop/db", "prod/checkout/payment", "prod/search/api", "prod/mail/relay"];
-
-/// Each night one secret is made anew; and the old integration's key once in the four weeks.
-fn rotation(scene: &mut Scene<'_>) {
-    let rotator = Caller::workload(scene, ROLE_ROTATION, "secret-rotation", NAT_PROD, LAMBDA);
-    let arn = secret_arn(ROTATED[scene.nth % 4]);
-    let version = ids::guid(&mut scene.rng);
-    let scheduled = Caller::service(PROD, "secretsmanager.amazonaws.com");
-    tell(
-        scene,
-        &scheduled,
-        Call::write("secretsmanager", "RotateSecret")
-            .of_kind("AwsServiceEvent")
-            .with(json!({"secretId": arn})),
-    );
-    scene.pass(900, 3_000);
-    tell(scene, &rotator, Call::read("secretsmanager", "DescribeSecret").with(json!({"secretId": arn})));
-    let read = |stage: &str| {
-        Call::read("secretsmanager", "GetSecretValue").with(json!({"secretId": arn, "versionStage": stage}))
-    };
-    for call in [
-        read("AWSCURRENT"),
-        Call::read("secretsmanager", "GetRandomPassword").with(json!({"excludeCharacters": "/@\"'\\"})),
-        Call::write("secretsmanager", "PutSecretValue")
-            .with(json!({"secretId": arn, "clientRequestToken": version, "versionStages": ["AWSPENDING"]})),
-        read("AWSPENDING"),
-        Call::write("secretsmanager", "UpdateSecretVersionStage")
-            .with(json!({"secretId": arn, "versionStage": "AWSCURRENT", "moveToVersionId": version})),
-    ] {
-        scene.pass(500, 2_500);
-        tell(scene, &rotator, call);
-    }
-    if day_of(scene.at) == NEW_KEY {
-        new_key(scene, &rotator);
-    } else if day_of(scene.at) == NEW_KEY + 2 {
-        old_key_ends(scene, &rotator);
-    }
-}
-
-/// The day on which the key of an integration is changed.
-const NEW_KEY: i64 = 13;
-
-const EXPORTER: &str = "svc-shop-export";
-
-fn exporter_key(new: bool) -> String {
-    ids::access_key(&mut ids::of(if new { "exporter, after" } else { "exporter, before" }), "AKIA")
-}
-
-fn new_key(scene: &mut Scene<'_>, rotator: &Caller) {
-    scene.pass(2_000, 5_000);
-    tell(scene, rotator, Call::read("iam", "ListAccessKeys").with(json!({"userName": EXPORTER})));
-    scene.pass(500, 2_000);
-    let key = json!({"userName": EXPORTER, "accessKeyId": exporter_key(true), "status": "Active", "createDate": long_date(scene.at)});
-    tell(
-        scene,
-        rotator,
-        Call::write("iam", "CreateAccessKey")
-            .with(json!({"userName": EXPORTER}))
-            .gives(json!({"accessKey": key})),
-    );
-    scene.pass(500, 2_000);
-    let arn = secret_arn("prod/erp/bridge");
-    tell(
-        scene,
-        rotator,
-        Call::write("secretsmanager", "PutSecretValue")
-            .with(json!({"secretId": arn, "clientRequestToken": ids::guid(&mut ids::of("new key"))})),
-    );
-}
-
-fn old_key_ends(scene: &mut Scene<'_>, rotator: &Caller) {
-    scene.pass(2_000, 5_000);
-    let old = exporter_key(false);
-    tell(scene, rotator, Call::read("iam", "GetAccessKeyLastUsed").with(json!({"accessKeyId": old})));
-    scene.pass(500, 2_000);
-    tell(
-        scene,
-        rotator,
-        Call::write("iam", "UpdateAccessKey")
-            .with(json!({"userName": EXPORTER, "accessKeyId": old, "status": "Inactive"})),
-    );
-    scene.pass(500, 2_000);
-    tell(
-        scene,
-        rotator,
-        Call::write("iam", "DeleteAccessKey").with(json!({"userName": EXPORTER, "accessKeyId": old})),
-    );
-}
-
-/// Components of production, each of which has [`KINDS`] of secrets.
-const COMPONENTS: [&str; 8] = ["shop", "checkout", "search", "mail", "erp", "tracking", "returns", "loyalty"];
-const KINDS: [&str; 5] = ["db", "api", "signing", "relay", "cache"];
-
-/// An hour of the controller that brings secrets into the cluster: forty, every ten minutes.
-fn secret_sync(scene: &mut Scene<'_>) {
-    let agent = "external-secrets aws-sdk-go-v2/1.41.0 ua/2.1 os/linux lang/go#1.25.5 md/GOOS#linux md/GOARCH#amd64 api/secretsmanager#1.41.1 m/E,g";
-    let since = scene.at;
-    for round in 0..6 {
-        scene.at = since + round * 10 * MINUTE;
-        let controller = Caller::pod(scene, ROLE_SECRETS, "external-secrets-provider-aws", NAT_PROD, agent);
-        for component in COMPONENTS {
-            for kind in KINDS {
-                let arn = secret_arn(&format!("prod/{component}/{kind}"));
-                let request = json!({"secretId": arn, "versionStage": "AWSCURRENT"});
-                tell(scene, &controller, Call::read("secretsmanager", "GetSecretValue").with(request));
-                scene.pass(40, 450);
-            }
-        }
-    }
-}
-
-/// Two old integrations: one at a partner's, one in a data centre, each with a key of its own.
-fn integrations(scene: &mut Scene<'_>) {
-    if scene.nth.is_multiple_of(2) {
-        let agent = "Boto3/1.34.162 md/Botocore#1.34.162 ua/2.0 os/linux#5.14.0-503.el9.x86_64 md/arch#x86_64 lang/python#3.9.21";
-        let key = ids::access_key(&mut ids::of("the key of the bridge"), "AKIA");
-        let bridge = Caller::user(PROD, "svc-erp-bridge", &key, "192.0.2.77", agent);
-        tell(scene, &bridge, Call::object("ListObjects", "example-erp-exchange", "", 2_210, 0));
-        for number in 0..scene.rng.below(4) {
-            scene.pass(300, 1_500);
-            let name = format!("out/{}/orders-{}-{number}.xml", date_path(scene.at), scene.nth);
-            let size = 12_000 + u64::from(scene.rng.below(90_000));
-            tell(scene, &bridge, Call::object("GetObject", "example-erp-exchange", &name, size, 0));
-        }
-    } else {
-        let agent = "aws-sdk-java/1.12.797 Linux/5.15.0-163-generic OpenJDK_64-Bit_Server_VM/11.0.29+7 java/11.0.29 vendor/Debian cfg/retry-mode/legacy";
-        let changed = scene.at - company_start() > NEW_KEY * DAY + 9 * HOUR;
-        let exporter = Caller::user(PROD, EXPORTER, &exporter_key(changed), "192.0.2.141", agent);
-        for part in 0..scene.rng.between(1, 3) {
-            let name = format!("in/{}/stock-{}-{part}.csv", date_path(scene.at), iso(scene.at));
-            let size = 30_000 + u64::from(scene.rng.below(200_000));
-            tell(scene, &exporter, Call::object("PutObject", "example-shop-export", &name, 0, size));
-            scene.pass(300, 1_500);
-        }
-    }
-}
-
-fn company_start() -> i64 {
-    super::calendar::START
-}
-
 /// What machines and pods do to stay what they are.
 fn nodes(scene: &mut Scene<'_>) {
-    let number = scene.rng.below(20);
-    let id = format!("i-{}", ids::hex(&mut ids::of(&format!("machine {number}")), 17));
     match scene.rng.below(4) {
         0 => {
-            let agent = "aws-sdk-go/1.55.8 (go1.24.9; linux; amd64) amazon-ssm-agent/3.3.3270.0";
-            let machine =
-                Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
-            tell(scene, &machine, Call::write("ssm", "UpdateInstanceInformation").with(json!({"instanceId": id, "agentVersion": "3.3.3270.0", "agentStatus": "Active", "platformType": "Linux"})));
+            let number = scene.rng.below(20);
+            report(scene, number);
         }
-        1 => {
-            let agent = "containerd/2.1.5 ecr-credential-provider/v1.35.0";
-            let machine =
-                Caller::workload(scene, "arn:aws:iam::111122223333:role/node-prod", &id, NAT_PROD, agent);
-            tell(scene, &machine, Call::read("ecr", "GetAuthorizationToken"));
-            scene.pass(200, 900);
-            let repository = scene.pick(&["shop-api", "frontend", "recommendations", "tracking"]);
-            tell(scene, &machine, Call::read("ecr", "BatchGetImage").with(json!({"repositoryName": repository, "imageIds": [{"imageTag": ids::hex(&mut ids::of(repository), 7)}]})));
-            scene.pass(200, 900);
-            tell(
-                scene,
-                &machine,
-                Call::read("ecr", "GetDownloadUrlForLayer").with(json!({"repositoryName": repository})),
-            );
-        }
+        1 => pull(scene),
         2 => pod_role(scene),
         _ => {
             let agent = "cluster-autoscaler/1.34.2 aws-sdk-go/1.55.7 (go1.24.9; linux; amd64)";
-            let scaler = Caller::pod(
-                scene,
-                "arn:aws:iam::111122223333:role/cluster-autoscaler",
-                "cluster-autoscaler",
-                NAT_PROD,
-                agent,
-            );
-            tell(
-                scene,
-                &scaler,
-                Call::read("autoscaling", "DescribeAutoScalingGroups").with(json!({"maxRecords": 100})),
-            );
+            let role = "arn:aws:iam::111122223333:role/cluster-autoscaler";
+            let scaler = Caller::pod(scene, role, "cluster-autoscaler", NAT_PROD, agent);
+            let groups = Call::read("autoscaling", "DescribeAutoScalingGroups");
+            tell(scene, &scaler, groups.with(json!({"maxRecords": 100})));
             scene.pass(200, 900);
-            tell(
-                scene,
-                &scaler,
-                Call::read("ec2", "DescribeLaunchTemplateVersions")
-                    .with(json!({"launchTemplateId": "lt-0e2a94d7c18b5f630"})),
-            );
+            let template = json!({"launchTemplateId": "lt-0e2a94d7c18b5f630"});
+            tell(scene, &scaler, Call::read("ec2", "DescribeLaunchTemplateVersions").with(template));
         }
     }
+}
+
+/// One of the twenty machines of the cluster, as it calls AWS.
+fn machine(scene: &Scene<'_>, number: u32, agent: &str) -> (String, Caller) {
+    let id = format!("i-{}", ids::hex(&mut ids::of(&format!("machine {number}")), 17));
+    let role = "arn:aws:iam::111122223333:role/node-prod";
+    let caller = Caller::workload(scene, role, &id, NAT_PROD, agent);
+    (id, caller)
+}
+
+/// A machine's agent says that it is there.
+fn report(scene: &mut Scene<'_>, number: u32) {
+    let (id, machine) = machine(scene, number, SSM_AGENT);
+    let state = json!({
+        "instanceId": id,
+        "agentVersion": "3.3.3270.0",
+        "agentStatus": "Active",
+        "platformType": "Linux",
+    });
+    tell(scene, &machine, Call::write("ssm", "UpdateInstanceInformation").with(state));
+}
+
+const SSM_AGENT: &str = "aws-sdk-go/1.55.8 (go1.24.9; linux; amd64) amazon-ssm-agent/3.3.3270.0";
+
+/// A machine fetches an image.
+fn pull(scene: &mut Scene<'_>) {
+    let number = scene.rng.below(20);
+    let (_, machine) = machine(scene, number, "containerd/2.1.5 ecr-credential-provider/v1.35.0");
+    tell(scene, &machine, Call::read("ecr", "GetAuthorizationToken"));
+    scene.pass(200, 900);
+    let repository = scene.pick(&["shop-api", "frontend", "recommendations", "tracking"]);
+    let tag = ids::hex(&mut ids::of(repository), 7);
+    let image = json!({"repositoryName": repository, "imageIds": [{"imageTag": tag}]});
+    tell(scene, &machine, Call::read("ecr", "BatchGetImage").with(image));
+    scene.pass(200, 900);
+    let layer = Call::read("ecr", "GetDownloadUrlForLayer");
+    tell(scene, &machine, layer.with(json!({"repositoryName": repository})));
 }
 
 /// A pod exchanges its token for a role's session.
@@ -610,7 +518,11 @@ fn pod_role(scene: &mut Scene<'_>) {
     let pod = Caller::pod(scene, role, name, NAT_PROD, agent).before_role(&provider, &subject);
     let request = json!({"roleArn": role, "roleSessionName": name, "durationSeconds": 3_600});
     let answer = json!({
-        "credentials": {"accessKeyId": ids::access_key(&mut scene.rng, "ASIA"), "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS", "expiration": long_date(scene.at + HOUR)},
+        "credentials": {
+            "accessKeyId": ids::access_key(&mut scene.rng, "ASIA"),
+            "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "expiration": long_date(scene.at + HOUR),
+        },
         "subjectFromWebIdentityToken": subject,
         "provider": provider,
         "audience": "sts.amazonaws.com",

@@ -1,24 +1,22 @@
-//! Azure: deployments, administration, what the platform does by itself, vaults and storage.
+//! Azure: deployments, administration, and what the platform does by itself.
 //!
 //! In: a moment. Out: records as diagnostic settings deliver them. An operation of the activity log leaves
 //! a record of its start and one of its end, under one correlation id.
 
 use serde_json::{Value, json};
 
-use super::calendar::{DAY, HOUR, Millis, Rhythm, iso_with};
+use super::calendar::{Millis, Rhythm, iso_with};
 use super::company::{
-    self, ADMINS, AI_SUBSCRIPTION, AZURE_BACKUP, AZURE_DEPLOYER, AZURE_SHOP, AZURE_TERRAFORM,
-    AZURE_VAULT_SYNC, ENGINEERS, NAT_AZURE, PEOPLE, SUBSCRIPTION, TENANT,
+    self, ADMINS, AI_SUBSCRIPTION, AZURE_BACKUP, AZURE_DEPLOYER, AZURE_SHOP, AZURE_TERRAFORM, NAT_AZURE,
+    PEOPLE, SUBSCRIPTION, TENANT,
 };
-use super::{Habit, Scene, delivery, ids};
+use super::{Habit, Scene, azure_data, delivery, ids};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "azure deployments", share: 1_500, rhythm: Rhythm::Work(3), tell: deployment },
+    Habit { name: "azure deployments", share: 1_500, rhythm: Rhythm::Work(7), tell: deployment },
     Habit { name: "azure platform", share: 1_200, rhythm: Rhythm::Always(24), tell: platform },
-    Habit { name: "azure administration", share: 260, rhythm: Rhythm::Work(2), tell: administration },
+    Habit { name: "azure administration", share: 120, rhythm: Rhythm::Work(4), tell: administration },
     Habit { name: "azure keys", share: 24, rhythm: Rhythm::Weekly(1, 8 * 60), tell: keys },
-    Habit { name: "vaults", share: 2_500, rhythm: Rhythm::Always(36), tell: vault },
-    Habit { name: "blobs", share: 4_800, rhythm: Rhythm::Always(96), tell: blobs },
 ];
 
 /// Who asks Resource Manager.
@@ -109,7 +107,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-fn group(name: &str) -> String {
+pub fn group(name: &str) -> String {
     format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}")
 }
 
@@ -226,8 +224,22 @@ fn terraform(scene: &mut Scene<'_>, ip: &str) {
     let rg = group("rg-platform");
     let vault = format!("{rg}/providers/Microsoft.KeyVault/vaults/kv-example-prod");
     let network = format!("{rg}/providers/Microsoft.Network/networkSecurityGroups/nsg-apps");
-    let rule = json!({"properties": {"protocol": "Tcp", "sourceAddressPrefix": "10.60.0.0/16", "destinationPortRange": "443", "access": "Allow", "direction": "Inbound", "priority": 220}});
-    let settings = json!({"properties": {"workspaceId": format!("{rg}/providers/Microsoft.OperationalInsights/workspaces/log-example"), "logs": [{"categoryGroup": "audit", "enabled": true}]}});
+    let rule = json!({
+        "properties": {
+            "protocol": "Tcp",
+            "sourceAddressPrefix": "10.60.0.0/16",
+            "destinationPortRange": "443",
+            "access": "Allow",
+            "direction": "Inbound",
+            "priority": 220,
+        },
+    });
+    let settings = json!({
+        "properties": {
+            "workspaceId": format!("{rg}/providers/Microsoft.OperationalInsights/workspaces/log-example"),
+            "logs": [{"categoryGroup": "audit", "enabled": true}],
+        },
+    });
     let steps = [
         Operation::on(
             format!("{network}/securityRules/from-apps"),
@@ -258,10 +270,14 @@ fn terraform(scene: &mut Scene<'_>, ip: &str) {
     // Terraform reads the vault that it manages
     for secret in ["sql-shop", "redis-shop", "sendmail", "search-key", "sas-media", "wiki-client"] {
         scene.pass(200, 1_500);
-        let asks = VaultCall::of("SecretGet", &format!("secrets/{secret}"));
-        vault_call(
+        let asks = azure_data::VaultCall::of("SecretGet", &format!("secrets/{secret}"));
+        azure_data::vault_call(
             scene,
-            &Reader::program(AZURE_TERRAFORM, ip, "Go-http-client/2.0 terraform-provider-azurerm/4.57.0"),
+            &azure_data::Reader::program(
+                AZURE_TERRAFORM,
+                ip,
+                "Go-http-client/2.0 terraform-provider-azurerm/4.57.0",
+            ),
             asks,
         );
     }
@@ -321,7 +337,7 @@ fn platform(scene: &mut Scene<'_>) {
 
 /// What administrators do in the portal.
 fn administration(scene: &mut Scene<'_>) {
-    let who = ADMINS[scene.rng.below(2) as usize];
+    let who = company::one_of(ADMINS, scene.rng.below(2) as usize, scene.at);
     let by = Caller::person(scene, who);
     match scene.rng.below(5) {
         0 => {
@@ -333,7 +349,15 @@ fn administration(scene: &mut Scene<'_>) {
             let definition = format!(
                 "/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}"
             );
-            let body = json!({"Id": id, "Properties": {"PrincipalId": team, "PrincipalType": "Group", "RoleDefinitionId": definition, "Scope": rg}});
+            let body = json!({
+                "Id": id,
+                "Properties": {
+                    "PrincipalId": team,
+                    "PrincipalType": "Group",
+                    "RoleDefinitionId": definition,
+                    "Scope": rg,
+                },
+            });
             let scope = format!("{rg}/providers/Microsoft.Authorization/roleAssignments/{id}");
             operation(
                 scene,
@@ -342,7 +366,12 @@ fn administration(scene: &mut Scene<'_>) {
             );
         }
         1 => {
-            let settings = json!({"properties": {"workspaceId": group("rg-platform") + "/providers/Microsoft.OperationalInsights/workspaces/log-example", "logs": [{"category": "AuditEvent", "enabled": true}]}});
+            let settings = json!({
+                "properties": {
+                    "workspaceId": group("rg-platform") + "/providers/Microsoft.OperationalInsights/workspaces/log-example",
+                    "logs": [{"category": "AuditEvent", "enabled": true}],
+                },
+            });
             let scope = group("rg-shop")
                 + "/providers/Microsoft.KeyVault/vaults/kv-example-shop/providers/Microsoft.Insights/diagnosticSettings/to-workspace";
             operation(
@@ -365,7 +394,7 @@ fn administration(scene: &mut Scene<'_>) {
 
 /// Somebody who may not tries it, and asks a colleague then.
 fn by_others(scene: &mut Scene<'_>) {
-    let who = 6 + scene.rng.below(9) as usize;
+    let who = company::one_of(6..15, scene.rng.below(9) as usize, scene.at);
     let by = Caller::person(scene, who);
     let scope = group("rg-platform") + "/providers/Microsoft.KeyVault/vaults/kv-example-prod";
     let name = "Microsoft.KeyVault/vaults/write";
@@ -399,289 +428,4 @@ fn keys(scene: &mut Scene<'_>) {
     scene.pass(2_000, 9_000);
     let site = group("rg-shop") + "/providers/Microsoft.Web/sites/app-shop-prod";
     operation(scene, &by, Operation::on(site, "Microsoft.Web/sites/config/write"));
-}
-
-/// Who reads a vault.
-struct Reader {
-    claim: Value,
-    ip: String,
-    agent: String,
-}
-
-impl Reader {
-    fn program(object_id: &str, ip: &str, agent: &str) -> Self {
-        let claim = json!({"oid": object_id, "appid": ids::guid_of(&format!("application {object_id}")), "idtyp": "app"});
-        Self { claim, ip: ip.to_owned(), agent: agent.to_owned() }
-    }
-
-    fn person(who: usize, at: Millis) -> Self {
-        let (person, network) = (&PEOPLE[who], company::whereabouts(who, at));
-        let claim = json!({
-            "oid": person.id(),
-            "appid": "3686488a-04fc-4d8a-b967-61f98ec41efe",
-            "scp": "user_impersonation",
-            "upn": person.upn(),
-            "ipaddr": network.ip,
-            "unique_name": person.upn(),
-            "amr": "[\"pwd\",\"mfa\"]",
-        });
-        Self { claim, ip: network.ip, agent: company::browser(who).to_owned() }
-    }
-}
-
-/// A request to a vault.
-struct VaultCall {
-    operation: &'static str,
-    path: String,
-    status: u32,
-}
-
-impl VaultCall {
-    fn of(operation: &'static str, path: &str) -> Self {
-        Self { operation, path: path.to_owned(), status: 200 }
-    }
-}
-
-fn vault_call(scene: &mut Scene<'_>, by: &Reader, of: VaultCall) {
-    let host = "https://kv-example-prod.vault.azure.net";
-    let version = ids::guid_of(&of.path).replace('-', "");
-    let mut properties = json!({
-        "id": format!("{host}/{}/{version}", of.path),
-        "requestUri": format!("{host}/{}/?api-version=7.6", of.path),
-        "isRbacAuthorized": true,
-        "appliedAssignmentId": ids::guid_of(&by.agent),
-        "clientInfo": by.agent,
-        "httpStatusCode": of.status,
-    });
-    let identity = if of.operation == "Authentication" { json!({}) } else { json!({"claim": by.claim}) };
-    if of.operation == "Authentication" {
-        properties = json!({"requestUri": format!("{host}/{}/?api-version=7.6", of.path), "clientInfo": by.agent, "httpStatusCode": 401});
-    }
-    let signature = match of.status {
-        200 => "OK",
-        401 => "Unauthorized",
-        404 => "Not Found",
-        _ => "Forbidden",
-    };
-    let record = json!({
-        "time": iso_with(scene.at, 7, scene.rng.draw()),
-        "category": "AuditEvent",
-        "operationName": of.operation,
-        "resultType": "Success",
-        "correlationId": ids::guid(&mut scene.rng),
-        "callerIpAddress": by.ip,
-        "identity": identity,
-        "properties": properties,
-        "resourceId": format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/RG-PLATFORM/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/KV-EXAMPLE-PROD", SUBSCRIPTION.to_uppercase()),
-        "operationVersion": "7.6",
-        "resultSignature": signature,
-        "durationMs": (8 + scene.rng.below(40)).to_string(),
-    });
-    scene.put(&record);
-}
-
-const SYNCED: [&str; 12] = [
-    "sql-shop",
-    "redis-shop",
-    "sendmail",
-    "search-key",
-    "sas-media",
-    "wiki-client",
-    "tracking-api",
-    "returns-db",
-    "payment-sandbox",
-    "smtp-relay",
-    "sentry-dsn",
-    "cdn-token",
-];
-
-/// What vaults are asked for: the cluster's driver for its secrets, storage for its key, people now and then.
-fn vault(scene: &mut Scene<'_>) {
-    match scene.rng.below(10) {
-        0 => {
-            let driver =
-                Reader::program(AZURE_VAULT_SYNC, NAT_AZURE, "secrets-store-csi-driver-provider-azure/1.7.2");
-            vault_call(
-                scene,
-                &driver,
-                VaultCall { status: 401, ..VaultCall::of("Authentication", "secrets/sql-shop") },
-            );
-            for secret in SYNCED {
-                scene.pass(40, 300);
-                vault_call(scene, &driver, VaultCall::of("SecretGet", &format!("secrets/{secret}")));
-            }
-        }
-        1 if scene.at.rem_euclid(DAY) / HOUR >= 7
-            && scene.at.rem_euclid(DAY) / HOUR < 17
-            && super::calendar::is_workday(scene.at) =>
-        {
-            let who = scene.rng.below(ENGINEERS as u32) as usize;
-            let person = Reader::person(who, scene.at);
-            vault_call(scene, &person, VaultCall::of("SecretList", "secrets"));
-            scene.pass(2_000, 20_000);
-            let mut read =
-                VaultCall::of("SecretGet", &format!("secrets/{}", SYNCED[scene.rng.below(12) as usize]));
-            if scene.rng.chance(60) {
-                read.status = 403;
-            }
-            vault_call(scene, &person, read);
-        }
-        2 => {
-            let shop = Reader::program(
-                AZURE_SHOP,
-                NAT_AZURE,
-                "azsdk-net-Security.KeyVault.Secrets/4.8.0 (.NET 10.0.2; Linux)",
-            );
-            for secret in &SYNCED[..3] {
-                vault_call(scene, &shop, VaultCall::of("SecretGet", &format!("secrets/{secret}")));
-                scene.pass(100, 900);
-            }
-        }
-        _ => {
-            let storage = Reader::program(
-                "d7f3e2c9-1a84-4b65-9c0e-82f6b4d1a573",
-                "10.60.4.7",
-                "Microsoft-Azure-Storage/1.0",
-            );
-            for operation in ["KeyUnwrap", "KeyGet"] {
-                vault_call(scene, &storage, VaultCall::of(operation, "keys/storage-key"));
-                scene.pass(50, 900);
-            }
-        }
-    }
-}
-
-/// A request to the storage account.
-struct Blob<'a> {
-    operation: &'static str,
-    key: String,
-    identity: Value,
-    query: &'a str,
-    ip: String,
-    agent: &'static str,
-    sent: u64,
-    received: u64,
-    status: (u32, &'static str),
-}
-
-const SIGNATURE: &str = "?sv=2025-11-05&ss=b&srt=o&sp=r&se=2026-12-31T23%3A00%3A00Z&spr=https&sig=ZXhhbXBsZSBvZiBhIHNpZ25hdHVyZQ%3D%3D";
-
-/// A program that has a token.
-fn oauth(object_id: &str, action: &str) -> Value {
-    json!({
-        "type": "OAuth",
-        "tokenHash": ids::hex(&mut ids::of(object_id), 64).to_uppercase(),
-        "authorization": [{
-            "action": format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{action}"),
-            "roleAssignmentId": ids::guid_of(action),
-            "roleDefinitionId": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-            "principals": [{"id": object_id, "type": "ServicePrincipal"}],
-            "denyAssignmentId": "",
-        }],
-        "requester": {
-            "appId": ids::guid_of(&format!("application {object_id}")),
-            "audience": "https://storage.azure.com/",
-            "objectId": object_id,
-            "tenantId": TENANT,
-            "tokenIssuer": format!("https://sts.windows.net/{TENANT}/"),
-        },
-    })
-}
-
-/// Applications that read and write, caches that fetch images with a signature, and the nightly copy.
-fn blobs(scene: &mut Scene<'_>) {
-    let night = !(5..22).contains(&(scene.at.rem_euclid(DAY) / HOUR));
-    let many = if night { 1 } else { scene.rng.between(1, 4) };
-    for _ in 0..many {
-        let blob = match scene.rng.below(5) {
-            0 | 1 => cached(scene),
-            2 => written(scene),
-            _ => fetched(scene),
-        };
-        store(scene, blob);
-        scene.pass(2_000, 150_000);
-    }
-}
-
-fn cached(scene: &mut Scene<'_>) -> Blob<'static> {
-    let hash = "key1(6C05D9E2B7314FA8905D1C6E7B28F3A94D60E1C5B8A7F2930E4D6B1C8F5A7E32),SasSignature(A91F4C7E02D85B63F19E0A7C4B5D28E6930F1C7A5E4B8D206F3C91A7E5B04D82)";
-    Blob {
-        operation: "GetBlob",
-        key: format!("media/products/{}/large.webp", ids::digits(&mut scene.rng, 6)),
-        identity: json!({"type": "SAS", "tokenHash": hash}),
-        query: SIGNATURE,
-        ip: format!("198.19.{}.{}", 130 + scene.rng.below(3), 10 + scene.rng.below(40)),
-        agent: "Mozilla/5.0 (compatible; EdgeCache/2.4; +https://cdn.example.com/bot)",
-        sent: 300_000 + u64::from(scene.rng.below(2_500_000)),
-        received: 0,
-        status: (200, "SASSuccess"),
-    }
-}
-
-fn written(scene: &mut Scene<'_>) -> Blob<'static> {
-    Blob {
-        operation: "PutBlob",
-        key: format!("uploads/{}/{}.jpg", super::calendar::date_path(scene.at), ids::guid(&mut scene.rng)),
-        identity: oauth(AZURE_SHOP, "write"),
-        query: "",
-        ip: NAT_AZURE.to_owned(),
-        agent: "azsdk-net-Storage.Blobs/12.27.0 (.NET 10.0.2; Linux)",
-        sent: 0,
-        received: 200_000 + u64::from(scene.rng.below(4_000_000)),
-        status: (201, "Success"),
-    }
-}
-
-fn fetched(scene: &mut Scene<'_>) -> Blob<'static> {
-    let missing = scene.rng.chance(6);
-    Blob {
-        operation: "GetBlob",
-        key: format!("catalogue/pages/{}.json", scene.rng.below(900)),
-        identity: oauth(AZURE_SHOP, "read"),
-        query: "",
-        ip: NAT_AZURE.to_owned(),
-        agent: "azsdk-net-Storage.Blobs/12.27.0 (.NET 10.0.2; Linux)",
-        sent: if missing { 215 } else { 8_000 + u64::from(scene.rng.below(60_000)) },
-        received: 0,
-        status: if missing { (404, "BlobNotFound") } else { (200, "Success") },
-    }
-}
-
-fn store(scene: &mut Scene<'_>, of: Blob<'_>) {
-    let account = "stexampledata";
-    let reads = of.operation.starts_with("Get");
-    let took = 4 + scene.rng.below(60);
-    let record = json!({
-        "time": iso_with(scene.at, 7, scene.rng.draw()),
-        "resourceId": format!("{}/providers/Microsoft.Storage/storageAccounts/{account}/blobServices/default", group("rg-platform")),
-        "category": if reads { "StorageRead" } else { "StorageWrite" },
-        "operationName": of.operation,
-        "operationVersion": "2025-11-05",
-        "schemaVersion": "1.0",
-        "statusCode": of.status.0,
-        "statusText": of.status.1,
-        "durationMs": took,
-        "callerIpAddress": format!("{}:{}", of.ip, 1_024 + scene.rng.below(60_000)),
-        "correlationId": ids::guid(&mut scene.rng),
-        "identity": of.identity,
-        "location": "West Europe",
-        "properties": {
-            "accountName": account,
-            "userAgentHeader": of.agent,
-            "clientRequestId": ids::guid(&mut scene.rng),
-            "serviceType": "blob",
-            "objectKey": format!("/{account}/{}", of.key),
-            "metricResponseType": if of.status.0 < 400 { "Success" } else { "ClientOtherError" },
-            "serverLatencyMs": took / 2,
-            "requestHeaderSize": 600,
-            "requestBodySize": of.received,
-            "responseHeaderSize": 380,
-            "responseBodySize": of.sent,
-            "tlsVersion": "TLS 1.3",
-        },
-        "uri": format!("https://{account}.blob.core.windows.net:443/{}{}", of.key, of.query),
-        "protocol": "HTTPS",
-        "resourceType": "Microsoft.Storage/storageAccounts/blobServices",
-    });
-    scene.put(&record);
 }

@@ -40,6 +40,7 @@ pub const ROLE_TERRAFORM: &str = "arn:aws:iam::111122223333:role/ci-terraform";
 pub const ROLE_DEPLOY: &str = "arn:aws:iam::111122223333:role/ci-deploy";
 pub const ROLE_RELEASE_MODELS: &str = "arn:aws:iam::222233334444:role/ml-model-release";
 pub const ROLE_TRAINING: &str = "arn:aws:iam::222233334444:role/ml-training-job";
+pub const ROLE_PIPELINE: &str = "arn:aws:iam::222233334444:role/ml-pipeline";
 pub const ROLE_SCANNER: &str = "arn:aws:iam::222233334444:role/posture-scanner";
 pub const ROLE_BACKUP: &str = "arn:aws:iam::222233334444:role/backup-runner";
 pub const ROLE_ROTATION: &str = "arn:aws:iam::111122223333:role/secret-rotation";
@@ -82,7 +83,7 @@ pub fn lists() -> Vec<(&'static str, Vec<&'static str>)> {
             "training_buckets",
             vec!["s3://example-ml-training", "s3://example-ml-models", "gs://example-ml-datasets"],
         ),
-        ("ml_jobs", vec![ROLE_TRAINING, GCP_TRAINER]),
+        ("ml_jobs", vec![ROLE_TRAINING, ROLE_PIPELINE, GCP_TRAINER]),
         ("ml_deployers", vec![ROLE_RELEASE_MODELS]),
         (
             "deployers",
@@ -220,12 +221,29 @@ pub const ENGINEERS: usize = 25;
 /// Who tries models out.
 pub const EXPERIMENTERS: [usize; 3] = [16, 17, 20];
 
+/// Who came in the second week, and on which day.
+pub const NEWCOMER: (usize, i64) = (13, 9);
+
+/// Whether somebody works there and is not on holiday: of twelve one in each week.
+fn is_there(who: usize, at: Millis) -> bool {
+    let day = day_of(at);
+    let hired = who != NEWCOMER.0 || day >= NEWCOMER.1;
+    hired && who as i64 % 12 != day / 7
+}
+
+/// One of some people who is there at a moment: the one at a place, or the next.
+pub fn one_of(some: impl IntoIterator<Item = usize>, place: usize, at: Millis) -> usize {
+    let some: Vec<usize> = some.into_iter().collect();
+    let from_place = some.iter().cycle().skip(place % some.len()).take(some.len());
+    from_place.copied().find(|who| is_there(*who, at)).unwrap_or(some[0])
+}
+
 /// Who administers the directory and the subscriptions.
 pub const ADMINS: [usize; 3] = [0, 1, 28];
 
 /// Journeys: who, from which day to which, whereto.
 static JOURNEYS: [(usize, i64, i64, &Place); 4] =
-    [(7, 8, 10, &LISBON), (11, 15, 17, &AMSTERDAM), (19, 22, 24, &BARCELONA), (2, 15, 18, &BOSTON)];
+    [(7, 8, 10, &LISBON), (11, 15, 17, &AMSTERDAM), (19, 22, 24, &BARCELONA), (2, 22, 25, &BOSTON)];
 
 impl Person {
     pub fn upn(&self) -> String {
@@ -290,6 +308,19 @@ const BROWSERS: [&str; 6] = [
 /// A person's browser: the same for weeks.
 pub fn browser(who: usize) -> &'static str {
     BROWSERS[who % BROWSERS.len()]
+}
+
+/// Its name, as sign-ins have it.
+pub fn browser_name(who: usize) -> &'static str {
+    let names = [
+        "Chrome 144.0.0",
+        "Chrome 144.0.0",
+        "Firefox 147.0",
+        "Safari 26.2",
+        "Edge 144.0.0",
+        "Chrome 144.0.0",
+    ];
+    names[who % BROWSERS.len()]
 }
 
 /// The operating system that goes with it, as sign-ins name it.

@@ -12,10 +12,10 @@ use super::company::{DATA, PROD, ROLE_DEPLOY, ROLE_PLAN, ROLE_RELEASE_MODELS, RO
 use super::{Habit, Scene, ids, kubernetes};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "terraform plan", share: 3_700, rhythm: Rhythm::Work(1), tell: plan },
-    Habit { name: "terraform apply", share: 1_300, rhythm: Rhythm::Work(1), tell: apply },
-    Habit { name: "release", share: 2_500, rhythm: Rhythm::Work(5), tell: release },
-    Habit { name: "model release", share: 120, rhythm: Rhythm::Weekly(3, 9 * 60), tell: model_release },
+    Habit { name: "terraform plan", share: 3_700, rhythm: Rhythm::Work(2), tell: plan },
+    Habit { name: "terraform apply", share: 1_300, rhythm: Rhythm::Work(2), tell: apply },
+    Habit { name: "release", share: 2_500, rhythm: Rhythm::Work(8), tell: release },
+    Habit { name: "model release", share: 110, rhythm: Rhythm::Weekly(3, 9 * 60), tell: model_release },
 ];
 
 const TERRAFORM: &str = "APN/1.0 HashiCorp/1.0 Terraform/1.14.3 (+https://www.terraform.io) terraform-provider-aws/6.28.0 (+https://registry.terraform.io/providers/hashicorp/aws) aws-sdk-go-v2/1.41.0 ua/2.1 os/linux lang/go#1.25.5 md/GOOS#linux md/GOARCH#amd64 m/g,n";
@@ -46,7 +46,11 @@ fn assume(scene: &mut Scene<'_>, role: &'static str, repository: &str, agent: &s
             "durationSeconds": 3_600,
         }))
         .gives(json!({
-            "credentials": {"accessKeyId": key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS", "expiration": long_date(scene.at + HOUR)},
+            "credentials": {
+                "accessKeyId": key,
+                "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS",
+                "expiration": long_date(scene.at + HOUR),
+            },
             "subjectFromWebIdentityToken": subject,
             "assumedRoleUser": {
                 "assumedRoleId": format!("{}:GitHubActions", ids::unique_id("AROA", role)),
@@ -255,7 +259,10 @@ fn service_reads() -> Vec<Call> {
         (
             "sqs",
             "GetQueueAttributes",
-            json!({"queueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/orders", "attributeNames": ["All"]}),
+            json!({
+                "queueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/orders",
+                "attributeNames": ["All"],
+            }),
         ),
         ("sns", "GetTopicAttributes", json!({"topicArn": "arn:aws:sns:eu-central-1:111122223333:alarms"})),
         ("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": "/ecs/"})),
@@ -265,7 +272,9 @@ fn service_reads() -> Vec<Call> {
         (
             "elasticloadbalancing",
             "DescribeLoadBalancerAttributes",
-            json!({"loadBalancerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/shop/5d0c81f3a2e7b946"}),
+            json!({
+                "loadBalancerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/shop/5d0c81f3a2e7b946",
+            }),
         ),
         ("cloudtrail", "GetTrail", json!({"name": "org-trail"})),
         ("cloudtrail", "GetEventSelectors", json!({"trailName": "org-trail"})),
@@ -302,8 +311,20 @@ fn new_role(scene: &mut Scene<'_>, ci: &Caller) {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole",
     }]});
-    let request = json!({"roleName": role, "path": "/", "assumeRolePolicyDocument": trust.to_string(), "maxSessionDuration": 3_600});
-    let answer = json!({"role": {"roleName": role, "arn": format!("arn:aws:iam::{PROD}:role/{role}"), "roleId": ids::unique_id("AROA", &role), "path": "/"}});
+    let request = json!({
+        "roleName": role,
+        "path": "/",
+        "assumeRolePolicyDocument": trust.to_string(),
+        "maxSessionDuration": 3_600,
+    });
+    let answer = json!({
+        "role": {
+            "roleName": role,
+            "arn": format!("arn:aws:iam::{PROD}:role/{role}"),
+            "roleId": ids::unique_id("AROA", &role),
+            "path": "/",
+        },
+    });
     tell(scene, ci, Call::write("iam", "CreateRole").with(request).gives(answer));
     scene.pass(300, 900);
     let policy = json!({"Version": "2012-10-17", "Statement": [{
@@ -335,7 +356,9 @@ fn new_policy(scene: &mut Scene<'_>, ci: &Caller) {
     );
     scene.pass(200, 800);
     let request = json!({"policyArn": arn, "policyDocument": policy.to_string(), "setAsDefault": true});
-    let answer = json!({"policyVersion": {"versionId": "v6", "isDefaultVersion": true, "createDate": long_date(scene.at)}});
+    let answer = json!({
+        "policyVersion": {"versionId": "v6", "isDefaultVersion": true, "createDate": long_date(scene.at)},
+    });
     tell(scene, ci, Call::write("iam", "CreatePolicyVersion").with(request).gives(answer));
 }
 
@@ -345,7 +368,11 @@ fn new_rule(scene: &mut Scene<'_>, ci: &Caller) {
         "groupId": "sg-0f82b6d4a19c37e05",
         "ipPermissions": {"items": [{
             "ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432, "groups": {},
-            "ipRanges": {"items": [{"cidrIp": format!("10.{}.0.0/16", scene.rng.between(20, 40)), "description": "reports"}]},
+            "ipRanges": {
+                "items": [
+                    {"cidrIp": format!("10.{}.0.0/16", scene.rng.between(20, 40)), "description": "reports"},
+                ],
+            },
             "ipv6Ranges": {}, "prefixListIds": {},
         }]},
     });
@@ -357,7 +384,17 @@ fn new_rule(scene: &mut Scene<'_>, ci: &Caller) {
     scene.pass(300, 900);
     let request = json!({
         "groupId": "sg-0f82b6d4a19c37e05",
-        "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 5433, "toPort": 5433, "groups": {}, "ipRanges": {"items": [{"cidrIp": "10.20.0.0/16"}]}}]},
+        "ipPermissions": {
+            "items": [
+                {
+                    "ipProtocol": "tcp",
+                    "fromPort": 5433,
+                    "toPort": 5433,
+                    "groups": {},
+                    "ipRanges": {"items": [{"cidrIp": "10.20.0.0/16"}]},
+                },
+            ],
+        },
     });
     tell(
         scene,
@@ -381,7 +418,12 @@ fn new_queue(scene: &mut Scene<'_>, ci: &Caller) {
         Call::write("logs", "PutRetentionPolicy").with(json!({"logGroupName": group, "retentionInDays": 90})),
     );
     scene.pass(300, 900);
-    let request = json!({"alarmName": format!("{name}-age"), "threshold": 300, "namespace": "AWS/SQS", "alarmActions": ["arn:aws:sns:eu-central-1:111122223333:alarms"]});
+    let request = json!({
+        "alarmName": format!("{name}-age"),
+        "threshold": 300,
+        "namespace": "AWS/SQS",
+        "alarmActions": ["arn:aws:sns:eu-central-1:111122223333:alarms"],
+    });
     tell(scene, ci, Call::write("monitoring", "PutMetricAlarm").with(request));
 }
 
@@ -389,14 +431,34 @@ fn new_queue(scene: &mut Scene<'_>, ci: &Caller) {
 fn bucket_settings(scene: &mut Scene<'_>, ci: &Caller) {
     let bucket = "example-access-logs";
     let host = format!("{bucket}.s3.eu-central-1.amazonaws.com");
-    let rule = json!({"Rule": {"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": "alb/"}, "Expiration": {"Days": 400}}});
+    let rule = json!({
+        "Rule": {
+            "ID": "expire",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "alb/"},
+            "Expiration": {"Days": 400},
+        },
+    });
     let request =
         json!({"bucketName": bucket, "Host": host, "lifecycle": "", "LifecycleConfiguration": rule});
     tell(scene, ci, Call::write("s3", "PutBucketLifecycle").with(request));
     scene.pass(300, 900);
     let policy = json!({"Version": "2012-10-17", "Statement": [
-        {"Sid": "scanner", "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{DATA}:root")}, "Action": ["s3:GetBucketPolicy", "s3:ListBucket"], "Resource": format!("arn:aws:s3:::{bucket}")},
-        {"Sid": "tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [format!("arn:aws:s3:::{bucket}/*")], "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {
+            "Sid": "scanner",
+            "Effect": "Allow",
+            "Principal": {"AWS": format!("arn:aws:iam::{DATA}:root")},
+            "Action": ["s3:GetBucketPolicy", "s3:ListBucket"],
+            "Resource": format!("arn:aws:s3:::{bucket}"),
+        },
+        {
+            "Sid": "tls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [format!("arn:aws:s3:::{bucket}/*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
     ]});
     let request = json!({"bucketName": bucket, "Host": host, "policy": "", "bucketPolicy": policy});
     tell(scene, ci, Call::write("s3", "PutBucketPolicy").with(request));
@@ -423,9 +485,22 @@ fn release_function(scene: &mut Scene<'_>) {
     );
     tell(scene, &ci, package);
     scene.pass(600, 2_000);
-    let request = json!({"functionName": function, "s3Bucket": "example-build-artifacts", "s3Key": format!("{function}/latest.zip"), "publish": false, "dryRun": false});
+    let request = json!({
+        "functionName": function,
+        "s3Bucket": "example-build-artifacts",
+        "s3Key": format!("{function}/latest.zip"),
+        "publish": false,
+        "dryRun": false,
+    });
     let sum = ids::hex(&mut scene.rng, 43);
-    let answer = json!({"functionName": function, "functionArn": format!("arn:aws:lambda:eu-central-1:{PROD}:function:{function}"), "runtime": "nodejs24.x", "role": format!("arn:aws:iam::{PROD}:role/{function}-lambda"), "codeSha256": sum, "lastModified": iso(scene.at)});
+    let answer = json!({
+        "functionName": function,
+        "functionArn": format!("arn:aws:lambda:eu-central-1:{PROD}:function:{function}"),
+        "runtime": "nodejs24.x",
+        "role": format!("arn:aws:iam::{PROD}:role/{function}-lambda"),
+        "codeSha256": sum,
+        "lastModified": iso(scene.at),
+    });
     tell(scene, &ci, Call::write("lambda", "UpdateFunctionCode20150331v2").with(request).gives(answer));
     for _ in 0..scene.rng.between(2, 4) {
         scene.pass(1_000, 2_500);
@@ -464,7 +539,14 @@ fn release_task(scene: &mut Scene<'_>) {
         "requiresCompatibilities": ["FARGATE"],
         "cpu": "1024",
         "memory": "2048",
-        "containerDefinitions": [{"name": service, "image": format!("{PROD}.dkr.ecr.eu-central-1.amazonaws.com/{service}:{}", ids::hex(&mut scene.rng, 7)), "essential": true, "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}],
+        "containerDefinitions": [
+            {
+                "name": service,
+                "image": format!("{PROD}.dkr.ecr.eu-central-1.amazonaws.com/{service}:{}", ids::hex(&mut scene.rng, 7)),
+                "essential": true,
+                "environment": "HIDDEN_DUE_TO_SECURITY_REASONS",
+            },
+        ],
     });
     let definition = format!("arn:aws:ecs:eu-central-1:{PROD}:task-definition/{service}:{}", 400 + scene.nth);
     let answer = json!({"taskDefinition": {"taskDefinitionArn": definition, "status": "ACTIVE"}});
@@ -508,46 +590,42 @@ fn release_chart(scene: &mut Scene<'_>) {
 
 /// Every week the model that training has made is put into service.
 fn model_release(scene: &mut Scene<'_>) {
-    let ci = assume(
-        scene,
-        ROLE_RELEASE_MODELS,
-        "ml-pipelines",
-        "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64 lang/python#3.13.11",
-    );
+    let agent = "Boto3/1.42.30 md/Botocore#1.42.30 ua/2.1 os/linux#6.11.0-1018-azure lang/python#3.13.11";
+    let ci = assume(scene, ROLE_RELEASE_MODELS, "ml-pipelines", agent);
     let week = scene.nth + 6;
     let model = format!("ranker-2026-w{week}");
     let prefix = format!("ranker/{model}");
     tell(scene, &ci, Call::object("ListObjects", "example-ml-models", "", 4_100, 0));
     for part in 0..6 {
         scene.pass(900, 4_000);
-        let read = Call::object(
-            "GetObject",
-            "example-ml-models",
-            &format!("{prefix}/part-{part:02}.bin"),
-            480_000_000,
-            0,
-        );
-        tell(scene, &ci, read);
+        let key = format!("{prefix}/part-{part:02}.bin");
+        tell(scene, &ci, Call::object("GetObject", "example-ml-models", &key, 480_000_000, 0));
     }
-    let role = "arn:aws:iam::222233334444:role/ml-inference";
-    let request = json!({"modelName": model, "executionRoleArn": role, "primaryContainer": {"image": format!("{DATA}.dkr.ecr.eu-central-1.amazonaws.com/ranker:{week}"), "modelDataUrl": format!("s3://example-ml-models/{prefix}/model.tar.gz")}});
-    tell(
-        scene,
-        &ci,
-        Call::write("sagemaker", "CreateModel")
-            .with(request)
-            .gives(json!({"modelArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:model/{model}")})),
-    );
-    scene.pass(900, 4_000);
-    let request = json!({"endpointConfigName": model, "productionVariants": [{"variantName": "all", "modelName": model, "instanceType": "ml.g6.xlarge", "initialInstanceCount": 2}]});
-    tell(scene, &ci, Call::write("sagemaker", "CreateEndpointConfig").with(request));
-    scene.pass(900, 4_000);
-    tell(
-        scene,
-        &ci,
-        Call::write("sagemaker", "UpdateEndpoint")
-            .with(json!({"endpointName": "ranker", "endpointConfigName": model})),
-    );
+    let request = json!({
+        "modelName": model,
+        "executionRoleArn": format!("arn:aws:iam::{DATA}:role/ml-inference"),
+        "primaryContainer": {
+            "image": format!("{DATA}.dkr.ecr.eu-central-1.amazonaws.com/ranker:{week}"),
+            "modelDataUrl": format!("s3://example-ml-models/{prefix}/model.tar.gz"),
+        },
+    });
+    let arn = json!({"modelArn": format!("arn:aws:sagemaker:eu-central-1:{DATA}:model/{model}")});
+    let variant = json!({
+        "variantName": "all",
+        "modelName": model,
+        "instanceType": "ml.g6.xlarge",
+        "initialInstanceCount": 2,
+    });
+    let config = json!({"endpointConfigName": model, "productionVariants": [variant]});
+    let endpoint = json!({"endpointName": "ranker", "endpointConfigName": model});
+    for call in [
+        Call::write("sagemaker", "CreateModel").with(request).gives(arn),
+        Call::write("sagemaker", "CreateEndpointConfig").with(config),
+        Call::write("sagemaker", "UpdateEndpoint").with(endpoint),
+    ] {
+        tell(scene, &ci, call);
+        scene.pass(900, 4_000);
+    }
     for _ in 0..18 {
         scene.pass(28_000, 32_000);
         tell(scene, &ci, Call::read("sagemaker", "DescribeEndpoint").with(json!({"endpointName": "ranker"})));

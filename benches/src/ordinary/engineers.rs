@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::calendar::{HOUR, MINUTE, Rhythm, date_path, long_date};
 use super::cloudtrail::{Call, Caller, permission_set, tell};
 use super::company::{self, DATA, DEV, ENGINEERS, PEOPLE, PROD, Team};
-use super::{Habit, Scene, entra, ids};
+use super::{Habit, Scene, entra, ids, kubernetes};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "console", share: 4_600, rhythm: Rhythm::Work(11), tell: console },
-    Habit { name: "command line", share: 1_700, rhythm: Rhythm::Work(9), tell: command_line },
+    Habit { name: "console", share: 4_900, rhythm: Rhythm::Work(11), tell: console },
+    Habit { name: "on call", share: 120, rhythm: Rhythm::Weekly(3, 60 + 40), tell: on_call },
+    Habit { name: "command line", share: 1_700, rhythm: Rhythm::Work(21), tell: command_line },
 ];
 
 /// A page of the console: what it asks for. The texts are the parameters.
@@ -204,7 +205,7 @@ const PAGES: [Page; 11] = [EC2, EC2, VPC, LAMBDA, LOGS, LOGS, ECS, RDS, S3, IAM,
 
 /// A visit to the console.
 fn console(scene: &mut Scene<'_>) {
-    let who = scene.nth % ENGINEERS;
+    let who = company::one_of(0..ENGINEERS, scene.nth, scene.at);
     let person = &PEOPLE[who];
     scene.at += person.shift * HOUR;
     let account = account(scene, who);
@@ -225,6 +226,23 @@ fn console(scene: &mut Scene<'_>) {
         scene.pass(5_000, 90_000);
         change_by_hand(scene, &visitor, person.team);
     }
+}
+
+/// A night on which something is wrong, and somebody of the platform's people is woken up.
+fn on_call(scene: &mut Scene<'_>) {
+    let who = company::one_of(0..6, scene.nth, scene.at);
+    sign_in(scene, who, PROD, "PlatformAdmin");
+    let visitor = Caller::person(who, PROD, "PlatformAdmin", scene.at, company::browser(who)).in_console();
+    for page in [HOME, LOGS, ECS] {
+        show(scene, &visitor, page);
+        scene.pass(20_000, 200_000);
+    }
+    kubernetes::look(scene, who, PROD);
+    let request = json!({"cluster": "shop", "service": "checkout", "forceNewDeployment": true});
+    tell(scene, &visitor, Call::write("ecs", "UpdateService").with(request));
+    scene.pass(60_000, 300_000);
+    let caller = Caller::person(who, PROD, "PlatformAdmin", scene.at, &cli(who, "ssm.start-session"));
+    shell(scene, who, &caller);
 }
 
 /// Where somebody goes: mostly to development, platform people to production too.
@@ -278,7 +296,7 @@ fn show(scene: &mut Scene<'_>, visitor: &Caller, page: Page) {
             tell(scene, visitor, Call::read(service, name));
         }
     }
-    if scene.rng.chance(40) {
+    if scene.rng.chance(110) {
         let (service, name) = FORBIDDEN[scene.rng.below(3) as usize];
         tell(scene, visitor, Call::read(service, name).denied(visitor));
     }
@@ -319,11 +337,19 @@ fn change_by_hand(scene: &mut Scene<'_>, visitor: &Caller, team: Team) {
             tell(scene, visitor, Call::write("ecs", "UpdateService").with(request));
         }
         4 => {
-            let request = json!({"alarmName": "shop-latency", "threshold": 0.8, "period": 60, "namespace": "AWS/ApplicationELB"});
+            let request = json!({
+                "alarmName": "shop-latency",
+                "threshold": 0.8,
+                "period": 60,
+                "namespace": "AWS/ApplicationELB",
+            });
             tell(scene, visitor, Call::write("monitoring", "PutMetricAlarm").with(request));
         }
         _ => {
-            let request = json!({"dBInstanceIdentifier": "shop-db-dev", "dBSnapshotIdentifier": format!("before-migration-{}", scene.nth)});
+            let request = json!({
+                "dBInstanceIdentifier": "shop-db-dev",
+                "dBSnapshotIdentifier": format!("before-migration-{}", scene.nth),
+            });
             tell(scene, visitor, Call::write("rds", "CreateDBSnapshot").with(request));
         }
     }
@@ -354,7 +380,7 @@ fn open_port(scene: &mut Scene<'_>, visitor: &Caller) {
 
 /// A handful of commands.
 fn command_line(scene: &mut Scene<'_>) {
-    let who = (scene.nth * 7 + 3) % ENGINEERS;
+    let who = company::one_of(0..ENGINEERS, scene.nth * 7 + 3, scene.at);
     let person = &PEOPLE[who];
     scene.at += person.shift * HOUR;
     let account = account(scene, who);
@@ -365,7 +391,11 @@ fn command_line(scene: &mut Scene<'_>) {
     scene.pass(300, 1_200);
     let tasks: [fn(&mut Scene<'_>, usize, &Caller); 7] =
         [logs, objects, shell, cluster, stacks, permissions, secret];
-    let task = tasks[scene.rng.below(7) as usize];
+    let mut task = tasks[scene.rng.below(7) as usize];
+    // most know by now what they may not do in production
+    if account == PROD && person.team != Team::Platform && scene.rng.chance(900) {
+        task = logs;
+    }
     let caller = Caller::person(who, account, set, scene.at, &cli(who, "sts.get-caller-identity"));
     if scene.rng.chance(400) {
         tell(scene, &caller, Call::read("sts", "GetCallerIdentity"));
@@ -477,7 +507,9 @@ fn secret(scene: &mut Scene<'_>, who: usize, caller: &Caller) {
         let request = json!({"userName": null, "durationSeconds": 3_600});
         let expires = long_date(scene.at + HOUR);
         let token = Call::read("sts", "GetSessionToken").with(request);
-        let token = token.gives(json!({"credentials": {"accessKeyId": ids::access_key(&mut scene.rng, "ASIA"), "expiration": expires}}));
+        let token = token.gives(json!({
+            "credentials": {"accessKeyId": ids::access_key(&mut scene.rng, "ASIA"), "expiration": expires},
+        }));
         // temporary credentials cannot make others so
         let token = token.fails("AccessDenied", "Cannot call GetSessionToken with session credentials");
         told(scene, who, caller, "sts.get-session-token", vec![token]);

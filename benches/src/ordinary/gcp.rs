@@ -1,23 +1,16 @@
-//! Google Cloud: people, Terraform, applications, the export of an analysis, and what the platform does.
+//! Google Cloud: what an entry looks like, and what people and Terraform do.
 //!
 //! In: a moment. Out: entries of the admin activity and the data access logs, as a sink writes them.
 
 use serde_json::{Value, json};
 
-use super::calendar::{DAY, HOUR, Millis, Rhythm, date, iso_with};
-use super::company::{
-    self, DATA_PROJECT, GCP_ANALYTICS, GCP_CATALOGUE, GCP_DEPLOY, GCP_TERRAFORM, GCP_TRAINER, NAT_GCP,
-    PEOPLE, PROJECT,
-};
+use super::calendar::{Millis, Rhythm, iso_with};
+use super::company::{self, DATA_PROJECT, GCP_CATALOGUE, GCP_DEPLOY, GCP_TERRAFORM, PEOPLE, PROJECT};
 use super::{Habit, Scene, delivery, ids};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "gcp people", share: 900, rhythm: Rhythm::Work(8), tell: people },
-    Habit { name: "gcp terraform", share: 850, rhythm: Rhythm::Work(1), tell: terraform },
-    Habit { name: "gcp applications", share: 1_900, rhythm: Rhythm::Always(40), tell: applications },
-    Habit { name: "gcp analytics", share: 500, rhythm: Rhythm::Daily(2 * 60 + 40), tell: analytics },
-    Habit { name: "gcp training", share: 500, rhythm: Rhythm::Daily(20 * 60), tell: training },
-    Habit { name: "gcp platform", share: 900, rhythm: Rhythm::Always(20), tell: platform },
+    Habit { name: "gcp people", share: 900, rhythm: Rhythm::Work(15), tell: people },
+    Habit { name: "gcp terraform", share: 850, rhythm: Rhythm::Work(3), tell: terraform },
 ];
 
 /// What an entry is about.
@@ -63,7 +56,7 @@ impl Entry {
     }
 
     /// The same caller does something.
-    fn does(
+    pub fn does(
         &self,
         service: &'static str,
         method: &'static str,
@@ -79,34 +72,45 @@ impl Entry {
         entry
     }
 
-    fn with(mut self, request: Value) -> Self {
+    pub fn with(mut self, request: Value) -> Self {
         self.request = request;
         self
     }
 
-    fn on(mut self, kind: &'static str, labels: Value) -> Self {
+    pub fn on(mut self, kind: &'static str, labels: Value) -> Self {
         self.monitored = Some((kind, labels));
         self
     }
 
-    fn and(mut self, name: &'static str, value: Value) -> Self {
+    pub fn and(mut self, name: &'static str, value: Value) -> Self {
         self.more.push((name, value));
         self
     }
 
-    fn fails(mut self, code: u32, message: &'static str) -> Self {
+    pub fn fails(mut self, code: u32, message: &'static str) -> Self {
         self.status = Some((code, message));
         self
     }
+}
+
+/// Accounts have an address and a subject, what has been federated only a subject, controllers of a cluster
+/// only a name.
+fn authentication(principal: &str) -> Value {
+    if principal.starts_with("principal://") {
+        return json!({"principalSubject": principal});
+    }
+    if principal.starts_with("system:") {
+        return json!({"principalEmail": principal});
+    }
+    let kind = if principal.ends_with("gserviceaccount.com") { "serviceAccount" } else { "user" };
+    json!({"principalEmail": principal, "principalSubject": format!("{kind}:{principal}")})
 }
 
 /// Tells of an entry.
 pub fn tell(scene: &mut Scene<'_>, of: Entry) {
     let at = iso_with(scene.at, 9, scene.rng.draw());
     let written = of.kind == "ADMIN_WRITE";
-    let subject = if of.principal.ends_with("gserviceaccount.com") { "serviceAccount" } else { "user" };
-    let mut who =
-        json!({"principalEmail": of.principal, "principalSubject": format!("{subject}:{}", of.principal)});
+    let mut who = authentication(&of.principal);
     if let Some(person) = of.delegate {
         who["serviceAccountDelegationInfo"] = json!([{"principalSubject": person}]);
     }
@@ -198,24 +202,40 @@ fn login(scene: &mut Scene<'_>, by: &Entry) {
     } else {
         ("google.login.LoginService.loginSuccess", "login_success")
     };
-    let event = json!({"eventName": name, "eventType": "login", "parameter": [{"label": "LABEL_OPTIONAL", "name": "login_type", "type": "TYPE_STRING", "value": "saml"}]});
+    let event = json!({
+        "eventName": name,
+        "eventType": "login",
+        "parameter": [
+            {"label": "LABEL_OPTIONAL", "name": "login_type", "type": "TYPE_STRING", "value": "saml"},
+        ],
+    });
     let at = iso_with(scene.at, 6, scene.rng.draw());
     let entry = json!({
         "protoPayload": {
             "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
             "authenticationInfo": {"principalEmail": by.principal},
-            "requestMetadata": {"callerIp": by.ip, "requestAttributes": {"time": at, "auth": {}}, "destinationAttributes": {}},
+            "requestMetadata": {
+                "callerIp": by.ip,
+                "requestAttributes": {"time": at, "auth": {}},
+                "destinationAttributes": {},
+            },
             "serviceName": "login.googleapis.com",
             "methodName": method,
             "resourceName": "organizations/518200000713",
             "metadata": {
                 "@type": "type.googleapis.com/ccc_hosted_reporting.ActivityProto",
-                "activityId": {"timeUsec": (scene.at * 1_000).to_string(), "uniqQualifier": ids::digits(&mut scene.rng, 12)},
+                "activityId": {
+                    "timeUsec": (scene.at * 1_000).to_string(),
+                    "uniqQualifier": ids::digits(&mut scene.rng, 12),
+                },
                 "event": [event],
             },
         },
         "insertId": ids::small(&mut scene.rng, 12),
-        "resource": {"type": "audited_resource", "labels": {"service": "login.googleapis.com", "method": method}},
+        "resource": {
+            "type": "audited_resource",
+            "labels": {"service": "login.googleapis.com", "method": method},
+        },
         "timestamp": at,
         "severity": "NOTICE",
         "logName": "organizations/518200000713/logs/cloudaudit.googleapis.com%2Fdata_access",
@@ -269,8 +289,18 @@ fn queries(scene: &mut Scene<'_>, by: &Entry, who: usize) {
             &job,
         );
         run.project = DATA_PROJECT;
-        let config = json!({"type": "QUERY", "queryConfig": {"query": "SELECT day, count(*) FROM shop.orders GROUP BY day", "priority": "QUERY_INTERACTIVE", "statementType": "SELECT"}});
-        let metadata = json!({"@type": "type.googleapis.com/google.cloud.audit.BigQueryAuditMetadata", "jobInsertion": {"reason": "JOB_INSERT_REQUEST", "job": {"jobName": job, "jobConfig": config}}});
+        let config = json!({
+            "type": "QUERY",
+            "queryConfig": {
+                "query": "SELECT day, count(*) FROM shop.orders GROUP BY day",
+                "priority": "QUERY_INTERACTIVE",
+                "statementType": "SELECT",
+            },
+        });
+        let metadata = json!({
+            "@type": "type.googleapis.com/google.cloud.audit.BigQueryAuditMetadata",
+            "jobInsertion": {"reason": "JOB_INSERT_REQUEST", "job": {"jobName": job, "jobConfig": config}},
+        });
         tell(scene, run.on("bigquery_project", json!({"location": "EU"})).and("metadata", metadata));
         scene.pass(1_000, 9_000);
         let table = format!("projects/{DATA_PROJECT}/datasets/shop/tables/orders");
@@ -380,14 +410,22 @@ fn terraform(scene: &mut Scene<'_>) {
         "projects/-/serviceAccounts/117204400000000193857",
     );
     token.principal = pool.to_owned();
-    tell(scene, token.with(json!({"@type": "type.googleapis.com/google.iam.credentials.v1.GenerateAccessTokenRequest", "name": format!("projects/-/serviceAccounts/{GCP_TERRAFORM}")})).on("service_account", json!({"email_id": GCP_TERRAFORM, "unique_id": "117204400000000193857"})));
+    tell(
+        scene,
+        token
+            .with(json!({
+                "@type": "type.googleapis.com/google.iam.credentials.v1.GenerateAccessTokenRequest",
+                "name": format!("projects/-/serviceAccounts/{GCP_TERRAFORM}"),
+            }))
+            .on("service_account", json!({"email_id": GCP_TERRAFORM, "unique_id": "117204400000000193857"})),
+    );
     scene.pass(900, 3_000);
     let mut by = Entry::of(GCP_TERRAFORM, &ip, agent);
     by.delegate = Some(pool.to_owned());
     reads(scene, &by);
-    match scene.rng.below(3) {
+    match scene.rng.below(10) {
         0 => sink(scene, &by),
-        1 => binding(scene, &by),
+        1..=4 => binding(scene, &by),
         _ => service(scene, &by),
     }
 }
@@ -448,7 +486,16 @@ fn sink(scene: &mut Scene<'_>, by: &Entry) {
         "ADMIN_WRITE",
         &sink,
     );
-    let request = json!({"@type": "type.googleapis.com/google.logging.v2.UpdateSinkRequest", "sinkName": sink, "uniqueWriterIdentity": true, "sink": {"name": "to-archive", "destination": "storage.googleapis.com/example-access-logs", "filter": "logName:cloudaudit.googleapis.com"}});
+    let request = json!({
+        "@type": "type.googleapis.com/google.logging.v2.UpdateSinkRequest",
+        "sinkName": sink,
+        "uniqueWriterIdentity": true,
+        "sink": {
+            "name": "to-archive",
+            "destination": "storage.googleapis.com/example-access-logs",
+            "filter": "logName:cloudaudit.googleapis.com",
+        },
+    });
     tell(
         scene,
         update.with(request).on(
@@ -470,7 +517,12 @@ fn binding(scene: &mut Scene<'_>, by: &Entry) {
             "ADMIN_WRITE",
             bucket,
         );
-        let delta = json!({"@type": "type.googleapis.com/google.iam.v1.logging.AuditData", "policyDelta": {"bindingDeltas": [{"action": "ADD", "role": "roles/storage.objectViewer", "member": member}]}});
+        let delta = json!({
+            "@type": "type.googleapis.com/google.iam.v1.logging.AuditData",
+            "policyDelta": {
+                "bindingDeltas": [{"action": "ADD", "role": "roles/storage.objectViewer", "member": member}],
+            },
+        });
         tell(
             scene,
             set.and("serviceData", delta)
@@ -485,7 +537,14 @@ fn binding(scene: &mut Scene<'_>, by: &Entry) {
             "ADMIN_WRITE",
             &project,
         );
-        let delta = json!({"@type": "type.googleapis.com/google.iam.v1.logging.AuditData", "policyDelta": {"bindingDeltas": [{"action": "ADD", "role": "roles/monitoring.metricWriter", "member": member}]}});
+        let delta = json!({
+            "@type": "type.googleapis.com/google.iam.v1.logging.AuditData",
+            "policyDelta": {
+                "bindingDeltas": [
+                    {"action": "ADD", "role": "roles/monitoring.metricWriter", "member": member},
+                ],
+            },
+        });
         tell(scene, set.and("serviceData", delta).on("project", json!({})));
     }
 }
@@ -502,190 +561,24 @@ fn service(scene: &mut Scene<'_>, by: &Entry) {
         "ADMIN_WRITE",
         &name,
     );
-    let request = json!({"@type": "type.googleapis.com/google.cloud.run.v2.UpdateServiceRequest", "service": {"name": name, "template": {"serviceAccount": company::GCP_RANKER, "containers": [{"image": format!("europe-west3-docker.pkg.dev/{PROJECT}/apps/search-api:{}", ids::hex(&mut scene.rng, 7))}]}}});
+    let request = json!({
+        "@type": "type.googleapis.com/google.cloud.run.v2.UpdateServiceRequest",
+        "service": {
+            "name": name,
+            "template": {
+                "serviceAccount": company::GCP_RANKER,
+                "containers": [
+                    {
+                        "image": format!("europe-west3-docker.pkg.dev/{PROJECT}/apps/search-api:{}", ids::hex(&mut scene.rng, 7)),
+                    },
+                ],
+            },
+        },
+    });
     tell(
         scene,
         update
             .with(request)
             .on("cloud_run_revision", json!({"service_name": "search-api", "location": "europe-west3"})),
     );
-}
-
-/// Applications read objects and, when they start, secrets.
-fn applications(scene: &mut Scene<'_>) {
-    let by = Entry::of(GCP_CATALOGUE, NAT_GCP, "gcloud-golang-storage/1.59.0,gzip(gfe)");
-    let night = !(5..22).contains(&(scene.at.rem_euclid(DAY) / HOUR));
-    for _ in 0..if night { 1 } else { scene.rng.between(1, 3) } {
-        let object =
-            format!("projects/_/buckets/example-catalogue/objects/pages/{}.json", scene.rng.below(900));
-        let mut read = by.does(
-            "storage.googleapis.com",
-            "storage.objects.get",
-            "storage.objects.get",
-            "DATA_READ",
-            &object,
-        );
-        if scene.rng.chance(4) {
-            read = read.fails(5, "No such object: example-catalogue/pages/next.json");
-        }
-        tell(
-            scene,
-            read.on("gcs_bucket", json!({"bucket_name": "example-catalogue", "location": "europe-west3"})),
-        );
-        scene.pass(2_000, 200_000);
-    }
-    if scene.rng.chance(25) {
-        let agent = "grpc-go/1.78.0";
-        let by = Entry { agent: agent.to_owned(), ..by };
-        for name in ["catalogue-db", "search-key"] {
-            let secret = format!("projects/613000000458/secrets/{name}/versions/4");
-            let method = "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion";
-            tell(
-                scene,
-                by.does(
-                    "secretmanager.googleapis.com",
-                    method,
-                    "secretmanager.versions.access",
-                    "DATA_READ",
-                    &secret,
-                ),
-            );
-            scene.pass(40, 300);
-        }
-    }
-}
-
-/// The night's analysis is exported to a bucket of the same project.
-fn analytics(scene: &mut Scene<'_>) {
-    let mut by =
-        Entry::of(GCP_ANALYTICS, NAT_GCP, "google-api-python-client/2.188.0 gl-python/3.13.11,gzip(gfe)");
-    by.project = DATA_PROJECT;
-    for table in ["orders", "returns", "visits", "stock", "reviews", "carriers"] {
-        for kind in ["QUERY", "EXPORT"] {
-            let job =
-                format!("projects/{DATA_PROJECT}/jobs/nightly_{table}_{}", ids::hex(&mut scene.rng, 10));
-            let source = format!("projects/{DATA_PROJECT}/datasets/marts/tables/{table}_daily");
-            let config = if kind == "QUERY" {
-                json!({"type": "QUERY", "queryConfig": {"query": format!("SELECT * FROM shop.{table} WHERE day = @day"), "destinationTable": source, "statementType": "SELECT"}})
-            } else {
-                json!({"type": "EXPORT", "extractConfig": {"destinationUris": [format!("gs://example-analytics-export/{}/{table}-*.parquet", date(scene.at))], "sourceTable": source}})
-            };
-            let metadata = json!({"@type": "type.googleapis.com/google.cloud.audit.BigQueryAuditMetadata", "jobInsertion": {"reason": "JOB_INSERT_REQUEST", "job": {"jobName": job, "jobConfig": config}}});
-            let run = by.does(
-                "bigquery.googleapis.com",
-                "google.cloud.bigquery.v2.JobService.InsertJob",
-                "bigquery.jobs.create",
-                "DATA_WRITE",
-                &job,
-            );
-            tell(scene, run.on("bigquery_project", json!({"location": "EU"})).and("metadata", metadata));
-            scene.pass(20_000, 90_000);
-        }
-        let object = format!(
-            "projects/_/buckets/example-analytics-export/objects/{}/{table}-000000000000.parquet",
-            date(scene.at)
-        );
-        let write = by.does(
-            "storage.googleapis.com",
-            "storage.objects.create",
-            "storage.objects.create",
-            "DATA_WRITE",
-            &object,
-        );
-        tell(
-            scene,
-            write.on("gcs_bucket", json!({"bucket_name": "example-analytics-export", "location": "eu"})),
-        );
-    }
-}
-
-/// A small training job reads its data set at night.
-fn training(scene: &mut Scene<'_>) {
-    let mut by = Entry::of(GCP_TRAINER, "gce-internal-ip", "gcsfuse/3.5.2 (GPN:vertex-training),gzip(gfe)");
-    by.project = DATA_PROJECT;
-    for shard in 0..scene.rng.between(14, 20) {
-        let object =
-            format!("projects/_/buckets/example-ml-datasets/objects/search/train-{shard:03}.tfrecord");
-        let read = by.does(
-            "storage.googleapis.com",
-            "storage.objects.get",
-            "storage.objects.get",
-            "DATA_READ",
-            &object,
-        );
-        tell(
-            scene,
-            read.on("gcs_bucket", json!({"bucket_name": "example-ml-datasets", "location": "europe-west3"})),
-        );
-        scene.pass(400, 6_000);
-    }
-}
-
-/// Groups of machines that grow, disks that are snapshotted, pods that are made.
-fn platform(scene: &mut Scene<'_>) {
-    let scaler = "613000000458@cloudservices.gserviceaccount.com";
-    let by = Entry::of(scaler, "gce-internal-ip", "GCE Managed Instance Group for GKE");
-    let name = format!(
-        "projects/{PROJECT}/zones/europe-west3-a/instances/gke-search-{}",
-        ids::small(&mut scene.rng, 4)
-    );
-    let labels = json!({"instance_id": ids::digits(&mut scene.rng, 19), "zone": "europe-west3-a"});
-    match scene.rng.below(3) {
-        0 => {
-            let request = json!({"@type": "type.googleapis.com/compute.instances.insert", "name": "gke-search", "machineType": "e2-standard-4", "serviceAccounts": [{"email": "gke-nodes@example-prod.iam.gserviceaccount.com", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}]});
-            let insert = by.does(
-                "compute.googleapis.com",
-                "v1.compute.instances.insert",
-                "compute.instances.create",
-                "ADMIN_WRITE",
-                &name,
-            );
-            tell(scene, insert.with(request).on("gce_instance", labels));
-        }
-        1 => {
-            let delete = by.does(
-                "compute.googleapis.com",
-                "v1.compute.instances.delete",
-                "compute.instances.delete",
-                "ADMIN_WRITE",
-                &name,
-            );
-            tell(scene, delete.on("gce_instance", labels));
-        }
-        _ => {
-            let by = Entry::of(
-                "system:serviceaccount:kube-system:replicaset-controller",
-                "10.80.0.2",
-                "kube-controller-manager/v1.34.1 (linux/amd64) kubernetes/93248f9/system:serviceaccount:kube-system:replicaset-controller",
-            );
-            let pod = format!("core/v1/namespaces/search/pods/search-api-{}", ids::small(&mut scene.rng, 5));
-            let mut create = by.does(
-                "k8s.io",
-                "io.k8s.core.v1.pods.create",
-                "io.k8s.core.v1.pods.create",
-                "ADMIN_WRITE",
-                &pod,
-            );
-            create.monitored =
-                Some(("k8s_cluster", json!({"cluster_name": "search", "location": "europe-west3"})));
-            tell(scene, create);
-            if scene.rng.chance(700) {
-                scene.pass(900, 4_000);
-                let snapshot = Entry::of(scaler, "gce-internal-ip", "").does(
-                    "compute.googleapis.com",
-                    "ScheduledSnapshots",
-                    "compute.snapshots.create",
-                    "ADMIN_WRITE",
-                    &format!("projects/{PROJECT}/global/snapshots/nightly-{}", scene.nth),
-                );
-                tell(
-                    scene,
-                    snapshot.on(
-                        "gce_disk",
-                        json!({"disk_id": ids::digits(&mut ids::of("disk"), 19), "zone": "europe-west3-a"}),
-                    ),
-                );
-            }
-        }
-    }
 }

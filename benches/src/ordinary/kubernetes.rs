@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::calendar::{HOUR, MINUTE, Rhythm, iso_with};
 use super::cloudtrail::{Caller, permission_set};
-use super::company::{self, ENGINEERS, PEOPLE, PROD, REGION};
+use super::company::{self, DEV, ENGINEERS, PEOPLE, PROD, REGION, Team};
 use super::{Habit, Scene, ids};
 
 pub const HABITS: &[Habit] = &[
-    Habit { name: "controllers", share: 3_100, rhythm: Rhythm::Always(72), tell: controllers },
+    Habit { name: "controllers", share: 3_200, rhythm: Rhythm::Always(80), tell: controllers },
     Habit { name: "operators", share: 1_300, rhythm: Rhythm::Always(18), tell: operators },
-    Habit { name: "kubectl", share: 950, rhythm: Rhythm::Work(8), tell: kubectl },
+    Habit { name: "kubectl", share: 950, rhythm: Rhythm::Work(16), tell: kubectl },
 ];
 
 /// Who asks a cluster.
@@ -22,7 +22,15 @@ struct User {
     ip: String,
     agent: String,
     /// Why it may.
-    reason: &'static str,
+    reason: String,
+}
+
+/// Where controllers and scheduler run.
+const CONTROL_PLANE: &str = "10.20.0.118";
+
+/// What the authoriser writes of a request that a cluster role allows.
+fn allowed(role: &str, to: &str) -> String {
+    format!("RBAC: allowed by ClusterRoleBinding \"{role}\" of ClusterRole \"{role}\" to {to}")
 }
 
 impl User {
@@ -34,15 +42,21 @@ impl User {
         let user = json!({
             "username": full,
             "uid": ids::guid_of(&full),
-            "groups": ["system:serviceaccounts", format!("system:serviceaccounts:{namespace}"), "system:authenticated"],
+            "groups": [
+                "system:serviceaccounts",
+                format!("system:serviceaccounts:{namespace}"),
+                "system:authenticated",
+            ],
             "extra": {
-                "authentication.kubernetes.io/credential-id": [format!("JTI={}", ids::guid_of(&format!("{full}{hour}")))],
+                "authentication.kubernetes.io/credential-id": [
+                    format!("JTI={}", ids::guid_of(&format!("{full}{hour}"))),
+                ],
                 "authentication.kubernetes.io/node-name": ["ip-10-20-3-41.eu-central-1.compute.internal"],
                 "authentication.kubernetes.io/pod-name": [pod],
                 "authentication.kubernetes.io/pod-uid": [ids::guid_of(&pod)],
             },
         });
-        let reason = "RBAC: allowed by ClusterRoleBinding of ClusterRole to ServiceAccount";
+        let reason = allowed(name, &format!("ServiceAccount \"{name}/{namespace}\""));
         Self { user, ip: ip.to_owned(), agent: agent.to_owned(), reason }
     }
 
@@ -50,17 +64,18 @@ impl User {
     fn controller(name: &str) -> Self {
         let user = json!({
             "username": format!("system:serviceaccount:kube-system:{name}"),
-            "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
+            "groups": [
+                "system:serviceaccounts",
+                "system:serviceaccounts:kube-system",
+                "system:authenticated",
+            ],
         });
         let agent = format!(
             "kube-controller-manager/v1.34.2 (linux/amd64) kubernetes/8cc511e/system:serviceaccount:kube-system:{name}"
         );
-        Self {
-            user,
-            ip: "10.20.0.118".to_owned(),
-            agent,
-            reason: "RBAC: allowed by ClusterRoleBinding of ClusterRole to ServiceAccount",
-        }
+        let role = format!("system:controller:{name}");
+        let reason = allowed(&role, &format!("ServiceAccount \"{name}/kube-system\""));
+        Self { user, ip: CONTROL_PLANE.to_owned(), agent, reason }
     }
 
     fn node(number: u32) -> Self {
@@ -68,11 +83,19 @@ impl User {
         let name = format!("system:node:ip-{}.eu-central-1.compute.internal", ip.replace('.', "-"));
         let user = json!({"username": name, "groups": ["system:nodes", "system:authenticated"]});
         let agent = "kubelet/v1.34.2 (linux/amd64) kubernetes/8cc511e".to_owned();
-        Self { user, ip, agent, reason: "" }
+        Self { user, ip, agent, reason: String::new() }
+    }
+
+    fn scheduler() -> Self {
+        let name = "system:kube-scheduler";
+        let user = json!({"username": name, "groups": ["system:authenticated"]});
+        let agent = "kube-scheduler/v1.34.2 (linux/amd64) kubernetes/8cc511e/scheduler".to_owned();
+        let reason = allowed(name, &format!("User \"{name}\""));
+        Self { user, ip: CONTROL_PLANE.to_owned(), agent, reason }
     }
 
     /// A session of a role of AWS.
-    fn session(caller: &Caller, agent: &str, reason: &'static str) -> Self {
+    fn session(caller: &Caller, agent: &str, reason: &str) -> Self {
         let name = caller.arn.split('/').nth(1).unwrap_or_default();
         let session = caller.arn.rsplit('/').next().unwrap_or_default();
         let role = ids::unique_id("AROA", name);
@@ -88,6 +111,7 @@ impl User {
                 "sessionName": [session],
             },
         });
+        let reason = reason.to_owned();
         Self { user, ip: caller.ip.clone(), agent: agent.to_owned(), reason }
     }
 }
@@ -183,6 +207,26 @@ impl Request {
     }
 }
 
+/// How a request was answered.
+fn status(by: &User, of: &Request) -> Value {
+    let (resource, name) = (of.resource, &of.name);
+    let (reason, message) = match of.code {
+        403 => {
+            let who = by.user["username"].as_str().unwrap_or_default();
+            let what = format!("cannot {} resource \"{resource}\" in API group \"{}\"", of.verb, of.group);
+            ("Forbidden", format!("{resource} is forbidden: User \"{who}\" {what}"))
+        }
+        404 => ("NotFound", format!("{resource} \"{name}\" not found")),
+        409 => {
+            let advice = "please apply your changes to the latest version and try again";
+            let what = format!("Operation cannot be fulfilled on {resource} \"{name}\"");
+            ("Conflict", format!("{what}: the object has been modified; {advice}"))
+        }
+        code => return json!({"metadata": {}, "code": code}),
+    };
+    json!({"metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": of.code})
+}
+
 fn put(scene: &mut Scene<'_>, by: &User, of: Request) {
     let mut object = json!({"resource": of.resource});
     for (key, value) in [
@@ -196,18 +240,7 @@ fn put(scene: &mut Scene<'_>, by: &User, of: Request) {
             object[key] = json!(value);
         }
     }
-    let status = match of.code {
-        403 => {
-            json!({"metadata": {}, "status": "Failure", "message": format!("{} is forbidden: User {} cannot {} resource \"{}\" in API group \"{}\"", of.resource, by.user["username"], of.verb, of.resource, of.group), "reason": "Forbidden", "code": 403})
-        }
-        404 => {
-            json!({"metadata": {}, "status": "Failure", "message": format!("{} \"{}\" not found", of.resource, of.name), "reason": "NotFound", "code": 404})
-        }
-        409 => {
-            json!({"metadata": {}, "status": "Failure", "message": format!("Operation cannot be fulfilled on {} \"{}\": the object has been modified; please apply your changes to the latest version and try again", of.resource, of.name), "reason": "Conflict", "code": 409})
-        }
-        code => json!({"metadata": {}, "code": code}),
-    };
+    let status = status(by, &of);
     let took = 3 + i64::from(scene.rng.below(40));
     let mut event = json!({
         "kind": "Event",
@@ -230,7 +263,7 @@ fn put(scene: &mut Scene<'_>, by: &User, of: Request) {
     event["stageTimestamp"] = json!(iso_with(scene.at, 6, scene.rng.draw()));
     event["annotations"] = json!({
         "authorization.k8s.io/decision": if of.code == 403 { "forbid" } else { "allow" },
-        "authorization.k8s.io/reason": if of.code == 403 { "" } else { by.reason },
+        "authorization.k8s.io/reason": if of.code == 403 { "" } else { &by.reason },
     });
     scene.put(&event);
 }
@@ -240,75 +273,62 @@ const NAMESPACES: [&str; 5] = ["frontend", "recommendations", "tracking", "suppo
 /// What keeps a cluster as it should be.
 fn controllers(scene: &mut Scene<'_>) {
     let namespace = scene.pick(&NAMESPACES);
-    let pod =
-        format!("{namespace}-{}-{}", ids::hex(&mut ids::of(namespace), 9), ids::small(&mut scene.rng, 5));
     match scene.rng.below(6) {
         0 => {
             let leader = User::controller("leader-election");
             put(scene, &leader, Request::of("update", "leases", "kube-system", "kube-controller-manager"));
         }
-        1 => {
-            let kubelet = User::node(scene.rng.below(12));
-            put(scene, &kubelet, Request::of("create", "serviceaccounts", namespace, namespace).sub("token"));
-            scene.pass(20, 300);
-            put(scene, &kubelet, Request::of("patch", "pods", namespace, &pod).sub("status"));
-            scene.pass(20, 300);
-            put(scene, &kubelet, Request::of("get", "configmaps", namespace, "settings"));
-        }
-        2 => {
-            put(
-                scene,
-                &User::controller("replicaset-controller"),
-                Request::of("create", "pods", namespace, &pod),
-            );
-            scene.pass(20, 300);
-            let scheduler = User {
-                user: json!({"username": "system:kube-scheduler", "groups": ["system:authenticated"]}),
-                ip: "10.20.0.118".to_owned(),
-                agent: "kube-scheduler/v1.34.2 (linux/amd64) kubernetes/8cc511e/scheduler".to_owned(),
-                reason: "RBAC: allowed by ClusterRoleBinding \"system:kube-scheduler\" of ClusterRole \"system:kube-scheduler\" to User \"system:kube-scheduler\"",
-            };
-            put(scene, &scheduler, Request::of("create", "pods", namespace, &pod).sub("binding"));
-            scene.pass(900, 9_000);
-            put(
-                scene,
-                &User::controller("endpointslice-controller"),
-                Request::of("update", "endpointslices", namespace, &format!("{namespace}-7k2mq")),
-            );
-        }
+        1 => kubelet(scene, namespace),
+        2 => new_pod(scene, namespace),
         3 => {
             let scaler = User::controller("horizontal-pod-autoscaler");
-            let code = if scene.rng.chance(20) { 409 } else { 200 };
-            put(
-                scene,
-                &scaler,
-                Request::of("update", "horizontalpodautoscalers", namespace, namespace)
-                    .sub("status")
-                    .answered(code),
-            );
+            let code = if scene.rng.chance(40) { 409 } else { 200 };
+            let request = Request::of("update", "horizontalpodautoscalers", namespace, namespace);
+            put(scene, &scaler, request.sub("status").answered(code));
         }
         4 => {
             let kubelet = User::node(scene.rng.below(12));
-            put(
-                scene,
-                &kubelet,
-                Request::of(
-                    "get",
-                    "nodes",
-                    "",
-                    kubelet.user["username"].as_str().unwrap_or_default().trim_start_matches("system:node:"),
-                ),
-            );
+            let name =
+                kubelet.user["username"].as_str().unwrap_or_default().trim_start_matches("system:node:");
+            put(scene, &kubelet, Request::of("get", "nodes", "", name));
         }
-        _ => {
-            let jobs = User::controller("cronjob-controller");
-            let name = format!("index-{}", scene.at / MINUTE);
-            put(scene, &jobs, Request::of("create", "jobs", namespace, &name));
-            scene.pass(200, 900);
-            let pod = format!("{name}-{}", ids::small(&mut scene.rng, 5));
-            put(scene, &User::controller("job-controller"), Request::of("create", "pods", namespace, &pod));
-        }
+        _ => new_job(scene, namespace),
     }
+}
+
+/// The name of a pod of a namespace's deployment.
+fn pod_of(scene: &mut Scene<'_>, namespace: &str) -> String {
+    let set = ids::hex(&mut ids::of(namespace), 9);
+    format!("{namespace}-{set}-{}", ids::small(&mut scene.rng, 5))
+}
+
+/// A node fetches what its pods need, and says how they are.
+fn kubelet(scene: &mut Scene<'_>, namespace: &str) {
+    let (kubelet, pod) = (User::node(scene.rng.below(12)), pod_of(scene, namespace));
+    put(scene, &kubelet, Request::of("create", "serviceaccounts", namespace, namespace).sub("token"));
+    scene.pass(20, 300);
+    put(scene, &kubelet, Request::of("patch", "pods", namespace, &pod).sub("status"));
+    scene.pass(20, 300);
+    put(scene, &kubelet, Request::of("get", "configmaps", namespace, "settings"));
+}
+
+fn new_pod(scene: &mut Scene<'_>, namespace: &str) {
+    let pod = pod_of(scene, namespace);
+    let create = Request::of("create", "pods", namespace, &pod);
+    put(scene, &User::controller("replicaset-controller"), create);
+    scene.pass(20, 300);
+    put(scene, &User::scheduler(), Request::of("create", "pods", namespace, &pod).sub("binding"));
+    scene.pass(900, 9_000);
+    let slices = Request::of("update", "endpointslices", namespace, &format!("{namespace}-7k2mq"));
+    put(scene, &User::controller("endpointslice-controller"), slices);
+}
+
+fn new_job(scene: &mut Scene<'_>, namespace: &str) {
+    let name = format!("index-{}", scene.at / MINUTE);
+    put(scene, &User::controller("cronjob-controller"), Request::of("create", "jobs", namespace, &name));
+    scene.pass(200, 900);
+    let pod = format!("{name}-{}", ids::small(&mut scene.rng, 5));
+    put(scene, &User::controller("job-controller"), Request::of("create", "pods", namespace, &pod));
 }
 
 /// What has been installed beside: certificates, secrets, scaling, metrics.
@@ -359,28 +379,27 @@ fn operators(scene: &mut Scene<'_>) {
     }
 }
 
-/// An engineer looks at what runs.
+/// An engineer looks at what runs, in production or in development.
 fn kubectl(scene: &mut Scene<'_>) {
-    let who = (scene.nth * 3 + 1) % ENGINEERS;
+    let who = company::one_of(0..ENGINEERS, scene.nth * 3 + 1, scene.at);
+    scene.at += PEOPLE[who].shift * HOUR;
+    let account = if scene.rng.chance(500) { PROD } else { DEV };
+    look(scene, who, account);
+}
+
+/// What somebody asks the cluster of an account.
+pub fn look(scene: &mut Scene<'_>, who: usize, account: &'static str) {
     let person = &PEOPLE[who];
-    scene.at += person.shift * HOUR;
-    let set = permission_set(person.team, PROD);
     let agent = if who.is_multiple_of(2) {
         "kubectl/v1.34.2 (linux/amd64) kubernetes/8cc511e"
     } else {
         "kubectl/v1.35.0 (darwin/arm64) kubernetes/66452049"
     };
-    let caller = Caller::person(who, PROD, set, scene.at, "");
-    let platform = person.team == company::Team::Platform;
-    let reason = if platform {
-        "RBAC: allowed by ClusterRoleBinding \"platform-admins\" of ClusterRole \"cluster-admin\" to Group \"platform\""
-    } else {
-        "RBAC: allowed by ClusterRoleBinding \"developers\" of ClusterRole \"view\" to Group \"developers\""
-    };
-    let by = User::session(&caller, agent, reason);
+    let caller = Caller::person(who, account, permission_set(person.team, account), scene.at, "");
+    let may_change = person.team == Team::Platform || account == DEV;
+    let by = User::session(&caller, agent, &granted(person.team, account));
     let namespace = scene.pick(&NAMESPACES);
-    let pod =
-        format!("{namespace}-{}-{}", ids::hex(&mut ids::of(namespace), 9), ids::small(&mut scene.rng, 5));
+    let pod = pod_of(scene, namespace);
     for _ in 0..scene.rng.between(1, 6) {
         let request = match scene.rng.below(6) {
             0 | 1 => Request::of("list", "pods", namespace, "").asking("limit=500"),
@@ -393,29 +412,38 @@ fn kubectl(scene: &mut Scene<'_>) {
         scene.pass(4_000, 90_000);
     }
     if scene.rng.chance(90) {
-        step_in(scene, &by, namespace, &pod, platform);
+        step_in(scene, &by, namespace, &pod, may_change);
     }
-    if platform && scene.rng.chance(120) {
-        put(
-            scene,
-            &by,
-            Request::of("patch", "deployments", namespace, namespace).asking("fieldManager=kubectl-rollout"),
-        );
+    if may_change && scene.rng.chance(120) {
+        let restart = Request::of("patch", "deployments", namespace, namespace);
+        put(scene, &by, restart.asking("fieldManager=kubectl-rollout"));
     }
 }
 
-/// A shell in a pod, for those who may; a port for the others.
-fn step_in(scene: &mut Scene<'_>, by: &User, namespace: &str, pod: &str, platform: bool) {
-    let (sub, query) = if platform {
-        ("exec", "command=%2Fbin%2Fsh&container=app&stdin=true&stdout=true&tty=true")
-    } else {
-        ("portforward", "ports=8080")
+/// By which binding somebody may do what.
+fn granted(team: Team, account: &str) -> String {
+    let (binding, role, group) = match team {
+        Team::Platform => ("platform-admins", "cluster-admin", "platform"),
+        _ if account == DEV => ("developers", "edit", "developers"),
+        _ => ("developers", "view", "developers"),
     };
-    let mut request = Request::of("get", "pods", namespace, pod).sub(sub).asking(query).answered(101);
-    request.stage = "ResponseStarted";
-    if !platform && scene.rng.chance(150) {
-        request = request.answered(403);
-        request.stage = "ResponseComplete";
+    format!(
+        "RBAC: allowed by ClusterRoleBinding \"{binding}\" of ClusterRole \"{role}\" to Group \"{group}\""
+    )
+}
+
+/// A shell in a pod, for those who may; the others are told that they may not.
+fn step_in(scene: &mut Scene<'_>, by: &User, namespace: &str, pod: &str, may: bool) {
+    let shell = "command=%2Fbin%2Fsh&container=app&stdin=true&stdout=true&tty=true";
+    let mut request = Request::of("get", "pods", namespace, pod);
+    if may && scene.rng.chance(600) {
+        request = request.sub("exec").asking(shell).answered(101);
+        request.stage = "ResponseStarted";
+    } else if may {
+        request = request.sub("portforward").asking("ports=8080").answered(101);
+        request.stage = "ResponseStarted";
+    } else if scene.rng.chance(250) {
+        request = request.sub("exec").asking(shell).answered(403);
     }
     put(scene, by, request);
 }
@@ -429,7 +457,21 @@ pub fn helm_upgrade(scene: &mut Scene<'_>, caller: &Caller, chart: &'static str)
     let image = format!("{PROD}.dkr.ecr.{REGION}.amazonaws.com/{chart}:{}", ids::hex(&mut scene.rng, 7));
     let deployment = json!({
         "kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": chart, "namespace": chart},
-        "spec": {"replicas": 3, "template": {"spec": {"serviceAccountName": chart, "containers": [{"name": "app", "image": image, "securityContext": {"runAsNonRoot": true, "allowPrivilegeEscalation": false}}]}}},
+        "spec": {
+            "replicas": 3,
+            "template": {
+                "spec": {
+                    "serviceAccountName": chart,
+                    "containers": [
+                        {
+                            "name": "app",
+                            "image": image,
+                            "securityContext": {"runAsNonRoot": true, "allowPrivilegeEscalation": false},
+                        },
+                    ],
+                },
+            },
+        },
     });
     let apply = "fieldManager=helm&force=true";
     let requests = [

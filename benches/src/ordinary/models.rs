@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use super::calendar::{Rhythm, iso};
+use super::calendar::{Rhythm, day_of, iso};
 use super::cloudtrail::{Call, Caller, permission_set, tell};
 use super::company::{
     self, DATA, EXPERIMENTERS, NAT_PROD, PEOPLE, REGION, ROLE_ASSISTANT, ROLE_SEARCH, ROLE_SUMMARIES,
@@ -19,8 +19,8 @@ use super::{Habit, Scene, ids};
 pub const HABITS: &[Habit] = &[
     Habit { name: "support assistant", share: 4_200, rhythm: Rhythm::Hours, tell: assistant },
     Habit { name: "contract search", share: 2_600, rhythm: Rhythm::Hours, tell: search },
-    Habit { name: "nightly summaries", share: 6_900, rhythm: Rhythm::Workdaily(60), tell: summaries },
-    Habit { name: "playground", share: 650, rhythm: Rhythm::Work(1), tell: playground },
+    Habit { name: "nightly summaries", share: 6_700, rhythm: Rhythm::Workdaily(60), tell: summaries },
+    Habit { name: "playground", share: 650, rhythm: Rhythm::Work(3), tell: playground },
 ];
 
 const SONNET: &str = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
@@ -145,8 +145,16 @@ fn invocation(scene: &mut Scene<'_>, who: &Caller, id: &str, ask: Ask<'_>, elsew
         "requestId": id,
         "operation": ask.operation,
         "modelId": model,
-        "input": {"inputContentType": "application/json", "inputBodyJson": ask.body, "inputTokenCount": ask.tokens.0},
-        "output": {"outputContentType": "application/json", "outputBodyJson": ask.output, "outputTokenCount": ask.tokens.1},
+        "input": {
+            "inputContentType": "application/json",
+            "inputBodyJson": ask.body,
+            "inputTokenCount": ask.tokens.0,
+        },
+        "output": {
+            "outputContentType": "application/json",
+            "outputBodyJson": ask.output,
+            "outputTokenCount": ask.tokens.1,
+        },
     });
     if let Some(region) = elsewhere {
         record["inferenceRegion"] = json!(region);
@@ -158,7 +166,11 @@ fn invocation(scene: &mut Scene<'_>, who: &Caller, id: &str, ask: Ask<'_>, elsew
 
 /// A conversation as `Converse` takes it, and what it gives.
 fn converse(system: &str, messages: Value, most: u32) -> Value {
-    json!({"messages": messages, "system": [{"text": system}], "inferenceConfig": {"maxTokens": most, "temperature": 0.2}})
+    json!({
+        "messages": messages,
+        "system": [{"text": system}],
+        "inferenceConfig": {"maxTokens": most, "temperature": 0.2},
+    })
 }
 
 fn spoken(text: &str, stop: &str, tokens: (u32, u32)) -> Value {
@@ -193,7 +205,17 @@ fn assistant(scene: &mut Scene<'_>) {
         // somebody swears at it now and then
         let output = if scene.rng.chance(3) {
             let mut output = spoken("I would rather talk about furniture.", "guardrail_intervened", tokens);
-            output["trace"] = json!({"guardrail": {"inputAssessment": {"7k2mv0q4xw1p": {"contentPolicy": {"filters": [{"type": "INSULTS", "confidence": "MEDIUM", "action": "BLOCKED"}]}}}}});
+            output["trace"] = json!({
+                "guardrail": {
+                    "inputAssessment": {
+                        "7k2mv0q4xw1p": {
+                            "contentPolicy": {
+                                "filters": [{"type": "INSULTS", "confidence": "MEDIUM", "action": "BLOCKED"}],
+                            },
+                        },
+                    },
+                },
+            });
             output
         } else {
             spoken(&text, "end_turn", tokens)
@@ -253,7 +275,9 @@ fn search(scene: &mut Scene<'_>) {
         let tokens = (900 + scene.rng.below(700), 90 + scene.rng.below(220));
         let body = converse(SEARCH, json!([{"role": "user", "content": [{"text": message}]}]), 800);
         let output = spoken(&answer(scene, tokens.1), "end_turn", tokens);
-        ask(scene, &who, Ask { operation: "Converse", model: SONNET, body, output, tokens, error: None });
+        // in the third week a cheaper model is found to be good enough
+        let model = if day_of(scene.at) < 17 { SONNET } else { HAIKU };
+        ask(scene, &who, Ask { operation: "Converse", model, body, output, tokens, error: None });
         scene.at += i64::from(scene.rng.below(2 * 3_200_000 / calls));
     }
 }
@@ -273,7 +297,12 @@ fn summaries(scene: &mut Scene<'_>) {
             turns.join("\n")
         );
         let tokens = (260 + scene.rng.below(700), 110 + scene.rng.below(150));
-        let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 400, "temperature": 0, "messages": [{"role": "user", "content": text}]});
+        let body = json!({
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 400,
+            "temperature": 0,
+            "messages": [{"role": "user", "content": text}],
+        });
         let output = json!({
             "id": format!("msg_bdrk_{}", ids::small(&mut scene.rng, 24)),
             "type": "message",

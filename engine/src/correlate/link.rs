@@ -393,16 +393,6 @@ mod tests {
     }
 
     #[test]
-    fn what_tuning_says_of_a_correlation_is_told_to_have_no_effect() {
-        let of = correlation("c", "type: event_count, rules: [fail], condition: {gte: 3}");
-        let file = |text: &str| Arc::new(SourceFile { name: "t.yml".into(), text: text.into() });
-        let tuning = crate::tuning::Tuning::parse(&file("c: {enabled: false}")).unwrap();
-        let around = crate::Surroundings { tuning, ..Default::default() };
-        let set = RuleSet::load_with([file(&format!("{RULES}---\n{of}"))], &around);
-        assert!(set.diagnostics.iter().any(|d| d.code == codes::FITS_NO_RULE), "{:?}", set.diagnostics);
-    }
-
-    #[test]
     fn a_chain_is_put_into_the_order_in_which_it_works() {
         let set = load(&[
             correlation("outer", "type: temporal, rules: [inner, pass]"),

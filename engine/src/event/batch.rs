@@ -366,7 +366,7 @@ impl BatchBuilder {
 
     /// Gives the current row one JSON text for a field. A field that is not given is absent.
     pub fn field(&mut self, field: usize, text: &str) {
-        self.fields[field].push(text);
+        self.fields[field].push(text, self.places.len());
     }
 
     /// Gives the current row the several JSON texts that a path through an array found.
@@ -379,7 +379,7 @@ impl BatchBuilder {
             }
             scratch.push_str(text);
         }
-        self.fields[field].push(&scratch);
+        self.fields[field].push(&scratch, self.places.len());
         self.scratch = scratch;
     }
 
@@ -407,15 +407,12 @@ impl BatchBuilder {
         self.time_missing.append_value(identity.time_missing);
         self.raw.append_value(raw);
         self.bytes += raw.len();
-        let rows = self.places.len();
-        for field in &mut self.fields {
-            field.pad_to(rows);
-        }
     }
 
     /// Takes the finished rows as a batch and starts anew.
     pub fn finish(&mut self) -> EventBatch {
         self.bytes = 0;
+        let rows = self.places.len();
         EventBatch {
             source: Arc::clone(&self.source),
             projection: Arc::clone(&self.projection),
@@ -426,7 +423,7 @@ impl BatchBuilder {
             bases: std::mem::take(&mut self.bases),
             places: std::mem::take(&mut self.places),
             raw: self.raw.finish(),
-            fields: self.fields.iter_mut().map(FieldBuilder::finish).collect(),
+            fields: self.fields.iter_mut().map(|field| field.finish(rows)).collect(),
         }
     }
 }
@@ -453,7 +450,9 @@ impl FieldBuilder {
         start..ends[key] as usize
     }
 
-    fn push(&mut self, value: &str) {
+    /// Gives a row its value; rows before it that were given none have none.
+    fn push(&mut self, value: &str, row: usize) {
+        self.pad_to(row);
         if let Some(last) = self.last
             && self.text[Self::value(&self.text, &self.ends, last)] == *value
         {
@@ -487,7 +486,13 @@ impl FieldBuilder {
         }
     }
 
-    fn finish(&mut self) -> DictionaryArray<Int32Type> {
+    fn finish(&mut self, rows: usize) -> DictionaryArray<Int32Type> {
+        if self.ends.is_empty() {
+            // most fields of most batches
+            let nothing = StringArray::from(Vec::<&str>::new());
+            return DictionaryArray::new(Int32Array::new_null(rows), Arc::new(nothing));
+        }
+        self.pad_to(rows);
         let mut values = StringBuilder::with_capacity(self.ends.len(), self.text.len());
         for key in 0..self.ends.len() {
             values.append_value(&self.text[Self::value(&self.text, &self.ends, key as i32)]);
@@ -514,7 +519,7 @@ mod tests {
             computed: false,
             column: None,
         };
-        Arc::new(Projection { fields: names.iter().map(field).collect() })
+        Arc::new(Projection { fields: names.iter().map(field).collect(), dispatch: None })
     }
 
     fn cell(batch: &EventBatch, field: usize, row: usize) -> Option<String> {

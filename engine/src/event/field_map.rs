@@ -8,7 +8,10 @@
 //! a native field of a rule's name means something else, an alias of the name to itself says when its
 //! turn comes ([`ProjectedField::resolve`]).
 
+use std::sync::Arc;
+
 use super::columns::{Column, column};
+use crate::scan::Dispatch;
 
 /// What a log source declares of itself. The engine knows providers only through this.
 #[derive(Debug, Clone)]
@@ -84,10 +87,27 @@ pub struct ProjectedField {
 }
 
 /// The fields that a source must find in each event, in the order of the batch's columns.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Projection {
     /// The fields.
     pub fields: Vec<ProjectedField>,
+    /// Which of them matter for an event; all, where nothing is said.
+    pub dispatch: Option<Arc<Dispatch>>,
+}
+
+impl PartialEq for Projection {
+    /// What is left out of single events does not change what a column means.
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+}
+impl Eq for Projection {}
+
+impl Projection {
+    /// The same for somebody who wants every field of every event.
+    pub fn whole(&self) -> Self {
+        Self { fields: self.fields.clone(), dispatch: None }
+    }
 }
 
 impl ProjectedField {

@@ -11,6 +11,7 @@ use super::ir::{Expr, FieldKey, LoweredRule, Predicate};
 use super::witness::witness;
 use crate::event::{ProjectedField, Projection, SourceSpec};
 use crate::predicate::Test;
+use crate::scan::Dispatch;
 
 /// What runs on the events of one source.
 #[derive(Debug, Clone)]
@@ -136,6 +137,13 @@ impl SourcePlan {
         projection.fields.len() - 1
     }
 
+    /// Lets a source leave out what cannot matter for an event. `asked` are columns that correlations ask for
+    /// of a rule's matches.
+    pub fn leave_out(&mut self, asked: &[(u32, Vec<usize>)]) {
+        let dispatch = Dispatch::new(self, asked).map(Arc::new);
+        Arc::make_mut(&mut self.projection).dispatch = dispatch;
+    }
+
     /// Gives each field its column, and the whole event the last place.
     fn lay_out(&mut self, fields: Vec<(FieldKey, Option<ProjectedField>)>) {
         let mut order: Vec<usize> = (0..fields.len()).collect();
@@ -160,7 +168,7 @@ impl SourcePlan {
                 (0..self.tests.len() as u32).filter(|&t| self.tests[t as usize].field == number).collect();
             self.fields.push(FieldPlan { key: key.clone(), column, tests });
         }
-        self.projection = Arc::new(Projection { fields: projected });
+        self.projection = Arc::new(Projection { fields: projected, dispatch: None });
     }
 }
 

@@ -139,19 +139,19 @@ impl Bits {
 
 /// What is known of an expression while some fields have not been looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Truth {
+pub(super) enum Truth {
     False,
     Unknown,
     True,
 }
 
 impl Truth {
-    fn of(b: bool) -> Self {
+    pub(super) fn of(b: bool) -> Self {
         if b { Self::True } else { Self::False }
     }
 }
 
-fn truth(expr: &LocalExpr, test: &impl Fn(u32) -> Truth) -> Truth {
+pub(super) fn truth(expr: &LocalExpr, test: &impl Fn(u32) -> Truth) -> Truth {
     match expr {
         LocalExpr::Never => Truth::False,
         LocalExpr::Test(number) => test(*number),

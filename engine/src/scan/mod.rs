@@ -6,10 +6,12 @@
 //! tuple of classes, and what a tuple means is worked out once and remembered.
 
 mod classes;
+mod dispatch;
 mod evaluate;
 mod prune;
 pub mod reference;
 
+pub use dispatch::{Dispatch, Dispatcher};
 pub use evaluate::{Hit, ScanCounts, Scanner};
 pub use prune::{Blocks, Facet, MAX_BLOCKS, Pruner};
 

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use virga_engine::event::{
     BatchBuilder, Column, ColumnKind, ColumnValue, EventId, OriginBase, Projection, RowIdentity,
+    TEXT_SEPARATOR,
 };
 use virga_engine::json::{Cells, Projector};
+use virga_engine::scan::Dispatcher;
 
 use super::recognise::Asked;
 use super::slots::{Bound, BoundIdentity, Fallback, Projected, Slots};
@@ -53,6 +55,8 @@ pub struct Normaliser {
     projector: Projector,
     cells: Cells,
     fields: Vec<FieldPlan>,
+    /// Which fields matter for an event; all, where nobody says.
+    dispatcher: Option<Dispatcher>,
     /// The sources that an event may belong to, and which of them this one is.
     among: Option<(Asked, usize)>,
     unfold: Vec<usize>,
@@ -115,6 +119,7 @@ impl Normaliser {
             projector: Projector::new(&slots.paths),
             cells: Cells::default(),
             fields,
+            dispatcher: projection.dispatch.as_ref().map(Dispatcher::new),
             among,
             unfold,
             times,
@@ -215,24 +220,77 @@ impl Normaliser {
 
     fn add_fields(&mut self, raw: &str, batch: &mut BatchBuilder) {
         let event = Projected { raw, cells: &self.cells, environment: &self.environment };
-        for (field, plan) in self.fields.iter().enumerate() {
-            if let Some(value) = plan.computed.as_ref().and_then(|computed| computed.derive(&event)) {
-                write_json(&value, &mut self.scratch);
-                batch.field(field, &self.scratch);
-                continue;
+        let Some(dispatcher) = &mut self.dispatcher else {
+            for (field, plan) in self.fields.iter().enumerate() {
+                plan.fill(field, &event, &mut self.scratch, batch);
             }
-            match self.cells.text(plan.slot, raw) {
-                Some(_) if self.cells.has_several(plan.slot) => {
-                    batch.field_texts(field, self.cells.texts(plan.slot, raw));
+            return;
+        };
+        dispatcher.begin();
+        for key in 0..dispatcher.keys() {
+            let field = dispatcher.column(key);
+            match self.fields[field].cell(&event, &mut self.scratch) {
+                true => {
+                    batch.field(field, &self.scratch);
+                    dispatcher.key(Some(&self.scratch));
                 }
-                Some(text) => batch.field(field, text),
-                None => {
-                    if let Some(value) = plan.fallbacks.iter().find_map(|fallback| fallback.value(&event)) {
-                        write_json(&value, &mut self.scratch);
-                        batch.field(field, &self.scratch);
-                    }
+                false => dispatcher.key(None),
+            }
+        }
+        for &field in &*dispatcher.needed() {
+            self.fields[field as usize].fill(field as usize, &event, &mut self.scratch, batch);
+        }
+    }
+}
+
+impl FieldPlan {
+    /// Gives the current row the field's value, if the event has one.
+    fn fill(&self, field: usize, event: &Projected<'_>, scratch: &mut String, batch: &mut BatchBuilder) {
+        let (cells, raw) = (event.cells, event.raw);
+        if let Some(value) = self.computed.as_ref().and_then(|computed| computed.derive(event)) {
+            write_json(&value, scratch);
+            batch.field(field, scratch);
+            return;
+        }
+        match cells.text(self.slot, raw) {
+            Some(_) if cells.has_several(self.slot) => batch.field_texts(field, cells.texts(self.slot, raw)),
+            Some(text) => batch.field(field, text),
+            None => {
+                if let Some(value) = self.fallbacks.iter().find_map(|fallback| fallback.value(event)) {
+                    write_json(&value, scratch);
+                    batch.field(field, scratch);
                 }
             }
+        }
+    }
+
+    /// Writes the field's cell into `cell`; false where the event has none.
+    fn cell(&self, event: &Projected<'_>, cell: &mut String) -> bool {
+        let derived = |fallback: &Fallback| fallback.value(event);
+        let value = match &self.computed {
+            Some(computed) => computed.derive(event),
+            None => None,
+        };
+        if let Some(value) = value {
+            write_json(&value, cell);
+            return true;
+        }
+        if event.cells.text(self.slot, event.raw).is_some() {
+            cell.clear();
+            for (number, text) in event.cells.texts(self.slot, event.raw).enumerate() {
+                if number > 0 {
+                    cell.push(TEXT_SEPARATOR);
+                }
+                cell.push_str(text);
+            }
+            return true;
+        }
+        match self.fallbacks.iter().find_map(derived) {
+            Some(value) => {
+                write_json(&value, cell);
+                true
+            }
+            None => false,
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn plan(name: &str, fields: &[&str]) -> SourcePlan {
     let source = source(name).expect("a source of that name");
     let spec = source.spec();
     let fields = fields.iter().map(|field| ProjectedField::resolve(field, &spec)).collect();
-    SourcePlan { source, projection: Arc::new(Projection { fields }) }
+    SourcePlan { source, projection: Arc::new(Projection { fields, dispatch: None }) }
 }
 
 pub fn auto(fields: &[&str]) -> Choice {
