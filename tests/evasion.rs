@@ -30,7 +30,10 @@ struct Storyline {
 const STORYLINES: &[Storyline] = &[
     Storyline { name: "620 calls in 50 minutes, short answers", calls: mass_inference },
     Storyline { name: "180 answers of 4,000 tokens in 40 minutes", calls: token_burn },
-    Storyline { name: "220 prompts of one template, answers of 900 tokens, in 45 minutes", calls: distillation },
+    Storyline {
+        name: "220 prompts of one template, answers of 900 tokens, in 45 minutes",
+        calls: distillation,
+    },
 ];
 
 fn every(count: i64, step: i64, call: impl Fn(i64) -> (String, u32, u32)) -> Vec<Call> {
@@ -127,7 +130,9 @@ fn otel(call: &Call, n: usize) -> Vec<Value> {
             number("gen_ai.usage.output_tokens", call.tokens_out), text("gen_ai.input.messages", &messages)],
         "status": {}});
     let resource = json!({"attributes": [text("service.name", "gateway")]});
-    vec![json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "gateway"}, "spans": [span]}]}]})]
+    vec![
+        json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "gateway"}, "spans": [span]}]}]}),
+    ]
 }
 
 /// The rules that alert, but for those that tell of any first call.
@@ -147,7 +152,8 @@ fn found(events: &[Value]) -> String {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
         .filter_map(|alert| {
-            let file = alert["rule"]["file"].as_str()?.rsplit('/').next()?.trim_end_matches(".yml").to_owned();
+            let file =
+                alert["rule"]["file"].as_str()?.rsplit('/').next()?.trim_end_matches(".yml").to_owned();
             Some(format!("`{file}` ({})", alert["rule"]["level"].as_str()?))
         })
         .filter(|rule| !rule.contains("first-invoke") && !rule.contains("new-region"))

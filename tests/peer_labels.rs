@@ -98,8 +98,12 @@ fn expectations(test: &Labelled, rules: &BTreeMap<String, Vec<String>>) -> Vec<(
     match test.meta.get("expected") {
         Some(expected) => vec![(text("rule_id"), text("test_name"), expected.as_bool().unwrap_or_default())],
         None => {
-            let triggers: Vec<&str> =
-                test.meta["trigger_rules"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let triggers: Vec<&str> = test.meta["trigger_rules"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             rules.keys().map(|rule| (rule.clone(), text("desc"), triggers.contains(&rule.as_str()))).collect()
         }
     }
@@ -108,24 +112,36 @@ fn expectations(test: &Labelled, rules: &BTreeMap<String, Vec<String>>) -> Vec<(
 #[test]
 fn labelled_tests_of_peers_agree_or_it_is_said_why_not() {
     let Some(corpus) = corpus() else { return };
-    let golden = std::fs::read_to_string(workspace().join("tests/goldens/peer-labels.json")).expect("the golden");
+    let golden =
+        std::fs::read_to_string(workspace().join("tests/goldens/peer-labels.json")).expect("the golden");
     let golden: Value = serde_json::from_str(&golden).expect("JSON");
     let known: BTreeSet<String> = {
         let file = |f: virga_detections::EmbeddedFile| f.text;
         let text: Vec<String> = virga_detections::rules().into_iter().map(file).collect();
-        text.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("name: ")).map(str::to_owned).collect()
+        text.iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.strip_prefix("name: "))
+            .map(str::to_owned)
+            .collect()
     };
     let (mut wrong, mut compared, mut agree) = (Vec::new(), 0, 0);
     for (set, rules) in golden["sets"].as_object().expect("sets") {
         let mut ours: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (peer, said) in rules.as_object().expect("rules") {
-            let names: Vec<String> =
-                said["ours"].as_array().expect("ours").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let names: Vec<String> = said["ours"]
+                .as_array()
+                .expect("ours")
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             for name in names.iter().filter(|name| !known.contains(*name)) {
                 wrong.push(format!("{set} {peer}: there is no rule `{name}`"));
             }
             match names.is_empty() {
-                true => assert!(said["why"].as_str().is_some_and(|why| why.len() > 10), "{set} {peer}: why not?"),
+                true => {
+                    assert!(said["why"].as_str().is_some_and(|why| why.len() > 10), "{set} {peer}: why not?")
+                }
                 false => drop(ours.insert(peer.clone(), names)),
             }
         }

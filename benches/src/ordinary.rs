@@ -6,11 +6,11 @@
 //! back up, rotate keys and ask models.
 //!
 //! The company has 25 engineers and some others, three AWS accounts, two subscriptions of Azure, two
-//! projects of Google Cloud, two Kubernetes clusters, and AI services in production ([`company`]). It is
+//! projects of Google Cloud, two Kubernetes clusters, and AI services in production (`company`). It is
 //! the same company under every seed: who its people are, where they live, what its programs are called.
 //! The seed makes what happens.
 //!
-//! What happens is a list of [`Habit`]s: a rhythm, a share of the events, and a function that tells one
+//! What happens is a list of `Habit`s: a rhythm, a share of the events, and a function that tells one
 //! *episode*: a morning's sign-in, a run of a pipeline, a night of a job. An episode is told whole, at the
 //! pace that it really has, for a burst with every second event left out is no burst. What there is too
 //! much of is left out by episodes: of a controller that reads forty secrets every ten minutes, day and

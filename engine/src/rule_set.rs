@@ -548,7 +548,12 @@ mod tests {
 
         // what ships gives way to what its user says
         let mut own = Tuning::parse(&file("many: {enabled: true}")).unwrap();
-        own.fill(Tuning::parse(&file("many: {enabled: false}\n11111111-aaaa-4aaa-8aaa-000000000001: {enabled: false}")).unwrap());
+        own.fill(
+            Tuning::parse(&file(
+                "many: {enabled: false}\n11111111-aaaa-4aaa-8aaa-000000000001: {enabled: false}",
+            ))
+            .unwrap(),
+        );
         let set = load(&[RULE, correlation], &Surroundings { tuning: own, ..Surroundings::default() });
         assert_eq!((set.rules.len(), set.correlations.len()), (0, 1));
     }

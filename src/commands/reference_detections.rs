@@ -73,7 +73,9 @@ pub fn page(head: &str) -> String {
     page += "\n## What must be switched on\n\n| log | rules | how |\n|---|---|---|\n";
     for (number, need) in needs.need.iter().enumerate() {
         let count = told.iter().filter(|rule| rule.needs.contains(&number)).count();
-        page += &format!("| {} | {count} | {} |\n", need.name, need.how);
+        if count > 0 {
+            page += &format!("| {} | {count} | {} |\n", need.name, need.how);
+        }
     }
     for (threat, (_, heading)) in THREATS.iter().enumerate() {
         let mut rules: Vec<&Told> = told.iter().filter(|rule| rule.threat == threat && !rule.off).collect();

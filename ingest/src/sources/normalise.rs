@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use virga_engine::event::{
-    BatchBuilder, Column, ColumnKind, ColumnValue, EventId, OriginBase, Projection, RowIdentity,
+    BatchBuilder, Column, ColumnKind, ColumnValue, Dispatcher, EventId, OriginBase, Projection, RowIdentity,
     TEXT_SEPARATOR,
 };
 use virga_engine::json::{Cells, Projector};
-use virga_engine::scan::Dispatcher;
 
 use super::recognise::Asked;
 use super::slots::{Bound, BoundIdentity, Fallback, Projected, Slots};
