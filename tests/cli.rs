@@ -418,3 +418,55 @@ fn a_full_standard_error_loses_no_alert() {
         .expect("virga runs");
     assert!(output.status.success() && !alerts(&output).is_empty());
 }
+
+#[test]
+fn coverage_is_a_layer_of_the_navigator_and_a_table_of_atlas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let layer = folder.path().join("layer.json");
+    let path = layer.to_str().expect("a path");
+    let output = virga(&["rules", "coverage", "--format", "navigator", "--output", path]);
+    assert!(output.status.success(), "{}", err(&output));
+    let layer: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a layer")).expect("JSON");
+    assert_eq!(
+        (layer["domain"].as_str(), layer["versions"]["layer"].as_str()),
+        (Some("enterprise-attack"), Some("4.5"))
+    );
+    let techniques = layer["techniques"].as_array().expect("techniques");
+    let valid =
+        techniques.iter().find(|technique| technique["techniqueID"] == "T1078.004").expect("valid accounts");
+    assert!(valid["score"].as_u64() > Some(5) && techniques.len() > 40, "{valid}");
+
+    let table = out(&virga(&["rules", "coverage", "--format", "atlas"]));
+    let rows: Vec<Vec<&str>> = table.lines().skip(2).map(|row| row.split(" | ").collect()).collect();
+    assert!(rows.len() > 15, "{table}");
+    // each technique has its name and at least one rule
+    assert!(
+        rows.iter().all(|row| row.len() == 3 && !row[1].trim().is_empty() && row[2].len() > 10),
+        "{table}"
+    );
+
+    // a rule that only feeds a correlation finds nothing by itself
+    let rules = write(
+        folder.path(),
+        "r.yml",
+        b"title: block\nname: block\ntags: [attack.t1098]\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: x}, condition: s}\n---\ntitle: many\ntags: [attack.t1110]\nlevel: high\ncorrelation: {type: event_count, rules: [block], group-by: principal, timespan: 5m, condition: {gte: 3}}\n",
+    );
+    let told = out(&virga(&["rules", "coverage", &rules]));
+    assert!(told.contains("T1110") && !told.contains("T1098"), "{told}");
+}
+
+#[test]
+fn rules_that_ship_stand_beside_ones_own_and_their_lists_can_be_filled_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = write(folder.path(), "r.yml", rule("low", "eventName: '*'").as_bytes());
+    let output = virga(&["detect", "--rules", "built-in", "--rules", &rules, STORY]);
+    let titles: std::collections::BTreeSet<String> =
+        alerts(&output).iter().map(|alert| alert["rule"]["title"].to_string()).collect();
+    assert!(titles.len() > 10, "{titles:?}");
+    let lists = out(&virga(&["rules", "lists"]));
+    assert!(lists.contains("own_egress_ips:") && lists.contains("training_buckets:"), "{lists}");
+    // what is printed is a file of lists
+    let path = write(folder.path(), "lists.yml", lists.as_bytes());
+    let output = virga(&["detect", "--lists", &path, STORY]);
+    assert!(output.status.success() && !alerts(&output).is_empty(), "{}", err(&output));
+}

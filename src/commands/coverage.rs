@@ -226,4 +226,5 @@ const ATLAS: &[(&str, &str)] = &[
     ("AML.T0081", "Modify AI Agent Configuration"),
     ("AML.T0085.000", "Data from AI Services: RAG Databases"),
     ("AML.T0091.000", "Use Alternate Authentication Material: Application Access Token"),
+    ("AML.T0112.001", "Machine Compromise: AI Artifacts"),
 ];
