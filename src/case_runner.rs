@@ -147,6 +147,8 @@ impl<'c> Play<'c> {
         for (number, column) in &report.idle_correlations {
             let plan = &self.engine.correlations()[*number];
             if targets.contains(&plan.key()) {
+                // its own fields, or those of a rule that it stands on
+                let column = column.or(report.disabled.first().map(|(_, column)| *column));
                 let why = column.map_or("no source of the case serves its rules".to_owned(), |column| {
                     format!("no lookup table fills `{column}`; `enrich` may")
                 });
