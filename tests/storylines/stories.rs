@@ -612,8 +612,7 @@ impl Event {
         self
     }
 
-    /// CloudTrail: the lookup table knows the address for one of AWS. The column is a truth value, but the
-    /// drafts ask it for the provider's name: where they are set right, `true` belongs here.
+    /// CloudTrail: the lookup table knows the address for one of a cloud.
     fn inside_aws(mut self) -> Self {
         self.enrich = vec![("src_is_cloud", json!(true))];
         self
