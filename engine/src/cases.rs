@@ -32,7 +32,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, known_words};
-use crate::limits::MAX_CASE_EVENTS;
+use crate::limits::{MAX_CASE_EVENTS, MAX_TIMESPAN};
 use crate::plan::Lists;
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 use crate::sigma::{node_to_json, span_of_time};
@@ -375,6 +375,13 @@ impl Reader<'_> {
                 }
             },
         };
+        // each is bounded, so that this is far below what an `i64` holds
+        let last = at.unwrap_or(0) + every * (repeat as i64 - 1);
+        if last > MAX_TIMESPAN {
+            let cause = "the last of these events is more than 400 days from the start of the case";
+            self.error(codes::TOO_LARGE, &node.span, cause, "a smaller `at`, `every` or `repeat`");
+            return None;
+        }
         let numbered = node.get("like").is_some() || node.get("repeat").is_some();
         Some(CaseEvent { at, source, enrich, raw, repeat, every, numbered })
     }
@@ -382,9 +389,9 @@ impl Reader<'_> {
     /// An offset, in microseconds.
     fn offset(&mut self, node: &Node, key: &str) -> Option<i64> {
         let at = node.get(key)?;
-        let offset = at.text().and_then(offset);
+        let offset = at.text().and_then(offset).filter(|offset| *offset <= MAX_TIMESPAN);
         if offset.is_none() {
-            let cause = format!("`{key}` must be an offset");
+            let cause = format!("`{key}` must be an offset of at most 400 days");
             self.error(codes::BAD_VALUE, &at.span, cause, "write `+3m`, with s, m, h or d");
         }
         offset
@@ -525,6 +532,15 @@ mod tests {
             (
                 "cases: [{name: n, match: true, events: [{source: s, raw: {}, every: often}]}]",
                 codes::BAD_VALUE,
+            ),
+            // what could be reckoned with no longer
+            (
+                "cases: [{name: n, match: true, events: [{source: s, raw: {}, at: 292000y}]}]",
+                codes::BAD_VALUE,
+            ),
+            (
+                "cases: [{name: n, match: true, events: [{source: s, raw: {}, at: 0, repeat: 50000, every: 400d}]}]",
+                codes::TOO_LARGE,
             ),
             (
                 "cases: [{name: n, match: true, events: [{source: s, raw: {}, repeat: 30000}, {source: s, raw: {}, repeat: 30000}]}]",
