@@ -302,6 +302,11 @@ impl BatchBuilder {
         self.scratch = scratch;
     }
 
+    /// What the current row has been given for a field.
+    pub fn cell(&self, field: usize) -> Option<&str> {
+        self.fields[field].cell(self.places.len())
+    }
+
     /// Ends the current row.
     pub fn finish_row(&mut self, identity: &RowIdentity<'_>, raw: &str) {
         let base = match self.bases.last() {
@@ -396,6 +401,11 @@ impl FieldBuilder {
         };
         self.keys.push(key);
         self.last = Some(key);
+    }
+
+    fn cell(&self, row: usize) -> Option<&str> {
+        let key = self.keys.get(row).copied().filter(|key| *key != ABSENT)?;
+        Some(&self.text[Self::value(&self.text, &self.ends, key)])
     }
 
     fn pad_to(&mut self, rows: usize) {

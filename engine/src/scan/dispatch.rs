@@ -28,6 +28,10 @@ const MIN_RULES: usize = 4;
 /// Combinations of keys that are remembered; beyond it all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 14;
 
+/// Bytes of a combination that is remembered: names of services and calls are far shorter, and what is longer
+/// is somebody's attempt to fill the memory.
+const MAX_REMEMBERED_BYTES: usize = 1 << 10;
+
 /// Separates the cells of a combination: no JSON text holds it unescaped.
 const SEPARATOR: char = '\u{1}';
 
@@ -193,6 +197,9 @@ impl Dispatcher {
             return Arc::clone(known);
         }
         let needed: Arc<[u32]> = self.work_out().into();
+        if self.combination.len() > MAX_REMEMBERED_BYTES {
+            return needed;
+        }
         if self.known.len() >= MAX_REMEMBERED {
             self.known.clear();
         }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use virga_engine::event::{
     BatchBuilder, Column, ColumnKind, ColumnValue, Dispatcher, EventId, OriginBase, Projection, RowIdentity,
-    TEXT_SEPARATOR,
 };
 use virga_engine::json::{Cells, Projector};
 
@@ -228,13 +227,8 @@ impl Normaliser {
         dispatcher.begin();
         for key in 0..dispatcher.keys() {
             let field = dispatcher.column(key);
-            match self.fields[field].cell(&event, &mut self.scratch) {
-                true => {
-                    batch.field(field, &self.scratch);
-                    dispatcher.key(Some(&self.scratch));
-                }
-                false => dispatcher.key(None),
-            }
+            self.fields[field].fill(field, &event, &mut self.scratch, batch);
+            dispatcher.key(batch.cell(field));
         }
         for &field in &*dispatcher.needed() {
             self.fields[field as usize].fill(field as usize, &event, &mut self.scratch, batch);
@@ -260,36 +254,6 @@ impl FieldPlan {
                     batch.field(field, scratch);
                 }
             }
-        }
-    }
-
-    /// Writes the field's cell into `cell`; false where the event has none.
-    fn cell(&self, event: &Projected<'_>, cell: &mut String) -> bool {
-        let derived = |fallback: &Fallback| fallback.value(event);
-        let value = match &self.computed {
-            Some(computed) => computed.derive(event),
-            None => None,
-        };
-        if let Some(value) = value {
-            write_json(&value, cell);
-            return true;
-        }
-        if event.cells.text(self.slot, event.raw).is_some() {
-            cell.clear();
-            for (number, text) in event.cells.texts(self.slot, event.raw).enumerate() {
-                if number > 0 {
-                    cell.push(TEXT_SEPARATOR);
-                }
-                cell.push_str(text);
-            }
-            return true;
-        }
-        match self.fallbacks.iter().find_map(derived) {
-            Some(value) => {
-                write_json(&value, cell);
-                true
-            }
-            None => false,
         }
     }
 }
