@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use virga_engine::alert::{Alert, AlertKind};
 use virga_engine::diagnostic::{Diagnostic, Severity};
@@ -29,14 +30,18 @@ pub const DIM: Style = Style::new().dimmed();
 /// Bold text.
 pub const BOLD: Style = Style::new().bold();
 
-/// A progress bar over so many things, where somebody sees it.
-pub fn bar(length: u64, of: &str) -> indicatif::ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return indicatif::ProgressBar::hidden();
+/// Whether somebody sees what progress is shown.
+pub fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// A progress bar in the form of indicatif's template, where somebody sees it.
+pub fn bar(length: Option<u64>, template: &str) -> ProgressBar {
+    if !is_watched() {
+        return ProgressBar::hidden();
     }
-    let template = format!("{{wide_bar}} {{pos}}/{{len}} {of}, {{eta}} left");
-    let bar = indicatif::ProgressBar::new(length);
-    match indicatif::ProgressStyle::with_template(&template) {
+    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -46,31 +46,25 @@ struct Said {
 }
 
 fn said() -> Vec<Said> {
+    macro_rules! said {
+        ($rule:expr) => {
+            Some(Said {
+                path: $rule.file.name.clone(),
+                id: $rule.id,
+                name: $rule.name,
+                level: $rule.level,
+                status: $rule.status,
+                author: $rule.author,
+                description: $rule.description,
+                tags: $rule.tags,
+                references: $rule.references,
+                falsepositives: $rule.falsepositives,
+            })
+        };
+    }
     let of = |document| match document {
-        Document::Rule(rule) => Some(Said {
-            path: rule.file.name.clone(),
-            id: rule.id,
-            name: rule.name,
-            level: rule.level,
-            status: rule.status,
-            author: rule.author,
-            description: rule.description,
-            tags: rule.tags,
-            references: rule.references,
-            falsepositives: rule.falsepositives,
-        }),
-        Document::Correlation(rule) => Some(Said {
-            path: rule.file.name.clone(),
-            id: rule.id,
-            name: rule.name,
-            level: rule.level,
-            status: rule.status,
-            author: rule.author,
-            description: rule.description,
-            tags: rule.tags,
-            references: rule.references,
-            falsepositives: rule.falsepositives,
-        }),
+        Document::Rule(rule) => said!(rule),
+        Document::Correlation(rule) => said!(rule),
         Document::Filter(_) => None,
     };
     documents().into_iter().filter_map(of).collect()

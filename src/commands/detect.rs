@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::{Dropped, Finite, Times};
@@ -481,21 +481,15 @@ impl Sink for DetectSink<'_> {
     }
 }
 
-/// A progress bar over the bytes of the inputs as they lie; hidden where nobody watches.
+/// A progress bar over the bytes of the inputs as they lie.
 fn bar(args: &Args) -> ProgressBar {
-    if args.quiet || !std::io::stderr().is_terminal() {
+    // to know how much there is takes a walk through all folders
+    if args.quiet || !show::is_watched() {
         return ProgressBar::hidden();
     }
-    let from_stdin = args.inputs.iter().any(|path| path.as_os_str() == "-");
-    let (bar, template) = match from_stdin {
-        true => (ProgressBar::no_length(), "{spinner} {bytes} read, {bytes_per_sec}"),
-        false => {
-            let bytes = args.inputs.iter().map(|path| survey(path).bytes).sum();
-            (ProgressBar::new(bytes), "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
-        }
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    if args.inputs.iter().any(|path| path.as_os_str() == "-") {
+        return show::bar(None, "{spinner} {bytes} read, {bytes_per_sec}");
     }
+    let bytes = args.inputs.iter().map(|path| survey(path).bytes).sum();
+    show::bar(Some(bytes), "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
 use serde_json::json;
 use virga_engine::cases::{Case, parse_cases};
 use virga_engine::correlate::Plan;
@@ -349,7 +351,7 @@ fn test(args: &TestArgs) -> Outcome {
     let mut known = found.files.clone();
     known.extend(rule_files::shipped());
     let library = Library::new(&known, rule_files::shipped_lists());
-    let bar = show::bar(found.files.len() as u64, "rules");
+    let bar = show::bar(Some(found.files.len() as u64), "{wide_bar} {pos}/{len} rules, {eta} left");
     for (file, tally) in found.files.iter().zip(tallies(&library, &found.files, &bar)) {
         rules += 1;
         cases += tally.hits + tally.misses;
@@ -377,28 +379,15 @@ fn test(args: &TestArgs) -> Outcome {
 }
 
 /// What the cases of each file come to. Files are played at once, on every core.
-fn tallies(library: &Library, files: &[Arc<SourceFile>], bar: &indicatif::ProgressBar) -> Vec<Tally> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(file) = files.get(number) else { return done };
-            done.push((number, test_file(library, number, file)));
-            bar.inc(1);
-        }
+fn tallies(library: &Library, files: &[Arc<SourceFile>], bar: &ProgressBar) -> Vec<Tally> {
+    let play = |(number, file)| {
+        let tally = test_file(library, number, file);
+        bar.inc(1);
+        tally
     };
-    let mut all: Vec<(usize, Tally)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers.min(files.len())).map(|_| scope.spawn(work)).collect();
-        let done = |worker: std::thread::ScopedJoinHandle<'_, Vec<(usize, Tally)>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().flat_map(done).collect()
-    });
+    let tallies = files.par_iter().enumerate().map(play).collect();
     bar.finish_and_clear();
-    all.sort_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, tally)| tally).collect()
+    tallies
 }
 
 fn test_file(library: &Library, number: usize, file: &Arc<SourceFile>) -> Tally {
