@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 CARGO := cargo
 CACHE := $(or $(VIRGA_CACHE),$(HOME)/.cache/virga)
-PACKAGES := build-essential
+PACKAGES := build-essential pkg-config libssl-dev zlib1g-dev
 
 .PHONY: help
 help: ## this list
@@ -22,7 +22,7 @@ setup: # a C compiler (for zstd) and cargo; says exactly what is missing where i
 
 .PHONY: demo
 demo: setup ## build what the demo needs, play an attack told in events, explain the alerts
-	@$(CARGO) run --quiet --profile demo -- demo
+	@$(CARGO) run --quiet --profile demo --no-default-features -- demo
 
 .PHONY: test
 test: setup ## all tests, with the real logs where they are at hand

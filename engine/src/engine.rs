@@ -19,7 +19,7 @@ use crate::json::{Cells, Projector, string_text};
 use crate::plan::{FieldKey, LoweredRule, SourcePlan};
 use crate::predicate::Test;
 use crate::rule_set::RuleSet;
-use crate::scan::{Hit, ScanCounts, Scanner};
+use crate::scan::{Hit, Pruner, ScanCounts, Scanner};
 
 /// What became of the rules of a rule set on the sources at hand.
 #[derive(Debug, Clone, Default)]
@@ -184,6 +184,11 @@ impl Engine {
     /// The fields that batches of a source must have; `None` where the engine does not know it.
     pub fn projection(&self, source: &str) -> Option<Arc<Projection>> {
         self.scanners.get(source).map(|scanner| Arc::clone(&scanner.plan().projection))
+    }
+
+    /// What tells which stored events of a source need not be read.
+    pub fn pruner(&self, source: &str) -> Option<Pruner> {
+        self.scanners.get(source).map(|scanner| Pruner::new(scanner.plan()))
     }
 
     /// What scanning a source has cost so far.

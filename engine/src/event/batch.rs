@@ -91,6 +91,25 @@ struct Place {
     of_record: bool,
 }
 
+/// The columns of events that were kept, all of one length.
+#[derive(Debug, Clone)]
+pub struct KeptColumns {
+    /// Their ids: natural ones, or the hashes that stood for them. None is null.
+    pub event_id: StringArray,
+    /// Event times.
+    pub time: TimestampMicrosecondArray,
+    /// Ingest times.
+    pub ingest_time: TimestampMicrosecondArray,
+    /// Whether the ingest time stands for an event time that was missing.
+    pub time_missing: BooleanArray,
+    /// Where they were read.
+    pub origins: Vec<Origin>,
+    /// The events as they came.
+    pub raw: StringArray,
+    /// The cells of the projection's fields.
+    pub fields: Vec<DictionaryArray<Int32Type>>,
+}
+
 /// One event of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -133,6 +152,66 @@ impl EventBatch {
             builder.finish_row(&identity, event);
         }
         Ok(builder.finish())
+    }
+
+    /// A batch of events that were kept somewhere: their columns as they were.
+    ///
+    /// # Panics
+    /// Where the columns are not of one length, or not those of the projection.
+    pub fn of_columns(source: Arc<str>, projection: Arc<Projection>, kept: KeptColumns) -> Self {
+        let rows = kept.event_id.len();
+        assert_eq!(kept.fields.len(), projection.fields.len(), "a column for each field");
+        let lengths = [kept.time.len(), kept.ingest_time.len(), kept.time_missing.len(), kept.raw.len()];
+        assert!(lengths.iter().all(|length| *length == rows) && kept.origins.len() == rows);
+        assert!(kept.fields.iter().all(|field| field.len() == rows), "columns of one length");
+        let (mut bases, mut places): (Vec<OriginBase>, Vec<Place>) = (Vec::new(), Vec::new());
+        for Origin { base, line, record } in kept.origins {
+            if bases.last() != Some(&base) {
+                bases.push(base);
+            }
+            places.push(Place { base: bases.len() as u32 - 1, line, record, of_record: false });
+        }
+        Self {
+            source,
+            projection,
+            event_id: kept.event_id,
+            time: kept.time,
+            ingest_time: kept.ingest_time,
+            time_missing: kept.time_missing,
+            bases,
+            places,
+            raw: kept.raw,
+            fields: kept.fields,
+        }
+    }
+
+    /// A batch of cells alone, for a scan: its events have no id, time, text or origin. `raw` is needed where
+    /// rules look at whole events.
+    ///
+    /// # Panics
+    /// Where the columns are not of one length, or not those of the projection.
+    pub fn of_cells(
+        source: Arc<str>,
+        projection: Arc<Projection>,
+        fields: Vec<DictionaryArray<Int32Type>>,
+        rows: usize,
+        raw: Option<StringArray>,
+    ) -> Self {
+        assert_eq!(fields.len(), projection.fields.len(), "a column for each field");
+        assert!(fields.iter().all(|field| field.len() == rows), "columns of one length");
+        let times = TimestampMicrosecondArray::new_null(rows).with_timezone("UTC");
+        Self {
+            source,
+            projection,
+            event_id: StringArray::new_null(rows),
+            time: times.clone(),
+            ingest_time: times,
+            time_missing: BooleanArray::new_null(rows),
+            bases: vec![OriginBase::File { path: "".into() }],
+            places: Vec::new(),
+            raw: raw.unwrap_or_else(|| StringArray::new_null(rows)),
+            fields,
+        }
     }
 
     /// The source's name.
@@ -208,7 +287,7 @@ impl<'a> Row<'a> {
         if self.batch.event_id.is_valid(self.index) {
             return Cow::Borrowed(self.batch.event_id.value(self.index));
         }
-        Cow::Owned(match self.batch.places[self.index].of_record {
+        Cow::Owned(match self.batch.places.get(self.index).is_some_and(|place| place.of_record) {
             true => record_hash(self.raw()),
             false => text_hash(&self.origin().locator()),
         })
@@ -226,7 +305,9 @@ impl<'a> Row<'a> {
 
     /// Where it came from.
     pub fn origin(&self) -> Origin {
-        let place = &self.batch.places[self.index];
+        // a batch of cells alone has no places
+        let nowhere = Place { base: 0, line: None, record: None, of_record: false };
+        let place = self.batch.places.get(self.index).unwrap_or(&nowhere);
         Origin { base: self.batch.bases[place.base as usize].clone(), line: place.line, record: place.record }
     }
 }

@@ -22,7 +22,9 @@ mod field_map;
 mod origin;
 
 pub use crate::scan::{Dispatch, Dispatcher};
-pub use batch::{BatchBuilder, EventBatch, EventId, Row, RowIdentity, TEXT_SEPARATOR, record_hash};
+pub use batch::{
+    BatchBuilder, EventBatch, EventId, KeptColumns, Row, RowIdentity, TEXT_SEPARATOR, record_hash,
+};
 pub use columns::{COLUMNS, Column, ColumnKind, ColumnValue, column};
 pub use field_map::{Alias, LogsourceMapping, ProjectedField, Projection, SourceSpec};
 pub use origin::{Origin, OriginBase};

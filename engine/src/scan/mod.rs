@@ -8,10 +8,12 @@
 mod classes;
 mod dispatch;
 mod evaluate;
+mod prune;
 pub mod reference;
 
 pub use dispatch::{Dispatch, Dispatcher};
 pub use evaluate::{Hit, ScanCounts, Scanner};
+pub use prune::{Blocks, Facet, MAX_BLOCKS, Pruner};
 
 #[cfg(test)]
 mod tests;

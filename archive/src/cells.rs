@@ -1,0 +1,259 @@
+//! Cells of batches ↔ columns of files.
+//!
+//! A batch's cell is the JSON text of a field's value. A file holds it as people read it: a text without
+//! quotes, a number as a number. What would not come back as the same cell (an escape written another way, a
+//! list, `null`, a number in a native field) stands in a second column as it is.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array,
+    Int64Array, Int64Builder, ListArray, ListBuilder, StringArray, StringBuilder,
+};
+use arrow::datatypes::Int32Type;
+use virga_engine::event::ColumnKind;
+
+/// A column of cells.
+pub(crate) type CellArray = DictionaryArray<Int32Type>;
+
+/// The plain text that a cell is, if it comes back as the same cell.
+fn plain(cell: &str) -> Option<&str> {
+    let inner = cell.strip_prefix('"')?.strip_suffix('"')?;
+    let is_plain = inner.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    (is_plain && !inner.contains('\u{1e}')).then_some(inner)
+}
+
+fn texts(column: &CellArray) -> &StringArray {
+    column.values().as_any().downcast_ref::<StringArray>().expect("cells are texts")
+}
+
+/// A native field's cells as texts, and what is no plain text as JSON, where there is any.
+pub(crate) fn native_columns(cells: &CellArray) -> (ArrayRef, Option<ArrayRef>) {
+    let values = texts(cells);
+    let is_plain: Vec<bool> = (0..values.len()).map(|key| plain(values.value(key)).is_some()).collect();
+    let text: StringArray =
+        (0..values.len()).map(|key| Some(plain(values.value(key)).unwrap_or_default())).collect();
+    let keys = |of: bool| -> Int32Array {
+        cells.keys().iter().map(|key| key.filter(|key| is_plain[*key as usize] == of)).collect()
+    };
+    let plain_column = DictionaryArray::new(keys(true), Arc::new(text));
+    if is_plain.iter().all(|plain| *plain) {
+        return (Arc::new(plain_column), None);
+    }
+    (Arc::new(plain_column), Some(Arc::new(DictionaryArray::new(keys(false), cells.values().clone()))))
+}
+
+/// A canonical column's cells, typed.
+pub(crate) fn canonical_column(cells: &CellArray, kind: ColumnKind) -> ArrayRef {
+    let values = texts(cells);
+    let cell = |row: usize| cells.key(row).map(|key| values.value(key));
+    let rows = 0..cells.len();
+    match kind {
+        ColumnKind::Text => {
+            let text = |key| serde_json::from_str::<String>(values.value(key)).ok();
+            let texts: StringArray = (0..values.len())
+                .map(|key| Some(text(key).unwrap_or_else(|| values.value(key).to_owned())))
+                .collect();
+            Arc::new(DictionaryArray::new(cells.keys().clone(), Arc::new(texts)))
+        }
+        ColumnKind::Int => {
+            let mut builder = Int64Builder::with_capacity(cells.len());
+            rows.for_each(|row| builder.append_option(cell(row).and_then(|cell| cell.parse().ok())));
+            Arc::new(builder.finish())
+        }
+        ColumnKind::Float => {
+            let mut builder = Float64Builder::with_capacity(cells.len());
+            rows.for_each(|row| builder.append_option(cell(row).and_then(|cell| cell.parse().ok())));
+            Arc::new(builder.finish())
+        }
+        ColumnKind::Bool => {
+            let mut builder = BooleanBuilder::with_capacity(cells.len());
+            rows.for_each(|row| builder.append_option(cell(row).and_then(|cell| cell.parse().ok())));
+            Arc::new(builder.finish())
+        }
+        ColumnKind::List => {
+            let mut builder = ListBuilder::new(StringBuilder::new());
+            for row in rows {
+                match cell(row).and_then(|cell| serde_json::from_str::<Vec<String>>(cell).ok()) {
+                    Some(texts) => {
+                        texts.iter().for_each(|text| builder.values().append_value(text));
+                        builder.append(true);
+                    }
+                    None => builder.append(false),
+                }
+            }
+            Arc::new(builder.finish())
+        }
+    }
+}
+
+/// Makes cells of single values.
+#[derive(Default)]
+struct CellBuilder {
+    known: std::collections::HashMap<String, i32>,
+    values: Vec<String>,
+    keys: Vec<Option<i32>>,
+}
+
+impl CellBuilder {
+    fn push(&mut self, cell: Option<String>) {
+        let key = cell.map(|cell| match self.known.get(&cell) {
+            Some(key) => *key,
+            None => {
+                let key = self.values.len() as i32;
+                self.values.push(cell.clone());
+                self.known.insert(cell, key);
+                key
+            }
+        });
+        self.keys.push(key);
+    }
+
+    fn finish(self) -> CellArray {
+        DictionaryArray::new(Int32Array::from(self.keys), Arc::new(StringArray::from(self.values)))
+    }
+}
+
+/// A text as a JSON string, as a log source writes a derived value.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Cells of a stored text column, each distinct text looked at once.
+fn cells_of_texts(column: &CellArray) -> CellArray {
+    let values = texts(column);
+    let quoted: StringArray = values.iter().map(|text| text.map(quoted)).collect();
+    DictionaryArray::new(column.keys().clone(), Arc::new(quoted))
+}
+
+/// Cells of no rows' worth of values: a field that a file does not have.
+pub(crate) fn absent(rows: usize) -> CellArray {
+    let nothing: StringArray = StringArray::from(Vec::<&str>::new());
+    DictionaryArray::new(Int32Array::from(vec![None; rows]), Arc::new(nothing))
+}
+
+/// The cells of a native field, from its two columns.
+pub(crate) fn native_cells(
+    plain: Option<&ArrayRef>,
+    json: Option<&ArrayRef>,
+    rows: usize,
+) -> Option<CellArray> {
+    let plain = match plain {
+        None => None,
+        Some(plain) => Some(cells_of_texts(plain.as_any().downcast_ref::<CellArray>()?)),
+    };
+    let json = match json {
+        None => None,
+        Some(json) => Some(json.as_any().downcast_ref::<CellArray>()?.clone()),
+    };
+    match (plain, json) {
+        (None, None) => Some(absent(rows)),
+        (Some(one), None) | (None, Some(one)) => Some(one),
+        (Some(plain), Some(json)) => Some(merged(&plain, &json)),
+    }
+}
+
+/// Two columns of which a row has at most one.
+fn merged(first: &CellArray, second: &CellArray) -> CellArray {
+    let shift = first.values().len() as i32;
+    let keys: Int32Array = first
+        .keys()
+        .iter()
+        .zip(second.keys().iter())
+        .map(|(first, second)| first.or_else(|| second.map(|key| key + shift)))
+        .collect();
+    let values: StringArray = texts(first).iter().chain(texts(second).iter()).collect();
+    DictionaryArray::new(keys, Arc::new(values))
+}
+
+/// The cells of a canonical column.
+pub(crate) fn canonical_cells(column: &ArrayRef, kind: ColumnKind) -> Option<CellArray> {
+    let any = column.as_any();
+    if kind == ColumnKind::Text {
+        return Some(cells_of_texts(any.downcast_ref::<CellArray>()?));
+    }
+    let mut cells = CellBuilder::default();
+    match kind {
+        ColumnKind::Text => {}
+        ColumnKind::Int => {
+            let numbers = any.downcast_ref::<Int64Array>()?;
+            numbers.iter().for_each(|number| cells.push(number.map(|number| number.to_string())));
+        }
+        ColumnKind::Float => {
+            let numbers = any.downcast_ref::<Float64Array>()?;
+            let text = |number: f64| serde_json::Value::from(number).to_string();
+            numbers.iter().for_each(|number| cells.push(number.map(text)));
+        }
+        ColumnKind::Bool => {
+            let flags = any.downcast_ref::<BooleanArray>()?;
+            flags.iter().for_each(|flag| cells.push(flag.map(|flag| flag.to_string())));
+        }
+        ColumnKind::List => {
+            let lists = any.downcast_ref::<ListArray>()?;
+            for row in 0..lists.len() {
+                let list = lists.is_valid(row).then(|| lists.value(row));
+                let list = match &list {
+                    None => None,
+                    Some(list) => Some(list.as_any().downcast_ref::<StringArray>()?),
+                };
+                cells.push(list.map(|list| {
+                    serde_json::Value::from_iter(list.iter().map(Option::unwrap_or_default)).to_string()
+                }));
+            }
+        }
+    }
+    Some(cells.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(cells: &[Option<&str>]) -> CellArray {
+        cells.iter().copied().collect()
+    }
+
+    fn shown(cells: &CellArray) -> Vec<Option<String>> {
+        (0..cells.len()).map(|row| cells.key(row).map(|key| texts(cells).value(key).to_owned())).collect()
+    }
+
+    #[test]
+    fn native_cells_come_back_to_the_byte() {
+        let cells = [
+            Some("\"plain é\""),
+            None,
+            Some("5"),
+            Some("\"5\""),
+            Some("null"),
+            Some("\"\""),
+            Some(r#""a\u0041""#),
+            Some(r#""\ud800""#),
+            Some("{\"a\":[1]}"),
+            Some("\"a\"\u{1e}\"b\""),
+            Some("true"),
+        ];
+        let stored = column(&cells);
+        let (plain, json) = native_columns(&stored);
+        let back = native_cells(Some(&plain), json.as_ref(), cells.len()).unwrap();
+        assert_eq!(shown(&back), shown(&stored));
+        let (plain, json) = native_columns(&column(&[Some("\"a\""), None]));
+        assert!(json.is_none());
+        assert_eq!(shown(&native_cells(Some(&plain), None, 2).unwrap()), [Some("\"a\"".to_owned()), None]);
+        assert_eq!(shown(&native_cells(None, None, 2).unwrap()), [None, None]);
+    }
+
+    #[test]
+    fn canonical_cells_come_back_as_their_kind_writes_them() {
+        for (kind, cells) in [
+            (ColumnKind::Text, vec![Some(r#""a\"b\\ é""#), None, Some("\"\"")]),
+            (ColumnKind::Int, vec![Some("5"), None, Some("-7")]),
+            (ColumnKind::Float, vec![Some("89.5"), None, Some("1.0"), Some("1e300")]),
+            (ColumnKind::Bool, vec![Some("true"), None, Some("false")]),
+            (ColumnKind::List, vec![Some(r#"["a|b","c\"d"]"#), None, Some("[]")]),
+        ] {
+            let stored = column(&cells);
+            let back = canonical_cells(&canonical_column(&stored, kind), kind).unwrap();
+            assert_eq!(shown(&back), shown(&stored), "{kind:?}");
+        }
+    }
+}

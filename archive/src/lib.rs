@@ -1,0 +1,33 @@
+//! The lake: events and alerts as Parquet files in Delta tables, on disk or in an object store.
+//!
+//! ```text
+//! EventBatch ─▶ rows (plain columns) ─▶ writer (sorted files, facets) ─▶ table (atomic commits)
+//!                                                                          │
+//!      EventBatch ◀─ cells ◀─ reader ◀─ prune (facets, what rules need) ◀──┘──▶ sql
+//! ```
+//!
+//! What is stored comes back as it was: a batch that is read holds the very cells that were written, so that
+//! rules say the same of it. The lake knows no log source, no correlation and no sink.
+
+mod cells;
+mod count;
+mod error;
+mod facets;
+mod file;
+mod layout;
+mod location;
+mod prune;
+mod reader;
+mod rows;
+pub mod sql;
+mod table;
+mod writer;
+
+pub use error::ArchiveError;
+pub use file::FileStats;
+pub use layout::{BLOCK, Layout, ROW_GROUP};
+pub use location::Location;
+pub use prune::{Pruned, Wanted};
+pub use reader::{Rebuild, StoredEvents, StoredFile};
+pub use table::{Archive, Coverage, Entry, Expired, Problem, Range};
+pub use writer::{EventWriter, Written};

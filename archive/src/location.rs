@@ -1,0 +1,110 @@
+//! Where an archive is: a folder, or a prefix of an object store.
+//!
+//! In: a path or URL (`s3://bucket/prefix`, `gs://…`, `az://…`, `file:///…`). Out: the same as a URL with what
+//! a store needs to know, taken from the environment as each provider's own tools take it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::error::ArchiveError;
+
+/// Where an archive is.
+#[derive(Debug, Clone)]
+pub struct Location {
+    pub(crate) url: Url,
+    pub(crate) options: HashMap<String, String>,
+}
+
+/// Variables by which stores are told of their credentials and endpoints.
+const STORE_PREFIXES: [&str; 3] = ["aws_", "google_", "azure_"];
+
+impl Location {
+    /// From a path or URL, and the environment's variables.
+    ///
+    /// # Errors
+    /// Where the text is neither a path nor a URL of a known store.
+    pub fn new(
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ArchiveError> {
+        let doing = format!("archive {text}");
+        let mut options: HashMap<String, String> = environment
+            .into_iter()
+            .map(|(name, value)| (name.to_lowercase(), value))
+            .filter(|(name, _)| STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+            .collect();
+        let url = match text.split_once("://") {
+            Some(("s3" | "s3a" | "gs" | "az" | "abfs" | "abfss", _)) => {
+                Url::parse(text.trim_end_matches('/')).map_err(ArchiveError::at(doing))?
+            }
+            Some(("file", _)) => Url::parse(text).map_err(ArchiveError::at(doing))?,
+            Some((scheme, _)) => {
+                let cause = format!("`{scheme}://` is no store; there are s3, gs, az, and folders");
+                return Err(ArchiveError::new(doing, cause));
+            }
+            None => {
+                let path =
+                    std::path::absolute(PathBuf::from(text)).map_err(ArchiveError::at(doing.clone()))?;
+                Url::from_directory_path(&path)
+                    .map_err(|()| ArchiveError::new(doing, "the path cannot be written as a URL"))?
+            }
+        };
+        // an endpoint on this machine speaks plain HTTP; anything else must say so itself
+        let is_local =
+            |value: &String| value.starts_with("http://127.") || value.starts_with("http://localhost");
+        if options.get("aws_endpoint_url").is_some_and(is_local) {
+            options.entry("aws_allow_http".into()).or_insert_with(|| "true".into());
+        }
+        // commits put a new file only where there is none, which S3 does by itself
+        options.entry("conditional_put".into()).or_insert_with(|| "etag".into());
+        Ok(Self { url, options })
+    }
+
+    /// A table below it.
+    pub(crate) fn table(&self, name: &str) -> Result<Url, ArchiveError> {
+        let mut url = self.url.clone();
+        let path = format!("{}/{name}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        Ok(url)
+    }
+
+    /// Whether it is on this machine's disk.
+    pub fn folder(&self) -> Option<PathBuf> {
+        (self.url.scheme() == "file").then(|| self.url.to_file_path().ok()).flatten()
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.folder() {
+            Some(folder) => write!(f, "{}", folder.display()),
+            None => write!(f, "{}", self.url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_stores_are_locations_and_nothing_else_is() {
+        let of = |text: &str| Location::new(text, []);
+        assert_eq!(
+            of("s3://bucket/lake/").unwrap().table("events").unwrap().as_str(),
+            "s3://bucket/lake/events"
+        );
+        assert_eq!(of("/tmp/lake").unwrap().table("events").unwrap().path(), "/tmp/lake/events");
+        assert_eq!(of("/tmp/la ke").unwrap().folder(), Some("/tmp/la ke/".into()));
+        assert!(of("ftp://host/x").is_err());
+        let known = [
+            ("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:5000".to_owned()),
+            ("HOME".into(), "x".into()),
+        ];
+        let location = Location::new("s3://b", known).unwrap();
+        assert_eq!(location.options.get("aws_allow_http").map(String::as_str), Some("true"));
+        assert!(!location.options.contains_key("home"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What of a file need not be read.
+//!
+//! In: what rules ask for, and a file's facets. Out: for each row group the blocks of 8,192 rows in which some
+//! rule may match. A block may be kept for nothing; none with a match is left out.
+
+use virga_engine::scan::{Blocks, Pruner};
+
+use crate::layout::BLOCK;
+use crate::reader::StoredFile;
+
+/// What rules ask for of one source.
+#[derive(Debug)]
+pub struct Wanted {
+    pruner: Pruner,
+}
+
+/// The blocks of a row group that may hold a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// The row group.
+    pub group: usize,
+    /// Its rows.
+    pub rows: usize,
+    /// The blocks to read.
+    pub blocks: Blocks,
+}
+
+impl Pruned {
+    /// The rows of the blocks to read.
+    pub fn kept(&self) -> usize {
+        let of = |block: usize| BLOCK.min(self.rows - block * BLOCK);
+        (0..self.rows.div_ceil(BLOCK)).filter(|block| self.blocks & (1 << block) != 0).map(of).sum()
+    }
+}
+
+/// All blocks of so many rows.
+pub(crate) fn all_blocks(rows: usize) -> Blocks {
+    match rows.div_ceil(BLOCK) {
+        64.. => Blocks::MAX,
+        blocks => (1 << blocks) - 1,
+    }
+}
+
+impl Wanted {
+    /// What the rules of a pruner's plan ask for.
+    pub fn new(pruner: Pruner) -> Self {
+        Self { pruner }
+    }
+
+    /// The row groups of a file with the blocks that may hold a match.
+    pub fn prune(&mut self, file: &StoredFile) -> Vec<Pruned> {
+        (0..file.groups()).map(|group| self.group(file, group)).collect()
+    }
+
+    fn group(&mut self, file: &StoredFile, group: usize) -> Pruned {
+        let rows = file.rows(group);
+        let all = all_blocks(rows);
+        let fields = self.pruner.plan().projection.fields.clone();
+        let facets: Vec<_> = fields.iter().map(|field| file.facet(group, field)).collect();
+        let blocks = self.pruner.keep(all, &|column| facets.get(column)?.as_ref());
+        Pruned { group, rows, blocks }
+    }
+}

@@ -1,0 +1,349 @@
+//! Reads stored events: no more than what is asked for.
+//!
+//! In: a file of the table, the blocks that may hold a match, the fields that rules ask for. Out: first cells
+//! alone, for a scan; then, of the rows that matched, whole events. What a file does not hold (a field that no
+//! rule asked for when it was written) is made anew from the raw events by whoever knows the log source.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::concat_batches;
+use futures::TryStreamExt as _;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::file::metadata::PageIndexPolicy;
+use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, ProjectedField, Projection};
+use virga_engine::scan::{Blocks, Facet};
+
+use crate::cells::{self, CellArray};
+use crate::error::ArchiveError;
+use crate::facets::{FOOTER_KEY, FileFacets};
+use crate::file::{FIELDS_KEY, FieldName};
+use crate::layout::{self, BLOCK, JSON_SUFFIX, ROW_GROUP};
+use crate::rows::{base_of, typed};
+use crate::table::{Archive, Entry, Range};
+
+/// Makes the cells of a projection from raw events of a source: what a file does not hold.
+pub type Rebuild<'r> = dyn Fn(&str, &Arc<Projection>, &StringArray) -> Result<Vec<CellArray>, String> + 'r;
+
+/// A file of events that is open.
+#[derive(Debug, Clone)]
+pub struct StoredFile {
+    entry: Entry,
+    metadata: ArrowReaderMetadata,
+    store: Arc<dyn ObjectStore>,
+    fields: Vec<FieldName>,
+    facets: FileFacets,
+}
+
+/// Cells of a row group, for a scan.
+#[derive(Debug, Clone)]
+pub struct StoredEvents {
+    /// The cells.
+    pub batch: EventBatch,
+    /// The row of the row group that each row is.
+    pub rows: Vec<u32>,
+    /// Bytes that were read.
+    pub bytes: u64,
+}
+
+/// A file's footer, with the places of its pages.
+pub(crate) async fn footer(
+    store: &Arc<dyn ObjectStore>,
+    entry: &Entry,
+) -> Result<ArrowReaderMetadata, ArchiveError> {
+    let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+    let mut reader = object_reader(store, entry);
+    ArrowReaderMetadata::load_async(&mut reader, options)
+        .await
+        .map_err(ArchiveError::at(format!("reading {}", entry.path)))
+}
+
+fn object_reader(store: &Arc<dyn ObjectStore>, entry: &Entry) -> ParquetObjectReader {
+    ParquetObjectReader::new(Arc::clone(store), Path::from(entry.path.as_str())).with_file_size(entry.size)
+}
+
+impl StoredFile {
+    /// Opens a file: reads its footer.
+    ///
+    /// # Errors
+    /// Where it is not there, or is no Parquet file.
+    pub async fn open(archive: &Archive, entry: &Entry) -> Result<Self, ArchiveError> {
+        let store: Arc<dyn ObjectStore> = archive.events.object_store();
+        let metadata = footer(&store, entry).await?;
+        let footer: HashMap<&str, &str> = metadata
+            .metadata()
+            .file_metadata()
+            .key_value_metadata()
+            .into_iter()
+            .flatten()
+            .filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)))
+            .collect();
+        let fields =
+            footer.get(FIELDS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let facets = footer.get(FOOTER_KEY).and_then(|text| FileFacets::from_text(text)).unwrap_or_default();
+        Ok(Self { entry: entry.clone(), metadata, store, fields, facets })
+    }
+
+    /// Its entry in the table.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Its row groups.
+    pub fn groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    /// The rows of a row group.
+    pub fn rows(&self, group: usize) -> usize {
+        usize::try_from(self.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
+    }
+
+    /// Whether it holds all fields of a projection.
+    pub fn holds(&self, projection: &Projection) -> bool {
+        projection.fields.iter().all(|field| self.stored(field).is_some())
+    }
+
+    fn stored(&self, field: &ProjectedField) -> Option<&FieldName> {
+        self.fields.iter().find(|stored| stored.is(field))
+    }
+
+    /// What is known of a field in a row group.
+    pub(crate) fn facet(&self, group: usize, field: &ProjectedField) -> Option<Facet> {
+        self.facets.facet(group, &self.stored(field)?.stored)
+    }
+
+    fn has_column(&self, name: &str) -> bool {
+        self.metadata.schema().column_with_name(name).is_some()
+    }
+
+    /// Reads columns of some rows of a row group; how many bytes that took is told too.
+    async fn columns(
+        &self,
+        group: usize,
+        names: &[String],
+        selection: RowSelection,
+    ) -> Result<(RecordBatch, u64), ArchiveError> {
+        let doing = || format!("reading {}", self.entry.path);
+        let schema = self.metadata.parquet_schema();
+        let roots = schema.root_schema().get_fields().iter().enumerate();
+        let wanted: Vec<usize> = roots
+            .filter(|(_, field)| names.iter().any(|name| name == field.name()))
+            .map(|(at, _)| at)
+            .collect();
+        let mask = ProjectionMask::roots(schema, wanted.iter().copied());
+        let counted = crate::count::Counted::new(object_reader(&self.store, &self.entry));
+        let bytes = counted.bytes();
+        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(counted, self.metadata.clone())
+            .with_row_groups(vec![group])
+            .with_projection(mask)
+            .with_row_selection(selection)
+            .with_batch_size(ROW_GROUP)
+            .build()
+            .map_err(ArchiveError::at(doing()))?;
+        let read_schema = Arc::clone(stream.schema());
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(ArchiveError::at(doing()))?;
+        let batch = match batches.as_slice() {
+            [one] => one.clone(),
+            several => concat_batches(&read_schema, several).map_err(ArchiveError::at(doing()))?,
+        };
+        Ok((batch, bytes.load(std::sync::atomic::Ordering::Relaxed)))
+    }
+
+    /// The cells of a projection in some blocks of a row group, of the events within a stretch of time.
+    /// `whole` asks for the raw events too.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn cells(
+        &self,
+        (group, blocks): (usize, Blocks),
+        projection: &Arc<Projection>,
+        range: Range,
+        whole: bool,
+        rebuild: &Rebuild<'_>,
+    ) -> Result<StoredEvents, ArchiveError> {
+        let holds = self.holds(projection);
+        let mut names: Vec<String> = Vec::new();
+        if holds {
+            for stored in projection.fields.iter().filter_map(|field| self.stored(field)) {
+                names.extend([stored.stored.clone(), format!("{}{JSON_SUFFIX}", stored.stored)]);
+            }
+        }
+        if !holds || whole {
+            names.push(layout::RAW.to_owned());
+        }
+        let (first, last) = self.entry.times;
+        let cuts = !(range.from <= first && last < range.to);
+        if cuts {
+            names.push(layout::TIME.to_owned());
+        }
+        let mut rows: Vec<u32> = rows_of(blocks, self.rows(group)).collect();
+        let (mut batch, bytes) = match names.iter().any(|name| self.has_column(name)) {
+            true => self.columns(group, &names, selection_of(blocks, self.rows(group))).await?,
+            // none of the fields occurs in the file
+            false => (empty(rows.len()), 0),
+        };
+        if cuts {
+            let times: TimestampMicrosecondArray = column(&batch, layout::TIME)?;
+            let within: BooleanArray = times.values().iter().map(|time| Some(range.has(*time))).collect();
+            batch = arrow::compute::filter_record_batch(&batch, &within)
+                .map_err(ArchiveError::at(format!("reading {}", self.entry.path)))?;
+            let mut within = within.values().iter();
+            rows.retain(|_| within.next() == Some(true));
+        }
+        let count = rows.len();
+        let raw: Option<StringArray> = match !holds || whole {
+            true => Some(column(&batch, layout::RAW)?),
+            false => None,
+        };
+        let source: Arc<str> = self.entry.source.as_str().into();
+        let fields = match (&raw, holds) {
+            (Some(raw), false) => rebuild(&source, projection, raw)
+                .map_err(ArchiveError::at(format!("reading events of {}", self.entry.path)))?,
+            _ => projection
+                .fields
+                .iter()
+                .map(|field| self.cell_column(&batch, field, count))
+                .collect::<Result<_, _>>()?,
+        };
+        let batch = EventBatch::of_cells(source, Arc::clone(projection), fields, count, raw);
+        Ok(StoredEvents { batch, rows, bytes })
+    }
+
+    fn cell_column(
+        &self,
+        batch: &RecordBatch,
+        field: &ProjectedField,
+        rows: usize,
+    ) -> Result<CellArray, ArchiveError> {
+        let Some(stored) = self.stored(field) else { return Ok(cells::absent(rows)) };
+        let plain = batch.column_by_name(&stored.stored);
+        let is_canonical = field.paths.is_empty() && !field.computed;
+        let cells = match (is_canonical, field.column, plain) {
+            (true, _, None) => Some(cells::absent(rows)),
+            (true, Some(column), Some(plain)) => cells::canonical_cells(plain, column.kind),
+            _ => cells::native_cells(
+                plain,
+                batch.column_by_name(&format!("{}{JSON_SUFFIX}", stored.stored)),
+                rows,
+            ),
+        };
+        cells.ok_or_else(|| {
+            ArchiveError::new(
+                format!("reading {}", self.entry.path),
+                format!("`{}` has another type", stored.stored),
+            )
+        })
+    }
+
+    /// Whole events: rows of a row group, by number and in order, with the cells that were read of them.
+    /// Without `raw` their text is left out.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn events(
+        &self,
+        group: usize,
+        rows: &[u32],
+        (projection, fields): (&Arc<Projection>, Vec<CellArray>),
+        raw: bool,
+    ) -> Result<(EventBatch, u64), ArchiveError> {
+        let identity = layout::identity_fields();
+        let mut names: Vec<String> = identity.iter().map(|field| field.name().clone()).collect();
+        if raw {
+            names.push(layout::RAW.to_owned());
+        }
+        let selection = selection_of_rows(rows, self.rows(group));
+        let (batch, bytes) = self.columns(group, &names, selection).await?;
+        let kept = KeptColumns {
+            event_id: column(&batch, layout::EVENT_ID)?,
+            time: column(&batch, layout::TIME)?,
+            ingest_time: column(&batch, layout::INGEST_TIME)?,
+            time_missing: column(&batch, layout::TIME_MISSING)?,
+            origins: origins(&batch)?,
+            raw: if raw { column(&batch, layout::RAW)? } else { StringArray::new_null(rows.len()) },
+            fields,
+        };
+        let source = self.entry.source.as_str().into();
+        Ok((EventBatch::of_columns(source, Arc::clone(projection), kept), bytes))
+    }
+}
+
+fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
+    let column: &ArrayRef = batch
+        .column_by_name(name)
+        .ok_or_else(|| ArchiveError::new("reading events", format!("there is no column `{name}`")))?;
+    typed(column)
+}
+
+fn empty(rows: usize) -> RecordBatch {
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+    let schema = Arc::new(arrow::datatypes::Schema::empty());
+    RecordBatch::try_new_with_options(schema, Vec::new(), &options).expect("no columns are of any length")
+}
+
+fn origins(batch: &RecordBatch) -> Result<Vec<Origin>, ArchiveError> {
+    let texts: CellArray = column(batch, layout::ORIGIN)?;
+    let values = texts.values().as_any().downcast_ref::<StringArray>();
+    let base = |text: &str| base_of(text).unwrap_or(OriginBase::File { path: text.into() });
+    let bases: Vec<OriginBase> =
+        values.into_iter().flatten().map(|text| base(text.unwrap_or_default())).collect();
+    let (lines, records): (Option<Int64Array>, Option<Int64Array>) =
+        (column(batch, layout::LINE).ok(), column(batch, layout::RECORD).ok());
+    let number = |column: &Option<Int64Array>, row: usize| {
+        let column = column.as_ref().filter(|column| column.is_valid(row))?;
+        u64::try_from(column.value(row)).ok()
+    };
+    let nowhere = OriginBase::File { path: "".into() };
+    Ok((0..batch.num_rows())
+        .map(|row| Origin {
+            base: texts.key(row).and_then(|key| bases.get(key)).unwrap_or(&nowhere).clone(),
+            line: number(&lines, row),
+            record: number(&records, row),
+        })
+        .collect())
+}
+
+/// The rows of blocks.
+fn rows_of(blocks: Blocks, rows: usize) -> impl Iterator<Item = u32> {
+    (0..rows).filter(move |row| blocks & (1 << (row / BLOCK)) != 0).map(|row| row as u32)
+}
+
+fn selection_of(blocks: Blocks, rows: usize) -> RowSelection {
+    let mut selectors: Vec<RowSelector> = Vec::new();
+    for block in 0..rows.div_ceil(BLOCK) {
+        let length = BLOCK.min(rows - block * BLOCK);
+        selectors.push(match blocks & (1 << block) {
+            0 => RowSelector::skip(length),
+            _ => RowSelector::select(length),
+        });
+    }
+    selectors.into()
+}
+
+fn selection_of_rows(rows: &[u32], all: usize) -> RowSelection {
+    let ranges = rows.iter().map(|&row| row as usize..row as usize + 1);
+    RowSelection::from_consecutive_ranges(joined(ranges), all)
+}
+
+/// Ranges that follow one another as one.
+fn joined(
+    ranges: impl Iterator<Item = std::ops::Range<usize>>,
+) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut ranges = ranges.peekable();
+    std::iter::from_fn(move || {
+        let mut range = ranges.next()?;
+        while let Some(next) = ranges.next_if(|next| next.start == range.end) {
+            range.end = next.end;
+        }
+        Some(range)
+    })
+}

@@ -1,0 +1,258 @@
+//! Which stretches of stored events can hold a match at all.
+//!
+//! In: for each field of a plan which values occur in which blocks of rows ([`Facet`]), as whoever stores
+//! events keeps it beside them. Out: the blocks in which some rule may match. Of a field without a facet
+//! everything is possible. A block may be kept for nothing; none is left out in which a rule matches.
+//!
+//! ```text
+//! eventName = GetObject | DeleteTrail     blocks 0, 2 | 1
+//! rule: eventName: DeleteTrail            can match in block 1 alone
+//! rule: not eventName: GetObject          can match in block 1: everywhere else all rows hold it
+//! ```
+
+use crate::plan::{LocalExpr, SourcePlan};
+
+use super::classes::FieldMatcher;
+
+/// Blocks of rows as bits: block *i* is bit *i*.
+pub type Blocks = u64;
+
+/// So many blocks fit into [`Blocks`].
+pub const MAX_BLOCKS: usize = 64;
+
+/// Which values of a field occur where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facet {
+    /// The texts of cells, each with the blocks that hold it.
+    pub values: Vec<(String, Blocks)>,
+    /// The blocks with rows that do not have the field.
+    pub absent: Blocks,
+}
+
+/// Looks for blocks that can be left out. Holds matchers of its own: it looks at other values than the scan.
+#[derive(Debug)]
+pub struct Pruner {
+    plan: SourcePlan,
+    matchers: Vec<FieldMatcher>,
+    /// By test: it stands somewhere under a `not`, so that where it must hold is asked too.
+    negated: Vec<bool>,
+}
+
+/// Where something may hold, and where it must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Where {
+    may: Blocks,
+    must: Blocks,
+}
+
+const NOWHERE: Where = Where { may: 0, must: 0 };
+
+impl Pruner {
+    /// For a plan.
+    pub fn new(plan: &SourcePlan) -> Self {
+        let matcher = |field: &crate::plan::FieldPlan| {
+            FieldMatcher::new(field.tests.iter().map(|&test| (test, &plan.tests[test as usize].test)))
+        };
+        let mut negated = vec![false; plan.tests.len()];
+        plan.rules.iter().for_each(|rule| mark_negated(&rule.expr, false, &mut negated));
+        Self { matchers: plan.fields.iter().map(matcher).collect(), plan: plan.clone(), negated }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &SourcePlan {
+        &self.plan
+    }
+
+    /// The blocks, of those given, in which a rule may match. `facet` gives what is known of a column of the
+    /// plan's projection.
+    pub fn keep<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Blocks {
+        let tests = self.tests(all, facet);
+        let rules = self.plan.rules.iter();
+        rules.fold(0, |kept, rule| if kept == all { kept } else { kept | place(&rule.expr, &tests, all).may })
+    }
+
+    /// Where each test may hold and must hold.
+    fn tests<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Vec<Where> {
+        let unknown = Where { may: all, must: 0 };
+        let mut places = vec![unknown; self.plan.tests.len()];
+        for (field, matcher) in self.plan.fields.iter().zip(&mut self.matchers) {
+            let Some(facet) = field.column.and_then(facet) else { continue };
+            // what compares two fields says nothing of one of them alone
+            let known: Vec<u32> = field
+                .tests
+                .iter()
+                .copied()
+                .filter(|&t| self.plan.tests[t as usize].other.is_none())
+                .collect();
+            known.iter().for_each(|&test| places[test as usize] = NOWHERE);
+            let mut fails =
+                vec![0; if known.iter().any(|&t| self.negated[t as usize]) { known.len() } else { 0 }];
+            let mut see = |passed: &[u32], blocks: Blocks| {
+                for (at, &test) in known.iter().enumerate() {
+                    match passed.binary_search(&test).is_ok() {
+                        true => places[test as usize].may |= blocks & all,
+                        false => fails.get_mut(at).into_iter().for_each(|fails| *fails |= blocks),
+                    }
+                }
+            };
+            for (value, blocks) in &facet.values {
+                see(matcher.classify(value), *blocks);
+            }
+            if facet.absent & all != 0 {
+                see(matcher.absent(), facet.absent);
+            }
+            for (&test, fails) in known.iter().zip(&fails) {
+                places[test as usize].must = all & !fails;
+            }
+        }
+        places
+    }
+}
+
+fn mark_negated(expr: &LocalExpr, under_not: bool, negated: &mut [bool]) {
+    match expr {
+        LocalExpr::Never => {}
+        LocalExpr::Test(test) => negated[*test as usize] |= under_not,
+        LocalExpr::Not(inner) => mark_negated(inner, true, negated),
+        LocalExpr::And(branches) | LocalExpr::Or(branches) | LocalExpr::AtLeast(_, branches) => {
+            branches.iter().for_each(|branch| mark_negated(branch, under_not, negated));
+        }
+    }
+}
+
+fn place(expr: &LocalExpr, tests: &[Where], all: Blocks) -> Where {
+    let places = |branches: &[LocalExpr]| -> Vec<Where> {
+        branches.iter().map(|branch| place(branch, tests, all)).collect()
+    };
+    match expr {
+        LocalExpr::Never => NOWHERE,
+        LocalExpr::Test(test) => tests[*test as usize],
+        LocalExpr::Not(inner) => {
+            let Where { may, must } = place(inner, tests, all);
+            Where { may: all & !must, must: all & !may }
+        }
+        LocalExpr::And(branches) => {
+            let start = Where { may: all, must: all };
+            places(branches).iter().fold(start, |a, b| Where { may: a.may & b.may, must: a.must & b.must })
+        }
+        LocalExpr::Or(branches) => {
+            places(branches).iter().fold(NOWHERE, |a, b| Where { may: a.may | b.may, must: a.must | b.must })
+        }
+        LocalExpr::AtLeast(least, branches) => {
+            let places = places(branches);
+            let reach = |of: &dyn Fn(&Where) -> Blocks| {
+                (0..MAX_BLOCKS).fold(0, |reached, block| {
+                    let held = places.iter().filter(|place| of(place) & (1 << block) != 0).count();
+                    if held >= *least { reached | (1 << block) } else { reached }
+                }) & all
+            };
+            Where { may: reach(&|place| place.may), must: reach(&|place| place.must) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::diagnostic::SourceFile;
+    use crate::event::{EventBatch, Projection};
+    use crate::plan::Lists;
+    use crate::{Engine, RuleSet};
+
+    const RULES: &str = r#"
+title: a
+logsource: {product: aws, service: audit}
+detection: {s: {a: x}, condition: s}
+---
+title: b
+logsource: {product: aws, service: audit}
+detection: {s: {a|contains: y}, t: {b: 1}, condition: s and not t}
+---
+title: c
+logsource: {product: aws, service: audit}
+detection: {s: {b|exists: false}, t: {a|startswith: q}, u: {a|fieldref: b}, condition: 2 of them}
+---
+title: d
+logsource: {product: aws, service: audit}
+detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
+"#;
+
+    fn engine() -> Engine {
+        let file = Arc::new(SourceFile { name: "t.yml".into(), text: RULES.into() });
+        let set = RuleSet::load([file], &Lists::new());
+        Engine::new(&set, &[crate::testing::source()])
+    }
+
+    /// What is in which block of four rows.
+    fn facets(batch: &EventBatch, projection: &Projection) -> Vec<Facet> {
+        use arrow_array::{Array, StringArray};
+        let facet = |column: usize| {
+            let cells = &batch.fields()[column];
+            let values = cells.values().as_any().downcast_ref::<StringArray>().unwrap();
+            let mut facet = Facet::default();
+            for row in 0..cells.len() {
+                let block = 1 << (row / 4);
+                match cells.key(row).map(|key| values.value(key)) {
+                    None => facet.absent |= block,
+                    Some(text) => match facet.values.iter_mut().find(|(value, _)| value == text) {
+                        Some((_, blocks)) => *blocks |= block,
+                        None => facet.values.push((text.to_owned(), block)),
+                    },
+                }
+            }
+            facet
+        };
+        (0..projection.fields.len()).map(facet).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_block_with_a_match_is_left_out_and_unknown_fields_are_possible(
+            rows in proptest::collection::vec((0usize..6, 0usize..5, 0usize..3), 1..64),
+            unknown in 0usize..4,
+        ) {
+            let mut engine = engine();
+            let projection = engine.projection("test").unwrap();
+            let a = ["", r#""a":"x","#, r#""a":"xy","#, r#""a":null,"#, r#""a":"q1","#, r#""a":["y","1"],"#];
+            let b = ["", r#""b":1,"#, r#""b":"1","#, r#""b":7,"#, r#""b":"q1","#];
+            let c = ["", r#""c":"z","#, r#""c":"w","#];
+            let events: Vec<String> =
+                rows.iter().map(|(x, y, z)| format!("{{{}{}{}\"n\":0}}", a[*x], b[*y], c[*z])).collect();
+            let batch =
+                EventBatch::of_raw("test", &projection, events.iter().map(String::as_str)).unwrap();
+            let facets = facets(&batch, &projection);
+            let all = (1u64 << events.len().div_ceil(4)) - 1;
+            let mut pruner = engine.pruner("test").unwrap();
+            let known = |column: usize| (column != unknown).then(|| &facets[column]);
+            let kept = pruner.keep(all, &known);
+            let mut hits = Vec::new();
+            engine.scan(&batch, &mut hits);
+            for hit in &hits {
+                prop_assert!(kept & (1 << (hit.row / 4)) != 0, "row {} of {events:?}", hit.row);
+            }
+            prop_assert_eq!(kept & !all, 0);
+        }
+    }
+
+    #[test]
+    fn blocks_that_cannot_match_are_left_out() {
+        let engine = engine();
+        let mut pruner = engine.pruner("test").unwrap();
+        let columns: Vec<String> = pruner.plan().projection.fields.iter().map(|f| f.name.clone()).collect();
+        let facet = |column: usize| {
+            let values = match columns[column].as_str() {
+                // a: x in block 0, w in block 1; b everywhere 1
+                "a" => vec![("\"x\"".to_owned(), 1), ("\"w\"".to_owned(), 2)],
+                "b" => vec![("1".to_owned(), 3)],
+                _ => Vec::new(),
+            };
+            Facet { values, absent: 0 }
+        };
+        let facets: Vec<Facet> = (0..columns.len()).map(facet).collect();
+        assert_eq!(pruner.keep(3, &|column| facets.get(column)), 1);
+    }
+}

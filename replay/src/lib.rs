@@ -1,0 +1,1 @@
+//! Rules against the archive: the same plan and the same correlation core as live.
