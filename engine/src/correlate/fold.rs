@@ -242,11 +242,6 @@ impl<S> Fold<S> {
         }
     }
 
-    /// Whether it has no alert, nor had one whose events may still count.
-    pub fn is_quiet(&self) -> bool {
-        self.alerts.is_none()
-    }
-
     /// Alerts that are not closed.
     pub fn open(&self) -> impl Iterator<Item = Body> + '_ {
         self.alerts.iter().flat_map(|alerts| alerts.open.keys()).filter_map(|about| self.open_body(about))

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
+use super::words::{Word, Words};
 use crate::alert::{Evidence, show_time};
 use crate::event::{Origin, OriginBase};
 
@@ -165,21 +165,19 @@ pub(crate) struct Hit<D> {
 /// What a type keeps of a hit beside the event. Its order says which hits of one event are one.
 pub(crate) trait Detail: Clone + Ord + Serialize + DeserializeOwned {
     /// What a type keeps of an occurrence; `None` where the value is of the wrong kind.
-    fn of(members: u64, value: Value<'_>) -> Option<Self>;
+    fn of(members: u64, value: Value<'_>, words: &mut Words) -> Option<Self>;
 
     /// Takes in another detail of the same hit; whether that changes it.
     fn merge(&mut self, _other: Self) -> bool {
         false
     }
 
-    /// Bytes that it holds elsewhere.
-    fn heap(&self) -> usize {
-        0
-    }
+    /// After it was read from a snapshot.
+    fn adopt(&mut self, _words: &mut Words) {}
 }
 
 impl Detail for () {
-    fn of(_: u64, _: Value<'_>) -> Option<Self> {
+    fn of(_: u64, _: Value<'_>, _: &mut Words) -> Option<Self> {
         Some(())
     }
 }
@@ -206,7 +204,7 @@ impl Ord for Members {
 }
 
 impl Detail for Members {
-    fn of(members: u64, _: Value<'_>) -> Option<Self> {
+    fn of(members: u64, _: Value<'_>, _: &mut Words) -> Option<Self> {
         Some(Self(members))
     }
 
@@ -217,35 +215,16 @@ impl Detail for Members {
     }
 }
 
-/// A text that is looked at, with its hash: it is compared more often than it is read. A short one, as an
-/// address or a name of an action is, stands in place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Word {
-    pub hash: u64,
-    pub text: SmolStr,
-}
-
-impl PartialOrd for Word {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Word {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
-}
-
 impl Detail for Word {
-    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+    fn of(_: u64, value: Value<'_>, words: &mut Words) -> Option<Self> {
         match value {
-            Value::Text(text) => Some(Self { hash: hash_of(text), text: text.into() }),
+            Value::Text(text) => Some(words.get(text)),
             _ => None,
         }
     }
 
-    fn heap(&self) -> usize {
-        if self.text.is_heap_allocated() { self.text.len() + 16 } else { 0 }
+    fn adopt(&mut self, words: &mut Words) {
+        words.adopt(self);
     }
 }
 
@@ -253,7 +232,7 @@ impl Detail for Word {
 pub(crate) type Billionths = i128;
 
 impl Detail for Billionths {
-    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+    fn of(_: u64, value: Value<'_>, _: &mut Words) -> Option<Self> {
         match value {
             Value::Number(number) => Some(number),
             _ => None,
@@ -265,7 +244,7 @@ impl Detail for Billionths {
 pub(crate) type Coordinates = (i32, i32);
 
 impl Detail for Coordinates {
-    fn of(_: u64, value: Value<'_>) -> Option<Self> {
+    fn of(_: u64, value: Value<'_>, _: &mut Words) -> Option<Self> {
         match value {
             Value::Place(latitude, longitude) => Some((latitude, longitude)),
             _ => None,
@@ -461,7 +440,7 @@ mod tests {
     fn a_hit_is_small() {
         assert_eq!(size_of::<Hit<()>>(), 40);
         assert_eq!(size_of::<Hit<Members>>(), 48);
-        assert_eq!(size_of::<Hit<Word>>(), 72);
+        assert_eq!(size_of::<Hit<Word>>(), 48);
     }
 
     #[test]

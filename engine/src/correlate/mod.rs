@@ -25,6 +25,7 @@ mod plan;
 mod slab;
 mod snapshot;
 mod watermark;
+mod words;
 
 pub use extract::{Dropped, Times};
 pub(crate) use extract::{Extractor, Use};

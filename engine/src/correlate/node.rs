@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::fold::{Body, Fold, Folding, MatchPoint, OpenKey, Outcome};
 use super::hit::{Carried, Detail, Hit, Seen, Used, Value, hash_of, pairs};
-use super::kinds::{Fresh, Kind};
+use super::kinds::{Kind, Lack};
 use super::pending::Pending;
 use super::slab::Slab;
+use super::words::Words;
 use crate::limits::{MAX_CARRIED, MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
 
 /// An event or a match on its way into a correlation.
@@ -128,6 +129,7 @@ pub(crate) struct Node<K: Kind> {
     touched: Vec<u32>,
     watermark: i64,
     about: About,
+    words: Words,
     finite: Option<Finite<K>>,
     explain: bool,
     /// Hits may wait so long after the watermark before they are folded, so that many are folded at once.
@@ -142,6 +144,8 @@ struct Group<K: Kind> {
     told: Option<Box<Told<K::State>>>,
     /// The earliest arrival that has not been folded ahead.
     fresh: i64,
+    /// What it lacked when it was last looked at, less what has come since.
+    lack: Lack,
     /// The latest arrival.
     last: i64,
     due: i64,
@@ -293,6 +297,7 @@ impl<K: Kind> Node<K> {
             touched: Vec::new(),
             watermark: i64::MIN,
             about: About::default(),
+            words: Words::default(),
             finite: None,
             explain: false,
             grain,
@@ -312,6 +317,7 @@ impl<K: Kind> Node<K> {
             pending: Pending::default(),
             told: None,
             fresh: NEVER,
+            lack: Lack::NOTHING,
             last: i64::MIN,
             due: NEVER,
         });
@@ -377,8 +383,8 @@ impl<K: Kind> Node<K> {
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
         let feeds = self.how.feeds && !self.how.carries;
         let all_told = !feeds && last - first < 8 && (first..=last).all(told);
-        let new = Fresh { time: fresh, is_quiet: group.is_quiet() };
-        if all_told || !self.kind.could_match(&group.fold.state, &group.pending, new) {
+        group.lack = self.kind.lack(&group.fold.state, &group.pending, fresh);
+        if all_told || group.lack.hits > 0 {
             group.fresh = NEVER;
             return true;
         }
@@ -518,9 +524,15 @@ fn feed(key: &str, mut instant: MatchPoint, about: &About) -> Fed {
 }
 
 impl<K: Kind> Group<K> {
-    /// Whether it has no alert to which a match could still belong or which could continue in the next.
-    fn is_quiet(&self) -> bool {
-        self.fold.is_quiet() && self.told.as_ref().is_none_or(|told| told.alerts.is_empty())
+    /// Counts a hit against what the group lacked: whether it still cannot match, so that it need not be
+    /// looked at. One with alerts always is, for what has gone out depends on more than matches.
+    fn lacks_still(&mut self, time: i64) -> bool {
+        let counts = self.fresh == NEVER && self.told.is_none() && time >= self.lack.from;
+        match counts && self.lack.hits > 1 {
+            true => self.lack.hits -= 1,
+            false => self.lack = Lack::NOTHING,
+        }
+        self.lack.hits > 0
     }
 
     /// Lets an alert go out: at first, and when it is final and says something else than at first.
@@ -582,20 +594,24 @@ where
         if time <= self.watermark {
             return Offer::Late;
         }
-        let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return Offer::Known };
+        let Some(detail) = K::Detail::of(arrival.members, arrival.value, &mut self.words) else {
+            return Offer::Known;
+        };
         let slot = self.slot(arrival.key);
         self.about.learn(arrival);
         let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
         if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
             return Offer::Known;
         }
-        if group.fresh == NEVER {
-            self.touched.push(slot);
+        if !group.lacks_still(time) {
+            if group.fresh == NEVER {
+                self.touched.push(slot);
+            }
+            group.fresh = group.fresh.min(time);
         }
         if let Some(told) = &mut group.told {
             told.unfolded += 1;
         }
-        group.fresh = group.fresh.min(time);
         group.last = group.last.max(time);
         if group.pending.first() == Some(time) || group.pending.len() == FEW + 1 {
             self.schedule(slot, false);
@@ -642,7 +658,7 @@ where
     }
 
     fn put(&mut self, arrival: Arrival<'_>, out: &mut Emitted) {
-        let Some(detail) = K::Detail::of(arrival.members, arrival.value) else { return };
+        let Some(detail) = K::Detail::of(arrival.members, arrival.value, &mut self.words) else { return };
         let hit = Hit { seen: arrival.seen, detail };
         let finite = self.finite.get_or_insert_with(|| Finite {
             key: arrival.key.into(),
@@ -685,7 +701,7 @@ where
 
     fn bytes(&self) -> usize {
         let groups: usize = self.groups.iter().map(|(_, group)| group.bytes(&self.kind)).sum();
-        groups + self.index.capacity() * 6 + self.entries * 6 + self.about.bytes()
+        groups + self.index.capacity() * 6 + self.entries * 6 + self.about.bytes() + self.words.bytes()
     }
 
     fn groups(&self) -> usize {
@@ -742,7 +758,9 @@ where
         let contents: Contents<K::State, K::Detail> = postcard::from_bytes(bytes)?;
         let (watermark, groups, about) = contents;
         (self.watermark, self.about) = (watermark, about);
-        for kept in groups {
+        for mut kept in groups {
+            self.kind.adopt(&mut kept.fold.state, &mut self.words);
+            kept.pending.adopt(&mut self.words);
             let slot = self.slot(&kept.key);
             let Some(group) = self.groups.get_mut(slot) else { continue };
             group.fold = kept.fold;

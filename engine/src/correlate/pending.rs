@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::hit::{Detail, Hit};
+use super::words::Words;
 
 /// From so many hits on they are a tree.
 const MANY: usize = 256;
@@ -60,6 +61,18 @@ impl<D: Detail> Pending<D> {
                 None => hits.insert(hit),
             },
         }
+    }
+
+    /// After it was read from a snapshot.
+    pub fn adopt(&mut self, words: &mut Words) {
+        let adopted = |mut hit: Hit<D>| {
+            hit.detail.adopt(words);
+            hit
+        };
+        *self = match std::mem::take(self) {
+            Self::Few(hits) => Self::Few(hits.into_iter().map(adopted).collect()),
+            Self::Many(hits) => Self::Many(Box::new(hits.into_iter().map(adopted).collect())),
+        };
     }
 
     pub fn len(&self) -> usize {
@@ -143,11 +156,7 @@ impl<D: Detail> Pending<D> {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Few(hits) => {
-                // one is taken for all: to look at each would cost more than it tells
-                let heap = hits.first().map_or(0, |hit| hit.detail.heap());
-                hits.capacity() * size_of::<Hit<D>>() + hits.len() * heap
-            }
+            Self::Few(hits) => hits.capacity() * size_of::<Hit<D>>(),
             // about a third of a tree's nodes is empty
             Self::Many(hits) => hits.len() * (size_of::<Hit<D>>() * 3 / 2),
         }

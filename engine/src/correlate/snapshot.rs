@@ -20,7 +20,7 @@ use crate::alert::hash128;
 
 const MAGIC: &[u8; 8] = b"VIRGASNP";
 /// Raised when the bytes of a state mean something else than before.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = 8 + 2 + 16;
 
 /// What a snapshot holds.

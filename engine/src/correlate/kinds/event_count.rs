@@ -4,7 +4,7 @@
 
 use super::super::hit::{Hit, Seen, Used};
 use super::super::pending::{Pending, grow};
-use super::{Contribution, Fresh, Kind, Match, fresh_times, shown_span};
+use super::{Contribution, Kind, Lack, Match, fresh_times, shown_span};
 
 /// At least `least` events within `window` microseconds.
 #[derive(Debug)]
@@ -52,17 +52,18 @@ impl Kind for EventCount {
         Contribution::of(state[state.len() - wanted..].to_vec())
     }
 
-    fn could_match(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: Fresh) -> bool {
-        if state.len() + pending.len() < self.least {
-            return false;
+    fn lack(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: i64) -> Lack {
+        let all = state.len() + pending.len();
+        if all < self.least {
+            return Lack::everywhere(self.least, all);
         }
-        let Some(times) = fresh_times(pending, fresh.time) else { return true };
+        let Some(times) = fresh_times(pending, fresh) else { return Lack::NOTHING };
         let in_window = |time: i64| {
             let start = time.saturating_sub(self.window);
             let hits = pending.newest(start).filter(|hit| hit.seen.time <= time).count();
-            self.within(state, time) + hits >= self.least
+            self.within(state, time) + hits
         };
-        times.into_iter().any(in_window)
+        Lack::since(fresh, self.least, times.into_iter().map(in_window).max().unwrap_or(0))
     }
 
     fn progress(&self, state: &Vec<Seen>, time: i64) -> f64 {

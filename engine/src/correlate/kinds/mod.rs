@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 
 use super::hit::{Detail, Hit, Seen, Used};
 use super::pending::Pending;
+use super::words::Words;
 pub(crate) use event_count::EventCount;
 pub(crate) use impossible_travel::ImpossibleTravel;
 pub(crate) use new_terms::NewTerms;
@@ -77,10 +78,10 @@ pub(crate) trait Kind: Debug {
         Contribution::default()
     }
 
-    /// Whether a group with these hits to come could match at a time at which it is not known to. May say yes
-    /// too often.
-    fn could_match(&self, _state: &Self::State, _pending: &Pending<Self::Detail>, _fresh: Fresh) -> bool {
-        true
+    /// What a group with these hits to come lacks for a match at a time at which it is not known to match,
+    /// where only hits from `fresh` on have not been looked at. May say that less is lacking than is.
+    fn lack(&self, _state: &Self::State, _pending: &Pending<Self::Detail>, _fresh: i64) -> Lack {
+        Lack::NOTHING
     }
 
     /// How near the group is to a match, from 0 to 1. What is nearest is forgotten last.
@@ -92,17 +93,39 @@ pub(crate) trait Kind: Debug {
     /// Bytes that the state holds elsewhere.
     fn heap(&self, state: &Self::State) -> usize;
 
+    /// After a state was read from a snapshot: its words are put where the others are.
+    fn adopt(&self, _state: &mut Self::State, _words: &mut Words) {}
+
     /// Marks the events that the state remembers.
     fn mark(&self, state: &Self::State, used: &mut Used);
 }
 
-/// What is new in a group.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fresh {
-    /// The earliest hit that has not been looked at.
-    pub time: i64,
-    /// It has no alert, so that its last time was no match.
-    pub is_quiet: bool,
+/// How many hits a group lacks at least before it can match. As many may come before it must be looked at
+/// again: that is what makes hits of a group far from its threshold cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lack {
+    /// None where it could match as it is.
+    pub hits: usize,
+    /// Said of windows that end from this time on, and so of hits from this time on.
+    pub from: i64,
+}
+
+impl Lack {
+    /// It could match.
+    pub const NOTHING: Self = Self { hits: 0, from: i64::MIN };
+
+    /// It cannot match as it is, and of what the next hit does nothing is said.
+    pub const ONE: Self = Self { hits: 1, from: i64::MIN };
+
+    /// No window at all holds more than `most` of `least`.
+    fn everywhere(least: usize, most: usize) -> Self {
+        Self { hits: least.saturating_sub(most), from: i64::MIN }
+    }
+
+    /// No window that ends from a time on holds more than `most` of `least`.
+    fn since(from: i64, least: usize, most: usize) -> Self {
+        Self { hits: least.saturating_sub(most), from }
+    }
 }
 
 /// So many times are looked at by themselves; of more it is cheaper to fold all.

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::hit::{Hit, Seen, Used, Word, events_in, hash_bits, pairs};
+use super::super::hit::{Hit, Seen, Used, events_in, hash_bits, pairs};
+use super::super::words::Word;
 use super::{Contribution, Kind, Match, shown_span};
 
 /// A term that is new within `history` microseconds.
@@ -67,7 +68,7 @@ impl Kind for NewTerms {
         state.sweep(time, self.history);
         let mut by_term: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
         for hit in hits {
-            by_term.entry(&hit.detail.text).or_default().push(hit.seen);
+            by_term.entry(hit.detail.text()).or_default().push(hit.seen);
         }
         for (term, seen) in by_term {
             let hash = hash_bits(term);

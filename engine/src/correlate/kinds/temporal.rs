@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::hit::{Hit, Members, Seen, Used};
 use super::super::pending::Pending;
-use super::{Contribution, Fresh, Kind, Match, shown_span};
+use super::{Contribution, Kind, Lack, Match, shown_span};
 
 /// Which rules must be there.
 #[derive(Debug, Clone)]
@@ -109,18 +109,19 @@ impl Kind for Temporal {
         Contribution::of(seen)
     }
 
-    fn could_match(&self, state: &Self::State, pending: &Pending<Members>, fresh: Fresh) -> bool {
-        let start = fresh.time.saturating_sub(self.window);
-        let known = (0..state.len()).filter(|&member| self.there(state, fresh.time, member));
+    fn lack(&self, state: &Self::State, pending: &Pending<Members>, fresh: i64) -> Lack {
+        let start = fresh.saturating_sub(self.window);
+        let known = (0..state.len()).filter(|&member| self.there(state, fresh, member));
         let known = known.fold(0, |all, member| all | 1 << member);
         // the newest are looked at first, and mostly a few of them say all
         let mut there: u64 = known;
-        self.presence.holds(&|member| there & (1 << member) != 0)
+        let could_match = self.presence.holds(&|member| there & (1 << member) != 0)
             || pending.newest(start).any(|hit| {
                 let more = hit.detail.0 & !there != 0;
                 there |= hit.detail.0;
                 more && self.presence.holds(&|member| there & (1 << member) != 0)
-            })
+            });
+        if could_match { Lack::NOTHING } else { Lack::ONE }
     }
 
     fn progress(&self, state: &Self::State, time: i64) -> f64 {

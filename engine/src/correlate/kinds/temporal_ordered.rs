@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::hit::{Hit, Members, Seen, Used};
 use super::super::pending::Pending;
-use super::{Contribution, Fresh, Kind, Match, shown_span};
+use super::{Contribution, Kind, Lack, Match, shown_span};
 
 /// The steps of a chain within `window` microseconds.
 #[derive(Debug)]
@@ -141,10 +141,13 @@ impl Kind for TemporalOrdered {
         Contribution::of(state.0.last().cloned().flatten().map(Vec::from).unwrap_or_default())
     }
 
-    fn could_match(&self, _: &Chains, pending: &Pending<Members>, fresh: Fresh) -> bool {
+    fn lack(&self, _: &Chains, pending: &Pending<Members>, fresh: i64) -> Lack {
         // a chain is complete with an event of its last step
         let last = 1 << (self.names.len() - 1);
-        pending.newest(fresh.time).any(|hit| hit.detail.0 & last != 0)
+        match pending.newest(fresh).any(|hit| hit.detail.0 & last != 0) {
+            true => Lack::NOTHING,
+            false => Lack::ONE,
+        }
     }
 
     fn progress(&self, state: &Chains, time: i64) -> f64 {

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::hit::{Billionths, Detail, Hit, Members, Seen, Used, Word, events_in, hash_bits};
+use super::super::hit::{Billionths, Detail, Hit, Members, Seen, Used, events_in, hash_bits};
+use super::super::words::Word;
 use super::{Contribution, Kind, Match, number_of, seen_of, shown_number, shown_span};
 use crate::limits::{MAX_CARRIED, MAX_WINDOW_VALUES};
 use crate::sigma::Criterion;
@@ -186,7 +187,7 @@ impl Measure for Values {
         let most = criteria.iter().map(|(_, bound)| bound.max(0.0) as usize + 1).max().unwrap_or(1);
         for hit in hits {
             if so.len() < most {
-                so.insert(hash_bits(&hit.detail.text));
+                so.insert(hash_bits(hit.detail.text()));
             }
         }
     }

@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use smol_str::SmolStr;
 
-use super::super::hit::{Hit, Seen, Used, Word};
+use super::super::hit::{Hit, Seen, Used};
 use super::super::pending::Pending;
 use super::super::pending::grow;
-use super::{Contribution, Fresh, Kind, Match, fresh_times, seen_of, shown_span};
+use super::super::words::{Word, Words};
+use super::{Contribution, Kind, Lack, Match, fresh_times, seen_of, shown_span};
 
 /// At least `least` different values within `window` microseconds.
 #[derive(Debug)]
@@ -21,63 +21,49 @@ pub(crate) struct ValueCount {
     pub shown: Option<String>,
 }
 
-/// The values that were seen last. Hashes and times lie by themselves: they are what is searched.
+/// The values that were seen last. Each with its last time, which is what is searched; the events lie beside.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Recent {
-    keys: Vec<(u64, i64)>,
-    values: Vec<(SmolStr, Seen)>,
+    values: Vec<(Word, i64)>,
+    seen: Vec<Seen>,
 }
 
 impl Recent {
     fn put(&mut self, word: &Word, seen: Seen) {
-        let is_it =
-            |(at, (hash, _)): (usize, &(u64, i64))| *hash == word.hash && self.values[at].0 == word.text;
-        let known = self.keys.iter().enumerate().position(is_it);
-        match known {
-            Some(at) => {
-                self.keys[at].1 = seen.time;
-                self.values[at].1 = seen;
-            }
+        match self.values.iter().position(|(known, _)| known == word) {
+            Some(at) => (self.values[at].1, self.seen[at]) = (seen.time, seen),
             None => {
-                grow(&mut self.keys);
                 grow(&mut self.values);
-                self.keys.push((word.hash, seen.time));
-                self.values.push((word.text.clone(), seen));
+                grow(&mut self.seen);
+                self.values.push((word.clone(), seen.time));
+                self.seen.push(seen);
             }
         }
     }
 
-    /// Whether a pending hit's value is there without it since a time.
-    fn has_since(&self, hit: &Hit<Word>, pending: &Pending<Word>, time: i64) -> bool {
-        let hash = hit.detail.hash;
-        let mut before = pending.newest(time).filter(|other| other.seen != hit.seen);
-        before.any(|other| other.detail.hash == hash)
-            || self.keys.iter().any(|(other, last)| *other == hash && *last >= time)
-    }
-
     fn since(&self, time: i64) -> usize {
-        self.keys.iter().filter(|(_, last)| *last >= time).count()
+        self.values.iter().filter(|(_, last)| *last >= time).count()
     }
 
     /// Lets all go but the `most` youngest; of equal ones the first in the alphabet stay.
     fn keep(&mut self, most: usize, since: i64) {
-        if self.keys.len() <= most && self.keys.iter().all(|(_, last)| *last >= since) {
+        let values = &self.values;
+        if values.len() <= most && values.iter().all(|(_, last)| *last >= since) {
             return;
         }
-        let mut order: Vec<usize> = (0..self.keys.len()).filter(|&at| self.keys[at].1 >= since).collect();
+        let mut order: Vec<usize> = (0..values.len()).filter(|&at| values[at].1 >= since).collect();
         if order.len() > most {
-            let (keys, values) = (&self.keys, &self.values);
             order.sort_unstable_by(|&a, &b| {
-                keys[b].1.cmp(&keys[a].1).then_with(|| values[a].0.cmp(&values[b].0))
+                values[b].1.cmp(&values[a].1).then_with(|| values[a].0.cmp(&values[b].0))
             });
             order.truncate(most);
         }
-        let mut stays = vec![false; self.keys.len()];
+        let mut stays = vec![false; values.len()];
         order.iter().for_each(|&at| stays[at] = true);
         let mut flags = stays.iter();
-        self.keys.retain(|_| flags.next() == Some(&true));
-        let mut flags = stays.iter();
         self.values.retain(|_| flags.next() == Some(&true));
+        let mut flags = stays.iter();
+        self.seen.retain(|_| flags.next() == Some(&true));
     }
 }
 
@@ -85,26 +71,26 @@ impl Recent {
 const COUNTED: usize = 96;
 
 impl ValueCount {
-    /// Whether there are enough different ones among these; may say so too often.
-    fn are_enough(&self, hashes: impl Iterator<Item = u64>) -> bool {
-        let mut table = [0u64; 256];
+    /// How many different ones are among these, counted up to the threshold; may say more.
+    fn different<'w>(&self, words: impl Iterator<Item = &'w Word>) -> usize {
+        // an address is never 0, which is an empty place here
+        let mut table = [0usize; 256];
         let mut different = 0;
-        for hash in hashes {
-            // 0 is an empty place
-            let hash = hash.max(1);
-            let mut at = (hash % 256) as usize;
-            while table[at] != 0 && table[at] != hash {
+        for number in words.map(Word::number) {
+            // what is held stands at multiples of 16
+            let mut at = (number / 16) % 256;
+            while table[at] != 0 && table[at] != number {
                 at = (at + 1) % 256;
             }
             if table[at] == 0 {
-                table[at] = hash;
+                table[at] = number;
                 different += 1;
                 if different >= self.least || different > COUNTED {
-                    return true;
+                    return self.least;
                 }
             }
         }
-        false
+        different
     }
 }
 
@@ -116,17 +102,17 @@ impl Kind for ValueCount {
         let start = time.saturating_sub(self.window);
         // what the last tick left over is let go now: until then it may be asked what made the match.
         // Twice the room is let be used, so that sorting is rare
-        if state.keys.len() >= 2 * self.least {
+        if state.values.len() >= 2 * self.least {
             state.keep(self.least, start);
         }
         for hit in hits {
             state.put(&hit.detail, hit.seen);
             // however many values one time brings, those that stay are few
-            if state.keys.len() > 2 * self.least + 64 {
+            if state.values.len() > 2 * self.least + 64 {
                 state.keep(self.least, start);
             }
         }
-        if state.keys.len() >= self.least && state.since(start) >= self.least {
+        if state.values.len() >= self.least && state.since(start) >= self.least {
             found.push(Match::sliding(time));
         }
     }
@@ -142,44 +128,38 @@ impl Kind for ValueCount {
     fn contribution(&self, state: &Recent, time: i64, hits: &[Hit<Word>]) -> Contribution {
         let mut recent = state.clone();
         recent.keep(self.least, time.saturating_sub(self.window));
-        let mut values: Vec<&str> = recent.values.iter().map(|(value, _)| value.as_str()).collect();
-        values.extend(hits.iter().map(|hit| hit.detail.text.as_str()));
+        let mut values: Vec<&str> = recent.values.iter().map(|(value, _)| value.text()).collect();
+        values.extend(hits.iter().map(|hit| hit.detail.text()));
         values.sort_unstable();
         values.dedup();
         values.truncate(crate::limits::MAX_EVIDENCE);
         let values: Vec<Value> = values.into_iter().map(Value::from).collect();
-        let contribution =
-            Contribution::of(recent.values.iter().map(|(_, seen)| *seen).chain(seen_of(hits)).collect());
+        let contribution = Contribution::of(recent.seen.iter().copied().chain(seen_of(hits)).collect());
         match &self.shown {
             Some(name) => contribution.with(name, values),
             None => contribution,
         }
     }
 
-    fn could_match(&self, state: &Recent, pending: &Pending<Word>, fresh: Fresh) -> bool {
-        if state.keys.len() + pending.len() < self.least {
-            return false;
+    fn lack(&self, state: &Recent, pending: &Pending<Word>, fresh: i64) -> Lack {
+        let all = state.values.len() + pending.len();
+        if all < self.least {
+            return Lack::everywhere(self.least, all);
         }
         // most groups are that far away: so few hits cannot hold so many values
-        let start = fresh.time.saturating_sub(self.window);
-        if state.since(start) + pending.count_from(start, self.least) < self.least {
-            return false;
+        let start = fresh.saturating_sub(self.window);
+        let most = state.since(start) + pending.count_from(start, self.least);
+        if most < self.least {
+            return Lack::since(fresh, self.least, most);
         }
-        let Some(times) = fresh_times(pending, fresh.time) else { return true };
-        let mut newest = pending.newest(fresh.time);
-        if let (true, Some(hit), None) = (fresh.is_quiet, newest.next(), newest.next())
-            && state.has_since(hit, pending, hit.seen.time.saturating_sub(self.window))
-        {
-            // one hit, later than all others, of a value that the window has: it had as many values before,
-            // and those were too few
-            return false;
-        }
-        times.into_iter().any(|time| {
+        let Some(times) = fresh_times(pending, fresh) else { return Lack::NOTHING };
+        let in_window = |time: i64| {
             let start = time.saturating_sub(self.window);
-            let known = state.keys.iter().filter(|(_, last)| *last >= start).map(|(hash, _)| *hash);
+            let known = state.values.iter().filter(|(_, last)| *last >= start).map(|(word, _)| word);
             let hits = pending.newest(start).filter(|hit| hit.seen.time <= time);
-            self.are_enough(known.chain(hits.map(|hit| hit.detail.hash)))
-        })
+            self.different(known.chain(hits.map(|hit| &hit.detail)))
+        };
+        Lack::since(fresh, self.least, times.into_iter().map(in_window).max().unwrap_or(0))
     }
 
     fn progress(&self, state: &Recent, time: i64) -> f64 {
@@ -193,12 +173,14 @@ impl Kind for ValueCount {
     }
 
     fn heap(&self, state: &Recent) -> usize {
-        state.keys.capacity() * 16
-            + state.values.capacity() * size_of::<(SmolStr, Seen)>()
-            + state.values.iter().map(|(value, _)| value.len()).sum::<usize>()
+        state.values.capacity() * size_of::<(Word, i64)>() + state.seen.capacity() * size_of::<Seen>()
+    }
+
+    fn adopt(&self, state: &mut Recent, words: &mut Words) {
+        state.values.iter_mut().for_each(|(word, _)| words.adopt(word));
     }
 
     fn mark(&self, state: &Recent, used: &mut Used) {
-        state.values.iter().for_each(|(_, seen)| used.mark(seen));
+        state.seen.iter().for_each(|seen| used.mark(seen));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::hit::{Billionths, Hit, Seen, Used};
 use super::super::pending::Pending;
-use super::{Contribution, Fresh, Kind, Match, number_of, seen_of, shown_number, shown_span};
+use super::{Contribution, Kind, Lack, Match, number_of, seen_of, shown_number, shown_span};
 
 /// A sum of at least `least`, in billionths, within `window` microseconds.
 #[derive(Debug)]
@@ -73,13 +73,15 @@ impl Kind for ValueSum {
         Contribution::of(seen).with("value_sum", shown_number(state.sum))
     }
 
-    fn could_match(&self, state: &Summed, pending: &Pending<Billionths>, _: Fresh) -> bool {
+    fn lack(&self, state: &Summed, pending: &Pending<Billionths>, _: i64) -> Lack {
         let mut sum = state.sum;
-        sum >= self.least
+        let could_match = sum >= self.least
             || pending.iter().any(|hit| {
                 sum = sum.saturating_add(hit.detail);
                 sum >= self.least
-            })
+            });
+        // one hit may be worth any number
+        if could_match { Lack::NOTHING } else { Lack::ONE }
     }
 
     fn progress(&self, state: &Summed, time: i64) -> f64 {
