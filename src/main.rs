@@ -9,6 +9,8 @@ mod show;
 #[cfg(feature = "lake")]
 mod sigma_match;
 mod spill;
+#[cfg(feature = "lake")]
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,9 @@ enum Command {
     /// Ask an archive in SQL, or let others ask over PostgreSQL's protocol.
     #[cfg(feature = "lake")]
     Query(commands::query::Args),
+    /// Tell what an actor, key, session, address or resource did, in order.
+    #[cfg(feature = "lake")]
+    Timeline(commands::timeline::Args),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         Command::Detect(args) => commands::detect::run(&args),
         #[cfg(feature = "lake")]
         Command::Query(args) => commands::query::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Timeline(args) => commands::timeline::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

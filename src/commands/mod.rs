@@ -15,6 +15,8 @@ mod reference_detections;
 pub mod rules;
 pub mod sources;
 mod summary;
+#[cfg(feature = "lake")]
+pub mod timeline;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};
 

@@ -227,13 +227,13 @@ async fn answer(args: &Args) -> Outcome {
         (Format::Table, None) => table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?,
         (Format::Table, Some(path)) => {
             let mut file = Draft::new(path)?;
-            let more = table(answer, rows, &mut anstream::StripStream::new(&mut file.file)).await;
+            let more = table(answer, rows, &mut anstream::StripStream::new(file.file.as_file_mut())).await;
             let more = more.map_err(|error| error.or(told))?;
             file.keep()?;
             more
         }
         (_, None) => {
-            let more = write(answer, rows, format, &mut std::io::stdout().lock()).await;
+            let more = write(answer, rows, format, &mut std::io::stdout()).await;
             more.map_err(|error| error.or(told))?
         }
         (_, Some(path)) => {
