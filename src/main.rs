@@ -6,7 +6,11 @@ mod config;
 mod rule_files;
 mod samples;
 mod show;
+#[cfg(feature = "lake")]
+mod sigma_match;
 mod spill;
+#[cfg(feature = "lake")]
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,12 @@ enum Command {
     Demo(commands::demo::Args),
     /// Run rules over logs and print the alerts.
     Detect(commands::detect::Args),
+    /// Ask an archive in SQL, or let others ask over PostgreSQL's protocol.
+    #[cfg(feature = "lake")]
+    Query(commands::query::Args),
+    /// Tell what an actor, key, session, address or resource did, in order.
+    #[cfg(feature = "lake")]
+    Timeline(commands::timeline::Args),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -57,6 +67,10 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Query(args) => commands::query::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Timeline(args) => commands::timeline::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

@@ -8,11 +8,15 @@ pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
+#[cfg(feature = "lake")]
+pub mod query;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
 pub mod sources;
 mod summary;
+#[cfg(feature = "lake")]
+pub mod timeline;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};
 

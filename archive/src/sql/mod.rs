@@ -1,8 +1,35 @@
-//! SQL over an archive.
+//! SQL over an archive: for the command line and for whatever speaks PostgreSQL's protocol.
+//!
+//! ```text
+//! Archive ─▶ tables (events, alerts, coverage, rules, ocsf) ─▶ session ─▶ answer ─▶ output
+//!                                       functions (JSON, sigma_match) ─┘ └─▶ postgres
+//! ```
+//!
+//! Every query only reads, ends in time and holds a bounded amount of memory: `read_only`, `bounded`, `limits`.
+
+mod bounded;
+mod error;
+mod functions;
+mod limits;
+mod output;
+mod postgres;
+mod read_only;
+mod session;
+mod tables;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+/// Why an answer could not be put into a form or written.
+pub use arrow::error::ArrowError as OutputError;
+pub use error::{SqlError, SqlErrorKind};
+pub use functions::{SigmaMatcher, SigmaTest};
+pub use limits::{Limits, MEMORY, ROWS, TIME};
+pub use output::{OutputForm, OutputWriter, texts};
+pub use postgres::{Password, Server};
+pub use session::{Answer, Around, Session};
+pub use tables::RuleRow;
 
 use crate::layout::timestamp;
 

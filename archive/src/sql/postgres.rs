@@ -1,0 +1,381 @@
+//! PostgreSQL's wire protocol over a session: for psql, notebooks, Grafana, DBeaver.
+//!
+//! In: connections. Out: the same answers as [`Session::run`] gives, with the same limits: statements are
+//! checked before anything else looks at them, plans are bounded as all plans of the session are, and the
+//! memory limit is one for all connections. Whoever connects needs the password; there is always one.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::{DFSchema, ParamValues};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::{Set, Statement};
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+use datafusion_postgres::hooks::HookClient;
+use datafusion_postgres::hooks::set_show::SetShowHook;
+use datafusion_postgres::hooks::transactions::TransactionStatementHook;
+use datafusion_postgres::pgwire::api::auth::sasl::SASLAuthStartupHandler;
+use datafusion_postgres::pgwire::api::auth::sasl::scram::{
+    SCRAM_ITERATIONS, ScramAuth, gen_salted_password, random_nonce,
+};
+use datafusion_postgres::pgwire::api::auth::{
+    AuthSource, DefaultServerParameterProvider, LoginInfo, Password as Salted, StartupHandler,
+};
+use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
+use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use datafusion_postgres::pgwire::api::results::{Response, Tag};
+use datafusion_postgres::pgwire::api::{ClientInfo, ConnectionManager, ErrorHandler, PgWireServerHandlers};
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::tokio::process_socket;
+use datafusion_postgres::{DfSessionService, QueryHook};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::error::{SqlError, SqlErrorKind};
+use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
+use super::read_only;
+use super::session::{DATABASE, Session};
+use crate::error::ArchiveError;
+use crate::table::Archive;
+
+/// The password of all who connect.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// A password that somebody has chosen.
+    ///
+    /// # Errors
+    /// Where it is empty.
+    pub fn new(text: &str) -> Result<Self, ArchiveError> {
+        match text.is_empty() {
+            true => Err(ArchiveError::new("the password of the SQL server", "it is empty")),
+            false => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// One that nobody knows yet.
+    pub fn made_up() -> Self {
+        Self(random_nonce().replace(['+', '/', '='], ""))
+    }
+
+    /// Its text, to be told once.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    session: Session,
+    password: Password,
+}
+
+impl Server {
+    /// Listens. Without a password one is made up, and only for this machine: beyond it somebody must have
+    /// chosen one.
+    ///
+    /// # Errors
+    /// Where the address is not free, or reaches beyond this machine without a password.
+    pub async fn listen(
+        address: SocketAddr,
+        session: Session,
+        password: Option<Password>,
+    ) -> Result<Self, ArchiveError> {
+        let doing = || format!("listening on {address}");
+        let password = match password {
+            Some(password) => password,
+            None if address.ip().is_loopback() => Password::made_up(),
+            None => {
+                let cause = "beyond this machine a password is needed: --password-file, or VIRGA_SQL_PASSWORD";
+                return Err(ArchiveError::new(doing(), cause));
+            }
+        };
+        setup_pg_catalog(&session.context, DATABASE, EmptyContextProvider)
+            .map_err(|error| ArchiveError::new(doing(), error))?;
+        let listener = TcpListener::bind(address).await.map_err(ArchiveError::at(doing()))?;
+        Ok(Self { listener, session, password })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// Where the socket does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The password.
+    pub fn password(&self) -> &Password {
+        &self.password
+    }
+
+    /// Serves until `stop` is done. What others commit to the archive meanwhile is seen by queries that begin
+    /// a little later; a failure to see it is told to `tell`, and the version at hand goes on being served.
+    pub async fn run(self, mut archive: Archive, stop: impl Future<Output = ()>, tell: impl Fn(&str)) {
+        let handlers = Arc::new(Handlers::new(&self.session, &self.password));
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut refresh = tokio::time::interval(REFRESH);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = refresh.tick() => {
+                    if let Err(error) = renew(&mut archive, &self.session).await {
+                        tell(&error.to_string());
+                    }
+                }
+                accepted = self.listener.accept() => match accepted {
+                    Err(error) => tell(&format!("a connection could not be taken: {error}")),
+                    Ok((socket, from)) => match Arc::clone(&room).try_acquire_owned() {
+                        Err(_) => tell(&format!("{from} was turned away: {MAX_CONNECTIONS} are connected")),
+                        Ok(place) => {
+                            let handlers = Arc::clone(&handlers);
+                            tokio::spawn(async move {
+                                // a connection that breaks is its client's to see
+                                let _ = process_socket(socket, None, handlers).await;
+                                drop(place);
+                            });
+                        }
+                    },
+                },
+            }
+        }
+    }
+}
+
+async fn renew(archive: &mut Archive, session: &Session) -> Result<(), ArchiveError> {
+    archive.refresh().await?;
+    if archive.version() == session.version() {
+        return Ok(());
+    }
+    session.show(archive).await
+}
+
+/// What a connection is handed to.
+struct Handlers {
+    service: Arc<DfSessionService>,
+    secret: Arc<Secret>,
+    connections: Arc<ConnectionManager>,
+    cancel: Arc<DefaultCancelHandler>,
+    limits: Limits,
+}
+
+impl Handlers {
+    fn new(session: &Session, password: &Password) -> Self {
+        let hooks: Vec<Arc<dyn QueryHook>> =
+            vec![Arc::new(Guard), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
+        let context = Arc::new(session.context.clone());
+        let connections = Arc::new(ConnectionManager::new());
+        Self {
+            service: Arc::new(DfSessionService::new_with_hooks(context, hooks)),
+            secret: Arc::new(Secret::new(password)),
+            cancel: Arc::new(DefaultCancelHandler::new(Arc::clone(&connections))),
+            connections,
+            limits: session.limits,
+        }
+    }
+}
+
+impl PgWireServerHandlers for Handlers {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        Arc::clone(&self.service)
+    }
+
+    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        Arc::clone(&self.service)
+    }
+
+    /// One a connection: it remembers how far the exchange of the password has come.
+    fn startup_handler(&self) -> Arc<impl StartupHandler> {
+        let mut scram = ScramAuth::new(Arc::clone(&self.secret) as Arc<dyn AuthSource>);
+        scram.set_iterations(SCRAM_ITERATIONS);
+        let mut parameters = DefaultServerParameterProvider::default();
+        parameters.is_superuser = false;
+        parameters.default_transaction_read_only = true;
+        parameters.time_zone = "UTC".into();
+        let handler = SASLAuthStartupHandler::new(Arc::new(parameters));
+        Arc::new(handler.with_scram(scram).with_connection_manager(Arc::clone(&self.connections)))
+    }
+
+    fn error_handler(&self) -> Arc<impl ErrorHandler> {
+        Arc::new(Words { limits: self.limits })
+    }
+
+    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
+        Arc::clone(&self.cancel)
+    }
+}
+
+/// The password, salted once: it is never sent, and not kept in clear.
+#[derive(Debug)]
+struct Secret {
+    salt: Vec<u8>,
+    salted: Vec<u8>,
+}
+
+impl Secret {
+    fn new(password: &Password) -> Self {
+        let salt = random_nonce().into_bytes();
+        let salted = gen_salted_password(&password.0, &salt, SCRAM_ITERATIONS);
+        Self { salt, salted }
+    }
+}
+
+#[async_trait]
+impl AuthSource for Secret {
+    async fn get_password(&self, _: &LoginInfo) -> PgWireResult<Salted> {
+        Ok(Salted::new(Some(self.salt.clone()), self.salted.clone()))
+    }
+}
+
+/// Gives errors their words and codes.
+struct Words {
+    limits: Limits,
+}
+
+impl ErrorHandler for Words {
+    fn on_error<C: ClientInfo>(&self, _: &C, error: &mut PgWireError) {
+        let PgWireError::ApiError(inner) = error else { return };
+        let own = if let Some(error) = inner.downcast_ref::<DataFusionError>() {
+            SqlError::of(error, &self.limits)
+        } else if let Some(error) = inner.downcast_ref::<ParserError>() {
+            SqlError::of(&DataFusionError::SQL(Box::new(error.clone()), None), &self.limits)
+        } else {
+            return;
+        };
+        *error = told(own);
+    }
+}
+
+fn told(error: SqlError) -> PgWireError {
+    let code = match error.kind {
+        SqlErrorKind::Syntax => "42601",
+        SqlErrorKind::Plan => "42000",
+        SqlErrorKind::Refused => "25006",
+        SqlErrorKind::Memory => "53200",
+        SqlErrorKind::Time => "57014",
+        SqlErrorKind::Rows => "54000",
+        SqlErrorKind::Store => "58030",
+        SqlErrorKind::Execution => "22000",
+    };
+    let mut info = ErrorInfo::new("ERROR".into(), code.into(), error.message);
+    info.hint = Some(error.help).filter(|help| !help.is_empty());
+    PgWireError::UserError(Box::new(info))
+}
+
+/// Looks at every statement first.
+#[derive(Debug)]
+struct Guard;
+
+/// What becomes of a statement.
+enum Verdict {
+    /// It goes its way.
+    Pass,
+    /// It is refused.
+    Refuse(SqlError),
+    /// It is of no effect here, and its client expects it to be done.
+    Done(&'static str),
+}
+
+impl Guard {
+    fn judge(statement: &Statement) -> Verdict {
+        match statement {
+            // there is nothing to commit, and drivers begin with it
+            Statement::StartTransaction { .. } | Statement::Commit { .. } | Statement::Rollback { .. } => {
+                Verdict::Pass
+            }
+            Statement::Deallocate { .. } => Verdict::Done("DEALLOCATE"),
+            Statement::Discard { .. } => Verdict::Done("DISCARD ALL"),
+            Statement::Set(set) => Self::judge_set(set),
+            other => match read_only::check_statement(other) {
+                Ok(()) => Verdict::Pass,
+                Err(error) => Verdict::Refuse(error),
+            },
+        }
+    }
+
+    /// Settings of the connection are the client's; those of the query engine are all connections'.
+    fn judge_set(set: &Set) -> Verdict {
+        let Set::SingleAssignment { variable, .. } = set else {
+            return match set {
+                Set::SetTimeZone { .. }
+                | Set::SetNames { .. }
+                | Set::SetTransaction { .. }
+                | Set::SetSessionParam(_) => Verdict::Pass,
+                other => Verdict::Refuse(SqlError::refused(&other.to_string())),
+            };
+        };
+        let name = variable.to_string().to_lowercase();
+        match name.as_str() {
+            "statement_timeout" | "datestyle" | "bytea_output" | "intervalstyle" | "application_name"
+            | "extra_float_digits" | "search_path" => Verdict::Pass,
+            "client_encoding" | "client_min_messages" | "standard_conforming_strings"
+            | "default_transaction_read_only" | "row_security" | "lock_timeout"
+            | "idle_in_transaction_session_timeout" => Verdict::Done("SET"),
+            _ => Verdict::Refuse(SqlError::refused(&format!("SET {name}"))),
+        }
+    }
+}
+
+#[async_trait]
+impl QueryHook for Guard {
+    async fn handle_simple_query(
+        &self,
+        statement: &Statement,
+        _: &SessionContext,
+        _: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        match Self::judge(statement) {
+            Verdict::Pass => None,
+            Verdict::Refuse(error) => Some(Err(told(error))),
+            Verdict::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
+        }
+    }
+
+    async fn handle_extended_parse_query(
+        &self,
+        statement: &Statement,
+        _: &SessionContext,
+        _: &(dyn ClientInfo + Send + Sync),
+    ) -> Option<PgWireResult<LogicalPlan>> {
+        match Self::judge(statement) {
+            Verdict::Pass => None,
+            Verdict::Refuse(error) => Some(Err(told(error))),
+            Verdict::Done(_) => {
+                let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
+                Some(Ok(LogicalPlan::EmptyRelation(nothing)))
+            }
+        }
+    }
+
+    async fn handle_extended_query(
+        &self,
+        statement: &Statement,
+        _: &LogicalPlan,
+        _: &ParamValues,
+        _: &SessionContext,
+        _: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        match Self::judge(statement) {
+            Verdict::Pass => None,
+            Verdict::Refuse(error) => Some(Err(told(error))),
+            Verdict::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
+        }
+    }
+}

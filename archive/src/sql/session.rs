@@ -1,0 +1,234 @@
+//! A session: the tables of an archive at one version, and queries that only read, end in time and hold a
+//! bounded amount of memory.
+//!
+//! In: an archive, and what stands around it ([`Around`]). Out: for each query an [`Answer`], batch by batch,
+//! or a [`SqlError`] with its place.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, RwLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::config::Dialect;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt as _;
+use object_store::ObjectStore;
+
+use super::bounded::BoundedPlanner;
+use super::error::{Exceeded, SqlError, SqlErrorKind};
+use super::functions::{SigmaMatch, SigmaMatcher};
+use super::limits::{Limits, MAX_SQL, WITHOUT};
+use super::{read_only, tables};
+use crate::error::ArchiveError;
+use crate::table::{Archive, Entry, Range};
+
+/// The name of the one database that a session shows.
+pub(crate) const DATABASE: &str = "virga";
+
+/// What stands around an archive when it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// What queries may take.
+    pub limits: Limits,
+    /// The table `rules`.
+    pub rules: Vec<tables::RuleRow>,
+    /// What `sigma_match` asks; without it there is no such function.
+    pub matcher: Option<Arc<dyn SigmaMatcher>>,
+}
+
+/// An archive that is asked.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) context: SessionContext,
+    pub(crate) limits: Limits,
+    files: Arc<RwLock<Files>>,
+}
+
+/// The files of the version that is read: to say which of them is broken.
+struct Files {
+    store: Arc<dyn ObjectStore>,
+    entries: Vec<Entry>,
+    version: u64,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// What a query gives.
+pub struct Answer {
+    stream: SendableRecordBatchStream,
+    session: Session,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("schema", &self.stream.schema()).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Opens a session on an archive as it is at its version.
+    ///
+    /// # Errors
+    /// Where the archive cannot be read.
+    pub async fn open(archive: &Archive, around: Around) -> Result<Self, ArchiveError> {
+        let doing = format!("asking {}", archive.location());
+        let limits = around.limits;
+        let context = context(limits).map_err(ArchiveError::at(doing.clone()))?;
+        if let Some(matcher) = around.matcher {
+            context.register_udf(ScalarUDF::new_from_impl(SigmaMatch::new(matcher)));
+        }
+        tables::register_rules(&context, &around.rules).map_err(ArchiveError::at(doing))?;
+        let files = Files { store: archive.events.object_store(), entries: Vec::new(), version: 0 };
+        let session = Self { context, limits, files: Arc::new(RwLock::new(files)) };
+        session.show(archive).await?;
+        Ok(session)
+    }
+
+    /// Shows an archive at another version. Queries that run go on as they began.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn show(&self, archive: &Archive) -> Result<(), ArchiveError> {
+        let doing = format!("asking {}", archive.location());
+        let entries = archive.entries(Range::ALL).await?;
+        tables::register(&self.context, (&archive.events, &archive.alerts), &entries)
+            .await
+            .map_err(ArchiveError::at(doing))?;
+        let files = Files { store: archive.events.object_store(), entries, version: archive.version() };
+        *self.files.write().unwrap_or_else(std::sync::PoisonError::into_inner) = files;
+        Ok(())
+    }
+
+    /// The version of the events that is read.
+    pub fn version(&self) -> u64 {
+        self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner).version
+    }
+
+    /// Begins a query.
+    ///
+    /// # Errors
+    /// Where it is no SQL, does not read, or cannot be planned.
+    pub async fn run(&self, sql: &str) -> Result<Answer, SqlError> {
+        check_size(sql)?;
+        let planned = tokio::time::timeout(self.limits.time, self.plan(sql)).await;
+        let stream = planned.map_err(|_| SqlError::exceeded(Exceeded::Time, &self.limits))??;
+        Ok(Answer { stream, session: self.clone() })
+    }
+
+    async fn plan(&self, sql: &str) -> Result<SendableRecordBatchStream, SqlError> {
+        let state = self.context.state();
+        let statement =
+            state.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| self.words(&error))?;
+        read_only::check(&statement)?;
+        let plan = state.statement_to_plan(statement).await.map_err(|error| self.words(&error))?;
+        reads_only().verify_plan(&plan).map_err(|error| {
+            SqlError::refused(error.strip_backtrace().trim_start_matches("Error during planning: "))
+        })?;
+        let frame = self.context.execute_logical_plan(plan).await.map_err(|error| self.words(&error))?;
+        match frame.execute_stream().await {
+            Ok(stream) => Ok(stream),
+            Err(error) => Err(self.explain(&error).await),
+        }
+    }
+
+    fn words(&self, error: &DataFusionError) -> SqlError {
+        SqlError::of(error, &self.limits)
+    }
+
+    /// An error in words; where the archive cannot be read, with the file that is broken.
+    pub(crate) async fn explain(&self, error: &DataFusionError) -> SqlError {
+        let mut own = self.words(error);
+        if own.kind == SqlErrorKind::Store
+            && let Some((path, cause)) = self.broken_file().await
+        {
+            own.message = format!("{path} of the archive cannot be read: {cause}");
+        }
+        own
+    }
+
+    /// The first file that is not there or is no Parquet file.
+    async fn broken_file(&self) -> Option<(String, String)> {
+        let (store, entries) = {
+            let files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            (Arc::clone(&files.store), files.entries.clone())
+        };
+        for entry in &entries {
+            if let Err(error) = crate::reader::footer(&store, entry).await {
+                return Some((format!("events/{}", entry.path), error.cause));
+            }
+        }
+        None
+    }
+}
+
+impl Answer {
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+
+    /// The next rows; `None` at the end.
+    ///
+    /// # Errors
+    /// Where a limit is met, the archive cannot be read, or a value does not fit.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlError> {
+        match self.stream.next().await {
+            None => Ok(None),
+            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Err(error)) => Err(self.session.explain(&error).await),
+        }
+    }
+}
+
+/// What a plan may hold.
+pub(crate) fn reads_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+pub(crate) fn check_size(sql: &str) -> Result<(), SqlError> {
+    if sql.len() <= MAX_SQL {
+        return Ok(());
+    }
+    let message = format!("the query has {} bytes, and may have {MAX_SQL}", sql.len());
+    Err(SqlError::new(SqlErrorKind::Refused, message, "put long lists of values into a rule or a join"))
+}
+
+fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(DATABASE, "public")
+        .with_create_default_catalog_and_schema(true)
+        .with_information_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    options.sql_parser.collect_spans = true;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    let pool = TrackConsumersPool::new(GreedyMemoryPool::new(limits.memory), NonZeroUsize::MIN);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .build_arc()?;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_query_planner(Arc::new(BoundedPlanner { limits }))
+        .build();
+    let mut context = SessionContext::new_with_state(state);
+    datafusion_functions_json::register_all(&mut context)?;
+    for name in WITHOUT {
+        context.deregister_udf(name);
+    }
+    Ok(context)
+}

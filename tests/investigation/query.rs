@@ -1,0 +1,294 @@
+//! `virga query`: tables, forms, refusals, limits, broken archives.
+
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use crate::lake::{Lake, err, out, virga};
+
+static STORIES: LazyLock<Lake> = LazyLock::new(Lake::of_stories);
+
+#[test]
+fn events_and_coverage_count_what_was_written() {
+    let lake = &*STORIES;
+    let rows = lake.rows("SELECT count(*) AS n, count(DISTINCT source) AS s FROM events");
+    assert_eq!(rows[0]["n"], json!(lake.events));
+    assert!(rows[0]["s"].as_i64() > Some(5), "{rows:?}");
+    let by_source = "SELECT source, count(*) AS n FROM events GROUP BY source ORDER BY source";
+    let covered = "SELECT source, sum(events) AS n FROM coverage GROUP BY source ORDER BY source";
+    assert_eq!(lake.rows(by_source), lake.rows(covered));
+    let wrong = "SELECT c.source FROM coverage c JOIN (SELECT source, day, hour, min(time) AS f, max(time) AS l
+        FROM events GROUP BY source, day, hour) e
+        ON c.source = e.source AND c.day = e.day AND c.hour = e.hour
+        WHERE c.first_time <> date_trunc('millisecond', e.f) OR c.last_time < e.l OR c.files < 1 OR c.bytes < 1";
+    assert_eq!(lake.rows(wrong), Vec::<serde_json::Value>::new());
+    let joined = "SELECT count(*) AS n FROM coverage c JOIN (SELECT DISTINCT source, day, hour FROM events) e
+        ON c.source = e.source AND c.day = e.day AND c.hour = e.hour";
+    assert_eq!(lake.rows(joined), lake.rows("SELECT count(*) AS n FROM coverage"));
+}
+
+#[test]
+fn rules_and_alerts_and_ocsf_are_tables() {
+    let lake = &*STORIES;
+    let rule = "SELECT title, level, sources FROM rules WHERE title = 'CloudTrail logging stopped, deleted or curtailed'";
+    let rows = lake.rows(rule);
+    assert_eq!(rows[0]["level"], "high");
+    assert!(rows[0]["sources"].as_array().expect("a list").contains(&json!("aws.cloudtrail")), "{rows:?}");
+    let kinds = lake.rows("SELECT kind, count(*) AS n FROM rules GROUP BY kind ORDER BY kind");
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
+    assert_eq!(lake.rows("SELECT count(*) AS n FROM alerts"), [json!({"n": 0})]);
+    let names = lake.rows(
+        "SELECT count(*) AS n FROM ocsf o JOIN events e USING (event_id)
+         WHERE o.\"api.operation\" = e.action AND o.\"metadata.log_name\" = e.source AND o.raw_data = e.raw",
+    );
+    let actions = lake.rows(
+        "SELECT count(*) AS n FROM events a JOIN events b USING (event_id) WHERE a.action = b.action AND a.source = b.source AND a.raw = b.raw",
+    );
+    assert_eq!(names, actions);
+    assert!(names[0]["n"].as_i64() > Some(100), "{names:?}");
+}
+
+#[test]
+fn json_functions_look_into_raw_events() {
+    let lake = &*STORIES;
+    let same = "SELECT count(*) AS n FROM events WHERE source = 'aws.cloudtrail' AND raw->>'eventName' = action
+        AND json_get_str(raw, 'userIdentity', 'type') IS NOT NULL";
+    let all = "SELECT count(*) AS n FROM events WHERE source = 'aws.cloudtrail'";
+    assert_eq!(lake.rows(same), lake.rows(all));
+    let mixed = lake.rows("SELECT raw->'userIdentity' AS who FROM events WHERE source = 'aws.cloudtrail' LIMIT 1");
+    assert!(mixed[0]["who"].as_str().expect("JSON as a text").starts_with('{'), "{mixed:?}");
+}
+
+#[test]
+fn a_rule_in_a_where_finds_what_detect_finds() {
+    let lake = Lake::of_story("console-login-from-afar-to-snapshot-sharing");
+    let story = "samples/stories/console-login-from-afar-to-snapshot-sharing.ndjson";
+    let detected = virga(&["detect", "--format", "ndjson", "--quiet", story]);
+    let mut checked = 0;
+    let alerts: Vec<serde_json::Value> =
+        out(&detected).lines().map(|line| serde_json::from_str(line).expect("an alert")).collect();
+    let titles: std::collections::BTreeSet<&str> = alerts
+        .iter()
+        .filter(|alert| alert["kind"] == "detection")
+        .filter_map(|alert| alert["rule"]["title"].as_str())
+        .collect();
+    for title in titles {
+        let mut expected: Vec<&str> = alerts
+            .iter()
+            .filter(|alert| alert["rule"]["title"] == title)
+            .filter_map(|alert| alert["events"][0]["event_id"].as_str())
+            .collect();
+        expected.sort_unstable();
+        let quoted = title.replace('\'', "''");
+        let rows = lake.rows(&format!(
+            "SELECT event_id FROM events WHERE sigma_match('{quoted}', source, raw) ORDER BY event_id"
+        ));
+        let found: Vec<&str> = rows.iter().filter_map(|row| row["event_id"].as_str()).collect();
+        assert_eq!(found, expected, "{title}");
+        checked += found.len();
+    }
+    assert!(checked >= 8, "{checked}");
+}
+
+#[test]
+fn a_rule_may_be_a_text_or_a_file_and_is_checked_before_anything_is_read() {
+    let lake = Lake::of_story("console-login-from-afar-to-snapshot-sharing");
+    let rule = "title: t\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s\n";
+    let count = |rule: &str| {
+        lake.rows(&format!("SELECT count(*) AS n FROM events WHERE sigma_match('{rule}', source, raw)"))
+    };
+    let expected = lake.rows("SELECT count(*) AS n FROM events WHERE action = 'StopLogging'");
+    assert!(expected[0]["n"].as_i64() > Some(0));
+    assert_eq!(count(rule), expected);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rule.yml");
+    std::fs::write(&file, rule).expect("a file");
+    assert_eq!(count(&file.display().to_string()), expected);
+    for (rule, said) in [
+        ("no such rule", "there is no rule `no such rule`"),
+        ("CloudTrail logging stopped", "did you mean `CloudTrail logging stopped, deleted or curtailed`"),
+        ("nowhere.yml", "nowhere.yml: No such file"),
+        ("title: t\ndetection:\n  s: {a|wrong: b}\n  condition: s\n", "wrong"),
+        ("Logging impaired, then data leaving the same account", "is a correlation"),
+    ] {
+        let words = lake.refused(&format!("SELECT 1 FROM events WHERE sigma_match('{rule}', source, raw)"));
+        assert!(words.contains(said), "{rule}: {words}");
+    }
+}
+
+#[test]
+fn nothing_can_write_or_reach_beyond_the_archive() {
+    let lake = &*STORIES;
+    let before: Vec<_> = lake.files();
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let target = elsewhere.path().join("out.csv").display().to_string();
+    for sql in [
+        "INSERT INTO events SELECT * FROM events",
+        "INSERT INTO rules (id) VALUES ('x')",
+        "UPDATE events SET action = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE TABLE events",
+        "DROP TABLE events",
+        "DROP VIEW ocsf",
+        "ALTER TABLE events ADD COLUMN x INT",
+        "CREATE TABLE t AS SELECT 1",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE SCHEMA s",
+        "CREATE FUNCTION f(int) RETURNS int RETURN $1 + 1",
+        &format!("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{target}'"),
+        &format!("COPY events TO '{target}'"),
+        &format!("COPY (SELECT 1) TO '{target}' STORED AS PARQUET"),
+        "SET datafusion.execution.batch_size = 1",
+        "SET datafusion.runtime.memory_limit = '100G'",
+        "RESET datafusion.execution.batch_size",
+        "BEGIN",
+        "PREPARE p AS SELECT 1",
+        "EXECUTE p",
+        "EXPLAIN ANALYZE INSERT INTO events SELECT * FROM events",
+        "EXPLAIN CREATE TABLE t AS SELECT 1",
+        "VACUUM",
+    ] {
+        let words = lake.refused(sql);
+        assert!(words.contains("the archive is only read here"), "{sql}: {words}");
+    }
+    for sql in [
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM 'file:///etc/hosts.csv'",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * INTO t FROM events",
+        "SELECT repeat('x', 2000000000)",
+        "SELECT array_repeat(1, 2000000000)",
+        "SELECT 1; SELECT 2",
+    ] {
+        lake.refused(sql);
+    }
+    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+    assert_eq!(lake.files(), before);
+    assert_eq!(lake.rows("SELECT count(*) AS n FROM events"), [json!({"n": lake.events})]);
+}
+
+#[test]
+fn errors_say_where_they_are() {
+    let lake = &*STORIES;
+    for (sql, place, said) in [
+        ("SELECT wrong FROM events", "1:8", "wrong"),
+        ("SELECT action\nFROM nowhere", "2:6", "nowhere"),
+        ("SELECT action\nFROM events\nWHERE WHERE x", "3:7", "Expected"),
+        ("SELECT princpal FROM events", "1:8", "principal"),
+    ] {
+        let words = lake.refused(sql);
+        assert!(words.contains(&format!("the query:{place}")) && words.contains(said), "{sql}: {words}");
+    }
+}
+
+#[test]
+fn limits_are_met_with_a_word() {
+    let lake = &*STORIES;
+    let much = "SELECT count(*) FROM (SELECT a.raw || b.raw || c.action AS x FROM events a, events b, events c
+        GROUP BY 1)";
+    let output = lake.query(&["--memory", "1", much]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("needs more than 1 MB of memory"), "{}", err(&output));
+    assert!(err(&output).contains("--memory takes more") || err(&output).contains("--memory"), "{}", err(&output));
+    let long = "SELECT sum(a.value * b.value) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b";
+    let begun = std::time::Instant::now();
+    let output = lake.query(&["--time", "1", long]);
+    assert_eq!(output.status.code(), Some(2), "{}", out(&output));
+    assert!(err(&output).contains("takes longer than 1s"), "{}", err(&output));
+    // far from the hours that the query would take
+    assert!(begun.elapsed().as_secs() < 60);
+    let output = lake.query(&["--rows", "3", "--format", "ndjson", "SELECT event_id FROM events"]);
+    assert!(output.status.success());
+    assert_eq!(out(&output).lines().count(), 3);
+    assert!(err(&output).contains("there are more than these 3 rows"), "{}", err(&output));
+    let exact = format!("SELECT event_id FROM events LIMIT 3");
+    let output = lake.query(&["--rows", "3", "--format", "ndjson", &exact]);
+    assert!(!err(&output).contains("there are more"), "{}", err(&output));
+}
+
+#[test]
+fn answers_come_in_every_form() {
+    let lake = &*STORIES;
+    let folder = tempfile::tempdir().expect("a folder");
+    let sql = "SELECT time, action, grants, tokens_in, raw FROM events ORDER BY time, event_id";
+    for (name, check) in [
+        ("a.csv", csv as fn(&[u8], usize)),
+        ("a.ndjson", ndjson),
+        ("a.parquet", parquet),
+        ("a.txt", table),
+    ] {
+        let path = folder.path().join(name);
+        let shown = path.display().to_string();
+        let output = lake.query(&["--output", &shown, "--rows", "1000000", sql]);
+        assert!(output.status.success(), "{name}: {}", err(&output));
+        assert_eq!(out(&output), "");
+        check(&std::fs::read(&path).expect("a file"), lake.events);
+    }
+    let path = folder.path().join("none.csv").display().to_string();
+    let failing = "SELECT CAST(action AS INT) FROM events";
+    assert_eq!(lake.query(&["--output", &path, failing]).status.code(), Some(2));
+    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 4, "an answer that failed left a file: {names:?}");
+    let nothing = lake.query(&["--format", "csv", "SELECT action, time FROM events WHERE action = 'nothing'"]);
+    assert_eq!(out(&nothing), "action,time\n");
+    let unknown = lake.query(&["--output", "x.unknown", "SELECT 1"]);
+    assert!(err(&unknown).contains("say --format"), "{}", err(&unknown));
+}
+
+fn csv(bytes: &[u8], events: usize) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(text.starts_with("time,action,grants,tokens_in,raw\n"), "{}", &text[..80]);
+    // events stand in quotes, each on its line
+    assert_eq!(text.lines().count(), events + 1);
+}
+
+fn ndjson(bytes: &[u8], events: usize) {
+    let text = String::from_utf8_lossy(bytes);
+    let rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), events);
+    assert!(rows.iter().any(|row| row["grants"].is_array()) && rows.iter().any(|row| row["tokens_in"].is_i64()));
+}
+
+fn parquet(bytes: &[u8], events: usize) {
+    assert_eq!((&bytes[..4], &bytes[bytes.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
+    assert!(bytes.len() > events);
+}
+
+fn table(bytes: &[u8], events: usize) {
+    let text = String::from_utf8_lossy(bytes);
+    assert_eq!(text.lines().count(), events + 1);
+    assert!(!text.contains('\x1b'));
+}
+
+#[test]
+fn an_archive_that_is_not_there_or_broken_is_told_of() {
+    let output = virga(&["query", "--archive", "/nowhere/at/all", "SELECT 1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("there is no archive"), "{}", err(&output));
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let count = "SELECT count(action) FROM events WHERE raw LIKE '%a%'";
+    let files = lake.files();
+    let (gone, cut) = (&files[0], &files[1]);
+    let name = |path: &std::path::PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let whole = std::fs::read(gone).expect("a file");
+    std::fs::remove_file(gone).expect("it goes");
+    let words = lake.refused(count);
+    assert!(words.contains(&name(gone)) && words.contains("archive verify"), "{words}");
+    std::fs::write(gone, &whole).expect("it comes back");
+    assert!(lake.query(&[count]).status.success());
+    let bytes = std::fs::read(cut).expect("a file");
+    std::fs::write(cut, &bytes[..bytes.len() / 2]).expect("half of it");
+    let words = lake.refused(count);
+    assert!(words.contains(&name(cut)) && words.contains("archive verify"), "{words}");
+    // what does not need the file is answered: the table knows how many events it has
+    assert_eq!(lake.rows("SELECT count(*) AS n FROM events"), [json!({"n": lake.events})]);
+}
+
+#[test]
+fn an_earlier_version_can_be_asked() {
+    let lake = &*STORIES;
+    let at = |version: &str| lake.query(&["--archive-version", version, "--format", "ndjson", "SELECT count(*) AS n FROM events"]);
+    assert_eq!(out(&at("0")), "{\"n\":0}\n");
+    assert!(err(&at("999")).contains("version 999"), "{}", err(&at("999")));
+}
