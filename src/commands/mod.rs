@@ -8,11 +8,13 @@ pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
+mod objects;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
 pub mod sources;
 mod summary;
+mod when;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};
 
