@@ -8,6 +8,7 @@
 //! [`TRANSPORTS`].
 
 mod file;
+pub mod live;
 mod stdin;
 
 use std::io::{self, Read};
