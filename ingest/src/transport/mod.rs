@@ -8,6 +8,7 @@
 //! [`TRANSPORTS`].
 
 mod file;
+pub mod live;
 mod names;
 #[cfg(feature = "object-store")]
 pub mod object_store;
