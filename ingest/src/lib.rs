@@ -9,15 +9,18 @@
 //!                   └───────────┴──▶ quarantine: what could not be read, and why
 //! ```
 //!
-//! [`reader::Reader`] drives the whole way for finite input. Ingest knows no rules, no alerts and no
-//! archive, and no clock: the only time it reads is a file's own.
+//! [`reader::Reader`] drives the whole way for finite input; of input that goes on, a
+//! [`transport::live::LiveTransport`] gives pieces with their positions, and whoever runs drives. Ingest
+//! knows no rules, no alerts and no archive, and no clock but the one that it is given.
 
 pub mod batcher;
 pub mod decode;
 pub mod environment;
 pub mod limits;
+pub mod position;
 pub mod quarantine;
 pub mod reader;
+pub mod secret;
 pub mod sources;
 pub mod tables;
 pub mod transport;

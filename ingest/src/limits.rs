@@ -1,5 +1,7 @@
 //! Every bound of reading, in one place, each with its reason and what happens beyond it.
 
+use std::time::Duration;
+
 /// Bytes of one event, and of one envelope that is not streamed. CloudTrail's own bound is 256 KB
 /// an event and Azure's 1 MB; beyond this the event goes to quarantine and the next one is read.
 pub const MAX_EVENT_BYTES: usize = 16 << 20;
@@ -62,3 +64,39 @@ pub const MAX_UNFOLDINGS: usize = 3;
 /// Bytes that the events of one document may take which is rebuilt into them (OTLP, a table of Log
 /// Analytics): what they share is written into each. Beyond this the rest goes to quarantine as one entry.
 pub const MAX_REBUILT_BYTES: usize = 4 * MAX_EVENT_BYTES;
+
+/// How long after an event the object that holds it may be delivered. CloudTrail and Azure deliver within
+/// minutes, and within hours after an outage of theirs; what a key dates later than this is not read.
+pub const LATE_DELIVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// Days whose folders are asked for by name. Beyond this the folders of years and months are listed first,
+/// which costs less than as many empty answers.
+pub const MAX_GENERATED_DAYS: usize = 62;
+
+/// Objects opened at once: a store answers within tens of milliseconds, and a small object is read in one.
+pub const OBJECTS_AT_ONCE: usize = 16;
+
+/// Bytes of one object that wait to be read. With [`OBJECTS_AT_ONCE`] this bounds the memory of reading;
+/// beyond it the store is not asked for more.
+pub const OBJECT_BUFFER_BYTES: usize = 1 << 20;
+
+/// Keys that wait to be opened: about one answer of a listing.
+pub const KEYS_AHEAD: usize = 1_000;
+
+/// How long a store may take for one answer, its body included. A body that takes longer, because it is large
+/// or is read slowly, is asked for again from where it stands.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often one request is tried again after an answer of 5xx or 429, or a broken connection, with growing
+/// pauses; beyond it the object is given up with its cause.
+pub const REQUEST_RETRIES: usize = 8;
+
+/// How long one request is tried again at the most: a signature is valid for five minutes.
+pub const RETRY_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+
+/// How often the body of an object is asked for again from where it broke off without a byte more coming.
+pub const BODY_RESUMES: u32 = 5;
+
+/// Bytes of one answer of a service such as SQS: ten messages of 256 KB, and what is around them. A longer
+/// one is an error of the call.
+pub const MAX_SERVICE_ANSWER: usize = 8 << 20;

@@ -1,11 +1,13 @@
 //! `virga detect`: rules over finite input, alerts on standard output.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -26,8 +28,9 @@ use virga_ingest::sources::{Describer, SOURCES, SourceDef, generic, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
 
 use super::arguments::RuleArgs;
+use super::objects::{self, Left, ObjectArgs};
 use super::summary::Closing;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, when};
 use crate::config::ConfigArgs;
 use crate::show;
 use crate::spill::{self, TemporaryFiles};
@@ -45,18 +48,33 @@ Examples:
   virga detect --pipeline ecs.yml --tuning tuning.yml --rules sigma/ logs/
                                              public rules with your mapping and exceptions
   virga detect -c virga.toml AWSLogs/        with lookup tables: countries, networks, tags
+  virga detect s3://trail/AWSLogs/ --from 7d --account 111122223333
+                                             objects of S3, and only those that can matter; also
+                                             gs://bucket/prefix and az://container/prefix
+  virga detect s3://theirs/ --role-arn arn:aws:iam::999988887777:role/Audit --external-id WORD
+                                             another account's bucket
   virga detect --fail-on high AWSLogs/       for CI: exit 1 where an alert is high or critical
   virga detect --all-logsources --rules my.yml app.ndjson
                                              any rule on any JSON, one object a line"
 )]
 pub struct Args {
-    /// Files or folders of logs, plain, gzip or zstd; `-` for standard input.
-    #[arg(required = true, value_name = "FILE")]
+    /// Files or folders of logs, plain, gzip or zstd; `s3://`, `gs://`, `az://` addresses of objects;
+    /// `-` for standard input.
+    #[arg(required = true, value_name = "FILE|URL")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
     config: ConfigArgs,
+    /// Look only at events from this time on: a day, a time, or how long ago (7d, 24h). Objects whose keys
+    /// tell that they are older are not read.
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    from: Option<i64>,
+    /// Look only at events before this time.
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    to: Option<i64>,
+    #[command(flatten)]
+    objects: ObjectArgs,
     /// The log source of the input.
     #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
     source: String,
@@ -140,6 +158,11 @@ struct Sources {
 }
 
 impl Args {
+    /// Whether an event of this time is looked at.
+    fn asks_for(&self, time: i64) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
     fn sources(&self, environment: &Environment) -> Result<Sources, Failure> {
         let generic_rules = !self.logsource.is_empty() || self.all_logsources;
         let name = if self.generic { generic::SOURCE.name } else { &self.source };
@@ -185,8 +208,9 @@ pub fn run(args: &Args) -> Outcome {
     };
     let progress = Progress::default();
     let mut sink = DetectSink::new(args, engine, &sources.taking_part, &environment, progress.clone())?;
-    let summary =
-        Reader::new(choice, BatchLimits::default(), &environment).run(inputs(args, &progress), &mut sink);
+    let left = Rc::new(Cell::new(Left::default()));
+    let summary = Reader::new(choice, BatchLimits::default(), &environment)
+        .run(inputs(args, &progress, &left), &mut sink);
     sink.correlate()?;
     sink.finish()?;
     if !args.quiet {
@@ -196,7 +220,9 @@ pub fn run(args: &Args) -> Outcome {
             by_level: &sink.by_level,
             suppressed: sink.suppressed_alerts,
             correlated: sink.finite.as_ref().map(Finite::counts).unwrap_or_default(),
-            passed_over: args.inputs.iter().map(|path| survey(path).passed_over).sum(),
+            passed_over: paths(args).map(|path| survey(path).passed_over).sum::<u64>()
+                + left.get().passed_over,
+            left: left.get(),
             said: set.diagnostics.len(),
             generic_asked: !args.logsource.is_empty() || args.all_logsources,
             seconds: started.elapsed().as_secs_f64(),
@@ -217,13 +243,22 @@ fn given_up(summary: &Summary) -> bool {
     summary.unreadable > 0 || ends.iter().any(|cause| summary.quarantined.of(*cause) > 0)
 }
 
+/// The inputs that are files and folders.
+fn paths(args: &Args) -> impl Iterator<Item = &PathBuf> {
+    args.inputs.iter().filter(|path| !objects::is_address(path))
+}
+
 fn inputs<'a>(
     args: &'a Args,
     progress: &'a Progress,
+    left: &'a Rc<Cell<Left>>,
 ) -> impl Iterator<Item = Result<Input, InputError>> + 'a {
     args.inputs.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<Input, InputError>>> {
         match path.to_str() {
             Some("-") => Box::new(std::iter::once(Ok(stdin_input(now(), progress)))),
+            _ if objects::is_address(path) => {
+                objects::inputs(path, &args.objects, (args.from, args.to), progress, left)
+            }
             _ => Box::new(FileInputs::new(path, progress)),
         }
     })
@@ -441,6 +476,9 @@ impl Sink for DetectSink<'_> {
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
         self.engine.scan(&batch, &mut hits);
+        if self.args.from.is_some() || self.args.to.is_some() {
+            hits.retain(|hit| self.args.asks_for(batch.row(hit.row as usize).time()));
+        }
         let fed = self.feed(&batch, &hits);
         let mut heard = hits
             .iter()
@@ -487,7 +525,8 @@ fn bar(args: &Args) -> ProgressBar {
     if args.quiet || !show::is_watched() {
         return ProgressBar::hidden();
     }
-    if args.inputs.iter().any(|path| path.as_os_str() == "-") {
+    let unknown = |path: &PathBuf| path.as_os_str() == "-" || objects::is_address(path);
+    if args.inputs.iter().any(unknown) {
         return show::bar(None, "{spinner} {bytes} read, {bytes_per_sec}");
     }
     let bytes = args.inputs.iter().map(|path| survey(path).bytes).sum();

@@ -10,6 +10,7 @@ mod explain_correlation;
 pub mod fields;
 #[cfg(feature = "lake")]
 pub mod query;
+mod objects;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
@@ -17,6 +18,7 @@ pub mod sources;
 mod summary;
 #[cfg(feature = "lake")]
 pub mod timeline;
+mod when;
 
 use virga_engine::diagnostic::{Diagnostic, Severity};
 

@@ -8,6 +8,7 @@ use virga_engine::sigma::Level;
 use virga_ingest::reader::Summary;
 use virga_ingest::sources::generic;
 
+use super::objects::Left;
 use crate::show;
 
 /// All that the summary tells.
@@ -24,6 +25,8 @@ pub struct Closing<'a> {
     pub correlated: &'a [CorrelationCounts],
     /// Files whose names are not those of logs.
     pub passed_over: u64,
+    /// What was left of object stores.
+    pub left: Left,
     /// Diagnostics of the rules.
     pub said: usize,
     /// The user has said which rules are for generic events.
@@ -62,6 +65,13 @@ impl Closing<'_> {
         }
         if self.passed_over > 0 {
             lines.push(format!("passed over  {} files whose names are not those of logs", self.passed_over));
+        }
+        if self.left.folders + self.left.objects > 0 {
+            lines.push(format!(
+                "left         {} folders and {} objects of other times, accounts or regions",
+                show::thousands(self.left.folders),
+                show::thousands(self.left.objects)
+            ));
         }
         if self.read.times_missing > 0 {
             let count = self.read.times_missing;

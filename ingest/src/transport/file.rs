@@ -4,10 +4,10 @@
 //! order of their paths, so that two runs see the same events in the same order. Layouts such as
 //! `AWSLogs/<account>/CloudTrail/<region>/2023/07/10/<object>.json.gz` need nothing special.
 //!
-//! A file that is named is read whatever its name. Below a folder are read: names that end in one of
-//! [`LOG_ENDINGS`]. Passed over are names that begin with a dot, archives (`.tar.gz`), and folders
-//! called `CloudTrail-Digest`, which hold signatures of logs and no events. A folder that is reached
-//! twice, through a symbolic link, is read once.
+//! A file that is named is read whatever its name. Below a folder are read: names that end as those of logs
+//! do (`names.rs`). Passed over are names that begin with a dot, archives (`.tar.gz`), and folders called
+//! `CloudTrail-Digest`, which hold signatures of logs and no events. A folder that is reached twice, through
+//! a symbolic link, is read once.
 //!
 //! An input's ingest time is the file's modification time: a replay of the same files reads the
 //! same times.
@@ -20,15 +20,9 @@ use std::time::UNIX_EPOCH;
 
 use virga_engine::event::OriginBase;
 
+use super::names::{self, DIGEST_FOLDER};
 use super::{Input, InputError, Progress};
 use crate::limits::MAX_FOLDER_DEPTH;
-
-/// How the name of a log file in a folder ends, in any case.
-pub const LOG_ENDINGS: &[&str] = &[".json", ".jsonl", ".ndjson", ".log", ".gz", ".zst"];
-
-const ARCHIVE_ENDINGS: &[&str] = &[".tar.gz", ".tar.zst"];
-
-const DIGEST_FOLDER: &str = "CloudTrail-Digest";
 
 /// The inputs of one path, one after the other.
 pub struct FileInputs {
@@ -178,9 +172,7 @@ fn name(path: &Path) -> std::borrow::Cow<'_, str> {
 }
 
 fn is_log(path: &Path) -> bool {
-    let name = name(path).to_lowercase();
-    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    ends(LOG_ENDINGS) && !ends(ARCHIVE_ENDINGS)
+    names::is_log(&name(path))
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@
 //! [`TRANSPORTS`].
 
 mod file;
+pub mod live;
+mod names;
+#[cfg(feature = "object-store")]
+pub mod object_store;
 mod stdin;
 
 use std::io::{self, Read};
@@ -35,6 +39,10 @@ pub static TRANSPORTS: &[Transport] = &[
         description: "a file, or a folder read recursively in the order of its paths (.json, .jsonl, .ndjson, .log, .gz, .zst)",
     },
     Transport { name: "stdin", description: "standard input, named `-`" },
+    Transport {
+        name: "object store",
+        description: "objects below a prefix of S3 (`s3://`), Google Cloud Storage (`gs://`) and Azure Blob Storage (`az://`), in the order of their keys",
+    },
 ];
 
 /// Something to read events from.

@@ -1,0 +1,211 @@
+//! The body of one object, as a reader.
+//!
+//! In: a store, a key, a range. Out: what the store says of the object, and its bytes through a bounded
+//! buffer: the store is asked for more as the reader takes it. A body that breaks off, or that takes longer
+//! than one request may, is asked for again from where it stands, of the same version of the object.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::aws::chain;
+use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
+
+/// What to read.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The key.
+    pub location: Path,
+    /// The first byte.
+    pub from: u64,
+}
+
+/// An object that is being read.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the store says of it.
+    pub meta: ObjectMeta,
+    /// Its bytes.
+    pub body: Body,
+}
+
+/// The bytes of an object, to be read outside of any runtime.
+#[derive(Debug)]
+pub struct Body {
+    chunks: mpsc::UnboundedReceiver<io::Result<Chunk>>,
+    current: Bytes,
+    /// Room in the buffer that the current chunk takes.
+    held: Option<OwnedSemaphorePermit>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Bytes,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Starts to read an object. The answer comes when the store has found it.
+pub fn open(store: Arc<dyn ObjectStore>, wanted: Wanted) -> oneshot::Receiver<Result<Opened, Error>> {
+    let (answer, opened) = oneshot::channel();
+    tokio::spawn(async move {
+        let first = store.get_opts(&wanted.location, options(wanted.from, None)).await;
+        match first {
+            Err(error) => {
+                let _ = answer.send(Err(error));
+            }
+            Ok(first) => {
+                let (sender, chunks) = mpsc::unbounded_channel();
+                let meta = first.meta.clone();
+                let body = Body { chunks, current: Bytes::new(), held: None, ended: false };
+                let pump = Pump { store, wanted, meta: meta.clone(), sender, room: room() };
+                if answer.send(Ok(Opened { meta, body })).is_ok() {
+                    pump.run(first).await;
+                }
+            }
+        }
+    });
+    opened
+}
+
+fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(OBJECT_BUFFER_BYTES))
+}
+
+fn options(from: u64, etag: Option<String>) -> GetOptions {
+    let range = (from > 0).then_some(GetRange::Offset(from));
+    GetOptions { range, if_match: etag, ..GetOptions::default() }
+}
+
+/// Moves the bytes of one object from the store to its reader.
+struct Pump {
+    store: Arc<dyn ObjectStore>,
+    wanted: Wanted,
+    meta: ObjectMeta,
+    sender: mpsc::UnboundedSender<io::Result<Chunk>>,
+    room: Arc<Semaphore>,
+}
+
+/// How a stream of bytes came to its end.
+enum End {
+    Complete,
+    /// Whoever read is gone.
+    Abandoned,
+    Broken(String),
+}
+
+impl Pump {
+    async fn run(self, first: object_store::GetResult) {
+        let mut at = first.range.start;
+        let mut next = Some(first);
+        let mut in_vain = 0;
+        let mut cause = String::new();
+        while in_vain <= BODY_RESUMES {
+            let before = at;
+            let result = match next.take() {
+                Some(first) => Ok(first),
+                None => {
+                    let etag = self.meta.e_tag.clone();
+                    self.store.get_opts(&self.wanted.location, options(at, etag)).await
+                }
+            };
+            let end = match result {
+                Ok(result) => self.stream(result, &mut at).await,
+                // the store has tried for minutes, or the object is another now
+                Err(error) => return self.fail(&describe(&error)),
+            };
+            match end {
+                End::Complete | End::Abandoned => return,
+                End::Broken(broken) => cause = broken,
+            }
+            in_vain = if at > before { 0 } else { in_vain + 1 };
+            tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain)).await;
+        }
+        self.fail(&format!("broke off after {at} bytes: {cause}"));
+    }
+
+    async fn stream(&self, result: object_store::GetResult, at: &mut u64) -> End {
+        let end = result.range.end;
+        let mut stream = result.into_stream();
+        while let Some(next) = stream.next().await {
+            match next {
+                Ok(bytes) => {
+                    *at += bytes.len() as u64;
+                    if !self.give(bytes).await {
+                        return End::Abandoned;
+                    }
+                }
+                Err(error) => return End::Broken(describe(&error)),
+            }
+        }
+        match *at >= end {
+            true => End::Complete,
+            false => End::Broken("the connection ended early".into()),
+        }
+    }
+
+    /// Waits until there is room, and gives the bytes on; `false` where nobody reads any more.
+    async fn give(&self, bytes: Bytes) -> bool {
+        let needed = u32::try_from(bytes.len().min(OBJECT_BUFFER_BYTES)).unwrap_or(u32::MAX);
+        tokio::select! {
+            room = Arc::clone(&self.room).acquire_many_owned(needed) => {
+                self.sender.send(Ok(Chunk { bytes, room: room.ok() })).is_ok()
+            }
+            () = self.sender.closed() => false,
+        }
+    }
+
+    fn fail(&self, cause: &str) {
+        // whoever read may be gone
+        let _ = self.sender.send(Err(io::Error::other(cause.to_owned())));
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() && !self.ended {
+            self.held = None;
+            match self.chunks.blocking_recv() {
+                Some(Ok(chunk)) => (self.current, self.held) = (chunk.bytes, chunk.room),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Err(error);
+                }
+                None => self.ended = true,
+            }
+        }
+        let read = self.current.len().min(buf.len());
+        if let Some(target) = buf.get_mut(..read) {
+            self.current.copy_to_slice(target);
+        }
+        Ok(read)
+    }
+}
+
+/// What a store's error means to whoever asked for the object.
+pub fn describe(error: &Error) -> String {
+    match error {
+        Error::NotFound { .. } => "it is not there any more".to_owned(),
+        Error::Precondition { .. } => "it was written anew while it was read".to_owned(),
+        Error::PermissionDenied { .. } => {
+            format!("access is denied: {}", short(&chain(error)))
+        }
+        other => short(&chain(other)),
+    }
+}
+
+/// An error's text in one line of bearable length: a store's answer is a page of XML.
+fn short(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(500) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
