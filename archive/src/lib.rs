@@ -23,11 +23,12 @@ pub mod sql;
 mod table;
 mod writer;
 
+pub use cells::CellArray;
 pub use error::ArchiveError;
 pub use file::FileStats;
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};
-pub use reader::{Rebuild, StoredEvents, StoredFile};
+pub use reader::{Needed, Rebuild, StoredEvents, StoredFile};
 pub use table::{Archive, Coverage, Entry, Expired, Problem, Range};
 pub use writer::{EventWriter, Written};
