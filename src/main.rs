@@ -3,6 +3,8 @@
 mod case_runner;
 mod commands;
 mod config;
+#[cfg(feature = "lake")]
+mod log_sources;
 mod rule_files;
 mod samples;
 mod show;
@@ -39,6 +41,9 @@ enum Command {
     Demo(commands::demo::Args),
     /// Run rules over logs and print the alerts.
     Detect(commands::detect::Args),
+    /// Run rules over an archive: what they would have told, and what a change alters.
+    #[cfg(feature = "lake")]
+    Backtest(Box<commands::backtest::Args>),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -57,6 +62,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Backtest(args) => commands::backtest::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {
