@@ -3,6 +3,8 @@
 mod case_runner;
 mod commands;
 mod config;
+#[cfg(feature = "lake")]
+mod log_sources;
 mod rule_files;
 mod samples;
 mod show;
@@ -49,6 +51,9 @@ enum Command {
     /// Tell what an actor, key, session, address or resource did, in order.
     #[cfg(feature = "lake")]
     Timeline(commands::timeline::Args),
+    /// Run rules over an archive: what they would have told, and what a change alters.
+    #[cfg(feature = "lake")]
+    Backtest(Box<commands::backtest::Args>),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -71,6 +76,8 @@ fn main() -> ExitCode {
         Command::Query(args) => commands::query::run(&args),
         #[cfg(feature = "lake")]
         Command::Timeline(args) => commands::timeline::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Backtest(args) => commands::backtest::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

@@ -17,7 +17,7 @@ use virga_engine::event::ColumnKind;
 use crate::layout;
 
 /// A column of cells.
-pub(crate) type CellArray = DictionaryArray<Int32Type>;
+pub type CellArray = DictionaryArray<Int32Type>;
 
 /// The plain text that a cell is, if it comes back as the same cell.
 fn plain(cell: &str) -> Option<&str> {
@@ -134,7 +134,7 @@ fn cells_of_texts(column: &CellArray) -> CellArray {
 /// Cells of no rows' worth of values: a field that a file does not have.
 pub(crate) fn absent(rows: usize) -> CellArray {
     let nothing: StringArray = StringArray::from(Vec::<&str>::new());
-    DictionaryArray::new(Int32Array::from(vec![None; rows]), Arc::new(nothing))
+    DictionaryArray::new(Int32Array::new_null(rows), Arc::new(nothing))
 }
 
 /// The cells of a native field, from its two columns.

@@ -23,13 +23,7 @@ pub(crate) const FOOTER_KEY: &str = "virga.facets";
 /// By row group: facets by column.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
 pub(crate) struct FileFacets {
-    groups: Vec<BTreeMap<String, Kept>>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
-struct Kept {
-    values: Vec<(String, Blocks)>,
-    absent: Blocks,
+    groups: Vec<BTreeMap<String, Facet>>,
 }
 
 impl FileFacets {
@@ -39,16 +33,15 @@ impl FileFacets {
         rows: usize,
         columns: impl Iterator<Item = (&'c str, Option<&'c CellArray>)>,
     ) {
-        let nowhere = || Kept { values: Vec::new(), absent: all_blocks(rows) };
+        let nowhere = || Facet { values: Vec::new(), absent: all_blocks(rows) };
         let facet = |cells: Option<&CellArray>| cells.map_or_else(|| Some(nowhere()), facet);
         let facets = columns.filter_map(|(name, cells)| Some((name.to_owned(), facet(cells)?))).collect();
         self.groups.push(facets);
     }
 
     /// The facet of a column in a row group, where there is one.
-    pub fn facet(&self, group: usize, column: &str) -> Option<Facet> {
-        let kept = self.groups.get(group)?.get(column)?;
-        Some(Facet { values: kept.values.clone(), absent: kept.absent })
+    pub fn facet(&self, group: usize, column: &str) -> Option<&Facet> {
+        self.groups.get(group)?.get(column)
     }
 
     /// As it stands in a footer.
@@ -66,7 +59,7 @@ impl FileFacets {
     }
 }
 
-fn facet(cells: &CellArray) -> Option<Kept> {
+fn facet(cells: &CellArray) -> Option<Facet> {
     let values = cells.values().as_any().downcast_ref::<StringArray>()?;
     if cells.len() > BLOCK * virga_engine::scan::MAX_BLOCKS {
         return None;
@@ -92,7 +85,7 @@ fn facet(cells: &CellArray) -> Option<Kept> {
     let mut values: Vec<(String, Blocks)> =
         joined.into_iter().map(|(value, blocks)| (value.to_owned(), blocks)).collect();
     values.sort_unstable();
-    (bytes <= MAX_FACET_BYTES).then_some(Kept { values, absent })
+    (bytes <= MAX_FACET_BYTES).then_some(Facet { values, absent })
 }
 
 #[cfg(test)]

@@ -27,13 +27,14 @@ mod table;
 mod verify;
 mod writer;
 
+pub use cells::CellArray;
 pub use commit::Expired;
 pub use error::ArchiveError;
 pub use file::FileStats;
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};
-pub use reader::{Rebuild, StoredEvents, StoredFile};
+pub use reader::{Needed, Rebuild, StoredEvents, StoredFile};
 pub use table::{Archive, Coverage, Entry, Range};
 pub use verify::{Depth, Problem, Verified};
 pub use writer::{EventWriter, Written};

@@ -52,12 +52,21 @@ impl Wanted {
         (0..file.groups()).map(|group| self.group(file, group)).collect()
     }
 
+    /// For each rule of the plan, in its order, the blocks of a row group in which it may match. A rule that is
+    /// not `wanted` gets none.
+    pub fn each(&mut self, file: &StoredFile, group: usize, wanted: &dyn Fn(u32) -> bool) -> Vec<Blocks> {
+        let all = all_blocks(file.rows(group));
+        let projection = std::sync::Arc::clone(&self.pruner.plan().projection);
+        let facet = |column: usize| projection.fields.get(column).and_then(|field| file.facet(group, field));
+        self.pruner.keep_each(all, wanted, &facet)
+    }
+
     fn group(&mut self, file: &StoredFile, group: usize) -> Pruned {
         let rows = file.rows(group);
         let all = all_blocks(rows);
-        let fields = self.pruner.plan().projection.fields.clone();
-        let facets: Vec<_> = fields.iter().map(|field| file.facet(group, field)).collect();
-        let blocks = self.pruner.keep(all, &|column| facets.get(column)?.as_ref());
+        let projection = std::sync::Arc::clone(&self.pruner.plan().projection);
+        let facet = |column: usize| projection.fields.get(column).and_then(|field| file.facet(group, field));
+        let blocks = self.pruner.keep(all, &facet);
         Pruned { group, rows, blocks }
     }
 }

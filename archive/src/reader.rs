@@ -44,6 +44,15 @@ pub struct StoredFile {
     footer_bytes: u64,
 }
 
+/// What of a projection is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed<'n> {
+    /// By column of the projection: whether anybody looks at it. What nobody looks at reads as absent.
+    pub columns: &'n [bool],
+    /// The events as they came.
+    pub raw: bool,
+}
+
 /// Cells of a row group, for a scan.
 #[derive(Debug, Clone)]
 pub struct StoredEvents {
@@ -53,6 +62,15 @@ pub struct StoredEvents {
     pub rows: Vec<u32>,
     /// Bytes that were read.
     pub bytes: u64,
+}
+
+/// What was read of some rows.
+struct SomeRows {
+    source: Arc<str>,
+    batch: RecordBatch,
+    fields: Vec<CellArray>,
+    raw: Option<StringArray>,
+    bytes: u64,
 }
 
 /// A file's footer, with the places of its pages, and the bytes that it took to read.
@@ -120,7 +138,7 @@ impl StoredFile {
     }
 
     /// What is known of a field in a row group.
-    pub(crate) fn facet(&self, group: usize, field: &ProjectedField) -> Option<Facet> {
+    pub(crate) fn facet(&self, group: usize, field: &ProjectedField) -> Option<&Facet> {
         self.facets.facet(group, &self.stored(field)?.stored)
     }
 
@@ -220,6 +238,129 @@ impl StoredFile {
         };
         let batch = EventBatch::of_cells(source, Arc::clone(projection), fields, count, raw);
         Ok(StoredEvents { batch, rows, bytes })
+    }
+
+    /// Cells of some blocks of a row group, for a scan.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn needed_cells(
+        &self,
+        (group, blocks): (usize, Blocks),
+        projection: &Arc<Projection>,
+        needed: Needed<'_>,
+        rebuild: &Rebuild<'_>,
+    ) -> Result<StoredEvents, ArchiveError> {
+        let rows: Vec<u32> = rows_of(blocks, self.rows(group)).collect();
+        let selection = selection_of(blocks, self.rows(group));
+        let read = self.some((group, selection, rows.len()), projection, needed, &[], rebuild).await?;
+        let batch =
+            EventBatch::of_cells(read.source, Arc::clone(projection), read.fields, rows.len(), read.raw);
+        Ok(StoredEvents { batch, rows, bytes: read.bytes })
+    }
+
+    /// Whole events: rows of a row group, by number and in order. Where `raw` is not needed their text is left
+    /// out.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn needed_events(
+        &self,
+        (group, rows): (usize, &[u32]),
+        projection: &Arc<Projection>,
+        needed: Needed<'_>,
+        rebuild: &Rebuild<'_>,
+    ) -> Result<(EventBatch, u64), ArchiveError> {
+        let identity = layout::identity_fields();
+        let names: Vec<&str> = identity.iter().map(|field| field.name().as_str()).collect();
+        let selection = selection_of_rows(rows, self.rows(group));
+        let read = self.some((group, selection, rows.len()), projection, needed, &names, rebuild).await?;
+        let kept = KeptColumns {
+            event_id: column(&read.batch, layout::EVENT_ID)?,
+            time: column(&read.batch, layout::TIME)?,
+            ingest_time: column(&read.batch, layout::INGEST_TIME)?,
+            time_missing: column(&read.batch, layout::TIME_MISSING)?,
+            origins: origins(&read.batch)?,
+            raw: match read.raw {
+                Some(raw) if needed.raw => raw,
+                _ => StringArray::new_null(rows.len()),
+            },
+            fields: read.fields,
+        };
+        Ok((EventBatch::of_columns(read.source, Arc::clone(projection), kept), read.bytes))
+    }
+
+    /// Reads what is needed of a projection, and more columns by name. Fields that the file does not hold are
+    /// made anew from the raw events.
+    async fn some(
+        &self,
+        (group, selection, count): (usize, RowSelection, usize),
+        projection: &Arc<Projection>,
+        needed: Needed<'_>,
+        more: &[&str],
+        rebuild: &Rebuild<'_>,
+    ) -> Result<SomeRows, ArchiveError> {
+        let doing = || format!("reading events of {}", self.entry.path);
+        let is_needed = |at: usize| needed.columns.get(at) == Some(&true);
+        let mut names: Vec<String> = more.iter().map(|name| (*name).to_owned()).collect();
+        let mut lacking = Projection::default();
+        for (_, field) in projection.fields.iter().enumerate().filter(|(at, _)| is_needed(*at)) {
+            match self.stored(field) {
+                Some(stored) => {
+                    names.extend([stored.stored.clone(), format!("{}{JSON_SUFFIX}", stored.stored)]);
+                }
+                None => lacking.fields.push(field.clone()),
+            }
+        }
+        if needed.raw || !lacking.fields.is_empty() {
+            names.push(layout::RAW.to_owned());
+        }
+        let (batch, bytes) = match names.iter().any(|name| self.has_column(name)) {
+            true => self.columns(group, &names, selection).await?,
+            // none of the fields occurs in the file
+            false => (empty(count), 0),
+        };
+        let raw: Option<StringArray> = match needed.raw || !lacking.fields.is_empty() {
+            true => Some(column(&batch, layout::RAW)?),
+            false => None,
+        };
+        let source: Arc<str> = self.entry.source.as_str().into();
+        let made = match (&raw, lacking.fields.is_empty()) {
+            (Some(raw), false) => {
+                rebuild(&source, &Arc::new(lacking), raw).map_err(ArchiveError::at(doing()))?
+            }
+            _ => Vec::new(),
+        };
+        let (mut made, nothing) = (made.into_iter(), cells::absent(count));
+        let mut fields = Vec::with_capacity(projection.fields.len());
+        for (at, field) in projection.fields.iter().enumerate() {
+            fields.push(match (is_needed(at), self.stored(field)) {
+                (false, _) => nothing.clone(),
+                (true, Some(_)) => self.cell_column(&batch, field, count)?,
+                (true, None) => {
+                    made.next().ok_or_else(|| ArchiveError::new(doing(), "a field could not be made anew"))?
+                }
+            });
+        }
+        Ok(SomeRows { source, batch, fields, raw, bytes })
+    }
+
+    /// Bytes of each field of a projection in a row group, as they lie.
+    pub fn bytes_by_field(&self, group: usize, projection: &Projection) -> Vec<u64> {
+        let mut by_name: HashMap<&str, u64> = HashMap::new();
+        for chunk in self.metadata.metadata().row_group(group).columns() {
+            let Some(name) = chunk.column_path().parts().first() else { continue };
+            let name = name.strip_suffix(JSON_SUFFIX).unwrap_or(name);
+            *by_name.entry(name).or_default() += u64::try_from(chunk.compressed_size()).unwrap_or(0);
+        }
+        let bytes = |field| by_name.get(self.stored(field)?.stored.as_str()).copied();
+        projection.fields.iter().map(|field| bytes(field).unwrap_or(0)).collect()
+    }
+
+    /// Whether any event of the file has a field; `None` where the file does not say.
+    pub fn occurs(&self, field: &ProjectedField) -> Option<bool> {
+        let stored = self.stored(field)?;
+        Some(self.has_column(&stored.stored) || self.has_column(&format!("{}{JSON_SUFFIX}", stored.stored)))
     }
 
     fn cell_column(

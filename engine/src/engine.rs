@@ -186,6 +186,22 @@ impl Engine {
         self.scanners.get(source).map(|scanner| Arc::clone(&scanner.plan().projection))
     }
 
+    /// For each rule that feeds correlations on a source: the columns of its projection that they ask for of
+    /// its matches.
+    pub fn asked(&self, source: &str) -> Vec<(u32, Vec<usize>)> {
+        let uses = self.extractors.get(source).into_iter().flat_map(|extractor| &extractor.uses);
+        uses.map(|one| {
+            let columns = [&one.group_by, &one.value, &one.carry];
+            (one.rule, columns.into_iter().flatten().copied().collect())
+        })
+        .collect()
+    }
+
+    /// What runs on a source.
+    pub fn plan(&self, source: &str) -> Option<&SourcePlan> {
+        self.scanners.get(source).map(Scanner::plan)
+    }
+
     /// What tells which stored events of a source need not be read.
     pub fn pruner(&self, source: &str) -> Option<Pruner> {
         self.scanners.get(source).map(|scanner| Pruner::new(scanner.plan()))

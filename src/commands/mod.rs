@@ -1,6 +1,10 @@
 //! One file a subcommand. Each parses its arguments, calls a crate and prints.
 
 mod arguments;
+#[cfg(feature = "lake")]
+pub mod backtest;
+#[cfg(feature = "lake")]
+mod backtest_table;
 pub mod completions;
 pub mod coverage;
 pub mod demo;

@@ -214,6 +214,17 @@ impl EventBatch {
         }
     }
 
+    /// The same events with other fields: those of `projection`, each of which is the column of this batch with
+    /// that number.
+    ///
+    /// # Panics
+    /// Where there is no such column, or not one for each field.
+    pub fn with_fields(&self, projection: &Arc<Projection>, columns: &[usize]) -> Self {
+        assert_eq!(columns.len(), projection.fields.len(), "a column for each field");
+        let fields = columns.iter().map(|column| self.fields[*column].clone()).collect();
+        Self { projection: Arc::clone(projection), fields, ..self.clone() }
+    }
+
     /// The source's name.
     pub fn source(&self) -> &Arc<str> {
         &self.source

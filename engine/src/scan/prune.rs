@@ -21,7 +21,7 @@ pub type Blocks = u64;
 pub const MAX_BLOCKS: usize = 64;
 
 /// Which values of a field occur where.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facet {
     /// The texts of cells, each with the blocks that hold it.
     pub values: Vec<(String, Blocks)>,
@@ -69,6 +69,30 @@ impl Pruner {
         let tests = self.tests(all, facet);
         let rules = self.plan.rules.iter();
         rules.fold(0, |kept, rule| if kept == all { kept } else { kept | place(&rule.expr, &tests, all).may })
+    }
+
+    /// For each rule of the plan, in its order, the blocks in which it may match. A rule that is not
+    /// `wanted` gets none, and its fields are not looked at.
+    pub fn keep_each<'f>(
+        &mut self,
+        all: Blocks,
+        wanted: &dyn Fn(u32) -> bool,
+        facet: &dyn Fn(usize) -> Option<&'f Facet>,
+    ) -> Vec<Blocks> {
+        let rules = &self.plan.rules;
+        let wanted: Vec<bool> = rules.iter().map(|rule| wanted(rule.rule)).collect();
+        let mut asked = vec![false; self.plan.fields.len()];
+        for (rule, _) in rules.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
+            rule.expr.for_each_test(&mut |test| asked[self.plan.tests[test as usize].field as usize] = true);
+        }
+        let columns: Vec<bool> = (0..self.plan.projection.fields.len())
+            .map(|column| {
+                self.plan.fields.iter().zip(&asked).any(|(f, asked)| *asked && f.column == Some(column))
+            })
+            .collect();
+        let tests = self.tests(all, &|column| facet(column).filter(|_| columns.get(column) == Some(&true)));
+        let each = self.plan.rules.iter().zip(&wanted);
+        each.map(|(rule, wanted)| if *wanted { place(&rule.expr, &tests, all).may } else { 0 }).collect()
     }
 
     /// Where each test may hold and must hold.
@@ -235,6 +259,14 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
                 prop_assert!(kept & (1 << (hit.row / 4)) != 0, "row {} of {events:?}", hit.row);
             }
             prop_assert_eq!(kept & !all, 0);
+            let each = pruner.keep_each(all, &|_| true, &known);
+            prop_assert_eq!(each.iter().fold(0, |kept, one| kept | one), kept);
+            for hit in &hits {
+                let rule = pruner.plan().rules.iter().position(|rule| rule.rule == hit.rule).unwrap();
+                prop_assert!(each[rule] & (1 << (hit.row / 4)) != 0, "rule {} at row {}", hit.rule, hit.row);
+                let alone = pruner.keep_each(all, &|rule| rule == hit.rule, &known);
+                prop_assert_eq!(alone[rule], each[rule]);
+            }
         }
     }
 

@@ -732,6 +732,18 @@ pub(crate) fn span_of_time(text: &str) -> Option<i64> {
     number.checked_mul(seconds)?.checked_mul(1_000_000)
 }
 
+/// The documents of a YAML file as JSON: for files beside rules that have a form of their own.
+///
+/// # Errors
+/// Where it is no YAML, with the place.
+pub fn yaml_to_json(file: &Arc<SourceFile>) -> Result<Vec<serde_json::Value>, Box<Diagnostic>> {
+    let (nodes, diagnostics) = super::yaml::documents(file);
+    match diagnostics.into_iter().next() {
+        Some(diagnostic) => Err(Box::new(diagnostic)),
+        None => Ok(nodes.iter().map(|(_, node)| node_to_json(node)).collect()),
+    }
+}
+
 pub(crate) fn node_to_json(node: &Node) -> serde_json::Value {
     match (&node.kind, node.scalar()) {
         (Kind::List(items), _) => items.iter().map(node_to_json).collect(),

@@ -1,0 +1,85 @@
+//! What is counted of one rule.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hasher as _;
+
+use crate::labels::Scored;
+use crate::limits::MAX_SUPPRESSED;
+use crate::top::Top;
+
+/// The canonical columns by which hits are counted.
+pub const ENTITIES: [&str; 5] = ["principal", "src_ip", "account", "action", "target"];
+
+const HOUR: i64 = 3_600_000_000;
+
+/// What is counted of one rule.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Hits, or alerts of a correlation, in the stretch that is asked about.
+    pub hits: u64,
+    /// By hour, in hours since 1970.
+    pub by_hour: BTreeMap<i64, u64>,
+    /// By entity.
+    pub entities: [Top; ENTITIES.len()],
+    /// Groups of a correlation.
+    pub groups: Top,
+    /// Equal for one principal and hour, and for one principal and day.
+    pub per_principal: [Different; 2],
+    /// By the rule's own `suppress`.
+    pub own: HashSet<String>,
+    /// Whether the rule has one.
+    pub has_own: bool,
+    /// What the labels say of it.
+    pub scored: Scored,
+    /// The first and the last.
+    pub times: Option<(i64, i64)>,
+    /// Rows that had to be looked at for it.
+    pub rows: u64,
+    /// Bytes that it alone would read, about.
+    pub bytes: f64,
+    /// Its share of the time, in seconds.
+    pub seconds: f64,
+    /// The sum of the ids of its alerts: the same where the alerts are.
+    pub digest: u128,
+}
+
+/// How many different ones there are, as far as they fit.
+#[derive(Debug, Default)]
+pub struct Different {
+    seen: HashSet<u64>,
+    is_full: bool,
+}
+
+impl Different {
+    fn add(&mut self, what: impl std::hash::Hash) {
+        let mut hasher = std::hash::DefaultHasher::new();
+        what.hash(&mut hasher);
+        self.is_full |= self.seen.len() >= MAX_SUPPRESSED;
+        if !self.is_full {
+            self.seen.insert(hasher.finish());
+        }
+    }
+
+    /// How many; `None` where there are too many to tell.
+    pub fn count(&self) -> Option<u64> {
+        (!self.is_full).then_some(self.seen.len() as u64)
+    }
+}
+
+impl Tally {
+    /// Counts a hit or alert at a moment.
+    pub fn at(&mut self, time: i64, principal: Option<&str>) {
+        self.hits += 1;
+        *self.by_hour.entry(time.div_euclid(HOUR)).or_default() += 1;
+        let (first, last) = self.times.unwrap_or((time, time));
+        self.times = Some((first.min(time), last.max(time)));
+        for (different, length) in self.per_principal.iter_mut().zip([HOUR, 24 * HOUR]) {
+            different.add((principal, time.div_euclid(length)));
+        }
+    }
+
+    /// Counts the id of an alert.
+    pub fn alert(&mut self, id: &str) {
+        self.digest = self.digest.wrapping_add(u128::from_str_radix(id, 16).unwrap_or(0));
+    }
+}

@@ -1,0 +1,371 @@
+//! `virga backtest`: rules over an archive.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use virga_archive::{Archive, Location, Range};
+use virga_engine::alert::{Alert, hash128};
+use virga_engine::diagnostic::{Severity, SourceFile};
+use virga_engine::{Engine, RuleSet};
+use virga_replay::time::parse_moment;
+use virga_replay::{Check, Expectations, Labels, Lock, Question, Report, RuleSide, Step, World};
+
+use super::arguments::{AroundArgs, RuleArgs};
+use super::{Failure, Outcome, backtest_table};
+use crate::config::ConfigArgs;
+use crate::log_sources::AllSources;
+use crate::{rule_files, show, spill};
+
+/// Arguments of `virga backtest`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0; 1 where an expectation does not hold or a locked run came out otherwise; 2 where the
+archive, a rule folder or an argument could not be used.
+
+Examples:
+  virga backtest --archive lake                  what the rules that ship would have told
+  virga backtest --archive s3://logs/lake --rules sigma/rules/cloud --from 2026-01-01 --to 2026-04-01
+  virga backtest --archive lake --rules old/ --against new/ --html diff.html
+                                                 what a change alters, and which test made the difference
+  virga backtest --archive lake --rules r.yml --curve bruteforce
+                                                 how many alerts each threshold would give
+  virga backtest --archive lake --labels attacks.yml --expect expect.yml --junit report.xml
+                                                 precision, recall, time to detect; for CI
+  virga backtest --archive lake --lock run.lock && virga backtest --archive lake --locked run.lock"
+)]
+pub struct Args {
+    /// The archive: a folder, or s3://, gs://, az://.
+    #[arg(long, value_name = "URL")]
+    archive: String,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Rules to compare with, in the same pass; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    against: Vec<PathBuf>,
+    /// The tuning of the rules to compare with, instead of --tuning. Without --against: of the same rules.
+    #[arg(long, value_name = "FILE")]
+    against_tuning: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The first moment of event time: RFC 3339 or a date. [default: the archive's first]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    from: Option<i64>,
+    /// The first moment behind the stretch. [default: the archive's end]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    to: Option<i64>,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Write the report as one HTML file with charts, which needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the alerts themselves, as `detect` prints them, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+    /// Apply the rules' own suppression to the alerts that are written.
+    #[arg(long, requires = "alerts")]
+    suppress: bool,
+    /// Events and incidents that are attacks, in YAML: gives precision, recall and time to detect.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// What must come out, in YAML; exit status 1 where it does not.
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+    /// Write the expectations as JUnit.
+    #[arg(long, value_name = "FILE", requires = "expect")]
+    junit: Option<PathBuf>,
+    /// Draw the threshold curve of this correlation (id, name or title), however many events it sees.
+    #[arg(long, value_name = "RULE")]
+    curve: Vec<String>,
+    /// Write a lock file, which makes the run reproducible.
+    #[arg(long, value_name = "FILE", conflicts_with = "locked")]
+    lock: Option<PathBuf>,
+    /// Run as a lock file says: the same archive as it was then, the same stretch, the same rules.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
+    locked: Option<PathBuf>,
+    /// Rules that the table shows.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    top: usize,
+    /// Read everything: to see what leaving out gains. The alerts are the same.
+    #[arg(long)]
+    no_prune: bool,
+    /// No progress bar.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// How the report is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// A rule set as it was read.
+struct Loaded {
+    name: String,
+    hash: String,
+    set: RuleSet,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let locked = args.locked.as_deref().map(read_lock).transpose()?;
+    let labels = match &args.labels {
+        None => None,
+        Some(path) => Some(Labels::parse(&read_file(path)?)?),
+    };
+    let expected = match &args.expect {
+        None => None,
+        Some(path) => Some(Expectations::parse(&read_file(path)?)?),
+    };
+    let (sets, rules_missing) = load(args)?;
+    if let Some(lock) = &locked {
+        let sets: Vec<_> = sets.iter().map(|set| (set.name.clone(), set.hash.clone())).collect();
+        if let Some(difference) = lock.refuses(&sets).into_iter().next() {
+            return Err(difference.into());
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sources = AllSources::new(&args.config.environment()?);
+    let work = answer(args, sets, locked.as_ref(), labels.as_ref(), &sources);
+    let (report, names) = runtime.block_on(async {
+        tokio::select! {
+            report = work => report,
+            _ = tokio::signal::ctrl_c() => Err("stopped; nothing was written, and the archive is as it was".into()),
+        }
+    })?;
+    let known = |name: &str| names.iter().find(|known| known.is(name)).map(|known| known.id.clone());
+    let checks = expected.map(|expected| expected.check(&report, &known)).unwrap_or_default();
+    write_files(args, &report, &checks)?;
+    match args.format {
+        Format::Json => super::line(serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?)?,
+        Format::Table => backtest_table::print(&report, args.top)?,
+    }
+    let mut wrong: Vec<String> = locked.map(|lock| lock.differences(&report)).unwrap_or_default();
+    let failed =
+        checks.iter().filter_map(|check| Some(format!("{}: {}", check.name, check.failure.as_ref()?)));
+    wrong.extend(failed);
+    for message in &wrong {
+        show::say!("{}failed:{:#} {}", show::BOLD, show::BOLD, show::printable(message));
+    }
+    Ok(match (rules_missing, wrong.is_empty()) {
+        (true, _) => ExitCode::from(2),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    })
+}
+
+/// What a rule may be called.
+struct Name {
+    id: String,
+    others: Vec<String>,
+}
+
+impl Name {
+    fn is(&self, name: &str) -> bool {
+        std::iter::once(&self.id).chain(&self.others).any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What the rules of a set are called.
+fn names_of(set: &RuleSet) -> Vec<Name> {
+    let rules = set.rules.iter().map(|rule| {
+        let of = &rule.rule;
+        let others = [of.id.clone(), of.name.clone(), Some(of.title.clone())];
+        Name { id: of.key(), others: others.into_iter().flatten().collect() }
+    });
+    let correlations = set.correlations.iter().map(|linked| {
+        let of = &linked.correlation;
+        let others = [of.id.clone(), of.name.clone(), Some(of.title.clone())];
+        Name { id: of.key(), others: others.into_iter().flatten().collect() }
+    });
+    rules.chain(correlations).collect()
+}
+
+async fn answer(
+    args: &Args,
+    sets: Vec<Loaded>,
+    locked: Option<&Lock>,
+    labels: Option<&Labels>,
+    sources: &AllSources,
+) -> Result<(Report, Vec<Name>), Failure> {
+    let location = Location::new(&args.archive, std::env::vars()).map_err(|error| error.to_string())?;
+    let mut archive = Archive::open(&location).await.map_err(|error| error.to_string())?;
+    let (mut from, mut to) = (args.from, args.to);
+    if let Some(lock) = locked {
+        archive.at_version(lock.version).await.map_err(|error| error.to_string())?;
+        (from, to) = (Some(parse_moment(&lock.from)?), Some(parse_moment(&lock.to)?));
+    }
+    let range = Range { from: from.unwrap_or(i64::MIN), to: to.unwrap_or(i64::MAX) };
+    if range.from >= range.to {
+        return Err("--from must be before --to".into());
+    }
+    let specs = sources.specs();
+    let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
+    let sides = sets.into_iter().map(|Loaded { name, hash, set }| RuleSide {
+        name,
+        hash,
+        engine: Engine::new(&set, &specs),
+    });
+    let question =
+        Question { range, prune: !args.no_prune, suppress: args.suppress, curves: &args.curve, labels };
+    let started = Instant::now();
+    let clock = || started.elapsed();
+    let world = World {
+        specs: &specs,
+        logs: sources,
+        clock: &clock,
+        memory: spill::MEMORY,
+        spill: &|| Box::new(spill::TemporaryFiles::default()),
+    };
+    let bar = match args.quiet {
+        true => indicatif::ProgressBar::hidden(),
+        false => {
+            show::bar(Some(0), "{wide_bar} {human_pos}/{human_len} events, {per_sec}, {msg}, {eta} left")
+        }
+    };
+    let mut progress = |step: Step| {
+        bar.set_length(step.of);
+        bar.set_position(step.events);
+        bar.set_message(format!("{} hits", show::thousands(step.hits)));
+    };
+    let mut file = args.alerts.as_deref().map(NewFile::create).transpose()?;
+    let mut write = |alert: &Alert| match &mut file {
+        Some(file) => file.alert(alert),
+        None => Ok(()),
+    };
+    let sink: Option<virga_replay::AlertSink<'_>> =
+        if args.alerts.is_some() { Some(&mut write) } else { None };
+    let report = virga_replay::run(&archive, sides.collect(), &question, &world, sink, &mut progress).await;
+    bar.finish_and_clear();
+    let report = report.map_err(|error| error.to_string())?;
+    if let Some(file) = file {
+        file.keep()?;
+    }
+    Ok((report, names))
+}
+
+/// The rule sets, and whether a path could not be read.
+fn load(args: &Args) -> Result<(Vec<Loaded>, bool), Failure> {
+    let (set, mut missing) = args.rules.load(Severity::Error)?;
+    let mut sets = vec![Loaded { name: name_of(&args.rules.rules), hash: hash_of(&args.rules)?, set }];
+    if !args.against.is_empty() || !args.against_tuning.is_empty() {
+        let around = args.rules.around.clone();
+        let other = RuleArgs {
+            rules: if args.against.is_empty() { args.rules.rules.clone() } else { args.against.clone() },
+            around: match args.against_tuning.is_empty() {
+                true => around,
+                false => AroundArgs { tuning: args.against_tuning.clone(), ..around },
+            },
+        };
+        let (set, other_missing) = other.load(Severity::Error)?;
+        missing |= other_missing;
+        let mut name = name_of(&other.rules);
+        if let Some(tuning) = args.against_tuning.first() {
+            name = format!("{name} with {}", tuning.display());
+        }
+        sets.push(Loaded { name, hash: hash_of(&other)?, set });
+    }
+    Ok((sets, missing))
+}
+
+fn name_of(paths: &[PathBuf]) -> String {
+    match paths {
+        [] => "built-in".to_owned(),
+        paths => paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" + "),
+    }
+}
+
+/// A hash of the files of a rule set and of what stands around it: where they lie is no part of it.
+fn hash_of(rules: &RuleArgs) -> Result<String, Failure> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut add = |kind: &str, files: Vec<Arc<SourceFile>>| {
+        let mut texts: Vec<String> = files.iter().map(|file| format!("{kind}\n{}", file.text)).collect();
+        texts.sort();
+        parts.extend(texts);
+    };
+    add("rules", rule_files::read(&rules.rules).files);
+    for (kind, paths) in [
+        ("pipeline", &rules.around.pipelines),
+        ("tuning", &rules.around.tuning),
+        ("lists", &rules.around.lists),
+    ] {
+        if !paths.is_empty() {
+            add(kind, rule_files::read(paths).files);
+        }
+    }
+    if rule_files::wants_shipped(&rules.rules) {
+        parts.extend([virga_detections::LISTS.into(), virga_detections::TUNING.into()]);
+    }
+    Ok(hash128(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+fn read_file(path: &Path) -> Result<Arc<SourceFile>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Arc::new(SourceFile { name: path.display().to_string(), text }))
+}
+
+fn read_lock(path: &Path) -> Result<Lock, Failure> {
+    let file = read_file(path)?;
+    Ok(Lock::parse(&file.text).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn write_files(args: &Args, report: &Report, checks: &[Check]) -> Result<(), Failure> {
+    if let Some(path) = &args.html {
+        write_whole(path, &virga_replay::html(report))?;
+    }
+    if let Some(path) = &args.junit {
+        write_whole(path, &virga_replay::junit(checks, report.cost.seconds))?;
+    }
+    if let Some(path) = &args.lock {
+        write_whole(path, &Lock::of(report).to_text())?;
+    }
+    Ok(())
+}
+
+/// A file that is there as a whole or not at all.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = NewFile::create(path)?;
+    file.out.write_all(text.as_bytes())?;
+    file.keep()
+}
+
+/// A file that takes its name when it is whole: what ends before leaves the old one as it was.
+struct NewFile {
+    path: PathBuf,
+    out: std::io::BufWriter<tempfile::NamedTempFile>,
+}
+
+impl NewFile {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".virga-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // as any new file: what the user's mask leaves of it
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { path: path.to_owned(), out: std::io::BufWriter::new(file) })
+    }
+
+    fn alert(&mut self, alert: &Alert) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.out, alert)?;
+        writeln!(self.out)
+    }
+
+    fn keep(self) -> Result<(), Failure> {
+        let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.persist(&self.path).map_err(|error| format!("{}: {}", self.path.display(), error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,473 @@
+//! Backtests at the command line, over archives of real and of made events.
+#![cfg(feature = "lake")]
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use serde_json::Value;
+use virga_archive::{Archive, EventWriter, Layout, Location};
+use virga_benches::generator::{Config, Generator};
+use virga_engine::cases::parse_lists;
+use virga_engine::diagnostic::SourceFile;
+use virga_engine::event::{EventBatch, SourceSpec};
+use virga_engine::tuning::Tuning;
+use virga_engine::{Engine, RuleSet, Surroundings};
+use virga_ingest::batcher::BatchLimits;
+use virga_ingest::quarantine::Quarantined;
+use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan};
+use virga_ingest::sources::{SOURCES, generic};
+use virga_ingest::transport::{FileInputs, InputError, Progress};
+use virga_test_support::{SIGMAHQ, corpus, events, rule_archive, workspace};
+
+fn virga(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(args)
+        .current_dir(workspace())
+        .output()
+        .expect("virga runs")
+}
+
+fn ok(args: &[&str]) -> String {
+    let output = virga(args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// The rules that ship.
+fn shipped() -> RuleSet {
+    let file = |name: &str, text: &str| Arc::new(SourceFile { name: name.into(), text: text.into() });
+    let around = Surroundings {
+        lists: parse_lists(&file("lists.yml", virga_detections::LISTS)).expect("lists"),
+        tuning: Tuning::parse(&file("tuning.yml", virga_detections::TUNING)).expect("tuning"),
+        ..Surroundings::default()
+    };
+    let rules = virga_detections::rules().into_iter();
+    RuleSet::load_with(rules.map(|rule| file(&rule.path, &rule.text)), &around)
+}
+
+struct Batches(Vec<EventBatch>);
+
+impl Sink for Batches {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        self.0.push(batch);
+        ControlFlow::Continue(())
+    }
+
+    fn quarantined(&mut self, _: Quarantined) {}
+
+    fn unreadable(&mut self, error: InputError) {
+        panic!("{error}");
+    }
+}
+
+/// Archives the events of a path, with the columns that the shipped rules ask for.
+fn archive(input: &Path, folder: &Path) {
+    let specs: Vec<SourceSpec> = SOURCES
+        .iter()
+        .map(|source| match source.name == generic::SOURCE.name {
+            true => generic::spec(Vec::new(), false),
+            false => source.spec(),
+        })
+        .collect();
+    let engine = Engine::new(&shipped(), &specs);
+    let layouts: Vec<(String, Layout)> = specs
+        .iter()
+        .map(|spec| {
+            let asked = engine.projection(&spec.name).expect("a plan").whole();
+            (spec.name.clone(), Layout::new(&spec.columns, &asked))
+        })
+        .collect();
+    let plans = SOURCES
+        .iter()
+        .zip(&layouts)
+        .map(|(source, (_, layout))| SourcePlan { source, projection: Arc::clone(&layout.projection) });
+    let mut batches = Batches(Vec::new());
+    let progress = Progress::default();
+    Reader::new(Choice::Auto(plans.collect()), BatchLimits::default(), &Arc::default())
+        .run(FileInputs::new(input, &progress), &mut batches);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let location = Location::new(text(folder), []).expect("a location");
+        let mut archive = Archive::open_or_create(&location).await.expect("an archive");
+        let mut writer = EventWriter::new(layouts);
+        for batch in &batches.0 {
+            writer.push(&archive, batch).await.expect("events are written");
+        }
+        let written = writer.commit(&mut archive).await.expect("a commit");
+        assert_eq!(written.rows, batches.0.iter().map(EventBatch::len).sum::<usize>());
+    });
+}
+
+fn parsed(text: &str) -> Vec<Value> {
+    let mut alerts: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("an alert is JSON")).collect();
+    alerts.sort_by_key(|alert| (alert["alert_id"].to_string(), alert.to_string()));
+    alerts
+}
+
+/// The alerts of `detect` over files, and of `backtest` over their archive.
+fn both(input: &Path, more: &[&str]) -> (Vec<Value>, Vec<Value>, Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake");
+    archive(input, &lake);
+    let alerts = folder.path().join("alerts.ndjson");
+    let detected = ok(&[&["detect", "--quiet", "--format", "ndjson", text(input)], more].concat());
+    let args =
+        ["backtest", "--quiet", "--format", "json", "--archive", text(&lake), "--alerts", text(&alerts)];
+    let report = ok(&[&args, more].concat());
+    let told = std::fs::read_to_string(&alerts).expect("alerts");
+    (parsed(&detected), parsed(&told), serde_json::from_str(&report).expect("a report"))
+}
+
+fn assert_same(detected: &[Value], told: &[Value]) {
+    for (a, b) in detected.iter().zip(told) {
+        assert_eq!(a, b);
+    }
+    assert_eq!(detected.len(), told.len());
+}
+
+/// Made events: half an hour of a small company, with attacks.
+fn made(folder: &Path, events: usize) -> PathBuf {
+    let config = Config {
+        seed: 11,
+        events_per_second: 4,
+        accounts: 2,
+        principals_per_account: 60,
+        attack_rate: 0.02,
+        ..Config::default()
+    };
+    let mut generator = Generator::new(config);
+    let mut out = Vec::new();
+    for _ in 0..events {
+        generator.next_into(&mut out);
+        out.push(b'\n');
+    }
+    let path = folder.join("made.ndjson");
+    std::fs::write(&path, out).expect("a file");
+    path
+}
+
+#[test]
+fn the_alerts_of_a_story_are_those_of_detect() {
+    let input = workspace().join("samples/stories/leaked-key-to-llmjacking.ndjson");
+    let (detected, told, report) = both(&input, &[]);
+    assert!(detected.len() > 20, "{}", detected.len());
+    assert_same(&detected, &told);
+    assert_eq!(report["sets"][0]["alerts"], detected.len() as u64);
+    let summed: u64 =
+        report["sets"][0]["over_time"].as_array().expect("bars").iter().filter_map(Value::as_u64).sum();
+    assert_eq!(summed, detected.len() as u64);
+}
+
+#[test]
+fn the_alerts_of_real_logs_are_those_of_detect() {
+    let Some(corpus) = corpus() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules");
+    for file in rule_archive(&corpus, SIGMAHQ).iter().filter(|file| file.path.starts_with("rules/cloud/")) {
+        let path = rules.join(&file.path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, &file.text).expect("a rule");
+    }
+    let flaws = folder.path().join("flaws.ndjson");
+    std::fs::write(&flaws, events(&corpus, "aws/aws_flaws_excerpt.jsonl.gz").join("\n")).expect("events");
+    let azure = folder.path().join("azure.ndjson");
+    std::fs::write(&azure, events(&corpus, "azure/azure_sentinel_training_lab.jsonl.gz").join("\n"))
+        .expect("events");
+    for input in [corpus.join("aws/invictus_native"), flaws, azure] {
+        let (detected, told, _) = both(&input, &[]);
+        println!("{}: {} alerts", input.display(), detected.len());
+        assert_same(&detected, &told);
+        // rules whose fields the archive has no columns for
+        let (detected, told, _) = both(&input, &["--rules", text(&rules)]);
+        println!("{}: {} alerts of SigmaHQ", input.display(), detected.len());
+        assert_same(&detected, &told);
+    }
+}
+
+const RULES: &str = "
+title: describes
+name: describes
+id: 00000000-0000-4000-8000-000000000001
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName|startswith: Describe}, condition: s}
+---
+title: errors
+name: errors
+id: 00000000-0000-4000-8000-000000000002
+level: high
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {errorCode|exists: true}, ec2: {eventSource: ec2.amazonaws.com}, condition: s and not ec2}
+---
+title: many calls
+name: many
+id: 00000000-0000-4000-8000-000000000003
+level: medium
+correlation: {type: event_count, rules: [describes], group-by: [userIdentity.arn], timespan: 5m, condition: {gte: 3}}
+---
+title: many addresses
+name: addresses
+id: 00000000-0000-4000-8000-000000000004
+level: medium
+correlation: {type: value_count, rules: [describes], group-by: [recipientAccountId], timespan: 10m, condition: {field: sourceIPAddress, gte: 20}}
+---
+title: errors, then many
+name: chain
+id: 00000000-0000-4000-8000-000000000005
+level: critical
+correlation: {type: temporal, rules: [many, errors], group-by: [userIdentity.arn], timespan: 30m, generate: true}
+";
+
+/// A folder with made events, their archive and a file of rules.
+struct Lab {
+    folder: tempfile::TempDir,
+    input: PathBuf,
+    lake: PathBuf,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let input = made(folder.path(), 30_000);
+        let lake = folder.path().join("lake");
+        archive(&input, &lake);
+        Self { input, lake, folder }
+    }
+
+    fn write(&self, name: &str, content: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+
+    fn path(&self, name: &str) -> String {
+        text(&self.folder.path().join(name)).to_owned()
+    }
+
+    fn backtest(&self, more: &[&str]) -> Value {
+        let args = ["backtest", "--quiet", "--format", "json", "--archive", text(&self.lake)];
+        serde_json::from_str(&ok(&[&args, more].concat())).expect("a report")
+    }
+
+    fn detect(&self, rules: &str) -> Vec<Value> {
+        parsed(&ok(&["detect", "--quiet", "--format", "ndjson", "--rules", rules, text(&self.input)]))
+    }
+}
+
+fn of_rule<'a>(alerts: &'a [Value], title: &str) -> Vec<&'a Value> {
+    alerts.iter().filter(|alert| alert["rule"]["title"] == title).collect()
+}
+
+fn find<'a>(list: &'a Value, title: &str) -> &'a Value {
+    let found = list.as_array().expect("a list").iter().find(|one| one["title"] == title);
+    found.unwrap_or_else(|| panic!("{title} in {list}"))
+}
+
+#[test]
+fn a_part_of_the_time_has_the_alerts_of_the_whole_that_lie_in_it() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let all = lab.detect(&rules);
+    assert!(!of_rule(&all, "errors, then many").is_empty() && !of_rule(&all, "many addresses").is_empty());
+    let (from, to) = ("2025-01-01T00:40:30Z", "2025-01-01T01:20:10Z");
+    let alerts = lab.path("alerts.ndjson");
+    let within: Vec<Value> = all
+        .iter()
+        .filter(|alert| {
+            let time = alert["time"].as_str().expect("a time");
+            let time = virga_replay::time::parse_moment(time).expect("a moment");
+            (virga_replay::time::parse_moment(from).expect("from")
+                ..virga_replay::time::parse_moment(to).expect("to"))
+                .contains(&time)
+        })
+        .cloned()
+        .collect();
+    assert!(within.len() > 100 && within.len() < all.len());
+    for more in [&[][..], &["--no-prune"]] {
+        lab.backtest(&[&["--rules", &rules, "--from", from, "--to", to, "--alerts", &alerts], more].concat());
+        assert_same(&within, &parsed(&std::fs::read_to_string(&alerts).expect("alerts")));
+    }
+}
+
+#[test]
+fn two_rule_sets_differ_where_their_runs_do_and_the_test_is_named() {
+    let lab = Lab::new();
+    let old = lab.write("old.yml", RULES);
+    let new = lab.write(
+        "new.yml",
+        &RULES
+            .replace("eventSource: ec2.amazonaws.com", "eventSource: s3.amazonaws.com")
+            .replace("gte: 3}", "gte: 4}"),
+    );
+    let report = lab.backtest(&["--rules", &old, "--against", &new]);
+    let ids = |alerts: Vec<Value>| -> std::collections::BTreeSet<String> {
+        alerts.iter().map(|alert| alert["alert_id"].to_string()).collect()
+    };
+    let (a, b) = (ids(lab.detect(&old)), ids(lab.detect(&new)));
+    assert_eq!(report["diff"]["both"], a.intersection(&b).count());
+    assert_eq!(report["diff"]["only_a"], a.difference(&b).count());
+    assert_eq!(report["diff"]["only_b"], b.difference(&a).count());
+    let errors = find(&report["diff"]["rules"], "errors");
+    assert_eq!(errors["change"], "changed");
+    let flips = errors["flips"].to_string();
+    assert!(flips.contains("not eventSource") && flips.contains("s3.amazonaws.com"), "{flips}");
+    assert!(
+        report["diff"]["rules"].as_array().expect("rules").iter().all(|rule| rule["title"] != "describes")
+    );
+}
+
+#[test]
+fn a_threshold_curve_says_what_detect_says_with_each_threshold() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let report = lab.backtest(&["--rules", &rules]);
+    for (title, now) in [("many calls", "gte: 3}"), ("many addresses", "gte: 20}")] {
+        let curve = find(&report["sets"][0]["curves"], title);
+        let points = curve["points"].as_array().expect("points");
+        assert!(points.len() > 3, "{curve}");
+        let step = (points.len() / 5).max(1);
+        for point in points.iter().step_by(step) {
+            let changed = lab.write("changed.yml", &RULES.replace(now, &format!("gte: {}}}", point["n"])));
+            let alerts = lab.detect(&changed);
+            // correlations that only feed another one are not shown
+            if title == "many calls" {
+                assert!(
+                    of_rule(&alerts, title).len() as u64 == point["alerts"].as_u64().expect("alerts"),
+                    "{title} {point}"
+                );
+                continue;
+            }
+            assert_eq!(of_rule(&alerts, title).len() as u64, point["alerts"], "{title} {point}");
+        }
+    }
+}
+
+#[test]
+fn one_rule_reads_little_and_what_is_left_out_holds_nothing() {
+    let lab = Lab::new();
+    let rule = "title: one\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\n";
+    let rules = lab.write("one.yml", rule);
+    let (pruned, whole) =
+        (lab.backtest(&["--rules", &rules]), lab.backtest(&["--rules", &rules, "--no-prune"]));
+    assert_eq!(pruned["sets"][0]["digest"], whole["sets"][0]["digest"]);
+    assert!(pruned["sets"][0]["alerts"].as_u64() > Some(0), "{pruned}");
+    assert!(pruned["cost"]["scanned"].as_u64() < whole["cost"]["scanned"].as_u64());
+    assert_eq!(whole["cost"]["scanned"], whole["cost"]["events"]);
+    assert!(pruned["cost"]["bytes_read"].as_u64() <= whole["cost"]["bytes_read"].as_u64());
+}
+
+#[test]
+fn labels_give_precision_and_recall_and_expectations_fail_a_build() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let alerts = lab.detect(&rules);
+    let errors = of_rule(&alerts, "errors");
+    let known = &errors[0]["events"][0]["event_id"];
+    let labels =
+        lab.write("labels.yml", &format!("events:\n- {{id: {known}, rules: [errors]}}\n- {{id: nowhere}}\n"));
+    let expect = lab.write(
+        "expect.yml",
+        &format!("expect:\n- {{rule: errors, alerts: {}}}\n- {{rule: many calls, alerts: {{min: 1}}}}\ntotal: {{max: 1}}\n", errors.len()),
+    );
+    let junit = lab.path("junit.xml");
+    let args = ["backtest", "--quiet", "--format", "json", "--archive", text(&lab.lake), "--rules", &rules];
+    let output = virga(&[&args[..], &["--labels", &labels, "--expect", &expect, "--junit", &junit]].concat());
+    assert_eq!(output.status.code(), Some(1), "the total is more than one");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let score = &find(&report["sets"][0]["rules"], "errors")["score"];
+    assert_eq!((score["right"].as_u64(), score["alerts"].as_u64()), (Some(1), Some(errors.len() as u64)));
+    assert_eq!(score["recall"], 1.0);
+    assert_eq!(report["sets"][0]["score"]["recall"], 0.5);
+    let written = std::fs::read_to_string(&junit).expect("JUnit");
+    assert!(written.contains("failures=\"1\"") && written.contains("expected at most 1"), "{written}");
+}
+
+#[test]
+fn a_locked_run_comes_out_the_same_and_changed_rules_are_refused() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let lock = lab.path("run.lock");
+    lab.backtest(&["--rules", &rules, "--lock", &lock]);
+    // what comes later is not part of the run
+    archive(&workspace().join("samples/stories/leaked-key-to-llmjacking.ndjson"), &lab.lake);
+    lab.backtest(&["--rules", &rules, "--locked", &lock]);
+    lab.write("rules.yml", &RULES.replace("startswith: Describe", "startswith: List"));
+    let args = ["backtest", "--archive", text(&lab.lake), "--rules", &rules, "--locked", &lock];
+    let output = virga(&args);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not those of the lock"));
+}
+
+#[test]
+fn what_could_not_match_is_told() {
+    let lab = Lab::new();
+    let rules = lab.write(
+        "rules.yml",
+        "title: dead\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {additionalEventData.SwitchFrom: x}, t: {model: y}, condition: s and t}\n---\ntitle: blind\nlogsource: {product: azure, service: signinlogs}\ndetection: {s: {a: x}, condition: s}\n---\ntitle: news\nname: news\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventSource: ec2.amazonaws.com}, condition: s}\n---\ntitle: new service\nlevel: low\ncorrelation: {type: new_terms, rules: [news], group-by: [account], field: action, history: 30d}\n",
+    );
+    let report = lab.backtest(&["--rules", &rules]);
+    assert_eq!(find(&report["sets"][0]["dead"], "dead")["fields"][0], "model");
+    find(&report["sets"][0]["blind"], "blind");
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("new service") && notes.contains("30 d"), "{notes}");
+}
+
+#[test]
+fn an_archive_that_is_not_there_is_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let html = folder.path().join("report.html");
+    let output = virga(&["backtest", "--archive", text(&folder.path().join("none")), "--html", text(&html)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no archive"));
+    assert!(!html.exists());
+}
+
+#[test]
+fn a_browser_shows_the_report() {
+    let lab = Lab::new();
+    let old = lab.write("old.yml", RULES);
+    let new = lab.write("new.yml", &RULES.replace("ec2.amazonaws.com", "s3.amazonaws.com"));
+    let html = lab.path("report.html");
+    lab.backtest(&["--rules", &old, "--against", &new, "--html", &html]);
+    let page = std::fs::read_to_string(&html).expect("a page");
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
+        "loads nothing"
+    );
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+    });
+    let Some(browser) = browser else {
+        eprintln!("skipped: no chromium (Debian: apt-get install chromium)");
+        return;
+    };
+    let profile = tempfile::tempdir().expect("a folder");
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(["--dump-dom", &format!("file://{html}")])
+        .output()
+        .expect("a browser");
+    let dom = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "chart bars",
+        "chart split",
+        "chart curve",
+        "chart amounts",
+        "many calls",
+        "not eventSource",
+        "of the bytes read",
+    ] {
+        assert!(dom.contains(part), "{part} in {dom}");
+    }
+    assert!(dom.matches("<rect").count() > 50, "bars are there");
+}
