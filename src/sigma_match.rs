@@ -121,8 +121,10 @@ impl Matcher {
                 "`{name}` is a correlation: it is about several events; what it raised stands in the table `alerts`"
             ));
         }
-        let titles = self.set.rules.iter().map(|lowered| lowered.rule.title.as_str());
-        Err(match nearest(name, titles) {
+        let titles = || self.set.rules.iter().map(|lowered| lowered.rule.title.as_str());
+        let lower = name.to_lowercase();
+        let longer = titles().find(|title| title.to_lowercase().contains(&lower));
+        Err(match longer.or_else(|| nearest(name, titles())) {
             Some(title) => format!("there is no rule `{name}`; did you mean `{title}`?"),
             None => format!("there is no rule `{name}`; the table `rules` lists them"),
         })

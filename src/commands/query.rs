@@ -89,6 +89,12 @@ impl ArchiveArgs {
     pub async fn open(&self) -> Result<Archive, Failure> {
         let failure = |error: virga_archive::ArchiveError| Failure::Message(error.to_string());
         let location = Location::new(&self.archive, std::env::vars()).map_err(failure)?;
+        if let Some(folder) = location.folder()
+            && !folder.join("events").join("_delta_log").is_dir()
+        {
+            let folder = folder.display();
+            return Err(format!("there is no archive in {folder}; `virga archive import` makes one").into());
+        }
         let mut archive = Archive::open(&location).await.map_err(failure)?;
         if let Some(version) = self.archive_version {
             archive.at_version(version).await.map_err(failure)?;

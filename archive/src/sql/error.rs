@@ -131,10 +131,11 @@ impl SqlError {
             _ => (SqlErrorKind::Execution, ""),
         };
         let mut own = Self::new(kind, words(root), help);
-        match (error.diagnostic(), kind) {
-            (Some(diagnostic), _) => own.locate(diagnostic),
-            (None, SqlErrorKind::Syntax) => own.take_place_from_words(),
-            _ => {}
+        if kind == SqlErrorKind::Syntax {
+            own.take_place_from_words();
+        }
+        if let Some(diagnostic) = error.diagnostic() {
+            own.locate(diagnostic);
         }
         own
     }
