@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use virga_archive::sql::{
-    Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session, SqlError, TIME,
-    texts,
+    Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session,
+    SqlError, TIME, texts,
 };
 use virga_archive::{Archive, Location};
 use virga_engine::diagnostic::{Code, Diagnostic, Severity, SourceFile};
@@ -230,7 +230,9 @@ async fn answer(args: &Args) -> Outcome {
     let answer = session.run(&sql).await.map_err(|error| told(&sql, &error))?;
     let told = |error: SqlError| told(&sql, &error);
     let more = match (format, &args.output) {
-        (Format::Table, None) => table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?,
+        (Format::Table, None) => {
+            table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?
+        }
         (Format::Table, Some(path)) => {
             let mut file = Draft::new(path)?;
             let more = table(answer, rows, &mut anstream::StripStream::new(file.file.as_file_mut())).await;
@@ -350,8 +352,7 @@ const CELL: usize = 60;
 /// Prints an answer as a table. Whether there are more rows than those wanted.
 async fn table(mut answer: Answer, rows: usize, out: &mut impl Write) -> Result<bool, Broken> {
     let schema = answer.schema();
-    let names: Vec<String> =
-        schema.fields().iter().map(|field| show::printable(field.name())).collect();
+    let names: Vec<String> = schema.fields().iter().map(|field| show::printable(field.name())).collect();
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut more = false;
     let width = if names.len() == 1 { usize::MAX } else { CELL };

@@ -109,7 +109,9 @@ detection:
     assert!(matched.status.success(), "{}", err(&matched));
     let file = ask("SELECT 1 FROM events WHERE sigma_match('/etc/passwd.yml', source, raw)");
     assert!(err(&file).contains("files are not read"), "{}", err(&file));
-    let long = ask("SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b");
+    let long = ask(
+        "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b",
+    );
     assert!(err(&long).contains("takes longer than 5s"), "{}{}", out(&long), err(&long));
     let nowhere = ask("SELECT wrong FROM events");
     assert!(err(&nowhere).contains("wrong"), "{}", err(&nowhere));
@@ -129,7 +131,8 @@ fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
     assert!(err(&refused).contains("a password is needed"), "{}", err(&refused));
     let empty = tempfile::NamedTempFile::new().expect("a file");
     let path = empty.path().display().to_string();
-    let output = virga(&["query", "--archive", &lake.url(), "--listen", "127.0.0.1:0", "--password-file", &path]);
+    let output =
+        virga(&["query", "--archive", &lake.url(), "--listen", "127.0.0.1:0", "--password-file", &path]);
     assert!(err(&output).contains("it is empty"), "{}", err(&output));
     if !has_psql() {
         return;
