@@ -3,6 +3,8 @@
 mod case_runner;
 mod commands;
 mod config;
+#[cfg(feature = "lake")]
+mod redaction;
 mod rule_files;
 mod samples;
 mod show;
@@ -39,6 +41,10 @@ enum Command {
     Demo(commands::demo::Args),
     /// Run rules over logs and print the alerts.
     Detect(commands::detect::Args),
+    /// Keep events in Parquet files, on disk or in an object store.
+    #[cfg(feature = "lake")]
+    #[command(subcommand)]
+    Archive(commands::archive::Command),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Archive(command) => commands::archive::run(&command),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {
