@@ -4,6 +4,7 @@
 //! quotes, a number as a number. What would not come back as the same cell (an escape written another way, a
 //! list, `null`, a number in a native field) stands in a second column as it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,6 +13,8 @@ use arrow::array::{
 };
 use arrow::datatypes::Int32Type;
 use virga_engine::event::ColumnKind;
+
+use crate::layout;
 
 /// A column of cells.
 pub(crate) type CellArray = DictionaryArray<Int32Type>;
@@ -50,10 +53,12 @@ pub(crate) fn canonical_column(cells: &CellArray, kind: ColumnKind) -> ArrayRef 
     let rows = 0..cells.len();
     match kind {
         ColumnKind::Text => {
-            let text = |key| serde_json::from_str::<String>(values.value(key)).ok();
-            let texts: StringArray = (0..values.len())
-                .map(|key| Some(text(key).unwrap_or_else(|| values.value(key).to_owned())))
-                .collect();
+            let text = |key| match plain(values.value(key)) {
+                Some(text) => Cow::Borrowed(text),
+                None => serde_json::from_str::<String>(values.value(key))
+                    .map_or_else(|_| Cow::Borrowed(values.value(key)), Cow::Owned),
+            };
+            let texts: StringArray = (0..values.len()).map(|key| Some(text(key))).collect();
             Arc::new(DictionaryArray::new(cells.keys().clone(), Arc::new(texts)))
         }
         ColumnKind::Int => {
@@ -72,7 +77,7 @@ pub(crate) fn canonical_column(cells: &CellArray, kind: ColumnKind) -> ArrayRef 
             Arc::new(builder.finish())
         }
         ColumnKind::List => {
-            let mut builder = ListBuilder::new(StringBuilder::new());
+            let mut builder = ListBuilder::new(StringBuilder::new()).with_field(layout::list_item());
             for row in rows {
                 match cell(row).and_then(|cell| serde_json::from_str::<Vec<String>>(cell).ok()) {
                     Some(texts) => {

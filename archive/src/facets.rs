@@ -14,13 +14,8 @@ use virga_engine::scan::{Blocks, Facet};
 
 use crate::cells::CellArray;
 use crate::layout::BLOCK;
-
-/// Values of a column in one row group beyond which there is no facet: what is new in every event says
-/// nothing of where to look.
-const MAX_VALUES: usize = 4_096;
-
-/// Bytes of the values of one facet: a footer is read whole.
-const MAX_BYTES: usize = 256 << 10;
+use crate::prune::all_blocks;
+use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_FACETS_UNFOLDED};
 
 /// The footer's key.
 pub(crate) const FOOTER_KEY: &str = "virga.facets";
@@ -38,8 +33,14 @@ struct Kept {
 }
 
 impl FileFacets {
-    /// Adds what one row group holds.
-    pub fn add_group<'c>(&mut self, columns: impl Iterator<Item = (&'c str, &'c CellArray)>) {
+    /// Adds what one row group of so many rows holds; a column without cells is one that no event has.
+    pub fn add_group<'c>(
+        &mut self,
+        rows: usize,
+        columns: impl Iterator<Item = (&'c str, Option<&'c CellArray>)>,
+    ) {
+        let nowhere = || Kept { values: Vec::new(), absent: all_blocks(rows) };
+        let facet = |cells: Option<&CellArray>| cells.map_or_else(|| Some(nowhere()), facet);
         let facets = columns.filter_map(|(name, cells)| Some((name.to_owned(), facet(cells)?))).collect();
         self.groups.push(facets);
     }
@@ -60,7 +61,7 @@ impl FileFacets {
     pub fn from_text(text: &str) -> Option<Self> {
         let bytes = STANDARD.decode(text).ok()?;
         // a footer from elsewhere must not unfold without end
-        let bytes = zstd::bulk::decompress(&bytes, 256 << 20).ok()?;
+        let bytes = zstd::bulk::decompress(&bytes, MAX_FACETS_UNFOLDED).ok()?;
         postcard::from_bytes(&bytes).ok()
     }
 }
@@ -83,7 +84,7 @@ fn facet(cells: &CellArray) -> Option<Kept> {
     let mut joined: HashMap<&str, Blocks> = HashMap::new();
     for (key, blocks) in blocks.iter().enumerate().filter(|(_, blocks)| **blocks != 0) {
         *joined.entry(values.value(key)).or_default() |= blocks;
-        if joined.len() > MAX_VALUES {
+        if joined.len() > MAX_FACET_VALUES {
             return None;
         }
     }
@@ -91,7 +92,7 @@ fn facet(cells: &CellArray) -> Option<Kept> {
     let mut values: Vec<(String, Blocks)> =
         joined.into_iter().map(|(value, blocks)| (value.to_owned(), blocks)).collect();
     values.sort_unstable();
-    (bytes <= MAX_BYTES).then_some(Kept { values, absent })
+    (bytes <= MAX_FACET_BYTES).then_some(Kept { values, absent })
 }
 
 #[cfg(test)]
@@ -104,19 +105,21 @@ mod tests {
         let cells: CellArray =
             (0..rows).map(|row| (row != 5).then_some(if row < BLOCK { "\"a\"" } else { "\"b\"" })).collect();
         let mut facets = FileFacets::default();
-        facets.add_group([("x", &cells)].into_iter());
+        facets.add_group(rows, [("x", Some(&cells)), ("z", None)].into_iter());
         let read = FileFacets::from_text(&facets.to_text().unwrap()).unwrap();
         assert_eq!(read, facets);
         let facet = read.facet(0, "x").unwrap();
         assert_eq!(facet.values, [("\"a\"".to_owned(), 1), ("\"b\"".to_owned(), 6)]);
         assert_eq!(facet.absent, 1);
+        let nowhere = read.facet(0, "z").unwrap();
+        assert_eq!((nowhere.values.len(), nowhere.absent), (0, 7));
         assert!(read.facet(0, "y").is_none() && read.facet(1, "x").is_none());
         assert!(FileFacets::from_text("no facets").is_none());
     }
 
     #[test]
     fn what_is_new_in_every_event_has_none() {
-        let texts: Vec<String> = (0..=MAX_VALUES).map(|n| n.to_string()).collect();
+        let texts: Vec<String> = (0..=MAX_FACET_VALUES).map(|n| n.to_string()).collect();
         let cells: CellArray = texts.iter().map(|text| Some(text.as_str())).collect();
         assert!(facet(&cells).is_none());
     }

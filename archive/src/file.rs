@@ -99,6 +99,7 @@ impl Columns {
         columns.arrays.push(Arc::new(rows.line.clone()));
         columns.arrays.push(Arc::new(rows.record.clone()));
         for ((_, stored), cells) in layout.fields().zip(&rows.cells) {
+            let Some(cells) = cells else { continue };
             match stored.kind {
                 Some(kind) => columns.add(&stored.column, canonical_column(cells, kind)),
                 None => {
@@ -161,8 +162,9 @@ pub(crate) fn write(rows: &Rows, layout: &Layout) -> Result<(Vec<u8>, FileStats)
     let names: Vec<&str> = layout.fields().map(|(_, stored)| stored.column.as_str()).collect();
     for start in (0..rows.len()).step_by(ROW_GROUP) {
         let length = ROW_GROUP.min(rows.len() - start);
-        let group: Vec<CellArray> = rows.cells.iter().map(|cells| cells.slice(start, length)).collect();
-        facets.add_group(names.iter().copied().zip(&group));
+        let group: Vec<Option<CellArray>> =
+            rows.cells.iter().map(|cells| cells.as_ref().map(|cells| cells.slice(start, length))).collect();
+        facets.add_group(length, names.iter().copied().zip(group.iter().map(Option::as_ref)));
     }
     let columns = Columns::of(rows, layout);
     let schema = Arc::new(Schema::new(columns.fields));

@@ -48,6 +48,11 @@ pub(crate) fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
+/// What a list holds, named as Delta tables and Parquet name it.
+pub(crate) fn list_item() -> Field {
+    Field::new("element", DataType::Utf8, true)
+}
+
 /// How a canonical column is stored.
 pub(crate) fn stored_type(kind: ColumnKind) -> DataType {
     match kind {
@@ -55,7 +60,7 @@ pub(crate) fn stored_type(kind: ColumnKind) -> DataType {
         ColumnKind::Int => DataType::Int64,
         ColumnKind::Float => DataType::Float64,
         ColumnKind::Bool => DataType::Boolean,
-        ColumnKind::List => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
+        ColumnKind::List => DataType::List(Arc::new(list_item())),
     }
 }
 
@@ -107,7 +112,7 @@ impl Layout {
         layout
     }
 
-    fn add(&mut self, field: ProjectedField, column: String, kind: Option<ColumnKind>) {
+    pub(crate) fn add(&mut self, field: ProjectedField, column: String, kind: Option<ColumnKind>) {
         // a canonical column that a rule asks for as one is stored already
         if self.projection.fields.contains(&field)
             || self.columns.iter().any(|stored| stored.column == column)

@@ -10,24 +10,34 @@
 //! rules say the same of it. The lake knows no log source, no correlation and no sink.
 
 mod cells;
+mod commit;
+mod compact;
 mod count;
 mod error;
 mod facets;
 mod file;
 mod layout;
+pub mod limits;
 mod location;
 mod prune;
 mod reader;
+mod redact;
+mod retry;
 mod rows;
 pub mod sql;
 mod table;
+mod verify;
 mod writer;
 
+pub use commit::Expired;
+pub use compact::Compacted;
 pub use error::ArchiveError;
 pub use file::FileStats;
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};
 pub use reader::{Rebuild, StoredEvents, StoredFile};
-pub use table::{Archive, Coverage, Entry, Expired, Problem, Range};
+pub use redact::{MASK, RedactAction, Redaction, redact};
+pub use table::{Archive, Coverage, Entry, Range};
+pub use verify::{Depth, Problem, Verified};
 pub use writer::{EventWriter, Written};

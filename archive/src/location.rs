@@ -5,16 +5,23 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use deltalake::logstore::StorageConfig;
+use deltalake::{DeltaTableBuilder, DeltaTableError};
+use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::ArchiveError;
+use crate::retry::Retrying;
 
 /// Where an archive is.
 #[derive(Debug, Clone)]
 pub struct Location {
     pub(crate) url: Url,
     pub(crate) options: HashMap<String, String>,
+    /// A store that stands for the URL's own.
+    store: Option<Arc<dyn ObjectStore>>,
 }
 
 /// Variables by which stores are told of their credentials and endpoints.
@@ -59,7 +66,31 @@ impl Location {
         }
         // commits put a new file only where there is none, which S3 does by itself
         options.entry("conditional_put".into()).or_insert_with(|| "etag".into());
-        Ok(Self { url, options })
+        Ok(Self { url, options, store: None })
+    }
+
+    /// The same place in another store, whose root is the root of the URL's: what stands between an archive
+    /// and its store, to watch or to disturb it.
+    #[must_use]
+    pub fn within(mut self, store: Arc<dyn ObjectStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What reads and writes a table below it. Requests that fail for a moment are made anew.
+    pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, DeltaTableError> {
+        let url = self.table(name).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
+        let root = match &self.store {
+            Some(store) => Arc::clone(store),
+            None => {
+                let config = StorageConfig::parse_options(&self.options)?;
+                deltalake::logstore::logstore_for(&url, config)?.root_object_store(None)
+            }
+        };
+        let store = Arc::new(Retrying::new(root));
+        Ok(DeltaTableBuilder::from_url(url.clone())?
+            .with_storage_options(self.options.clone())
+            .with_storage_backend(store, url))
     }
 
     /// A table below it.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -13,15 +14,15 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use futures::TryStreamExt as _;
 use object_store::ObjectStore;
-use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::PageIndexPolicy;
 use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, ProjectedField, Projection};
 use virga_engine::scan::{Blocks, Facet};
 
 use crate::cells::{self, CellArray};
+use crate::count::Counted;
 use crate::error::ArchiveError;
 use crate::facets::{FOOTER_KEY, FileFacets};
 use crate::file::{FIELDS_KEY, FieldName};
@@ -40,6 +41,7 @@ pub struct StoredFile {
     store: Arc<dyn ObjectStore>,
     fields: Vec<FieldName>,
     facets: FileFacets,
+    footer_bytes: u64,
 }
 
 /// Cells of a row group, for a scan.
@@ -53,20 +55,17 @@ pub struct StoredEvents {
     pub bytes: u64,
 }
 
-/// A file's footer, with the places of its pages.
+/// A file's footer, with the places of its pages, and the bytes that it took to read.
 pub(crate) async fn footer(
     store: &Arc<dyn ObjectStore>,
     entry: &Entry,
-) -> Result<ArrowReaderMetadata, ArchiveError> {
+) -> Result<(ArrowReaderMetadata, u64), ArchiveError> {
     let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-    let mut reader = object_reader(store, entry);
-    ArrowReaderMetadata::load_async(&mut reader, options)
+    let mut reader = Counted::new(store, &entry.path, entry.size);
+    let metadata = ArrowReaderMetadata::load_async(&mut reader, options)
         .await
-        .map_err(ArchiveError::at(format!("reading {}", entry.path)))
-}
-
-fn object_reader(store: &Arc<dyn ObjectStore>, entry: &Entry) -> ParquetObjectReader {
-    ParquetObjectReader::new(Arc::clone(store), Path::from(entry.path.as_str())).with_file_size(entry.size)
+        .map_err(ArchiveError::at(format!("reading {}", entry.path)))?;
+    Ok((metadata, reader.bytes().load(Ordering::Relaxed)))
 }
 
 impl StoredFile {
@@ -76,7 +75,7 @@ impl StoredFile {
     /// Where it is not there, or is no Parquet file.
     pub async fn open(archive: &Archive, entry: &Entry) -> Result<Self, ArchiveError> {
         let store: Arc<dyn ObjectStore> = archive.events.object_store();
-        let metadata = footer(&store, entry).await?;
+        let (metadata, footer_bytes) = footer(&store, entry).await?;
         let footer: HashMap<&str, &str> = metadata
             .metadata()
             .file_metadata()
@@ -88,12 +87,17 @@ impl StoredFile {
         let fields =
             footer.get(FIELDS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let facets = footer.get(FOOTER_KEY).and_then(|text| FileFacets::from_text(text)).unwrap_or_default();
-        Ok(Self { entry: entry.clone(), metadata, store, fields, facets })
+        Ok(Self { entry: entry.clone(), metadata, store, fields, facets, footer_bytes })
     }
 
     /// Its entry in the table.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// Bytes that were read to open it.
+    pub fn footer_bytes(&self) -> u64 {
+        self.footer_bytes
     }
 
     /// Its row groups.
@@ -111,6 +115,21 @@ impl StoredFile {
         projection.fields.iter().all(|field| self.stored(field).is_some())
     }
 
+    /// The fields that it holds, as its footer names them.
+    pub(crate) fn fields(&self) -> &[FieldName] {
+        &self.fields
+    }
+
+    pub(crate) fn holds_field(&self, field: &ProjectedField) -> bool {
+        self.stored(field).is_some()
+    }
+
+    /// What its columns take in memory, about.
+    pub(crate) fn unpacked_bytes(&self) -> usize {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups.map(|group| usize::try_from(group.total_byte_size()).unwrap_or(usize::MAX)).sum()
+    }
+
     fn stored(&self, field: &ProjectedField) -> Option<&FieldName> {
         self.fields.iter().find(|stored| stored.is(field))
     }
@@ -125,7 +144,7 @@ impl StoredFile {
     }
 
     /// Reads columns of some rows of a row group; how many bytes that took is told too.
-    async fn columns(
+    pub(crate) async fn columns(
         &self,
         group: usize,
         names: &[String],
@@ -139,7 +158,7 @@ impl StoredFile {
             .map(|(at, _)| at)
             .collect();
         let mask = ProjectionMask::roots(schema, wanted.iter().copied());
-        let counted = crate::count::Counted::new(object_reader(&self.store, &self.entry));
+        let counted = Counted::new(&self.store, &self.entry.path, self.entry.size);
         let bytes = counted.bytes();
         let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(counted, self.metadata.clone())
             .with_row_groups(vec![group])
@@ -154,7 +173,7 @@ impl StoredFile {
             [one] => one.clone(),
             several => concat_batches(&read_schema, several).map_err(ArchiveError::at(doing()))?,
         };
-        Ok((batch, bytes.load(std::sync::atomic::Ordering::Relaxed)))
+        Ok((batch, bytes.load(Ordering::Relaxed)))
     }
 
     /// The cells of a projection in some blocks of a row group, of the events within a stretch of time.
@@ -218,7 +237,7 @@ impl StoredFile {
         Ok(StoredEvents { batch, rows, bytes })
     }
 
-    fn cell_column(
+    pub(crate) fn cell_column(
         &self,
         batch: &RecordBatch,
         field: &ProjectedField,
@@ -277,7 +296,7 @@ impl StoredFile {
     }
 }
 
-fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
+pub(crate) fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
     let column: &ArrayRef = batch
         .column_by_name(name)
         .ok_or_else(|| ArchiveError::new("reading events", format!("there is no column `{name}`")))?;

@@ -2,13 +2,17 @@
 //!
 //! In: [`EventBatch`]es of a [`Layout`]'s projection. Out: columns of cells in the order of the file: what
 //! rules dispatch on first (`service`, `action`), then time, so that an event that a rule looks for lies
-//! beside its like and a page holds few different values.
+//! beside its like and a page holds few different values. An event that came twice is kept once: the same
+//! id, and the same record however it was printed. One id with two records keeps both.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{concat, take};
-use virga_engine::event::{EventBatch, Origin, OriginBase};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{interleave, take};
+use virga_engine::event::{EventBatch, Origin, OriginBase, record_hash};
 
 use crate::cells::CellArray;
 use crate::error::ArchiveError;
@@ -22,11 +26,11 @@ pub(crate) struct Rows {
     pub ingest_time: TimestampMicrosecondArray,
     pub time_missing: BooleanArray,
     pub origin: CellArray,
-    pub line: arrow::array::Int64Array,
-    pub record: arrow::array::Int64Array,
+    pub line: Int64Array,
+    pub record: Int64Array,
     pub raw: StringArray,
-    /// In the order of the layout.
-    pub cells: Vec<CellArray>,
+    /// In the order of the layout; `None` where no event has the field.
+    pub cells: Vec<Option<CellArray>>,
 }
 
 /// An origin's base as JSON: what alerts show of it.
@@ -50,44 +54,33 @@ pub(crate) fn base_of(text: &str) -> Option<OriginBase> {
 }
 
 impl Rows {
-    /// The rows of a batch with these numbers.
+    /// The rows of a batch with these numbers, which rise.
     pub fn of(batch: &EventBatch, rows: &[u32]) -> Result<Self, ArchiveError> {
         let numbers = UInt32Array::from(rows.to_vec());
-        let taken = |array: &dyn Array| take(array, &numbers, None).map_err(ArchiveError::at("taking rows"));
-        let mut known: HashMap<OriginBase, i32> = HashMap::new();
-        let (mut bases, mut keys, mut lines, mut records) =
-            (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        let mut ids: Vec<String> = Vec::new();
-        let whole_ids = batch.event_ids().null_count() == 0;
-        for &row in rows {
-            let event = batch.row(row as usize);
-            let Origin { base, line, record } = event.origin();
-            let key = *known.entry(base).or_insert_with_key(|base| {
-                bases.push(base_text(base));
-                bases.len() as i32 - 1
-            });
-            keys.push(key);
-            lines.push(line.and_then(|line| i64::try_from(line).ok()));
-            records.push(record.and_then(|record| i64::try_from(record).ok()));
-            if !whole_ids {
-                ids.push(event.event_id().into_owned());
-            }
-        }
-        let event_id = match whole_ids {
-            true => typed(&taken(batch.event_ids())?)?,
-            false => StringArray::from(ids),
+        let whole = rows.len() == batch.len();
+        let taken = |array: &dyn Array| match whole {
+            true => Ok(array.slice(0, array.len())),
+            false => take(array, &numbers, None).map_err(ArchiveError::at("taking rows")),
         };
-        let cells = batch.fields().iter().map(|cells| typed(&taken(cells)?));
+        let origins = Origins::of(batch, rows);
+        let event_id = match batch.event_ids().null_count() {
+            0 => typed(&taken(batch.event_ids())?)?,
+            _ => rows.iter().map(|&row| Some(batch.row(row as usize).event_id())).collect(),
+        };
+        let cells = batch.fields().iter().map(|cells| match whole {
+            true => (cells.null_count() < cells.len()).then(|| cells.clone()),
+            false => compact(cells, rows),
+        });
         Ok(Self {
             event_id,
             time: typed(&taken(batch.times())?)?,
             ingest_time: typed(&taken(batch.ingest_times())?)?,
             time_missing: typed(&taken(batch.times_missing())?)?,
-            origin: CellArray::new(keys.into(), std::sync::Arc::new(StringArray::from(bases))),
-            line: lines.into(),
-            record: records.into(),
+            origin: origins.bases,
+            line: origins.lines,
+            record: origins.records,
             raw: typed(&taken(batch.raw())?)?,
-            cells: cells.collect::<Result<_, ArchiveError>>()?,
+            cells: cells.collect(),
         })
     }
 
@@ -97,65 +90,205 @@ impl Rows {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        let cells: usize = self.cells.iter().map(|cells| cells.get_buffer_memory_size()).sum();
-        self.raw.get_buffer_memory_size() + self.event_id.get_buffer_memory_size() + 40 * self.len() + cells
+        let texts = |array: &StringArray| array.value_offsets().last().copied().unwrap_or(0) as usize;
+        let cells = self.cells.iter().flatten();
+        let cells: usize =
+            cells.map(|cells| 4 * cells.len() + cells.values().get_buffer_memory_size()).sum();
+        texts(&self.raw) + texts(&self.event_id) + 48 * self.len() + cells
     }
 
-    /// Joins rows of one layout.
-    pub fn join(parts: &[Self]) -> Result<Self, ArchiveError> {
-        fn all<T: Array + Clone + 'static>(
+    /// Joins parts of one layout and puts their rows in the order of a file; how many came twice is told too.
+    pub fn ordered(parts: Vec<Self>, layout: &Layout) -> Result<(Self, usize), ArchiveError> {
+        let (order, duplicates) = order(&parts, layout);
+        fn one<T: Array + Clone + 'static>(
             parts: &[Rows],
+            order: &[(usize, usize)],
             of: &dyn Fn(&Rows) -> &T,
         ) -> Result<T, ArchiveError> {
             let arrays: Vec<&dyn Array> = parts.iter().map(|part| of(part) as &dyn Array).collect();
-            typed(&concat(&arrays).map_err(ArchiveError::at("joining rows"))?)
+            typed(&interleave(&arrays, order).map_err(ArchiveError::at("ordering rows"))?)
         }
         let width = parts.first().map_or(0, |part| part.cells.len());
-        Ok(Self {
-            event_id: all(parts, &|rows| &rows.event_id)?,
-            time: all(parts, &|rows| &rows.time)?,
-            ingest_time: all(parts, &|rows| &rows.ingest_time)?,
-            time_missing: all(parts, &|rows| &rows.time_missing)?,
-            origin: all(parts, &|rows| &rows.origin)?,
-            line: all(parts, &|rows| &rows.line)?,
-            record: all(parts, &|rows| &rows.record)?,
-            raw: all(parts, &|rows| &rows.raw)?,
-            cells: (0..width)
-                .map(|column| all(parts, &|rows| &rows.cells[column]))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Puts the rows in the order of a file.
-    pub fn in_order(self, layout: &Layout) -> Result<Self, ArchiveError> {
-        let rank = |name: &str| {
-            let at = layout.fields().position(|(_, stored)| stored.column == name);
-            at.map(|at| ranks(&self.cells[at]))
+        let origins: Vec<Option<&CellArray>> = parts.iter().map(|part| Some(&part.origin)).collect();
+        let cells = |column: usize| {
+            let columns: Vec<_> = parts.iter().map(|part| part.cells[column].as_ref()).collect();
+            gather(&columns, &order)
         };
-        let (service, action) = (rank("service"), rank("action"));
-        let of = |ranks: &Option<Vec<u32>>, row: usize| ranks.as_ref().map_or(0, |ranks| ranks[row]);
-        let mut order: Vec<(u32, u32, i64, u32)> = (0..self.len())
-            .map(|row| (of(&service, row), of(&action, row), self.time.value(row), row as u32))
-            .collect();
-        order.sort_unstable();
-        let numbers = UInt32Array::from_iter_values(order.into_iter().map(|(_, _, _, row)| row));
-        self.taken(&numbers)
+        let ordered = Self {
+            event_id: one(&parts, &order, &|rows| &rows.event_id)?,
+            time: one(&parts, &order, &|rows| &rows.time)?,
+            ingest_time: one(&parts, &order, &|rows| &rows.ingest_time)?,
+            time_missing: one(&parts, &order, &|rows| &rows.time_missing)?,
+            origin: gather(&origins, &order).unwrap_or_else(|| crate::cells::absent(order.len())),
+            line: one(&parts, &order, &|rows| &rows.line)?,
+            record: one(&parts, &order, &|rows| &rows.record)?,
+            raw: one(&parts, &order, &|rows| &rows.raw)?,
+            cells: (0..width).map(cells).collect(),
+        };
+        Ok((ordered, duplicates))
+    }
+}
+
+/// Where the events of a batch came from, as columns.
+struct Origins {
+    bases: CellArray,
+    lines: Int64Array,
+    records: Int64Array,
+}
+
+impl Origins {
+    fn of(batch: &EventBatch, rows: &[u32]) -> Self {
+        let mut known: HashMap<OriginBase, i32> = HashMap::new();
+        let (mut bases, mut keys): (Vec<String>, Vec<i32>) = (Vec::new(), Vec::with_capacity(rows.len()));
+        let (mut lines, mut records) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let mut last: Option<(OriginBase, i32)> = None;
+        for &row in rows {
+            let Origin { base, line, record } = batch.row(row as usize).origin();
+            lines.push(line.and_then(|line| i64::try_from(line).ok()));
+            records.push(record.and_then(|record| i64::try_from(record).ok()));
+            if let Some((_, key)) = last.as_ref().filter(|(same, _)| *same == base) {
+                keys.push(*key);
+                continue;
+            }
+            let key = *known.entry(base.clone()).or_insert_with_key(|base| {
+                bases.push(base_text(base));
+                bases.len() as i32 - 1
+            });
+            keys.push(key);
+            last = Some((base, key));
+        }
+        Self {
+            bases: CellArray::new(keys.into(), Arc::new(StringArray::from(bases))),
+            lines: lines.into(),
+            records: records.into(),
+        }
+    }
+}
+
+fn texts(cells: &CellArray) -> Option<&StringArray> {
+    cells.values().as_any().downcast_ref::<StringArray>()
+}
+
+/// Some rows of a column with no more values than they hold: what is left out must not be held.
+fn compact(cells: &CellArray, rows: &[u32]) -> Option<CellArray> {
+    let values = texts(cells)?;
+    let mut new_keys: HashMap<i32, i32> = HashMap::new();
+    let mut kept: Vec<&str> = Vec::new();
+    let keys: Int32Array = rows
+        .iter()
+        .map(|&row| {
+            let row = row as usize;
+            let key = cells.keys().is_valid(row).then(|| cells.keys().value(row))?;
+            Some(*new_keys.entry(key).or_insert_with(|| {
+                kept.push(values.value(key as usize));
+                kept.len() as i32 - 1
+            }))
+        })
+        .collect();
+    (!kept.is_empty()).then(|| CellArray::new(keys, Arc::new(StringArray::from(kept))))
+}
+
+/// Columns of parts as one, in an order, each distinct text once.
+fn gather(parts: &[Option<&CellArray>], order: &[(usize, usize)]) -> Option<CellArray> {
+    let mut known: HashMap<&str, i32> = HashMap::default();
+    let mut values: Vec<&str> = Vec::new();
+    let maps: Vec<Vec<i32>> = parts
+        .iter()
+        .map(|part| {
+            let texts = part.and_then(texts).into_iter().flatten();
+            texts
+                .map(|text| {
+                    let text = text.unwrap_or_default();
+                    *known.entry(text).or_insert_with(|| {
+                        values.push(text);
+                        values.len() as i32 - 1
+                    })
+                })
+                .collect()
+        })
+        .collect();
+    if values.is_empty() {
+        return None;
+    }
+    let key = |&(part, row): &(usize, usize)| {
+        let keys = parts[part]?.keys();
+        keys.is_valid(row).then(|| maps[part][keys.value(row) as usize])
+    };
+    let keys: Int32Array = order.iter().map(key).collect();
+    Some(CellArray::new(keys, Arc::new(StringArray::from(values))))
+}
+
+/// The rows of parts, as part and row, in the order of a file; and how many are left out because they came
+/// before.
+fn order(parts: &[Rows], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
+    let (service, action) = (Ranks::of(parts, layout, "service"), Ranks::of(parts, layout, "action"));
+    let mut order: Vec<(u32, u32, i64, u32, u32)> =
+        Vec::with_capacity(parts.iter().map(Rows::len).sum::<usize>());
+    for (number, part) in parts.iter().enumerate() {
+        order.extend((0..part.len()).map(|row| {
+            let (service, action) = (service.rank(parts, number, row), action.rank(parts, number, row));
+            (service, action, part.time.value(row), number as u32, row as u32)
+        }));
+    }
+    order.sort_unstable();
+    let all = order.len();
+    let mut kept = Vec::with_capacity(all);
+    let like = |a: &(u32, u32, i64, u32, u32), b: &(u32, u32, i64, u32, u32)| (a.0, a.1, a.2) == (b.0, b.1, b.2);
+    let mut seen: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    for run in order.chunk_by(like) {
+        let places = run.iter().map(|&(.., part, row)| (part as usize, row as usize));
+        if run.len() == 1 {
+            kept.extend(places);
+            continue;
+        }
+        seen.clear();
+        for (part, row) in places {
+            let same_id = seen.entry(parts[part].event_id.value(row)).or_default();
+            let raw = |(part, row): (usize, usize)| parts[part].raw.value(row);
+            if same_id.iter().any(|&other| is_same_record(raw(other), raw((part, row)))) {
+                continue;
+            }
+            same_id.push((part, row));
+            kept.push((part, row));
+        }
+    }
+    let duplicates = all - kept.len();
+    (kept, duplicates)
+}
+
+/// Whether two texts are one record, however it was printed.
+fn is_same_record(a: &str, b: &str) -> bool {
+    a == b || record_hash(a) == record_hash(b)
+}
+
+/// Numbers by which rows sort as their texts do; absent first.
+struct Ranks {
+    column: Option<usize>,
+    /// By part and key.
+    ranks: Vec<Vec<u32>>,
+}
+
+impl Ranks {
+    fn of(parts: &[Rows], layout: &Layout, name: &str) -> Self {
+        let column = layout.fields().position(|(_, stored)| stored.column == name);
+        let values = |part: &Rows| -> Vec<String> {
+            let cells = column.and_then(|column| part.cells.get(column)?.as_ref());
+            let texts = cells.and_then(texts).into_iter().flatten();
+            texts.map(|text| text.unwrap_or_default().to_owned()).collect()
+        };
+        let values: Vec<Vec<String>> = parts.iter().map(values).collect();
+        let mut sorted: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let rank = |text: &String| sorted.binary_search(&text.as_str()).map_or(0, |at| at as u32 + 1);
+        let ranks = values.iter().map(|values| values.iter().map(rank).collect()).collect();
+        Self { column, ranks }
     }
 
-    /// Some of the rows.
-    pub fn taken(&self, numbers: &UInt32Array) -> Result<Self, ArchiveError> {
-        let one = |array: &dyn Array| take(array, numbers, None).map_err(ArchiveError::at("ordering rows"));
-        Ok(Self {
-            event_id: typed(&one(&self.event_id)?)?,
-            time: typed(&one(&self.time)?)?,
-            ingest_time: typed(&one(&self.ingest_time)?)?,
-            time_missing: typed(&one(&self.time_missing)?)?,
-            origin: typed(&one(&self.origin)?)?,
-            line: typed(&one(&self.line)?)?,
-            record: typed(&one(&self.record)?)?,
-            raw: typed(&one(&self.raw)?)?,
-            cells: self.cells.iter().map(|cells| typed(&one(cells)?)).collect::<Result<_, ArchiveError>>()?,
-        })
+    fn rank(&self, parts: &[Rows], part: usize, row: usize) -> u32 {
+        let cells = self.column.and_then(|column| parts[part].cells[column].as_ref());
+        let key = cells.and_then(|cells| cells.key(row));
+        key.map_or(0, |key| self.ranks[part][key])
     }
 }
 
@@ -163,22 +296,4 @@ impl Rows {
 pub(crate) fn typed<T: Array + Clone + 'static>(array: &ArrayRef) -> Result<T, ArchiveError> {
     let found = array.as_any().downcast_ref::<T>().cloned();
     found.ok_or_else(|| ArchiveError::new("reading a column", format!("it holds {}", array.data_type())))
-}
-
-/// Numbers by which rows sort as their texts do; absent first.
-fn ranks(cells: &CellArray) -> Vec<u32> {
-    let Some(values) = cells.values().as_any().downcast_ref::<StringArray>() else {
-        return vec![0; cells.len()];
-    };
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by_key(|&key| values.value(key));
-    let mut rank_of = vec![0; values.len()];
-    let mut rank = 0;
-    for (at, &key) in order.iter().enumerate() {
-        if at == 0 || values.value(order[at - 1]) != values.value(key) {
-            rank += 1;
-        }
-        rank_of[key] = rank;
-    }
-    cells.keys().iter().map(|key| key.map_or(0, |key| rank_of[key as usize])).collect()
 }

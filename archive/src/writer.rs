@@ -2,24 +2,24 @@
 //!
 //! In: batches of any source, as they come. Out: files of one source and hour each, sorted, and one commit
 //! for all of them. Events wait in memory until there are enough for a row group, or until all that wait take
-//! too much memory. Sorting and packing go on beside the reading.
+//! too much memory. Sorting and packing go on beside the reading, and so does sending files to the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::task::JoinSet;
 use virga_engine::event::EventBatch;
 
+use crate::commit::Why;
 use crate::error::ArchiveError;
 use crate::file;
 use crate::layout::{Layout, ROW_GROUP};
+use crate::limits::{MAX_AT_WORK, MAX_PUTTING, MAX_WAITING};
 use crate::rows::Rows;
 use crate::table::{Archive, Partition, Uncommitted};
-
-/// Bytes of events that wait to be written, over all partitions; beyond it the largest partition is written.
-const MAX_WAITING: usize = 160 << 20;
-
-/// Files that are sorted and packed at once: each holds its events twice while it is.
-const MAX_AT_WORK: usize = 1;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,15 +30,39 @@ pub struct Written {
     pub rows: usize,
     /// Bytes of the files.
     pub bytes: u64,
+    /// Events that came before in the same run, and are kept once.
+    pub duplicates: usize,
+    /// Events of files that are part of the archive already, to the byte: they are not written again.
+    pub present: usize,
+}
+
+/// Events of one partition that wait.
+#[derive(Default)]
+struct Waiting {
+    parts: Vec<Rows>,
+    rows: usize,
+    bytes: usize,
 }
 
 /// Writes events into an archive.
 pub struct EventWriter {
     /// By source.
     layouts: HashMap<String, Layout>,
-    waiting: BTreeMap<Partition, Vec<Rows>>,
-    at_work: JoinSet<Result<(Uncommitted, Vec<u8>), ArchiveError>>,
+    waiting: BTreeMap<Partition, Waiting>,
+    waiting_bytes: usize,
+    at_work: JoinSet<Result<Packed, ArchiveError>>,
+    putting: JoinSet<Result<Uncommitted, ArchiveError>>,
     done: Vec<Uncommitted>,
+    /// Files of the archive when the first of ours was ready.
+    there: Option<HashSet<String>>,
+    written: Written,
+}
+
+/// A file that is packed.
+pub(crate) struct Packed {
+    pub file: Uncommitted,
+    pub bytes: Vec<u8>,
+    pub duplicates: usize,
 }
 
 impl EventWriter {
@@ -47,8 +71,12 @@ impl EventWriter {
         Self {
             layouts: layouts.into_iter().collect(),
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             at_work: JoinSet::new(),
+            putting: JoinSet::new(),
             done: Vec::new(),
+            there: None,
+            written: Written::default(),
         }
     }
 
@@ -62,44 +90,69 @@ impl EventWriter {
             by_partition.entry(Partition::of(batch.source(), *time)).or_default().push(row as u32);
         }
         for (partition, rows) in by_partition {
-            self.waiting.entry(partition.clone()).or_default().push(Rows::of(batch, &rows)?);
-            let waiting = self.waiting.get(&partition);
-            if waiting.is_some_and(|parts| parts.iter().map(Rows::len).sum::<usize>() >= ROW_GROUP) {
+            let rows = Rows::of(batch, &rows)?;
+            let waiting = self.waiting.entry(partition.clone()).or_default();
+            waiting.rows += rows.len();
+            waiting.bytes += rows.bytes();
+            self.waiting_bytes += rows.bytes();
+            waiting.parts.push(rows);
+            if waiting.rows >= ROW_GROUP {
                 self.write(archive, &partition).await?;
             }
         }
-        while self.bytes() > MAX_WAITING {
-            let bytes = |parts: &Vec<Rows>| parts.iter().map(Rows::bytes).sum::<usize>();
-            let largest = self.waiting.iter().max_by_key(|(_, parts)| bytes(parts));
+        while self.waiting_bytes > MAX_WAITING {
+            let largest = self.waiting.iter().max_by_key(|(_, waiting)| waiting.bytes);
             let Some(largest) = largest.map(|(partition, _)| partition.clone()) else { break };
             self.write(archive, &largest).await?;
         }
         Ok(())
     }
 
-    fn bytes(&self) -> usize {
-        self.waiting.values().flatten().map(Rows::bytes).sum()
-    }
-
     /// Writes what waits of a partition, as soon as there is room to work.
     async fn write(&mut self, archive: &Archive, partition: &Partition) -> Result<(), ArchiveError> {
         while self.at_work.len() >= MAX_AT_WORK {
-            self.one_done(archive).await?;
+            self.one_packed(archive).await?;
         }
-        let Some(parts) = self.waiting.remove(partition) else { return Ok(()) };
+        let Some(waiting) = self.waiting.remove(partition) else { return Ok(()) };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.bytes);
         let layout = self.layouts.get(&partition.source).cloned().ok_or_else(|| {
             ArchiveError::new("writing events", format!("there is no layout for {}", partition.source))
         })?;
         let partition = partition.clone();
-        self.at_work.spawn_blocking(move || pack(&partition, &layout, &parts));
+        self.at_work.spawn_blocking(move || pack(&partition, &layout, waiting.parts));
         Ok(())
     }
 
-    async fn one_done(&mut self, archive: &Archive) -> Result<(), ArchiveError> {
-        let Some(done) = self.at_work.join_next().await else { return Ok(()) };
-        let (file, bytes) = done.map_err(ArchiveError::at("packing a file"))??;
-        archive.put(&file.path, bytes).await?;
-        self.done.push(file);
+    /// Waits for a file to be packed, and sends it on its way.
+    async fn one_packed(&mut self, archive: &Archive) -> Result<(), ArchiveError> {
+        let Some(packed) = self.at_work.join_next().await else { return Ok(()) };
+        let Packed { file, bytes, duplicates } = packed.map_err(ArchiveError::at("packing a file"))??;
+        self.written.duplicates += duplicates;
+        if self.there.is_none() {
+            self.there = Some(archive.paths().await?);
+        }
+        let known = |path: &str| self.there.as_ref().is_some_and(|there| there.contains(path));
+        if known(&file.path) || self.done.iter().any(|done| done.path == file.path) {
+            self.written.present += file.stats.rows;
+            return Ok(());
+        }
+        while self.putting.len() >= MAX_PUTTING {
+            self.one_put().await?;
+        }
+        let store: Arc<dyn ObjectStore> = archive.events.object_store();
+        let doing = format!("writing {} of {}", file.path, archive.location());
+        self.putting.spawn(async move {
+            let payload = Bytes::from(bytes).into();
+            store.put(&Path::from(file.path.as_str()), payload).await.map_err(ArchiveError::at(doing))?;
+            Ok(file)
+        });
+        Ok(())
+    }
+
+    async fn one_put(&mut self) -> Result<(), ArchiveError> {
+        if let Some(put) = self.putting.join_next().await {
+            self.done.push(put.map_err(ArchiveError::at("writing a file"))??);
+        }
         Ok(())
     }
 
@@ -112,27 +165,30 @@ impl EventWriter {
             self.write(archive, &partition).await?;
         }
         while !self.at_work.is_empty() {
-            self.one_done(archive).await?;
+            self.one_packed(archive).await?;
         }
-        archive.commit(&self.done, &[], false).await?;
+        while !self.putting.is_empty() {
+            self.one_put().await?;
+        }
+        self.done.sort_by(|a, b| a.path.cmp(&b.path));
+        archive.commit(&self.done, &[], Why::Import).await?;
         Ok(Written {
             files: self.done.len(),
             rows: self.done.iter().map(|file| file.stats.rows).sum(),
             bytes: self.done.iter().map(|file| file.size).sum(),
+            ..self.written
         })
     }
 }
 
 /// Sorts rows and packs them into a file. Its name is a hash of what is in it: the same events written twice
 /// are one file.
-pub(crate) fn pack(
-    partition: &Partition,
-    layout: &Layout,
-    parts: &[Rows],
-) -> Result<(Uncommitted, Vec<u8>), ArchiveError> {
-    let rows = Rows::join(parts)?.in_order(layout)?;
+pub(crate) fn pack(partition: &Partition, layout: &Layout, parts: Vec<Rows>) -> Result<Packed, ArchiveError> {
+    let (rows, duplicates) = Rows::ordered(parts, layout)?;
     let (bytes, stats) = file::write(&rows, layout)?;
     let hash = blake3::hash(&bytes).to_hex();
-    let path = format!("{}/{}.parquet", partition.folder(), &hash[..32]);
-    Ok((Uncommitted { path, partition: partition.clone(), size: bytes.len() as u64, stats }, bytes))
+    let name = hash.get(..32).unwrap_or_default();
+    let path = format!("{}/{name}.parquet", partition.folder());
+    let file = Uncommitted { path, partition: partition.clone(), size: bytes.len() as u64, stats };
+    Ok(Packed { file, bytes, duplicates })
 }

@@ -1,0 +1,273 @@
+//! How a table becomes another version of itself.
+//!
+//! In: files that are written already, and files to let go. Out: a version in which all of that is so, or the
+//! version that was there. A version is one file that is put where there was none: whoever is second starts
+//! anew from what the first has made, and looks again whether what is to be let go still stands.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use chrono::{Duration, Utc};
+use deltalake::DeltaTableError;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake::kernel::{Action, Add, Remove, StructField};
+use deltalake::operations::vacuum::VacuumMode;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+
+use crate::error::ArchiveError;
+use crate::layout::{PARTITIONS, stored_type};
+use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS};
+use crate::table::{Archive, Entry, Range, Uncommitted, partition_of, plain};
+
+/// Why a table changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Events have come.
+    Import,
+    /// The same events in other files.
+    Compaction,
+    /// Events are let go.
+    Expiry,
+}
+
+impl Why {
+    /// Whether there are other events than before.
+    fn changes_data(self) -> bool {
+        self != Self::Compaction
+    }
+
+    fn operation(self) -> DeltaOperation {
+        match self {
+            Self::Import => DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(PARTITIONS.map(str::to_owned).to_vec()),
+                predicate: None,
+            },
+            Self::Compaction => DeltaOperation::Optimize { predicate: None, target_size: 0 },
+            Self::Expiry => DeltaOperation::Delete { predicate: Some("expired".into()) },
+        }
+    }
+}
+
+/// What was let go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Files of events.
+    pub files: usize,
+    /// Events in them.
+    pub rows: usize,
+    /// Files that nothing refers to any more, and that are gone from the store.
+    pub deleted: usize,
+}
+
+/// Somebody else was first.
+fn is_conflict(error: &DeltaTableError) -> bool {
+    match error {
+        DeltaTableError::VersionAlreadyExists(_) => true,
+        DeltaTableError::Transaction { source } => matches!(
+            source,
+            TransactionError::MaxCommitAttempts(_)
+                | TransactionError::VersionAlreadyExists(_)
+                | TransactionError::CommitConflict(_)
+        ),
+        _ => false,
+    }
+}
+
+impl Archive {
+    /// Puts the bytes of a file where the table may refer to it.
+    pub(crate) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+        let doing = format!("writing {path} of {}", self.location);
+        let store = self.events.object_store();
+        store.put(&Path::from(path), Bytes::from(bytes).into()).await.map_err(ArchiveError::at(doing))?;
+        Ok(())
+    }
+
+    /// The paths of the files that are part of the version at hand.
+    pub(crate) async fn paths(&self) -> Result<HashSet<String>, ArchiveError> {
+        Ok(self.entries(Range::ALL).await?.into_iter().map(|entry| entry.path).collect())
+    }
+
+    /// Makes files part of the table, and takes others out, all at once. A file that is part of it already
+    /// is not added again: files are named by what is in them.
+    pub(crate) async fn commit(
+        &mut self,
+        add: &[Uncommitted],
+        remove: &[Entry],
+        why: Why,
+    ) -> Result<(), ArchiveError> {
+        let doing = format!("committing to {}", self.location);
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..MAX_COMMIT_ATTEMPTS {
+            self.learn_columns(add).await?;
+            let there = self.paths().await?;
+            if !remove.iter().all(|entry| there.contains(&entry.path)) {
+                let cause = "another program has replaced the same files; nothing was changed, try again";
+                return Err(ArchiveError::new(doing, cause));
+            }
+            let new: Vec<&Uncommitted> = add.iter().filter(|file| !there.contains(&file.path)).collect();
+            if new.is_empty() && remove.is_empty() {
+                return Ok(());
+            }
+            match self.try_commit(&new, remove, why).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => {
+                    // what follows a commit may fail where the commit did not
+                    return match self.has_happened(&new, remove).await {
+                        true => Ok(()),
+                        false => Err(ArchiveError::new(doing, error)),
+                    };
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(FIRST_PAUSE * 32);
+            self.events.update_state().await.map_err(ArchiveError::at(doing.clone()))?;
+        }
+        Err(ArchiveError::new(doing, "others commit without end; nothing was changed, try again"))
+    }
+
+    /// One try, on top of the version at hand and of no other.
+    async fn try_commit(
+        &mut self,
+        add: &[&Uncommitted],
+        remove: &[Entry],
+        why: Why,
+    ) -> Result<(), DeltaTableError> {
+        let now = Utc::now().timestamp_millis();
+        let adds = add.iter().map(|file| Action::Add(add_action(file, now, why.changes_data())));
+        let removes = remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
+        let actions: Vec<Action> = adds.chain(removes).collect();
+        let snapshot = self.events.snapshot()?.snapshot();
+        CommitBuilder::from(CommitProperties::default())
+            .with_max_retries(0)
+            .with_actions(actions)
+            .build(Some(snapshot), self.events.log_store(), why.operation())
+            .await?;
+        self.events.update_state().await
+    }
+
+    /// Whether the table is now as a commit was to make it.
+    async fn has_happened(&mut self, add: &[&Uncommitted], remove: &[Entry]) -> bool {
+        if self.events.update_state().await.is_err() {
+            return false;
+        }
+        self.paths().await.is_ok_and(|there| {
+            add.iter().all(|file| there.contains(&file.path))
+                && !remove.iter().any(|entry| there.contains(&entry.path))
+        })
+    }
+
+    /// Columns that files have and the table does not yet.
+    async fn learn_columns(&mut self, add: &[Uncommitted]) -> Result<(), ArchiveError> {
+        let doing = format!("adding columns to {}", self.location);
+        for _ in 0..MAX_COMMIT_ATTEMPTS {
+            let fields = self.new_columns(add)?;
+            if fields.is_empty() {
+                return Ok(());
+            }
+            match self.events.clone().add_columns().with_fields(fields).await {
+                Ok(table) => self.events = table,
+                // somebody else changed the table meanwhile
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => {
+                    let refreshed = self.events.update_state().await;
+                    if refreshed.is_err() || !self.new_columns(add)?.is_empty() {
+                        return Err(ArchiveError::new(doing, error));
+                    }
+                }
+            }
+            self.events.update_state().await.map_err(ArchiveError::at(doing.clone()))?;
+        }
+        Err(ArchiveError::new(doing, "others change its columns without end"))
+    }
+
+    fn new_columns(&self, add: &[Uncommitted]) -> Result<Vec<StructField>, ArchiveError> {
+        let doing = || format!("reading the columns of {}", self.location);
+        let snapshot = self.events.snapshot().map_err(ArchiveError::at(doing()))?;
+        let known: HashSet<String> = snapshot.schema().fields().map(|field| field.name().clone()).collect();
+        let new: HashSet<&String> =
+            add.iter().flat_map(|file| &file.stats.columns).filter(|name| !known.contains(*name)).collect();
+        let mut new: Vec<&String> = new.into_iter().collect();
+        new.sort();
+        let field = |name: &String| {
+            // a canonical column that an older archive does not have; anything else is a native text
+            let kind = virga_engine::event::column(name).map_or(deltalake::arrow::datatypes::DataType::Utf8, |c| stored_type(c.kind));
+            let field = deltalake::arrow::datatypes::Field::new(name, kind, true);
+            (&plain(&field)).try_into_kernel().map_err(ArchiveError::at(doing()))
+        };
+        new.into_iter().map(field).collect()
+    }
+
+    /// Lets go of events that are older than a moment, and of files that nothing refers to any more since
+    /// `keep`: until then, earlier versions can be read. A file that also holds later events stays.
+    ///
+    /// # Errors
+    /// Where the table cannot be read or written.
+    pub async fn expire(&mut self, before: i64, keep: Duration) -> Result<Expired, ArchiveError> {
+        let old: Vec<Entry> = self
+            .entries(Range { from: i64::MIN, to: before })
+            .await?
+            .into_iter()
+            .filter(|entry| entry.times.1 < before)
+            .collect();
+        self.commit(&[], &old, Why::Expiry).await?;
+        Ok(Expired {
+            files: old.len(),
+            rows: old.iter().map(|entry| entry.rows).sum(),
+            deleted: self.vacuum(keep).await?,
+        })
+    }
+
+    /// Deletes files that no version of the last `keep` refers to: those that were replaced, and those that a
+    /// write that was broken off has left behind.
+    async fn vacuum(&mut self, keep: Duration) -> Result<usize, ArchiveError> {
+        let doing = format!("deleting files of {}", self.location);
+        let (table, metrics) = self
+            .events
+            .clone()
+            .vacuum()
+            .with_retention_period(keep)
+            .with_enforce_retention_duration(false)
+            .with_mode(VacuumMode::Full)
+            .await
+            .map_err(ArchiveError::at(doing.clone()))?;
+        self.events = table;
+        self.events.update_state().await.map_err(ArchiveError::at(doing))?;
+        Ok(metrics.files_deleted.len())
+    }
+}
+
+fn add_action(file: &Uncommitted, now: i64, data_change: bool) -> Add {
+    Add {
+        path: file.path.clone(),
+        partition_values: file.partition.values(),
+        size: i64::try_from(file.size).unwrap_or(i64::MAX),
+        modification_time: now,
+        data_change,
+        stats: Some(file.stats.to_json()),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    }
+}
+
+fn remove_action(entry: &Entry, now: i64, data_change: bool) -> Remove {
+    Remove {
+        path: entry.path.clone(),
+        data_change,
+        deletion_timestamp: Some(now),
+        extended_file_metadata: Some(true),
+        partition_values: Some(partition_of(entry).values()),
+        size: Some(i64::try_from(entry.size).unwrap_or(i64::MAX)),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+    }
+}

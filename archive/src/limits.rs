@@ -1,0 +1,57 @@
+//! Every bound of the archive, in one place, each with its reason and what happens beyond it.
+
+use std::time::Duration;
+
+/// Bytes of events that wait to be written, over all partitions; beyond it the largest partition is written.
+/// While one file is packed its events are held twice and as many may wait: three times this, and what a
+/// batch takes, stays below half a gigabyte.
+pub const MAX_WAITING: usize = 112 << 20;
+
+/// Files that are sorted and packed at once: each holds its events twice while it is.
+pub const MAX_AT_WORK: usize = 1;
+
+/// Files on their way to the store at once: what is packed waits in memory for them.
+pub const MAX_PUTTING: usize = 4;
+
+/// Values of a column in one row group beyond which there is no facet: what is new in every event says
+/// nothing of where to look.
+pub const MAX_FACET_VALUES: usize = 4_096;
+
+/// Bytes of the values of one facet: a footer is read whole.
+pub const MAX_FACET_BYTES: usize = 256 << 10;
+
+/// Bytes that the facets of one footer may unfold to; beyond it nothing is known of the file's blocks, and
+/// all are read.
+pub const MAX_FACETS_UNFOLDED: usize = 256 << 20;
+
+/// How often a commit is tried while others commit too; beyond it the commit is an error and nothing of it
+/// is there.
+pub const MAX_COMMIT_ATTEMPTS: usize = 32;
+
+/// How often a request is tried that a store could not serve; beyond it the error is given on.
+pub const MAX_REQUESTS: u32 = 6;
+
+/// The pause before the second try; it doubles before each one after.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes at a file's end that are read at once: the footer of an ordinary file with its facets.
+pub const FOOTER_READ: usize = 64 << 10;
+
+/// Events of one partition that compaction looks at for duplicates: 16 bytes each. Of a larger one the files
+/// are merged in runs of this many, and a duplicate in another run stays.
+pub const MAX_COMPARED: usize = 16_000_000;
+
+/// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is
+/// redacted as a whole.
+pub const MAX_UNFOLDED_STRINGS: usize = 4;
+
+/// Bytes of one alert's JSON; a longer one is refused, for a reader holds many at once.
+pub const MAX_ALERT_BYTES: usize = 4 << 20;
+
+/// Bytes of a file that is verified, which is read whole: many times what the largest has that is written
+/// here. A larger one is a problem of its own.
+pub const MAX_VERIFIED_BYTES: u64 = 1 << 30;
+
+/// Bytes, unpacked, of files that share events and are merged at once: they are held in memory twice. More
+/// than that stay as they are, and compaction says so.
+pub const MAX_MERGED: usize = 448 << 20;

@@ -1,0 +1,247 @@
+//! Whether an archive is what its table says.
+//!
+//! In: a version of an archive. Out: each file that is not as the table says, with what is wrong with it; and
+//! files that stand there and belong to no version, which a write that was broken off leaves behind. Nobody
+//! reads those, and `expire` deletes them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deltalake::arrow::array::{Array, StringArray, TimestampMicrosecondArray};
+use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::kernel::StructField;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::error::ArchiveError;
+use crate::layout::{BLOCK, EVENT_ID, TIME};
+use crate::limits::MAX_VERIFIED_BYTES;
+use crate::table::{Archive, Entry, Partition, Range, partition_of, plain};
+
+/// Something wrong with an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// How far verification goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The footer of each file.
+    Footers,
+    /// Every byte of each file: its hash, and each value of each column.
+    Everything,
+}
+
+/// What verification has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Files of the version.
+    pub files: usize,
+    /// Events of the version, as the table says.
+    pub rows: usize,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Files that earlier versions hold and this one does not.
+    pub former: usize,
+    /// Files that no version holds: left behind by a write that was broken off, or not committed yet.
+    pub left_behind: Vec<String>,
+}
+
+/// Files that are looked at at once.
+const AT_ONCE: usize = 2;
+
+impl Archive {
+    /// Compares every file of the version at hand with what the table says of it. `seen` hears of the bytes
+    /// of each file that is done.
+    ///
+    /// # Errors
+    /// Where the table itself cannot be read.
+    pub async fn verify(&self, depth: Depth, seen: &(dyn Fn(u64) + Sync)) -> Result<Verified, ArchiveError> {
+        let entries = self.entries(Range::ALL).await?;
+        let mut found = Verified {
+            files: entries.len(),
+            rows: entries.iter().map(|entry| entry.rows).sum(),
+            bytes: entries.iter().map(|entry| entry.size).sum(),
+            ..Verified::default()
+        };
+        let table = self.columns()?;
+        let store: Arc<dyn ObjectStore> = self.events.object_store();
+        let checks = entries.iter().map(|entry| {
+            let (store, table) = (Arc::clone(&store), Arc::clone(&table));
+            async move {
+                let checked = check(&store, entry, table, depth).await;
+                seen(entry.size);
+                checked.err().map(|what| Problem { path: entry.path.clone(), what })
+            }
+        });
+        let problems: Vec<Option<Problem>> = futures::stream::iter(checks).buffered(AT_ONCE).collect().await;
+        found.problems = problems.into_iter().flatten().collect();
+        self.find_others(&entries, &mut found).await?;
+        Ok(found)
+    }
+
+    fn columns(&self) -> Result<Arc<Vec<StructField>>, ArchiveError> {
+        let doing = format!("reading the columns of {}", self.location);
+        let snapshot = self.events.snapshot().map_err(ArchiveError::at(doing))?;
+        Ok(Arc::new(snapshot.schema().fields().cloned().collect()))
+    }
+
+    /// Files that stand there and are no part of the version at hand.
+    async fn find_others(&self, entries: &[Entry], found: &mut Verified) -> Result<(), ArchiveError> {
+        let doing = format!("listing {}", self.location);
+        let current: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+        // the version at hand may be an earlier one: what later ones hold is not left behind
+        let mut latest = self.events.clone();
+        latest.load().await.map_err(ArchiveError::at(doing.clone()))?;
+        let snapshot = latest.snapshot().map_err(ArchiveError::at(doing.clone()))?;
+        let log = latest.log_store();
+        let tombstones = snapshot.all_tombstones(log.as_ref());
+        let mut known: HashSet<String> = tombstones
+            .map_ok(|tombstone| tombstone.path().into_owned())
+            .try_collect()
+            .await
+            .map_err(ArchiveError::at(doing.clone()))?;
+        let views = snapshot.snapshot().file_views(log.as_ref(), None);
+        let later: Vec<String> = views
+            .map_ok(|view| view.path().into_owned())
+            .try_collect()
+            .await
+            .map_err(ArchiveError::at(doing.clone()))?;
+        known.extend(later);
+        let store = self.events.object_store();
+        let objects: Vec<_> = store.list(None).try_collect().await.map_err(ArchiveError::at(doing))?;
+        for object in objects {
+            let path = object.location.to_string();
+            if !path.ends_with(".parquet") || path.starts_with("_delta_log/") || current.contains(path.as_str()) {
+                continue;
+            }
+            match known.contains(&path) {
+                true => found.former += 1,
+                false => found.left_behind.push(path),
+            }
+        }
+        found.left_behind.sort();
+        Ok(())
+    }
+}
+
+/// What is wrong with a file, if anything is.
+async fn check(
+    store: &Arc<dyn ObjectStore>,
+    entry: &Entry,
+    table: Arc<Vec<StructField>>,
+    depth: Depth,
+) -> Result<(), String> {
+    if depth == Depth::Footers {
+        let (footer, _) = crate::reader::footer(store, entry).await.map_err(|error| error.cause)?;
+        has_rows(entry, footer.metadata().file_metadata().num_rows())?;
+        return has_columns(footer.schema(), &table);
+    }
+    if entry.size > MAX_VERIFIED_BYTES {
+        return Err(format!("its {} bytes are more than this program writes or checks", entry.size));
+    }
+    let whole = async { store.get(&Path::from(entry.path.as_str())).await?.bytes().await };
+    let bytes: Bytes = whole.await.map_err(|error: object_store::Error| error.to_string())?;
+    let entry = entry.clone();
+    let checked = tokio::task::spawn_blocking(move || check_bytes(&entry, &bytes, &table));
+    checked.await.map_err(|error| error.to_string())?
+}
+
+fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<(), String> {
+    if bytes.len() as u64 != entry.size {
+        return Err(format!("it has {} bytes, the table says {}", bytes.len(), entry.size));
+    }
+    if let Some(named) = hash_in_name(&entry.path) {
+        let hash = blake3::hash(bytes).to_hex();
+        if !hash.starts_with(named) {
+            return Err("its bytes are not those that were written: their hash is not the one in its name".into());
+        }
+    }
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
+    has_columns(builder.schema(), table)?;
+    let reader = builder.with_batch_size(BLOCK).build().map_err(|error| error.to_string())?;
+    let mut rows = 0_usize;
+    for batch in reader {
+        let batch = batch.map_err(|error| error.to_string())?;
+        rows += batch.num_rows();
+        let ids = batch.column_by_name(EVENT_ID).and_then(|column| column.as_any().downcast_ref::<StringArray>());
+        if ids.is_none_or(|ids| ids.null_count() > 0) {
+            return Err("some of its events have no id".into());
+        }
+        let times = batch.column_by_name(TIME);
+        let times = times.and_then(|column| column.as_any().downcast_ref::<TimestampMicrosecondArray>());
+        let times = times.ok_or("its events have no time")?;
+        has_times(entry, times)?;
+    }
+    has_rows(entry, i64::try_from(rows).unwrap_or(i64::MAX))
+}
+
+/// The hash that a file is named by; what another program has written is named otherwise.
+fn hash_in_name(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?.strip_suffix(".parquet")?;
+    (name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
+}
+
+fn has_rows(entry: &Entry, rows: i64) -> Result<(), String> {
+    match usize::try_from(rows) == Ok(entry.rows) {
+        true => Ok(()),
+        false => Err(format!("it has {rows} events, the table says {}", entry.rows)),
+    }
+}
+
+fn has_times(entry: &Entry, times: &TimestampMicrosecondArray) -> Result<(), String> {
+    let hour = partition_of(entry);
+    let (first, last) = entry.times;
+    for time in times.iter() {
+        let Some(time) = time else { return Err("some of its events have no time".into()) };
+        let shown = || virga_engine::alert::show_time(time);
+        if time < first || time > last {
+            return Err(format!("an event of {} is outside of the times that the table says", shown()));
+        }
+        if Partition::of(&entry.source, time) != hour {
+            return Err(format!("an event of {} is in the folder of another hour", shown()));
+        }
+    }
+    Ok(())
+}
+
+/// Each column of a file is one of the table, of the same type.
+fn has_columns(schema: &SchemaRef, table: &[StructField]) -> Result<(), String> {
+    for field in schema.fields() {
+        let found: StructField = (&plain(field)).try_into_kernel().map_err(|error: deltalake::arrow::error::ArrowError| error.to_string())?;
+        let Some(known) = table.iter().find(|known| known.name() == field.name()) else {
+            return Err(format!("the table has no column `{}`", field.name()));
+        };
+        if known.data_type() != found.data_type() {
+            return Err(format!(
+                "its column `{}` holds {}, the table's {}",
+                field.name(),
+                found.data_type(),
+                known.data_type()
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_program_are_hashes() {
+        let hash = "0123456789abcdef0123456789abcdef";
+        assert_eq!(hash_in_name(&format!("source=a/day=b/hour=1/{hash}.parquet")), Some(hash));
+        assert_eq!(hash_in_name("part-00000-0123456789abcdef0123456789abcdef-c000.snappy.parquet"), None);
+    }
+}
