@@ -43,6 +43,25 @@ struct Config {
     environment: EnvironmentConfig,
     #[serde(default)]
     tables: Vec<TableSpec>,
+    /// What must not be kept of events; read by what archives them.
+    #[serde(default)]
+    #[cfg_attr(not(feature = "lake"), allow(dead_code))]
+    redact: Vec<RedactSpec>,
+}
+
+/// One path of one source's events that must not be kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "lake"), allow(dead_code))]
+pub struct RedactSpec {
+    /// The source, `*` for all.
+    pub source: String,
+    /// The path, as rules write it.
+    pub path: String,
+    /// `drop`, `hash` or `mask`.
+    pub action: String,
+    /// A secret for `hash`.
+    pub key: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,6 +80,18 @@ impl ConfigArgs {
             None => Ok(Arc::default()),
             Some(path) => read(path).map(Arc::new).map_err(Failure::Message),
         }
+    }
+}
+
+#[cfg(feature = "lake")]
+impl ConfigArgs {
+    /// What must not be kept of events.
+    pub fn redactions(&self) -> Result<crate::redaction::Redactions, Failure> {
+        let Some(path) = &self.config else { return Ok(Default::default()) };
+        let at = |error: &dyn std::fmt::Display| Failure::Message(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+        let config: Config = toml::from_str(&text).map_err(|error| at(&error))?;
+        crate::redaction::Redactions::new(&config.redact).map_err(|error| at(&error))
     }
 }
 

@@ -5,6 +5,8 @@ mod commands;
 mod config;
 #[cfg(feature = "lake")]
 mod log_sources;
+#[cfg(feature = "lake")]
+mod redaction;
 mod rule_files;
 mod samples;
 mod show;
@@ -45,6 +47,10 @@ enum Command {
     Demo(commands::demo::Args),
     /// Run rules over logs and print the alerts.
     Detect(commands::detect::Args),
+    /// Keep events in Parquet files, on disk or in an object store.
+    #[cfg(feature = "lake")]
+    #[command(subcommand)]
+    Archive(commands::archive::Command),
     /// Ask an archive in SQL, or let others ask over PostgreSQL's protocol.
     #[cfg(feature = "lake")]
     Query(commands::query::Args),
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        #[cfg(feature = "lake")]
+        Command::Archive(command) => commands::archive::run(&command),
         #[cfg(feature = "lake")]
         Command::Query(args) => commands::query::run(&args),
         #[cfg(feature = "lake")]

@@ -102,7 +102,8 @@ impl Matcher {
 
     /// A rule of the set by its id or title.
     fn known(&self, name: &str) -> Result<RuleSet, String> {
-        let is_it = |key: &str, title: &str| key.eq_ignore_ascii_case(name) || title.eq_ignore_ascii_case(name);
+        let is_it =
+            |key: &str, title: &str| key.eq_ignore_ascii_case(name) || title.eq_ignore_ascii_case(name);
         let found: Vec<_> = self
             .set
             .rules
@@ -121,8 +122,10 @@ impl Matcher {
                 "`{name}` is a correlation: it is about several events; what it raised stands in the table `alerts`"
             ));
         }
-        let titles = self.set.rules.iter().map(|lowered| lowered.rule.title.as_str());
-        Err(match nearest(name, titles) {
+        let titles = || self.set.rules.iter().map(|lowered| lowered.rule.title.as_str());
+        let lower = name.to_lowercase();
+        let longer = titles().find(|title| title.to_lowercase().contains(&lower));
+        Err(match longer.or_else(|| nearest(name, titles())) {
             Some(title) => format!("there is no rule `{name}`; did you mean `{title}`?"),
             None => format!("there is no rule `{name}`; the table `rules` lists them"),
         })
@@ -149,11 +152,12 @@ impl Matcher {
         let is_file = [".yml", ".yaml"].iter().any(|ending| rule.ends_with(ending));
         match (is_file, self.files) {
             (false, _) => self.known(rule),
-            (true, false) => {
-                Err(format!("`{rule}`: files are not read for whoever connects; name a rule, or give its text"))
-            }
+            (true, false) => Err(format!(
+                "`{rule}`: files are not read for whoever connects; name a rule, or give its text"
+            )),
             (true, true) => {
-                let text = std::fs::read_to_string(Path::new(rule)).map_err(|error| format!("{rule}: {error}"))?;
+                let text =
+                    std::fs::read_to_string(Path::new(rule)).map_err(|error| format!("{rule}: {error}"))?;
                 self.read(rule, text)
             }
         }
@@ -169,7 +173,8 @@ impl SigmaMatcher for Matcher {
     fn compile(&self, rule: &str) -> Result<Arc<dyn SigmaTest>, String> {
         let set = self.find(rule)?;
         let engine = Engine::new(&set, &self.specs);
-        let runs: BTreeSet<String> = engine.rules().iter().flat_map(|loaded| names(&loaded.sources)).collect();
+        let runs: BTreeSet<String> =
+            engine.rules().iter().flat_map(|loaded| names(&loaded.sources)).collect();
         if runs.is_empty() {
             let missing = engine.rules().iter().find_map(|loaded| loaded.missing_table);
             let title = set.rules.first().map_or(rule, |lowered| lowered.rule.title.as_str());

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use chrono::{Duration, Utc};
 use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
@@ -13,6 +14,8 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, Transactio
 use deltalake::kernel::{Action, Add, Remove, StructField};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 
 use crate::error::ArchiveError;
 use crate::layout::{PARTITIONS, stored_type};
@@ -75,6 +78,14 @@ fn is_conflict(error: &DeltaTableError) -> bool {
 }
 
 impl Archive {
+    /// Puts the bytes of a file where the table may refer to it.
+    pub(crate) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+        let doing = format!("writing {path} of {}", self.location);
+        let store = self.events.object_store();
+        store.put(&Path::from(path), Bytes::from(bytes).into()).await.map_err(ArchiveError::at(doing))?;
+        Ok(())
+    }
+
     /// The paths of the files that are part of the version at hand.
     pub(crate) async fn paths(&self) -> Result<HashSet<String>, ArchiveError> {
         Ok(self.entries(Range::ALL).await?.into_iter().map(|entry| entry.path).collect())

@@ -112,7 +112,7 @@ impl Layout {
         layout
     }
 
-    fn add(&mut self, field: ProjectedField, column: String, kind: Option<ColumnKind>) {
+    pub(crate) fn add(&mut self, field: ProjectedField, column: String, kind: Option<ColumnKind>) {
         // a canonical column that a rule asks for as one is stored already
         if self.projection.fields.contains(&field)
             || self.columns.iter().any(|stored| stored.column == column)

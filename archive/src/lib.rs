@@ -11,6 +11,7 @@
 
 mod cells;
 mod commit;
+mod compact;
 mod count;
 mod error;
 mod facets;
@@ -20,6 +21,7 @@ pub mod limits;
 mod location;
 mod prune;
 mod reader;
+mod redact;
 mod retry;
 mod rows;
 pub mod sql;
@@ -29,12 +31,14 @@ mod writer;
 
 pub use cells::CellArray;
 pub use commit::Expired;
+pub use compact::Compacted;
 pub use error::ArchiveError;
 pub use file::FileStats;
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};
 pub use reader::{Needed, Rebuild, StoredEvents, StoredFile};
+pub use redact::{MASK, RedactAction, Redaction, redact};
 pub use table::{Archive, Coverage, Entry, Range};
 pub use verify::{Depth, Problem, Verified};
 pub use writer::{EventWriter, Written};

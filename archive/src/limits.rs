@@ -51,3 +51,7 @@ pub const MAX_ALERT_BYTES: usize = 4 << 20;
 /// Bytes of a file that is verified, which is read whole: many times what the largest has that is written
 /// here. A larger one is a problem of its own.
 pub const MAX_VERIFIED_BYTES: u64 = 1 << 30;
+
+/// Bytes, unpacked, of files that share events and are merged at once: they are held in memory twice. More
+/// than that stay as they are, and compaction says so.
+pub const MAX_MERGED: usize = 448 << 20;

@@ -133,6 +133,21 @@ impl StoredFile {
         projection.fields.iter().all(|field| self.stored(field).is_some())
     }
 
+    /// The fields that it holds, as its footer names them.
+    pub(crate) fn fields(&self) -> &[FieldName] {
+        &self.fields
+    }
+
+    pub(crate) fn holds_field(&self, field: &ProjectedField) -> bool {
+        self.stored(field).is_some()
+    }
+
+    /// What its columns take in memory, about.
+    pub(crate) fn unpacked_bytes(&self) -> usize {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups.map(|group| usize::try_from(group.total_byte_size()).unwrap_or(usize::MAX)).sum()
+    }
+
     fn stored(&self, field: &ProjectedField) -> Option<&FieldName> {
         self.fields.iter().find(|stored| stored.is(field))
     }
@@ -147,7 +162,7 @@ impl StoredFile {
     }
 
     /// Reads columns of some rows of a row group; how many bytes that took is told too.
-    async fn columns(
+    pub(crate) async fn columns(
         &self,
         group: usize,
         names: &[String],
@@ -363,7 +378,7 @@ impl StoredFile {
         Some(self.has_column(&stored.stored) || self.has_column(&format!("{}{JSON_SUFFIX}", stored.stored)))
     }
 
-    fn cell_column(
+    pub(crate) fn cell_column(
         &self,
         batch: &RecordBatch,
         field: &ProjectedField,
@@ -422,7 +437,7 @@ impl StoredFile {
     }
 }
 
-fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
+pub(crate) fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
     let column: &ArrayRef = batch
         .column_by_name(name)
         .ok_or_else(|| ArchiveError::new("reading events", format!("there is no column `{name}`")))?;

@@ -118,7 +118,7 @@ enum Format {
     Ocsf,
 }
 
-fn source_name(name: &str) -> Result<String, String> {
+pub(super) fn source_name(name: &str) -> Result<String, String> {
     let known: Vec<&str> = SOURCES.iter().map(|source| source.name).chain(["auto"]).collect();
     match known.contains(&name) {
         true => Ok(name.to_owned()),
@@ -237,7 +237,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Whether an input could not be opened, or not be read to its end.
-fn given_up(summary: &Summary) -> bool {
+pub(super) fn given_up(summary: &Summary) -> bool {
     let ends =
         [Cause::TruncatedCompression, Cause::CorruptCompression, Cause::ExpandsTooFar, Cause::ReadFailed];
     summary.unreadable > 0 || ends.iter().any(|cause| summary.quarantined.of(*cause) > 0)
@@ -265,7 +265,7 @@ fn inputs<'a>(
 }
 
 /// The clock, in microseconds since 1970: the ingest time of standard input, which has none.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
@@ -457,7 +457,7 @@ impl<'a> DetectSink<'a> {
 }
 
 /// A quarantine that is one of the inputs, or stands below one, would destroy what it is to be read.
-fn refuse_input(quarantine: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
+pub(super) fn refuse_input(quarantine: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
     let Ok(quarantine) = quarantine.canonicalize() else { return Ok(()) };
     let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| quarantine.starts_with(input));
     match inputs.iter().any(is_input) {

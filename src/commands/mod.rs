@@ -1,5 +1,7 @@
 //! One file a subcommand. Each parses its arguments, calls a crate and prints.
 
+#[cfg(feature = "lake")]
+pub mod archive;
 mod arguments;
 #[cfg(feature = "lake")]
 pub mod backtest;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use virga_archive::sql::{
-    Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session, SqlError, TIME,
-    texts,
+    Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session,
+    SqlError, TIME, texts,
 };
 use virga_archive::{Archive, Location};
 use virga_engine::diagnostic::{Code, Diagnostic, Severity, SourceFile};
@@ -89,6 +89,12 @@ impl ArchiveArgs {
     pub async fn open(&self) -> Result<Archive, Failure> {
         let failure = |error: virga_archive::ArchiveError| Failure::Message(error.to_string());
         let location = Location::new(&self.archive, std::env::vars()).map_err(failure)?;
+        if let Some(folder) = location.folder()
+            && !folder.join("events").join("_delta_log").is_dir()
+        {
+            let folder = folder.display();
+            return Err(format!("there is no archive in {folder}; `virga archive import` makes one").into());
+        }
         let mut archive = Archive::open(&location).await.map_err(failure)?;
         if let Some(version) = self.archive_version {
             archive.at_version(version).await.map_err(failure)?;
@@ -224,7 +230,9 @@ async fn answer(args: &Args) -> Outcome {
     let answer = session.run(&sql).await.map_err(|error| told(&sql, &error))?;
     let told = |error: SqlError| told(&sql, &error);
     let more = match (format, &args.output) {
-        (Format::Table, None) => table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?,
+        (Format::Table, None) => {
+            table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?
+        }
         (Format::Table, Some(path)) => {
             let mut file = Draft::new(path)?;
             let more = table(answer, rows, &mut anstream::StripStream::new(file.file.as_file_mut())).await;
@@ -344,8 +352,7 @@ const CELL: usize = 60;
 /// Prints an answer as a table. Whether there are more rows than those wanted.
 async fn table(mut answer: Answer, rows: usize, out: &mut impl Write) -> Result<bool, Broken> {
     let schema = answer.schema();
-    let names: Vec<String> =
-        schema.fields().iter().map(|field| show::printable(field.name())).collect();
+    let names: Vec<String> = schema.fields().iter().map(|field| show::printable(field.name())).collect();
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut more = false;
     let width = if names.len() == 1 { usize::MAX } else { CELL };

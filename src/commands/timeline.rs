@@ -83,9 +83,9 @@ enum Format {
 fn moment(text: &str) -> Result<i64, String> {
     let day = format!("{text}T00:00:00Z");
     let utc = format!("{text}Z");
-    let read = [text, day.as_str(), utc.as_str()].into_iter().find_map(|text| {
-        chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
-    });
+    let read = [text, day.as_str(), utc.as_str()]
+        .into_iter()
+        .find_map(|text| chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()));
     read.ok_or_else(|| "a day as in 2026-11-24, or a moment as in 2026-11-24T09:30:00Z".into())
 }
 
@@ -139,7 +139,11 @@ pub fn run(args: &Args) -> Outcome {
         make(&session, &wanted, &alerts).await
     })?;
     if timeline.events.is_empty() {
-        show::say!("the archive has no event of {} {} there", wanted.kind.word(), show::printable(&wanted.value));
+        show::say!(
+            "the archive has no event of {} {} there",
+            wanted.kind.word(),
+            show::printable(&wanted.value)
+        );
     }
     if timeline.is_cut {
         show::say!(
@@ -218,7 +222,11 @@ fn text(
     }
     for (word, values) in summary.lists().into_iter().filter(|(_, values)| !values.is_empty()) {
         let shown = values.iter().take(SHOWN).map(|(value, count)| {
-            format!("{} {dim}{}{dim:#}", show::cut(&show::printable(value), 60), show::thousands(*count as u64))
+            format!(
+                "{} {dim}{}{dim:#}",
+                show::cut(&show::printable(value), 60),
+                show::thousands(*count as u64)
+            )
         });
         let shown: Vec<String> = shown.collect();
         let more = values.len().saturating_sub(SHOWN);
@@ -265,7 +273,9 @@ fn line(run: &Run<'_>, moment: &str) -> String {
         show::cut(&part(&event.region), 14),
         show::cut(&part(&event.src_ip), 39),
     );
-    if let Some(error) = event.error_code.as_ref().or(event.outcome.as_ref().filter(|word| *word == "failure")) {
+    if let Some(error) =
+        event.error_code.as_ref().or(event.outcome.as_ref().filter(|word| *word == "failure"))
+    {
         let red = show::level_style(Some("high"));
         let _ = write!(line, " {red}{}{red:#}", show::cut(&show::printable(error), 30));
     }

@@ -89,7 +89,8 @@ impl Asking<'_> {
 
     /// Adds the calls by which these sessions were opened, and so on.
     pub(super) async fn find_origins(&mut self) -> Result<(), Failure> {
-        let mut done: BTreeSet<String> = self.events.iter().filter_map(|event| event.issued.clone()).collect();
+        let mut done: BTreeSet<String> =
+            self.events.iter().filter_map(|event| event.issued.clone()).collect();
         for _ in 0..MAX_STEPS {
             // a temporary credential of AWS; any other was not handed out by a call in these logs
             let sessions = self.events.iter().filter_map(|event| event.session_id.clone());
@@ -112,8 +113,12 @@ impl Asking<'_> {
     pub(super) async fn join_correlated(&mut self) -> Result<(), Failure> {
         let of_microsoft =
             |event: &&Event| event.source.starts_with("entra.") || event.source.starts_with("azure.");
-        let ids: BTreeSet<String> =
-            self.events.iter().filter(of_microsoft).filter_map(|event| event.correlation_uid.clone()).collect();
+        let ids: BTreeSet<String> = self
+            .events
+            .iter()
+            .filter(of_microsoft)
+            .filter_map(|event| event.correlation_uid.clone())
+            .collect();
         let ids: Vec<String> = ids.into_iter().take(MAX_SESSIONS).collect();
         for ids in ids.chunks(CHUNK) {
             let condition = format!(
@@ -143,7 +148,10 @@ mod tests {
         };
         let links = of(&[event("AKIA1", Some("ASIA1")), event("ASIA1", None), event("ASIA1", None)]);
         assert_eq!(links.len(), 1);
-        assert_eq!((links[0].from.as_deref(), links[0].to.as_str(), links[0].events), (Some("AKIA1"), "ASIA1", 2));
+        assert_eq!(
+            (links[0].from.as_deref(), links[0].to.as_str(), links[0].events),
+            (Some("AKIA1"), "ASIA1", 2)
+        );
     }
 
     #[test]

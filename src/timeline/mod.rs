@@ -177,9 +177,12 @@ const ISSUED: &str = "coalesce(json_get_str(raw, 'responseElements', 'credential
      json_get_str(raw, 'responseElements', 'accessKey', 'accessKeyId'))";
 
 /// Makes a timeline.
-pub async fn make(session: &Session, wanted: &Wanted, alerts: &[serde_json::Value]) -> Result<Timeline, Failure> {
-    let mut asking =
-        Asking { session, wanted, events: Vec::new(), known: HashSet::new(), is_cut: false };
+pub async fn make(
+    session: &Session,
+    wanted: &Wanted,
+    alerts: &[serde_json::Value],
+) -> Result<Timeline, Failure> {
+    let mut asking = Asking { session, wanted, events: Vec::new(), known: HashSet::new(), is_cut: false };
     let own: Vec<String> =
         wanted.kind.columns().iter().map(|column| format!("{column} IN ({})", asking.spellings())).collect();
     asking.fetch(&own.join(" OR "), None).await?;
@@ -200,14 +203,14 @@ async fn rows<T: DeserializeOwned>(session: &Session, sql: &str) -> Result<Vec<T
     let mut answer = session.run(sql).await.map_err(|error| told(sql, &error))?;
     let mut text = Vec::new();
     let failure = |error: virga_archive::sql::OutputError| Failure::Message(error.to_string());
-    let mut writer =
-        OutputWriter::new(OutputForm::Ndjson, &answer.schema(), &mut text).map_err(failure)?;
+    let mut writer = OutputWriter::new(OutputForm::Ndjson, &answer.schema(), &mut text).map_err(failure)?;
     while let Some(batch) = answer.next().await.map_err(|error| told(sql, &error))? {
         writer.write(&batch).map_err(failure)?;
     }
     writer.finish().map_err(failure)?;
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let row = |line| serde_json::from_slice(line).map_err(|error| Failure::Message(format!("a row: {error}")));
+    let row =
+        |line| serde_json::from_slice(line).map_err(|error| Failure::Message(format!("a row: {error}")));
     lines.map(row).collect()
 }
 
@@ -360,11 +363,8 @@ fn marks_of(alert: &serde_json::Value) -> Vec<(String, Mark)> {
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let rule = &alert["rule"];
     let Some(title) = text(&rule["title"]) else { return Vec::new() };
-    let mark = Mark {
-        alert_id: text(&alert["alert_id"]).unwrap_or_default(),
-        title,
-        level: text(&rule["level"]),
-    };
+    let mark =
+        Mark { alert_id: text(&alert["alert_id"]).unwrap_or_default(), title, level: text(&rule["level"]) };
     let events = alert["events"].as_array().into_iter().flatten();
     events.filter_map(|event| Some((text(&event["event_id"])?, mark.clone()))).collect()
 }

@@ -3,4 +3,7 @@
 #![cfg(feature = "lake")]
 
 mod lake;
+mod postgres;
+mod queries;
 mod query;
+mod timeline;

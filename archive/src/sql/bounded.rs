@@ -1,14 +1,16 @@
 //! A plan that ends in time.
 //!
 //! In: what the query engine has planned. Out: the same, but that it fails when its time is over or it gives
-//! too many rows. It is part of the plan, so that no way to run a query leads around it.
+//! too many rows. It is part of the plan, so that no way to run a query leads around it. What makes many rows out
+//! of few (joins, recursion, lists unnested) is watched by itself: it has always another batch at hand, and
+//! whatever adds its rows up would never come back to be asked for the time.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -47,11 +49,25 @@ impl QueryPlanner for BoundedPlanner {
             1 => plan,
             _ => Arc::new(CoalescePartitionsExec::new(plan)),
         };
-        Ok(Arc::new(BoundedExec { input, limits: self.limits }))
+        let watched = input.transform_up(|node| {
+            let limits = Limits { rows: usize::MAX, ..self.limits };
+            Ok(match multiplies(node.name()) {
+                true => {
+                    Transformed::yes(Arc::new(BoundedExec { input: node, limits }) as Arc<dyn ExecutionPlan>)
+                }
+                false => Transformed::no(node),
+            })
+        })?;
+        Ok(Arc::new(BoundedExec { input: watched.data, limits: self.limits }))
     }
 }
 
-/// The last step of every plan.
+/// Whether a step makes many rows out of few.
+fn multiplies(name: &str) -> bool {
+    name.ends_with("JoinExec") || ["RecursiveQueryExec", "UnnestExec"].contains(&name)
+}
+
+/// A step that ends in time: the last of every plan, and those that multiply.
 #[derive(Debug)]
 struct BoundedExec {
     input: Arc<dyn ExecutionPlan>,
@@ -113,6 +129,8 @@ impl ExecutionPlan for BoundedExec {
                 Ok(None) => return Ok(None),
                 Ok(Some(batch)) => batch?,
             };
+            // others get their turn: whoever cancels, and the clock
+            tokio::task::coop::consume_budget().await;
             let rows = rows + batch.num_rows();
             match rows > most {
                 true => exceeded(Exceeded::Rows),

@@ -131,10 +131,11 @@ impl SqlError {
             _ => (SqlErrorKind::Execution, ""),
         };
         let mut own = Self::new(kind, words(root), help);
-        match (error.diagnostic(), kind) {
-            (Some(diagnostic), _) => own.locate(diagnostic),
-            (None, SqlErrorKind::Syntax) => own.take_place_from_words(),
-            _ => {}
+        if kind == SqlErrorKind::Syntax {
+            own.take_place_from_words();
+        }
+        if let Some(diagnostic) = error.diagnostic() {
+            own.locate(diagnostic);
         }
         own
     }
@@ -216,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_parsers_place_is_taken_out_of_its_words() {
-        let mut error = SqlError::new(SqlErrorKind::Syntax, "Expected: x, found: y at Line: 2, Column: 17", "");
+        let mut error =
+            SqlError::new(SqlErrorKind::Syntax, "Expected: x, found: y at Line: 2, Column: 17", "");
         error.take_place_from_words();
         assert_eq!(error.place, Some((2, 17, 1)));
         assert_eq!(error.to_string(), "Expected: x, found: y (line 2, column 17)");

@@ -102,7 +102,8 @@ impl Server {
             Some(password) => password,
             None if address.ip().is_loopback() => Password::made_up(),
             None => {
-                let cause = "beyond this machine a password is needed: --password-file, or VIRGA_SQL_PASSWORD";
+                let cause =
+                    "beyond this machine a password is needed: --password-file, or VIRGA_SQL_PASSWORD";
                 return Err(ArchiveError::new(doing(), cause));
             }
         };
@@ -325,8 +326,12 @@ impl Guard {
         match name.as_str() {
             "statement_timeout" | "datestyle" | "bytea_output" | "intervalstyle" | "application_name"
             | "extra_float_digits" | "search_path" => Verdict::Pass,
-            "client_encoding" | "client_min_messages" | "standard_conforming_strings"
-            | "default_transaction_read_only" | "row_security" | "lock_timeout"
+            "client_encoding"
+            | "client_min_messages"
+            | "standard_conforming_strings"
+            | "default_transaction_read_only"
+            | "row_security"
+            | "lock_timeout"
             | "idle_in_transaction_session_timeout" => Verdict::Done("SET"),
             _ => Verdict::Refuse(SqlError::refused(&format!("SET {name}"))),
         }

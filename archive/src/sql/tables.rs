@@ -126,10 +126,12 @@ fn coverage(entries: &[Entry]) -> Result<RecordBatch> {
         sum.times = Some((first.min(entry.times.0), last.max(entry.times.1)));
     }
     let moment = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
-        let times: TimestampMicrosecondArray = hours.values().map(|hour| hour.times.as_ref().map(of)).collect();
+        let times: TimestampMicrosecondArray =
+            hours.values().map(|hour| hour.times.as_ref().map(of)).collect();
         Arc::new(times.with_timezone("UTC"))
     };
-    let number = |of: fn(&Hour) -> i64| -> ArrayRef { Arc::new(hours.values().map(of).collect::<Int64Array>()) };
+    let number =
+        |of: fn(&Hour) -> i64| -> ArrayRef { Arc::new(hours.values().map(of).collect::<Int64Array>()) };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(hours.keys().map(|(source, ..)| source))),
         Arc::new(Date32Array::from_iter_values(hours.keys().map(|(_, day, _)| *day))),

@@ -1,0 +1,275 @@
+//! Small and late files become large ones, and events that came twice are kept once.
+//!
+//! In: the files of a version. Out: for each source and hour with more than one file, files that hold the same
+//! events, each once, in one commit. What is not committed is read by nobody, so a crash leaves either the
+//! old files or the new ones. An earlier version still refers to the old ones, until `expire` deletes them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array as _, Int64Array, StringArray};
+use parquet::arrow::arrow_reader::RowSelection;
+use virga_engine::event::{ProjectedField, Projection, column};
+
+use crate::cells::CellArray;
+use crate::commit::Why;
+use crate::error::ArchiveError;
+use crate::file::FieldName;
+use crate::layout::{self, JSON_SUFFIX, Layout, ROW_GROUP};
+use crate::limits::{MAX_COMPARED, MAX_MERGED, MAX_WAITING};
+use crate::reader::{Rebuild, StoredFile, column as column_of};
+use crate::rows::Rows;
+use crate::table::{Archive, Entry, Range, partition_of};
+use crate::writer::{Packed, pack};
+
+/// What compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Hours of a source that were looked at.
+    pub hours: usize,
+    /// Files that were replaced.
+    pub replaced: usize,
+    /// Files that stand for them.
+    pub written: usize,
+    /// Events in those.
+    pub rows: usize,
+    /// Events that were there twice.
+    pub duplicates: usize,
+    /// Files that hold events twice and are too many to be merged at once: they stay as they are.
+    pub left: usize,
+}
+
+/// A file that may be merged, and how large it is unpacked.
+struct Candidate {
+    file: StoredFile,
+    bytes: usize,
+}
+
+impl Archive {
+    /// Merges small and late files and drops events that are there twice, hour by hour. `layouts` are what is
+    /// stored now, by source; what a file does not hold of them is made anew by `rebuild`.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written. Hours that were done before are done.
+    pub async fn compact(
+        &mut self,
+        layouts: &HashMap<String, Layout>,
+        rebuild: &Rebuild<'_>,
+        done: &dyn Fn(usize),
+    ) -> Result<Compacted, ArchiveError> {
+        let mut hours: BTreeMap<(String, String), Vec<Entry>> = BTreeMap::new();
+        for entry in self.entries(Range::ALL).await? {
+            hours.entry((entry.source.clone(), entry.hour.clone())).or_default().push(entry);
+        }
+        let mut sum = Compacted::default();
+        for ((source, _), entries) in hours {
+            if entries.len() > 1 {
+                sum.hours += 1;
+                self.compact_hour(&entries, layouts.get(&source), rebuild, &mut sum).await?;
+            }
+            done(entries.len());
+        }
+        Ok(sum)
+    }
+
+    async fn compact_hour(
+        &mut self,
+        entries: &[Entry],
+        asked: Option<&Layout>,
+        rebuild: &Rebuild<'_>,
+        sum: &mut Compacted,
+    ) -> Result<(), ArchiveError> {
+        let mut files = Vec::new();
+        for entry in entries {
+            let file = StoredFile::open(self, entry).await?;
+            let bytes = file.unpacked_bytes();
+            files.push(Candidate { file, bytes });
+        }
+        let alike = alike(&files).await?;
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for group in groups(&files, &alike) {
+            if group.iter().map(|&at| files[at].bytes).sum::<usize>() > MAX_MERGED {
+                sum.left += group.len();
+                continue;
+            }
+            let members: Vec<&StoredFile> = group.iter().map(|&at| &files[at].file).collect();
+            let packed = self.merge(&members, asked, rebuild).await?;
+            let before: usize = members.iter().map(|file| file.entry().rows).sum();
+            if packed.file.stats.rows + packed.duplicates != before {
+                let cause = format!("of {before} events {} came out", packed.file.stats.rows);
+                return Err(ArchiveError::new("merging files; nothing was changed", cause));
+            }
+            // files that were merged before make the same file again
+            if members.iter().any(|file| file.entry().path == packed.file.path) {
+                remove.extend(members.iter().map(|f| f.entry()).filter(|e| e.path != packed.file.path).cloned());
+            } else {
+                remove.extend(members.iter().map(|file| file.entry().clone()));
+            }
+            sum.replaced += members.len();
+            sum.written += 1;
+            sum.rows += packed.file.stats.rows;
+            sum.duplicates += packed.duplicates;
+            self.put(&packed.file.path, packed.bytes).await?;
+            add.push(packed.file);
+        }
+        self.commit(&add, &remove, Why::Compaction).await
+    }
+
+    /// The events of several files as one file.
+    async fn merge(
+        &self,
+        files: &[&StoredFile],
+        asked: Option<&Layout>,
+        rebuild: &Rebuild<'_>,
+    ) -> Result<Packed, ArchiveError> {
+        let layout = Layout::over(asked, files.iter().flat_map(|file| file.fields()));
+        let mut parts = Vec::new();
+        for file in files {
+            for group in 0..file.groups() {
+                parts.push(rows_of(file, group, &layout, rebuild).await?);
+            }
+        }
+        let first = files.first().ok_or_else(|| ArchiveError::new("merging files", "there are none"))?;
+        let partition = partition_of(first.entry());
+        let packed = tokio::task::spawn_blocking(move || pack(&partition, &layout, parts)).await;
+        packed.map_err(ArchiveError::at("packing a file"))?
+    }
+}
+
+/// The rows of a row group with the fields of a layout.
+async fn rows_of(
+    file: &StoredFile,
+    group: usize,
+    layout: &Layout,
+    rebuild: &Rebuild<'_>,
+) -> Result<Rows, ArchiveError> {
+    let mut names: Vec<String> = layout::identity_fields().iter().map(|field| field.name().clone()).collect();
+    names.push(layout::RAW.to_owned());
+    for (_, stored) in layout.fields() {
+        names.extend([stored.column.clone(), format!("{}{JSON_SUFFIX}", stored.column)]);
+    }
+    let count = file.rows(group);
+    let all = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
+    let (batch, _) = file.columns(group, &names, all).await?;
+    let raw: StringArray = column_of(&batch, layout::RAW)?;
+    let missing: Vec<ProjectedField> = layout
+        .fields()
+        .map(|(field, _)| field)
+        .filter(|field| !file.holds_field(field))
+        .cloned()
+        .collect();
+    let mut made = match missing.is_empty() {
+        true => Vec::new(),
+        false => {
+            let projection = Arc::new(Projection { fields: missing, dispatch: None });
+            rebuild(&file.entry().source, &projection, &raw)
+                .map_err(ArchiveError::at(format!("reading events of {}", file.entry().path)))?
+        }
+    }
+    .into_iter();
+    let mut cells: Vec<Option<CellArray>> = Vec::new();
+    for (field, _) in layout.fields() {
+        let column = match file.holds_field(field) {
+            true => Some(file.cell_column(&batch, field, count)?),
+            false => made.next(),
+        };
+        cells.push(column.filter(|cells| cells.null_count() < cells.len()));
+    }
+    let numbers = |name: &str| -> Result<Int64Array, ArchiveError> {
+        match batch.column_by_name(name) {
+            Some(_) => column_of(&batch, name),
+            None => Ok(Int64Array::new_null(count)),
+        }
+    };
+    Ok(Rows {
+        event_id: column_of(&batch, layout::EVENT_ID)?,
+        time: column_of(&batch, layout::TIME)?,
+        ingest_time: column_of(&batch, layout::INGEST_TIME)?,
+        time_missing: column_of(&batch, layout::TIME_MISSING)?,
+        origin: column_of(&batch, layout::ORIGIN)?,
+        line: numbers(layout::LINE)?,
+        record: numbers(layout::RECORD)?,
+        raw,
+        cells,
+    })
+}
+
+/// Pairs of files that hold an event of the same id.
+async fn alike(files: &[Candidate]) -> Result<Vec<(usize, usize)>, ArchiveError> {
+    let rows: usize = files.iter().map(|candidate| candidate.file.entry().rows).sum();
+    if rows > MAX_COMPARED {
+        return Ok(Vec::new());
+    }
+    let mut seen: HashMap<u64, usize> = HashMap::with_capacity(rows);
+    let mut pairs = Vec::new();
+    for (at, candidate) in files.iter().enumerate() {
+        let file = &candidate.file;
+        for group in 0..file.groups() {
+            let count = file.rows(group);
+            let all = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
+            let (batch, _) = file.columns(group, &[layout::EVENT_ID.to_owned()], all).await?;
+            let ids: StringArray = column_of(&batch, layout::EVENT_ID)?;
+            for id in ids.iter().flatten() {
+                let hash = blake3::hash(id.as_bytes());
+                let mut first = [0; 8];
+                first.copy_from_slice(hash.as_bytes().get(..8).unwrap_or(&[0; 8]));
+                let other = *seen.entry(u64::from_le_bytes(first)).or_insert(at);
+                if other != at && pairs.last() != Some(&(other, at)) {
+                    pairs.push((other, at));
+                }
+            }
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    Ok(pairs)
+}
+
+/// Which files are merged with which: those that share events, and small ones as far as they fit together.
+fn groups(files: &[Candidate], alike: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let mut group_of: Vec<usize> = (0..files.len()).collect();
+    for &(a, b) in alike {
+        let (from, to) = (group_of[b].max(group_of[a]), group_of[b].min(group_of[a]));
+        group_of.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+    }
+    let mut sharing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, group) in group_of.iter().enumerate() {
+        sharing.entry(*group).or_default().push(at);
+    }
+    let rows = |group: &[usize]| group.iter().map(|&at| files[at].file.entry().rows).sum::<usize>();
+    let bytes = |group: &[usize]| group.iter().map(|&at| files[at].bytes).sum::<usize>();
+    let mut merged: Vec<Vec<usize>> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    for group in sharing.into_values() {
+        // what is large already and shares nothing stays
+        let is_large = rows(&group) >= ROW_GROUP / 2 || bytes(&group) >= MAX_WAITING / 2;
+        if group.len() == 1 && is_large {
+            continue;
+        }
+        if rows(&open) + rows(&group) > ROW_GROUP || bytes(&open) + bytes(&group) > MAX_WAITING {
+            merged.push(std::mem::take(&mut open));
+        }
+        open.extend(group);
+    }
+    merged.push(open);
+    merged.retain(|group| group.len() > 1);
+    merged
+}
+
+impl Layout {
+    /// What is asked for, and what files hold besides.
+    pub(crate) fn over<'f>(asked: Option<&Self>, held: impl Iterator<Item = &'f FieldName>) -> Self {
+        let mut layout = asked.cloned().unwrap_or_else(|| Self::new(&[], &Projection::default()));
+        for name in held {
+            let field = ProjectedField {
+                name: name.name.clone(),
+                paths: name.paths.clone(),
+                computed: name.computed,
+                column: name.column.as_deref().and_then(column),
+            };
+            let kind = field.column.filter(|_| field.paths.is_empty() && !field.computed).map(|c| c.kind);
+            layout.add(field, name.stored.clone(), kind);
+        }
+        layout
+    }
+}

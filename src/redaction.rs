@@ -1,0 +1,141 @@
+//! What of events must not be kept, as the configuration says it, and which rules that blinds.
+//!
+//! ```toml
+//! [[redact]]
+//! source = "aws.bedrock_invocation"    # or "*"
+//! path = "input.inputBodyJson"         # as rules write paths; `*` any key, `**` any depth
+//! action = "drop"                      # or "hash", "mask"
+//! key = "a secret"                     # for "hash": without it, what can be guessed can be found
+//! ```
+
+use std::borrow::Cow;
+
+use virga_archive::{ArchiveError, RedactAction, Redaction, redact};
+use virga_engine::Engine;
+use virga_engine::event::{ProjectedField, SourceSpec};
+use virga_engine::plan::LocalExpr;
+use virga_ingest::quarantine::Quarantined;
+use virga_ingest::sources::{SOURCES, SourceDef, source};
+
+use crate::config::RedactSpec;
+
+/// What of events must not be kept.
+#[derive(Debug, Default)]
+pub struct Redactions {
+    all: Vec<Redaction>,
+}
+
+impl Redactions {
+    /// From the configuration.
+    ///
+    /// # Errors
+    /// Where a source is not known, a path is none, or an event could not be told from others without it.
+    pub fn new(specs: &[RedactSpec]) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for spec in specs {
+            if spec.source != "*" && source(&spec.source).is_none() {
+                let known: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+                return Err(format!("redact: there is no source `{}`; there are {}", spec.source, known.join(", ")));
+            }
+            let action = match spec.action.as_str() {
+                "drop" => RedactAction::Drop,
+                "hash" => RedactAction::Hash,
+                "mask" => RedactAction::Mask,
+                other => return Err(format!("redact: `{other}` is no action; there are drop, hash, mask")),
+            };
+            let redaction = Redaction::new(&spec.source, &spec.path, action, spec.key.as_deref())
+                .map_err(|error| error.to_string())?;
+            for source in SOURCES.iter().filter(|source| redaction.concerns(source.name)) {
+                let proof = source.identity.natural.iter().copied().flatten();
+                let mut needed = proof.chain(source.time_paths).flat_map(|path| path.split(" | "));
+                // `**.x` reaches everywhere; what it must not change is only what it names
+                if let Some(path) = needed.find(|path| !spec.path.starts_with('*') && redaction.touches(path)) {
+                    return Err(format!(
+                        "redact: `{}` would take `{path}` out of {}, by which its events are known",
+                        spec.path, source.name
+                    ));
+                }
+            }
+            all.push(redaction);
+        }
+        Ok(Self { all })
+    }
+
+    /// Whether nothing is redacted.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether something of a source's events is redacted.
+    pub fn concern(&self, source: &str) -> bool {
+        self.all.iter().any(|redaction| redaction.concerns(source))
+    }
+
+    /// An event without what must not be kept.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    pub fn apply<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, ArchiveError> {
+        let own: Vec<&Redaction> = self.all.iter().filter(|redaction| redaction.concerns(source)).collect();
+        redact(event, &own)
+    }
+
+    /// The rules, by number in the engine, that look at something that is redacted, with the fields: on an
+    /// archive they may say something else than they said live.
+    pub fn blinded(&self, engine: &Engine) -> Vec<(u32, Vec<String>)> {
+        let mut blinded = std::collections::BTreeMap::<u32, Vec<String>>::new();
+        for source in SOURCES.iter().filter(|source| self.concern(source.name)) {
+            let Some(pruner) = engine.pruner(source.name) else { continue };
+            let plan = pruner.plan();
+            let spec = source.spec();
+            let mut hidden: Vec<Option<String>> = vec![None; plan.tests.len()];
+            for field in &plan.fields {
+                let projected = field.column.and_then(|column| plan.projection.fields.get(column));
+                // a test of no field looks at whole events
+                let name = projected.map_or_else(|| "keywords".to_owned(), |field| field.name.clone());
+                if projected.is_none_or(|field| self.hides(source, &spec, field)) {
+                    field.tests.iter().for_each(|&test| hidden[test as usize] = Some(name.clone()));
+                }
+            }
+            for rule in &plan.rules {
+                let mut fields = Vec::new();
+                fields_of(&rule.expr, &hidden, &mut fields);
+                if !fields.is_empty() {
+                    let all = blinded.entry(rule.rule).or_default();
+                    all.extend(fields);
+                    all.sort();
+                    all.dedup();
+                }
+            }
+        }
+        blinded.into_iter().collect()
+    }
+
+    /// Whether a field's value may be changed: at its paths, or where it is derived from.
+    fn hides(&self, source: &SourceDef, spec: &SourceSpec, field: &ProjectedField) -> bool {
+        let touched = |path: &str| {
+            self.all.iter().any(|redaction| redaction.concerns(source.name) && redaction.touches(path))
+        };
+        let derived = source.derivations.iter().filter(|one| field.column.is_some_and(|c| c.name == one.column));
+        let computed = source.computed.iter().filter(|one| field.computed && one.column.eq_ignore_ascii_case(&field.name));
+        let inputs = derived.chain(computed).flat_map(|one| one.inputs.iter().flat_map(|input| input.split(" | ")));
+        field.paths.iter().any(|path| touched(path))
+            || inputs.into_iter().any(|input| ProjectedField::resolve(input, spec).paths.iter().any(|path| touched(path)))
+    }
+}
+
+fn fields_of(expr: &LocalExpr, hidden: &[Option<String>], fields: &mut Vec<String>) {
+    match expr {
+        LocalExpr::Never => {}
+        LocalExpr::Test(test) => fields.extend(hidden.get(*test as usize).cloned().flatten()),
+        LocalExpr::Not(inner) => fields_of(inner, hidden, fields),
+        LocalExpr::And(branches) | LocalExpr::Or(branches) | LocalExpr::AtLeast(_, branches) => {
+            branches.iter().for_each(|branch| fields_of(branch, hidden, fields));
+        }
+    }
+}
+
+/// A record that could not be read, without its bytes: no path leads into what is no JSON.
+pub fn quarantined_without_bytes(record: Quarantined) -> Quarantined {
+    Quarantined { bytes: Vec::new(), ..record }
+}

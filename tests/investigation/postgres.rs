@@ -1,0 +1,208 @@
+//! PostgreSQL's protocol, with the real psql and with psycopg.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use virga_test_support::workspace;
+
+use crate::lake::{Lake, err, out, virga};
+
+/// A server that ends with its test.
+struct Server {
+    child: Child,
+    port: String,
+    password: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn of(lake: &Lake, args: &[&str], password: Option<&str>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
+        command
+            .args(["query", "--archive", &lake.url(), "--listen", "127.0.0.1:0"])
+            .args(args)
+            .env_remove("VIRGA_SQL_PASSWORD")
+            .current_dir(workspace())
+            .stderr(Stdio::piped());
+        if let Some(password) = password {
+            command.env("VIRGA_SQL_PASSWORD", password);
+        }
+        let mut child = command.spawn().expect("a server");
+        let mut lines = BufReader::new(child.stderr.take().expect("its words")).lines();
+        let mut port = String::new();
+        let mut made_up = None;
+        while port.is_empty() || (password.is_none() && made_up.is_none()) {
+            let line = lines.next().expect("it goes on talking").expect("a line");
+            if let Some(rest) = line.split("answering at 127.0.0.1:").nth(1) {
+                port = rest.chars().take_while(char::is_ascii_digit).collect();
+            }
+            if let Some(text) = line.strip_prefix("the password, until it ends: ") {
+                made_up = Some(text.to_owned());
+            }
+        }
+        // what it says later must not fill the pipe
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, port, password: password.map(str::to_owned).or(made_up).expect("a password") }
+    }
+
+    fn psql(&self, password: &str, sql: &str) -> Output {
+        Command::new("psql")
+            .args(["-X", "-h", "127.0.0.1", "-p", &self.port, "-U", "virga", "-d", "virga", "-At", "-c", sql])
+            .env("PGPASSWORD", password)
+            .output()
+            .expect("psql runs")
+    }
+}
+
+fn has_psql() -> bool {
+    let found = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: no psql (Debian: postgresql-client)");
+    }
+    found
+}
+
+#[test]
+fn psql_reads_and_cannot_write() {
+    if !has_psql() {
+        return;
+    }
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &["--time", "5", "--memory", "64"], Some("a secret"));
+    let ask = |sql: &str| server.psql("a secret", sql);
+    let counted = ask("SELECT count(*) FROM events");
+    assert_eq!(out(&counted).trim(), lake.events.to_string(), "{}", err(&counted));
+    let wrong = server.psql("another", "SELECT 1");
+    assert!(!wrong.status.success() && err(&wrong).to_lowercase().contains("password"), "{}", err(&wrong));
+    let listed = ask("\\d");
+    for table in ["events", "alerts", "coverage", "rules", "ocsf"] {
+        assert!(out(&listed).contains(&format!("|{table}|")), "{table}: {}{}", out(&listed), err(&listed));
+    }
+    let columns = ask("\\d events");
+    assert!(out(&columns).contains("credential_id|text"), "{}{}", out(&columns), err(&columns));
+    for sql in [
+        "INSERT INTO rules (id) VALUES ('x')",
+        "DELETE FROM events",
+        "UPDATE events SET action = 'x'",
+        "CREATE TABLE t (a int)",
+        "DROP TABLE events",
+        "COPY events TO STDOUT",
+        "SET datafusion.execution.batch_size = 1",
+        "SET timezone = 'Asia/Tokyo'",
+        "DECLARE c CURSOR FOR SELECT 1",
+    ] {
+        let refused = ask(sql);
+        assert!(!refused.status.success(), "{sql}: {}", out(&refused));
+        assert!(err(&refused).contains("the archive is only read here"), "{sql}: {}", err(&refused));
+    }
+    let matched = ask("SELECT count(*) > 0 FROM events WHERE sigma_match('title: t
+logsource: {product: aws, service: cloudtrail}
+detection:
+  s: {eventName: InvokeModel}
+  condition: s', source, raw)");
+    assert!(matched.status.success(), "{}", err(&matched));
+    let file = ask("SELECT 1 FROM events WHERE sigma_match('/etc/passwd.yml', source, raw)");
+    assert!(err(&file).contains("files are not read"), "{}", err(&file));
+    let long = ask(
+        "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b",
+    );
+    assert!(err(&long).contains("takes longer than 5s"), "{}{}", out(&long), err(&long));
+    let nowhere = ask("SELECT wrong FROM events");
+    assert!(err(&nowhere).contains("wrong"), "{}", err(&nowhere));
+    assert_eq!(out(&ask("SELECT count(*) FROM events")).trim(), lake.events.to_string());
+}
+
+#[test]
+fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let refused = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["query", "--archive", &lake.url(), "--listen", "0.0.0.0:0"])
+        .env_remove("VIRGA_SQL_PASSWORD")
+        .current_dir(workspace())
+        .output()
+        .expect("virga runs");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(err(&refused).contains("a password is needed"), "{}", err(&refused));
+    let empty = tempfile::NamedTempFile::new().expect("a file");
+    let path = empty.path().display().to_string();
+    let output =
+        virga(&["query", "--archive", &lake.url(), "--listen", "127.0.0.1:0", "--password-file", &path]);
+    assert!(err(&output).contains("it is empty"), "{}", err(&output));
+    if !has_psql() {
+        return;
+    }
+    let server = Server::of(&lake, &[], None);
+    assert!(server.password.len() >= 16);
+    let asked = server.psql(&server.password, "SELECT 1");
+    assert_eq!(out(&asked).trim(), "1", "{}", err(&asked));
+    assert!(!server.psql("", "SELECT 1").status.success());
+}
+
+/// What psycopg does: prepared statements, a refused write, queries at once, types.
+const SCRIPT: &str = r#"
+import sys, threading, datetime
+import psycopg
+port, password, events = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def connect(secret=password):
+    return psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=secret, autocommit=True)
+try:
+    connect("wrong")
+    sys.exit("a wrong password was taken")
+except psycopg.OperationalError as error:
+    assert "assword" in str(error), error
+with connect() as connection:
+    by = "SELECT count(*) FROM events WHERE credential_id = %s"
+    counts = [connection.execute(by, ("AKIAIOSFODNN7EXAMPLE",), prepare=True).fetchone()[0] for _ in range(3)]
+    assert counts == [84] * 3, counts
+    assert connection.execute(by, ("nobody",), prepare=True).fetchone()[0] == 0
+    time, tokens = connection.execute("SELECT max(time), sum(tokens_out) FROM events").fetchone()
+    assert isinstance(time, datetime.datetime) and time.tzinfo is not None, time
+    assert int(tokens) > 0, tokens
+    for sql in ["INSERT INTO rules (id) VALUES ('x')", "CREATE TABLE t AS SELECT 1", "SET datafusion.execution.batch_size = 1"]:
+        try:
+            connection.execute(sql)
+            sys.exit("taken: " + sql)
+        except psycopg.Error as error:
+            assert error.sqlstate == "25006", (error.sqlstate, error)
+    assert connection.execute("SELECT 1").fetchone()[0] == 1
+with psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=password) as connection:
+    assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == events
+    connection.commit()
+answers = []
+def ask(n):
+    with connect() as connection:
+        for _ in range(3):
+            answers.append(connection.execute("SELECT count(*) FROM events WHERE raw LIKE %s OR true", (f"%{n}%",)).fetchone()[0])
+threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert answers == [events] * 24, answers
+print("all is well")
+"#;
+
+#[test]
+fn psycopg_prepares_and_asks_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venv = folder.path().join("venv");
+    let python = venv.join("bin/python");
+    let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let is_there = works(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+        && works(Command::new(&python).args(["-m", "pip", "install", "--quiet", "psycopg[binary]==3.2.9"]));
+    if !is_there {
+        eprintln!("skipped: psycopg cannot be installed (python3-venv, and PyPI within reach)");
+        return;
+    }
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &[], Some("geheim"));
+    let output = Command::new(&python)
+        .args(["-c", SCRIPT, &server.port, "geheim", &lake.events.to_string()])
+        .output()
+        .expect("python runs");
+    assert_eq!(out(&output).trim(), "all is well", "{}", err(&output));
+}
