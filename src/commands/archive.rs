@@ -227,10 +227,15 @@ fn sources(name: &str) -> Vec<&'static SourceDef> {
     source(name).map_or_else(|| SOURCES.to_vec(), |source| vec![source])
 }
 
-/// What is stored of each source: canonical columns, and what the rules ask for.
-fn layouts(set: &RuleSet, sources: &[&'static SourceDef], environment: &Environment) -> HashMap<String, Layout> {
+/// The rules for these sources.
+fn engine(set: &RuleSet, sources: &[&'static SourceDef], environment: &Environment) -> Engine {
     let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
-    let engine = Engine::new(set, &specs);
+    Engine::new(set, &specs)
+}
+
+/// What is stored of each source: canonical columns, and what the rules ask for.
+fn layouts(engine: &Engine, sources: &[&'static SourceDef], environment: &Environment) -> HashMap<String, Layout> {
+    let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
     let layout = |spec: &virga_engine::event::SourceSpec| {
         let asked = engine.projection(&spec.name).unwrap_or_default();
         (spec.name.clone(), Layout::new(&spec.columns, &asked))
@@ -250,7 +255,9 @@ fn import(args: &ImportArgs) -> Outcome {
     let redactions = Arc::new(args.config.redactions()?);
     let sources = sources(&args.source);
     let (set, rules_missing) = args.rules.load(Severity::Error)?;
-    let layouts = layouts(&set, &sources, &environment);
+    let engine = engine(&set, &sources, &environment);
+    let layouts = layouts(&engine, &sources, &environment);
+    let blinded = redactions.blinded(&engine);
     let plans: Vec<SourcePlan> = sources
         .iter()
         .filter_map(|source| {
@@ -287,11 +294,35 @@ fn import(args: &ImportArgs) -> Outcome {
     let (written, version) = written.map_err(failed)?;
     sink.bar.finish_and_clear();
     report(args, &summary, &written, version, started)?;
+    if !blinded.is_empty() && !args.quiet {
+        show::say!(
+            "{}note:{:#} {} rules look at what is redacted; on this archive they may say less than live: {}",
+            show::BOLD,
+            show::BOLD,
+            blinded.len(),
+            names(&engine, &blinded)
+        );
+    }
     Ok(match () {
         () if rules_missing || given_up(&summary) => ExitCode::from(2),
         () if summary.quarantined.total() > 0 && args.quarantine.is_none() => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// Rules that are named where some are blind; the others are counted.
+const BLINDED_SHOWN: usize = 5;
+
+fn names(engine: &Engine, blinded: &[(u32, Vec<String>)]) -> String {
+    let name = |(rule, fields): &(u32, Vec<String>)| {
+        let title = engine.rules().get(*rule as usize).map_or("?", |rule| rule.lowered.rule.title.as_str());
+        format!("{title} ({})", fields.join(", "))
+    };
+    let mut names: Vec<String> = blinded.iter().take(BLINDED_SHOWN).map(name).collect();
+    if blinded.len() > BLINDED_SHOWN {
+        names.push(format!("and {} more", blinded.len() - BLINDED_SHOWN));
+    }
+    show::printable(&names.join("; "))
 }
 
 /// Takes batches until the reader says that these are all.
@@ -639,7 +670,7 @@ fn rebuilt(
 fn compact(args: &CompactArgs) -> Outcome {
     let environment = args.config.environment()?;
     let (set, rules_missing) = args.rules.load(Severity::Error)?;
-    let layouts = layouts(&set, SOURCES, &environment);
+    let layouts = layouts(&engine(&set, SOURCES, &environment), SOURCES, &environment);
     let location = args.archive.location()?;
     let bar = show::bar(None, "{spinner} {pos} files");
     let rebuild: &Rebuild<'_> = &|name, projection, raw| {
