@@ -63,7 +63,8 @@ fn what_is_imported_is_counted_listed_verified_and_compacted() {
     let first = virga(&args);
     assert!(first.status.success(), "{}", told(&first));
     let first = json(&first);
-    let number = |value: &Value, name: &str| value[name].as_u64().unwrap_or_else(|| panic!("{name} in {value}"));
+    let number =
+        |value: &Value, name: &str| value[name].as_u64().unwrap_or_else(|| panic!("{name} in {value}"));
     let events = number(&first, "events");
     assert!(events > 50 && events + number(&first, "duplicates") == number(&first, "read"), "{first}");
 
@@ -82,7 +83,17 @@ fn what_is_imported_is_counted_listed_verified_and_compacted() {
     assert_eq!(number(&again, "version"), number(&first, "version"));
 
     // the same in other files comes twice, until it is compacted
-    let half = json(&virga(&["archive", "import", "--archive", &lake, "--json", "--source", "aws.cloudtrail", SAMPLES[0], "samples/aws.cloudtrail/records.json"]));
+    let half = json(&virga(&[
+        "archive",
+        "import",
+        "--archive",
+        &lake,
+        "--json",
+        "--source",
+        "aws.cloudtrail",
+        SAMPLES[0],
+        "samples/aws.cloudtrail/records.json",
+    ]));
     let doubled = number(&half, "events");
     let compacted = virga(&["archive", "compact", "--archive", &lake]);
     assert!(compacted.status.success(), "{}", told(&compacted));
@@ -100,7 +111,11 @@ fn what_is_imported_is_counted_listed_verified_and_compacted() {
     let expired = virga(&["archive", "expire", "--archive", &lake, "--keep", "1d"]);
     assert!(expired.status.success(), "{}", told(&expired));
     let left = json(&virga(&["archive", "ls", "--archive", &lake, "--json"]));
-    let old = left["coverage"].as_array().expect("coverage").iter().filter(|row| row["time"].as_str() < Some("2026-06"));
+    let old = left["coverage"]
+        .as_array()
+        .expect("coverage")
+        .iter()
+        .filter(|row| row["time"].as_str() < Some("2026-06"));
     assert_eq!(old.count(), 0, "{left}");
 }
 
@@ -163,7 +178,11 @@ fn what_cannot_be_read_is_kept_or_said() {
 fn a_planted_secret_is_nowhere_on_disk() {
     let folder = tempfile::tempdir().expect("a folder");
     let (lake, secret) = (folder.path().join("lake"), "s3cr3t-4711-planted");
-    let event = |id: u32, place: &str| format!("{{\"eventVersion\":\"1.08\",\"eventID\":\"{id}\",\"eventTime\":\"2026-03-01T10:00:0{id}Z\",\"eventSource\":\"iam.amazonaws.com\",\"eventName\":\"CreateLoginProfile\",{place}}}\n");
+    let event = |id: u32, place: &str| {
+        format!(
+            "{{\"eventVersion\":\"1.08\",\"eventID\":\"{id}\",\"eventTime\":\"2026-03-01T10:00:0{id}Z\",\"eventSource\":\"iam.amazonaws.com\",\"eventName\":\"CreateLoginProfile\",{place}}}\n"
+        )
+    };
     let input = folder.path().join("in.ndjson");
     let text = [
         event(1, &format!("\"requestParameters\":{{\"userName\":\"eve\",\"password\":\"{secret}\"}}")),
@@ -179,7 +198,8 @@ fn a_planted_secret_is_nowhere_on_disk() {
     std::fs::create_dir(folder.path().join("kept")).expect("a folder");
     let paths = [&input, &lake, &config, &quarantine].map(|path| path.display().to_string());
     let [input, address, config, quarantine] = &paths;
-    let output = virga(&["archive", "import", input, "--archive", address, "-c", config, "--quarantine", quarantine]);
+    let output =
+        virga(&["archive", "import", input, "--archive", address, "-c", config, "--quarantine", quarantine]);
     assert!(output.status.success(), "{}", told(&output));
     let (mut bytes, mut unpacked) = (Vec::new(), String::new());
     for path in files(&lake).into_iter().chain(files(&folder.path().join("kept"))) {
@@ -189,10 +209,14 @@ fn a_planted_secret_is_nowhere_on_disk() {
         }
     }
     assert!(!String::from_utf8_lossy(&bytes).contains(secret) && !unpacked.contains(secret));
-    assert!(unpacked.contains("[redacted]") && unpacked.contains("hash:") && unpacked.contains("eve"), "{unpacked}");
+    assert!(
+        unpacked.contains("[redacted]") && unpacked.contains("hash:") && unpacked.contains("eve"),
+        "{unpacked}"
+    );
     // what an event is known by cannot be taken out of it
     let id = folder.path().join("id.toml").display().to_string();
-    std::fs::write(&id, "[[redact]]\nsource = \"aws.cloudtrail\"\npath = \"eventID\"\naction = \"drop\"\n").expect("a file");
+    std::fs::write(&id, "[[redact]]\nsource = \"aws.cloudtrail\"\npath = \"eventID\"\naction = \"drop\"\n")
+        .expect("a file");
     let output = virga(&["archive", "import", input, "--archive", address, "-c", &id]);
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("by which its events are known"), "{}", told(&output));

@@ -17,7 +17,9 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Layout, Location, Range, Rebuild};
-use virga_engine::event::{BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity};
+use virga_engine::event::{
+    BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
+};
 
 /// How a store misbehaves.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,9 @@ enum Fault {
     /// From this request on nothing is served: the process, or its network, is gone.
     From(usize),
     /// Every third request fails, before it is served or after it.
-    EveryThird { after: bool },
+    EveryThird {
+        after: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +86,11 @@ impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         self.ask(self.inner.put_opts(location, payload, opts)).await
     }
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.ask(self.inner.put_multipart_opts(location, opts)).await
     }
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -106,7 +114,10 @@ impl ObjectStore for Faulty {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (this, prefix) = (self.clone(), prefix.cloned());
         let all = async move { this.ask(this.inner.list(prefix.as_ref()).try_collect::<Vec<_>>()).await };
-        futures::stream::once(all).map_ok(|all| futures::stream::iter(all.into_iter().map(Ok))).try_flatten().boxed()
+        futures::stream::once(all)
+            .map_ok(|all| futures::stream::iter(all.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
     }
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.ask(self.inner.list_with_delimiter(prefix)).await
@@ -117,7 +128,12 @@ impl ObjectStore for Faulty {
 }
 
 fn projection() -> Arc<Projection> {
-    let field = |name: &str| ProjectedField { name: name.into(), paths: vec![name.into()], computed: false, column: None };
+    let field = |name: &str| ProjectedField {
+        name: name.into(),
+        paths: vec![name.into()],
+        computed: false,
+        column: None,
+    };
     Arc::new(Projection { fields: vec![field("a"), field("b")], dispatch: None })
 }
 
@@ -274,8 +290,15 @@ async fn one_id_with_two_records_keeps_both_however_they_are_printed() {
     let faulty = Faulty::new(&store, Fault::Never);
     let of = |raw: &str| {
         let mut builder = BatchBuilder::new("test".into(), projection());
-        let identity = RowIdentity { event_id: EventId::Natural("1"), time: 7, ingest_time: 5, time_missing: false,
-            base: &OriginBase::File { path: "x".into() }, line: None, record: None };
+        let identity = RowIdentity {
+            event_id: EventId::Natural("1"),
+            time: 7,
+            ingest_time: 5,
+            time_missing: false,
+            base: &OriginBase::File { path: "x".into() },
+            line: None,
+            record: None,
+        };
         builder.finish_row(&identity, raw);
         builder.finish()
     };
