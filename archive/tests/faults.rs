@@ -163,7 +163,7 @@ fn events(numbers: Bytes64<u64>) -> EventBatch {
 }
 
 fn location(store: &Faulty) -> Location {
-    Location::new("s3://bucket/lake", []).unwrap().within(Arc::new(store.clone()))
+    Location::new("s3://bucket/lake", []).expect("it is served").within(Arc::new(store.clone()))
 }
 
 async fn import(store: &Faulty, batch: &EventBatch) -> std::result::Result<(), ArchiveError> {
@@ -183,9 +183,9 @@ async fn compact(store: &Faulty) -> std::result::Result<virga_archive::Compacted
 async fn state(store: &Arc<InMemory>) -> (usize, usize) {
     let store = Faulty::new(store, Fault::Never);
     let Ok(archive) = Archive::open(&location(&store)).await else { return (0, 0) };
-    let verified = archive.verify(Depth::Everything, &|_| ()).await.unwrap();
+    let verified = archive.verify(Depth::Everything, &|_| ()).await.expect("it is served");
     assert_eq!(verified.problems, []);
-    assert_eq!(archive.entries(Range::ALL).await.unwrap().len(), verified.files);
+    assert_eq!(archive.entries(Range::ALL).await.expect("it is served").len(), verified.files);
     (verified.rows, verified.files)
 }
 
@@ -196,7 +196,7 @@ async fn copy(store: &Arc<InMemory>) -> Arc<InMemory> {
 #[tokio::test]
 async fn an_import_that_stops_at_any_request_leaves_the_old_state_or_the_new_one() {
     let before = Arc::new(InMemory::new());
-    import(&Faulty::new(&before, Fault::Never), &events(0..25)).await.unwrap();
+    import(&Faulty::new(&before, Fault::Never), &events(0..25)).await.expect("it is served");
     let old = state(&before).await;
     assert_eq!(old, (25, 3));
     let mut seen = Vec::new();
@@ -212,7 +212,7 @@ async fn an_import_that_stops_at_any_request_leaves_the_old_state_or_the_new_one
             break;
         }
         // what was broken off is taken up again
-        import(&Faulty::new(&store, Fault::Never), &events(25..40)).await.unwrap();
+        import(&Faulty::new(&store, Fault::Never), &events(25..40)).await.expect("it is served");
         assert_eq!(state(&store).await, (40, 5), "request {first}");
     }
     assert!(seen.len() > 5 && seen.contains(&old), "{seen:?}");
@@ -224,7 +224,7 @@ async fn a_first_import_that_stops_at_any_request_can_be_made_again() {
         let store = Arc::new(InMemory::new());
         let done = import(&Faulty::new(&store, Fault::From(first)), &events(0..12)).await;
         assert!([(0, 0), (12, 2)].contains(&state(&store).await), "request {first}");
-        import(&Faulty::new(&store, Fault::Never), &events(0..12)).await.unwrap();
+        import(&Faulty::new(&store, Fault::Never), &events(0..12)).await.expect("it is served");
         assert_eq!(state(&store).await, (12, 2), "request {first}");
         if done.is_ok() {
             assert!(first > 5, "only {first} requests");
@@ -238,7 +238,7 @@ async fn a_compaction_that_stops_at_any_request_changes_no_event() {
     let before = Arc::new(InMemory::new());
     // the second holds five of the first again
     for numbers in [0..10, 5..10, 10..14, 14..20] {
-        import(&Faulty::new(&before, Fault::Never), &events(numbers)).await.unwrap();
+        import(&Faulty::new(&before, Fault::Never), &events(numbers)).await.expect("it is served");
     }
     assert_eq!(state(&before).await, (25, 4));
     for first in 0.. {
@@ -247,7 +247,7 @@ async fn a_compaction_that_stops_at_any_request_changes_no_event() {
         // hours are compacted one by one
         let after = state(&store).await;
         assert!([(25, 4), (20, 3), (20, 2)].contains(&after), "request {first}: {after:?}");
-        let again = compact(&Faulty::new(&store, Fault::Never)).await.unwrap();
+        let again = compact(&Faulty::new(&store, Fault::Never)).await.expect("it is served");
         assert_eq!(state(&store).await, (20, 2), "request {first}");
         if let Ok(done) = done {
             assert_eq!((done.replaced, done.written, done.duplicates), (4, 2, 5));
@@ -264,10 +264,10 @@ async fn a_store_that_fails_every_third_request_serves_all_the_same() {
         let store = Arc::new(InMemory::new());
         let faulty = Faulty::new(&store, Fault::EveryThird { after });
         for numbers in [0..10, 5..10, 10..14, 14..20] {
-            import(&faulty, &events(numbers)).await.unwrap();
+            import(&faulty, &events(numbers)).await.expect("it is served");
         }
         assert_eq!(state(&store).await, (25, 4), "after {after}");
-        compact(&faulty).await.unwrap();
+        compact(&faulty).await.expect("it is served");
         assert_eq!(state(&store).await, (20, 2), "after {after}");
     }
 }
@@ -277,7 +277,7 @@ async fn two_compactions_at_once_double_nothing() {
     let store = Arc::new(InMemory::new());
     let faulty = Faulty::new(&store, Fault::Never);
     for numbers in [0..4, 4..7, 7..10] {
-        import(&faulty, &events(numbers)).await.unwrap();
+        import(&faulty, &events(numbers)).await.expect("it is served");
     }
     let (first, second) = tokio::join!(compact(&faulty), compact(&faulty));
     assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
@@ -303,9 +303,9 @@ async fn one_id_with_two_records_keeps_both_however_they_are_printed() {
         builder.finish()
     };
     for raw in [r#"{"c":1}"#, r#"{ "c": 1 }"#, r#"{"c":2}"#] {
-        import(&faulty, &of(raw)).await.unwrap();
+        import(&faulty, &of(raw)).await.expect("it is served");
     }
     assert_eq!(state(&store).await.0, 3);
-    assert_eq!(compact(&faulty).await.unwrap().duplicates, 1);
+    assert_eq!(compact(&faulty).await.expect("it is served").duplicates, 1);
     assert_eq!(state(&store).await, (2, 1));
 }
