@@ -35,7 +35,11 @@ impl Redactions {
         for spec in specs {
             if spec.source != "*" && source(&spec.source).is_none() {
                 let known: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
-                return Err(format!("redact: there is no source `{}`; there are {}", spec.source, known.join(", ")));
+                return Err(format!(
+                    "redact: there is no source `{}`; there are {}",
+                    spec.source,
+                    known.join(", ")
+                ));
             }
             let action = match spec.action.as_str() {
                 "drop" => RedactAction::Drop,
@@ -49,7 +53,8 @@ impl Redactions {
                 let proof = source.identity.natural.iter().copied().flatten();
                 let mut needed = proof.chain(source.time_paths).flat_map(|path| path.split(" | "));
                 // `**.x` reaches everywhere; what it must not change is only what it names
-                if let Some(path) = needed.find(|path| !spec.path.starts_with('*') && redaction.touches(path)) {
+                if let Some(path) = needed.find(|path| !spec.path.starts_with('*') && redaction.touches(path))
+                {
                     return Err(format!(
                         "redact: `{}` would take `{path}` out of {}, by which its events are known",
                         spec.path, source.name
@@ -116,11 +121,18 @@ impl Redactions {
         let touched = |path: &str| {
             self.all.iter().any(|redaction| redaction.concerns(source.name) && redaction.touches(path))
         };
-        let derived = source.derivations.iter().filter(|one| field.column.is_some_and(|c| c.name == one.column));
-        let computed = source.computed.iter().filter(|one| field.computed && one.column.eq_ignore_ascii_case(&field.name));
-        let inputs = derived.chain(computed).flat_map(|one| one.inputs.iter().flat_map(|input| input.split(" | ")));
+        let derived =
+            source.derivations.iter().filter(|one| field.column.is_some_and(|c| c.name == one.column));
+        let computed = source
+            .computed
+            .iter()
+            .filter(|one| field.computed && one.column.eq_ignore_ascii_case(&field.name));
+        let inputs =
+            derived.chain(computed).flat_map(|one| one.inputs.iter().flat_map(|input| input.split(" | ")));
         field.paths.iter().any(|path| touched(path))
-            || inputs.into_iter().any(|input| ProjectedField::resolve(input, spec).paths.iter().any(|path| touched(path)))
+            || inputs
+                .into_iter()
+                .any(|input| ProjectedField::resolve(input, spec).paths.iter().any(|path| touched(path)))
     }
 }
 

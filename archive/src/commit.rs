@@ -139,7 +139,8 @@ impl Archive {
     ) -> Result<(), DeltaTableError> {
         let now = Utc::now().timestamp_millis();
         let adds = add.iter().map(|file| Action::Add(add_action(file, now, why.changes_data())));
-        let removes = remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
+        let removes =
+            remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
         let actions: Vec<Action> = adds.chain(removes).collect();
         let snapshot = self.events.snapshot()?.snapshot();
         CommitBuilder::from(CommitProperties::default())
@@ -195,7 +196,8 @@ impl Archive {
         new.sort();
         let field = |name: &String| {
             // a canonical column that an older archive does not have; anything else is a native text
-            let kind = virga_engine::event::column(name).map_or(deltalake::arrow::datatypes::DataType::Utf8, |c| stored_type(c.kind));
+            let kind = virga_engine::event::column(name)
+                .map_or(deltalake::arrow::datatypes::DataType::Utf8, |c| stored_type(c.kind));
             let field = deltalake::arrow::datatypes::Field::new(name, kind, true);
             (&plain(&field)).try_into_kernel().map_err(ArchiveError::at(doing()))
         };

@@ -101,7 +101,9 @@ impl Archive {
             }
             // files that were merged before make the same file again
             if members.iter().any(|file| file.entry().path == packed.file.path) {
-                remove.extend(members.iter().map(|f| f.entry()).filter(|e| e.path != packed.file.path).cloned());
+                remove.extend(
+                    members.iter().map(|f| f.entry()).filter(|e| e.path != packed.file.path).cloned(),
+                );
             } else {
                 remove.extend(members.iter().map(|file| file.entry().clone()));
             }
@@ -152,12 +154,8 @@ async fn rows_of(
     let all = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
     let (batch, _) = file.columns(group, &names, all).await?;
     let raw: StringArray = column_of(&batch, layout::RAW)?;
-    let missing: Vec<ProjectedField> = layout
-        .fields()
-        .map(|(field, _)| field)
-        .filter(|field| !file.holds_field(field))
-        .cloned()
-        .collect();
+    let missing: Vec<ProjectedField> =
+        layout.fields().map(|(field, _)| field).filter(|field| !file.holds_field(field)).cloned().collect();
     let mut made = match missing.is_empty() {
         true => Vec::new(),
         false => {

@@ -14,8 +14,8 @@ use virga_engine::scan::{Blocks, Facet};
 
 use crate::cells::CellArray;
 use crate::layout::BLOCK;
-use crate::prune::all_blocks;
 use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_FACETS_UNFOLDED};
+use crate::prune::all_blocks;
 
 /// The footer's key.
 pub(crate) const FOOTER_KEY: &str = "virga.facets";

@@ -43,13 +43,20 @@ impl Redaction {
     ///
     /// # Errors
     /// Where the path is empty.
-    pub fn new(source: &str, path: &str, action: RedactAction, key: Option<&str>) -> Result<Self, ArchiveError> {
+    pub fn new(
+        source: &str,
+        path: &str,
+        action: RedactAction,
+        key: Option<&str>,
+    ) -> Result<Self, ArchiveError> {
         let segments: Vec<String> = path.split('.').map(str::to_lowercase).collect();
         if segments.iter().any(String::is_empty) || segments.last().is_some_and(|last| last == "**") {
-            let cause = "write a path as `requestParameters.password`, `*` for any key, `**.password` for any depth";
+            let cause =
+                "write a path as `requestParameters.password`, `*` for any key, `**.password` for any depth";
             return Err(ArchiveError::new(format!("redaction of `{path}`"), cause));
         }
-        let key = key.map(|key| blake3::derive_key("virga 2026 redaction of archived events", key.as_bytes()));
+        let key =
+            key.map(|key| blake3::derive_key("virga 2026 redaction of archived events", key.as_bytes()));
         Ok(Self { source: source.to_owned(), path: segments, action, key })
     }
 
@@ -61,7 +68,8 @@ impl Redaction {
     /// Whether it may change what a field at that path holds: at the path, above it or below it.
     pub fn touches(&self, path: &str) -> bool {
         fn meet(pattern: &[String], path: &[&str]) -> bool {
-            let (Some((first, rest)), Some((name, below))) = (pattern.split_first(), path.split_first()) else {
+            let (Some((first, rest)), Some((name, below))) = (pattern.split_first(), path.split_first())
+            else {
                 return true;
             };
             match first.as_str() {
@@ -162,14 +170,19 @@ fn string(text: &str, open: &[Open<'_>], depth: usize) -> Result<Option<String>,
     }
     let end = skip_value(inner.as_bytes(), skip_whitespace(inner.as_bytes(), 0));
     match end.is_ok_and(|end| skip_whitespace(inner.as_bytes(), end) == inner.len()) {
-        true => Ok(value(&inner, open, depth + 1)?.map(|changed| serde_json::Value::from(changed).to_string())),
+        true => {
+            Ok(value(&inner, open, depth + 1)?.map(|changed| serde_json::Value::from(changed).to_string()))
+        }
         // JSON that was cut off: what it holds cannot be told
         false => Ok(masked()),
     }
 }
 
 /// The pieces of a list or an object between its brackets, each without what stands around it.
-fn pieces<'t>(text: &'t str, take: &mut dyn FnMut(Option<&'t str>, &'t str) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+fn pieces<'t>(
+    text: &'t str,
+    take: &mut dyn FnMut(Option<&'t str>, &'t str) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
     let bytes = text.as_bytes();
     let is_object = bytes.first() == Some(&b'{');
     let slice = |from: usize, to: usize| text.get(from..to).ok_or_else(|| no_json("it is cut off"));
@@ -248,7 +261,12 @@ mod tests {
             ("a", Mask, r#"{"A":{"x":1},"a":2}"#, r#"{"A":"[redacted]","a":"[redacted]"}"#),
             ("a.b", Drop, r#"{"a":[{"b":1,"c":2},{"b":3}],"a.b":4}"#, r#"{"a":[{"c":2},{}]}"#),
             ("*.b", Drop, r#"{"x":{"b":1},"b":2}"#, r#"{"x":{},"b":2}"#),
-            ("**.b", Drop, r#"{"b":0,"x":{"y":[{"b":1,"c":18446744073709551616}]}}"#, r#"{"x":{"y":[{"c":18446744073709551616}]}}"#),
+            (
+                "**.b",
+                Drop,
+                r#"{"b":0,"x":{"y":[{"b":1,"c":18446744073709551616}]}}"#,
+                r#"{"x":{"y":[{"c":18446744073709551616}]}}"#,
+            ),
             ("a.b", Mask, r#"{"a":"{\"b\":\"x\",\"c\":1}"}"#, r#"{"a":"{\"b\":\"[redacted]\",\"c\":1}"}"#),
             ("a.b", Mask, r#"{"a":"{\"b\":\"x"}"#, r#"{"a":"[redacted]"}"#),
             ("a", Drop, r#"{ "\u0061" : 1 }"#, "{}"),

@@ -125,10 +125,7 @@ impl ObjectStore for Retrying {
         tried(|| self.inner.get_ranges(location, ranges)).await
     }
 
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let inner = Arc::clone(&self.inner);
         let delete = move |location: Result<Path>| {
             let inner = Arc::clone(&inner);

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    UInt32Array,
 };
 use arrow::compute::{interleave, take};
 use virga_engine::event::{EventBatch, Origin, OriginBase, record_hash};
@@ -92,8 +93,7 @@ impl Rows {
     pub fn bytes(&self) -> usize {
         let texts = |array: &StringArray| array.value_offsets().last().copied().unwrap_or(0) as usize;
         let cells = self.cells.iter().flatten();
-        let cells: usize =
-            cells.map(|cells| 4 * cells.len() + cells.values().get_buffer_memory_size()).sum();
+        let cells: usize = cells.map(|cells| 4 * cells.len() + cells.values().get_buffer_memory_size()).sum();
         texts(&self.raw) + texts(&self.event_id) + 48 * self.len() + cells
     }
 
@@ -233,7 +233,8 @@ fn order(parts: &[Rows], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
     order.sort_unstable();
     let all = order.len();
     let mut kept = Vec::with_capacity(all);
-    let like = |a: &(u32, u32, i64, u32, u32), b: &(u32, u32, i64, u32, u32)| (a.0, a.1, a.2) == (b.0, b.1, b.2);
+    let like =
+        |a: &(u32, u32, i64, u32, u32), b: &(u32, u32, i64, u32, u32)| (a.0, a.1, a.2) == (b.0, b.1, b.2);
     let mut seen: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
     for run in order.chunk_by(like) {
         let places = run.iter().map(|&(.., part, row)| (part as usize, row as usize));

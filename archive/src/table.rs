@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deltalake::arrow::datatypes::{DataType, Field, Schema};
-use deltalake::kernel::StructType;
 use deltalake::kernel::LogicalFileView;
+use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::protocol::SaveMode;
 use deltalake::{DeltaTable, DeltaTableError};

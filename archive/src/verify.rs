@@ -122,7 +122,10 @@ impl Archive {
         let objects: Vec<_> = store.list(None).try_collect().await.map_err(ArchiveError::at(doing))?;
         for object in objects {
             let path = object.location.to_string();
-            if !path.ends_with(".parquet") || path.starts_with("_delta_log/") || current.contains(path.as_str()) {
+            if !path.ends_with(".parquet")
+                || path.starts_with("_delta_log/")
+                || current.contains(path.as_str())
+            {
                 continue;
             }
             match known.contains(&path) {
@@ -164,17 +167,21 @@ fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<()
     if let Some(named) = hash_in_name(&entry.path) {
         let hash = blake3::hash(bytes).to_hex();
         if !hash.starts_with(named) {
-            return Err("its bytes are not those that were written: their hash is not the one in its name".into());
+            return Err(
+                "its bytes are not those that were written: their hash is not the one in its name".into()
+            );
         }
     }
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
     has_columns(builder.schema(), table)?;
     let reader = builder.with_batch_size(BLOCK).build().map_err(|error| error.to_string())?;
     let mut rows = 0_usize;
     for batch in reader {
         let batch = batch.map_err(|error| error.to_string())?;
         rows += batch.num_rows();
-        let ids = batch.column_by_name(EVENT_ID).and_then(|column| column.as_any().downcast_ref::<StringArray>());
+        let ids =
+            batch.column_by_name(EVENT_ID).and_then(|column| column.as_any().downcast_ref::<StringArray>());
         if ids.is_none_or(|ids| ids.null_count() > 0) {
             return Err("some of its events have no id".into());
         }
@@ -218,7 +225,9 @@ fn has_times(entry: &Entry, times: &TimestampMicrosecondArray) -> Result<(), Str
 /// Each column of a file is one of the table, of the same type.
 fn has_columns(schema: &SchemaRef, table: &[StructField]) -> Result<(), String> {
     for field in schema.fields() {
-        let found: StructField = (&plain(field)).try_into_kernel().map_err(|error: deltalake::arrow::error::ArrowError| error.to_string())?;
+        let found: StructField = (&plain(field))
+            .try_into_kernel()
+            .map_err(|error: deltalake::arrow::error::ArrowError| error.to_string())?;
         let Some(known) = table.iter().find(|known| known.name() == field.name()) else {
             return Err(format!("the table has no column `{}`", field.name()));
         };

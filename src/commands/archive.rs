@@ -154,11 +154,13 @@ pub struct VerifyArgs {
 
 /// Arguments of `virga archive compact`.
 #[derive(clap::Args)]
-#[command(after_help = "Others may read and import meanwhile. What is replaced can be read as an earlier version
+#[command(
+    after_help = "Others may read and import meanwhile. What is replaced can be read as an earlier version
 until `virga archive expire` deletes it.
 
 Example:
-  virga archive compact --archive lake/")]
+  virga archive compact --archive lake/"
+)]
 pub struct CompactArgs {
     #[command(flatten)]
     archive: ArchiveArgs,
@@ -227,10 +229,19 @@ fn sources(name: &str) -> Vec<&'static SourceDef> {
     source(name).map_or_else(|| SOURCES.to_vec(), |source| vec![source])
 }
 
-/// What is stored of each source: canonical columns, and what the rules ask for.
-fn layouts(set: &RuleSet, sources: &[&'static SourceDef], environment: &Environment) -> HashMap<String, Layout> {
+/// The rules for these sources.
+fn engine(set: &RuleSet, sources: &[&'static SourceDef], environment: &Environment) -> Engine {
     let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
-    let engine = Engine::new(set, &specs);
+    Engine::new(set, &specs)
+}
+
+/// What is stored of each source: canonical columns, and what the rules ask for.
+fn layouts(
+    engine: &Engine,
+    sources: &[&'static SourceDef],
+    environment: &Environment,
+) -> HashMap<String, Layout> {
+    let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
     let layout = |spec: &virga_engine::event::SourceSpec| {
         let asked = engine.projection(&spec.name).unwrap_or_default();
         (spec.name.clone(), Layout::new(&spec.columns, &asked))
@@ -250,7 +261,9 @@ fn import(args: &ImportArgs) -> Outcome {
     let redactions = Arc::new(args.config.redactions()?);
     let sources = sources(&args.source);
     let (set, rules_missing) = args.rules.load(Severity::Error)?;
-    let layouts = layouts(&set, &sources, &environment);
+    let engine = engine(&set, &sources, &environment);
+    let layouts = layouts(&engine, &sources, &environment);
+    let blinded = redactions.blinded(&engine);
     let plans: Vec<SourcePlan> = sources
         .iter()
         .filter_map(|source| {
@@ -271,7 +284,11 @@ fn import(args: &ImportArgs) -> Outcome {
     let location = args.archive.location()?;
     let mut archive = runtime.block_on(Archive::open_or_create(&location)).map_err(failed)?;
     let (sender, receiver) = channel(2);
-    let redactor = Redactor { redactions: Arc::clone(&redactions), layouts: layouts.clone(), environment: Arc::clone(&environment) };
+    let redactor = Redactor {
+        redactions: Arc::clone(&redactions),
+        layouts: layouts.clone(),
+        environment: Arc::clone(&environment),
+    };
     let writer = runtime.spawn(async move {
         let written = write(&mut archive, layouts, redactor, receiver).await?;
         Ok::<_, ArchiveError>((written, archive.version()))
@@ -287,11 +304,35 @@ fn import(args: &ImportArgs) -> Outcome {
     let (written, version) = written.map_err(failed)?;
     sink.bar.finish_and_clear();
     report(args, &summary, &written, version, started)?;
+    if !blinded.is_empty() && !args.quiet {
+        show::say!(
+            "{}note:{:#} {} rules look at what is redacted; on this archive they may say less than live: {}",
+            show::BOLD,
+            show::BOLD,
+            blinded.len(),
+            names(&engine, &blinded)
+        );
+    }
     Ok(match () {
         () if rules_missing || given_up(&summary) => ExitCode::from(2),
         () if summary.quarantined.total() > 0 && args.quarantine.is_none() => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// Rules that are named where some are blind; the others are counted.
+const BLINDED_SHOWN: usize = 5;
+
+fn names(engine: &Engine, blinded: &[(u32, Vec<String>)]) -> String {
+    let name = |(rule, fields): &(u32, Vec<String>)| {
+        let title = engine.rules().get(*rule as usize).map_or("?", |rule| rule.lowered.rule.title.as_str());
+        format!("{title} ({})", fields.join(", "))
+    };
+    let mut names: Vec<String> = blinded.iter().take(BLINDED_SHOWN).map(name).collect();
+    if blinded.len() > BLINDED_SHOWN {
+        names.push(format!("and {} more", blinded.len() - BLINDED_SHOWN));
+    }
+    show::printable(&names.join("; "))
 }
 
 /// Takes batches until the reader says that these are all.
@@ -515,7 +556,9 @@ fn report(
     let causes: Vec<String> = causes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
     match (total, &args.quarantine) {
         (0, _) => line("quarantined  0"),
-        (_, Some(path)) => line(format!("quarantined  {total} ({}) in {}", causes.join(", "), path.display())),
+        (_, Some(path)) => {
+            line(format!("quarantined  {total} ({}) in {}", causes.join(", "), path.display()))
+        }
         (_, None) => line(format!(
             "quarantined  {total} ({}): they are in no archive; `--quarantine FILE` keeps them",
             causes.join(", ")
@@ -548,12 +591,25 @@ fn list(args: &ListArgs) -> Outcome {
         line(json!({"version": version, "coverage": rows}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    line(format!("{}{:<32} {:<14} {:>14} {:>7} {:>16}{:#}", show::BOLD, "SOURCE", if args.hours { "HOUR" } else { "DAY" }, "EVENTS", "FILES", "BYTES", show::BOLD))?;
+    line(format!(
+        "{}{:<32} {:<14} {:>14} {:>7} {:>16}{:#}",
+        show::BOLD,
+        "SOURCE",
+        if args.hours { "HOUR" } else { "DAY" },
+        "EVENTS",
+        "FILES",
+        "BYTES",
+        show::BOLD
+    ))?;
     let number = |n: usize| show::thousands(n as u64);
     for c in &coverage {
         line(format!(
             "{:<32} {:<14} {:>14} {:>7} {:>16}",
-            show::printable(&c.source), show::printable(&c.hour), number(c.rows), number(c.files), show::thousands(c.size)
+            show::printable(&c.source),
+            show::printable(&c.hour),
+            number(c.rows),
+            number(c.files),
+            show::thousands(c.size)
         ))?;
     }
     let sum = |of: &dyn Fn(&Coverage) -> u64| show::thousands(coverage.iter().map(of).sum());
@@ -570,7 +626,8 @@ fn by_day(coverage: Vec<Coverage>) -> Vec<Coverage> {
     let mut days: BTreeMap<(String, String), Coverage> = BTreeMap::new();
     for hour in coverage {
         let day = hour.hour.split('T').next().unwrap_or_default().to_owned();
-        let nothing = || Coverage { source: hour.source.clone(), hour: day.clone(), files: 0, rows: 0, size: 0 };
+        let nothing =
+            || Coverage { source: hour.source.clone(), hour: day.clone(), files: 0, rows: 0, size: 0 };
         let sum = days.entry((hour.source.clone(), day.clone())).or_insert_with(nothing);
         sum.files += hour.files;
         sum.rows += hour.rows;
@@ -601,7 +658,10 @@ fn verify(args: &VerifyArgs) -> Outcome {
             line(format!("{}: {}", show::printable(&problem.path), show::printable(&problem.what)))?;
         }
         for path in left_behind {
-            line(format!("{}: no version holds it; `virga archive expire` deletes it", show::printable(path)))?;
+            line(format!(
+                "{}: no version holds it; `virga archive expire` deletes it",
+                show::printable(path)
+            ))?;
         }
         let verdict = match problems.len() {
             0 => "all is as the table says".to_owned(),
@@ -639,7 +699,7 @@ fn rebuilt(
 fn compact(args: &CompactArgs) -> Outcome {
     let environment = args.config.environment()?;
     let (set, rules_missing) = args.rules.load(Severity::Error)?;
-    let layouts = layouts(&set, SOURCES, &environment);
+    let layouts = layouts(&engine(&set, SOURCES, &environment), SOURCES, &environment);
     let location = args.archive.location()?;
     let bar = show::bar(None, "{spinner} {pos} files");
     let rebuild: &Rebuild<'_> = &|name, projection, raw| {
@@ -654,7 +714,10 @@ fn compact(args: &CompactArgs) -> Outcome {
     bar.finish_and_clear();
     line(format!(
         "{} files became {}: {} events, {} duplicates dropped; version {version}",
-        done.replaced, done.written, show::thousands(done.rows as u64), show::thousands(done.duplicates as u64)
+        done.replaced,
+        done.written,
+        show::thousands(done.rows as u64),
+        show::thousands(done.duplicates as u64)
     ))?;
     if done.left > 0 {
         line(format!("{} files share events and are too large to be merged: they stay", done.left))?;
@@ -664,7 +727,9 @@ fn compact(args: &CompactArgs) -> Outcome {
 
 fn expire(args: &ExpireArgs) -> Outcome {
     if args.versions < chrono::Duration::hours(1) {
-        return Err("`--versions` is at least 1h: what an import has written and not yet committed must stay".into());
+        return Err(
+            "`--versions` is at least 1h: what an import has written and not yet committed must stay".into(),
+        );
     }
     let location = args.archive.location()?;
     let before = now().saturating_sub(args.keep.num_microseconds().unwrap_or(i64::MAX));
@@ -675,7 +740,9 @@ fn expire(args: &ExpireArgs) -> Outcome {
     })?;
     line(format!(
         "{} events in {} files let go, {} files deleted; version {version}",
-        show::thousands(expired.rows as u64), expired.files, expired.deleted
+        show::thousands(expired.rows as u64),
+        expired.files,
+        expired.deleted
     ))?;
     Ok(ExitCode::SUCCESS)
 }

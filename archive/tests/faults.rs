@@ -1,0 +1,311 @@
+//! A store that stops at any request, or fails every third: the archive is as it was, or as it was to be.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range as Bytes64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Layout, Location, Range, Rebuild};
+use virga_engine::event::{
+    BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
+};
+
+/// How a store misbehaves.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Never,
+    /// From this request on nothing is served: the process, or its network, is gone.
+    From(usize),
+    /// Every third request fails, before it is served or after it.
+    EveryThird {
+        after: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Faulty {
+    inner: Arc<InMemory>,
+    fault: Fault,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Faulty {
+    fn new(inner: &Arc<InMemory>, fault: Fault) -> Self {
+        Self { inner: Arc::clone(inner), fault, requests: Arc::default() }
+    }
+
+    /// Whether this request fails, and whether it is served before it does.
+    fn fails(&self) -> (bool, bool) {
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::Never => (false, false),
+            Fault::From(first) => (number >= first, false),
+            Fault::EveryThird { after } => (number % 3 == 2, after),
+        }
+    }
+
+    async fn ask<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.fails() {
+            (false, _) => request.await,
+            (true, false) => Err(gone(self.fault)),
+            (true, true) => {
+                request.await?;
+                Err(gone(self.fault))
+            }
+        }
+    }
+}
+
+fn gone(fault: Fault) -> Error {
+    match fault {
+        // what lasts is not tried again, which keeps the test short
+        Fault::From(_) => Error::NotSupported { source: "the store is gone".into() },
+        _ => Error::Generic { store: "faulty", source: "for a moment".into() },
+    }
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("faulty")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.ask(self.inner.put_opts(location, payload, opts)).await
+    }
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.ask(self.inner.put_multipart_opts(location, opts)).await
+    }
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.ask(self.inner.get_opts(location, options)).await
+    }
+    async fn get_ranges(&self, location: &Path, ranges: &[Bytes64<u64>]) -> Result<Vec<Bytes>> {
+        self.ask(self.inner.get_ranges(location, ranges)).await
+    }
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let this = self.clone();
+        let delete = move |location: Result<Path>| {
+            let this = this.clone();
+            async move {
+                let location = location?;
+                this.ask(this.inner.delete(&location)).await?;
+                Ok(location)
+            }
+        };
+        locations.then(delete).boxed()
+    }
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (this, prefix) = (self.clone(), prefix.cloned());
+        let all = async move { this.ask(this.inner.list(prefix.as_ref()).try_collect::<Vec<_>>()).await };
+        futures::stream::once(all)
+            .map_ok(|all| futures::stream::iter(all.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.ask(self.inner.list_with_delimiter(prefix)).await
+    }
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.ask(self.inner.copy_opts(from, to, options)).await
+    }
+}
+
+fn projection() -> Arc<Projection> {
+    let field = |name: &str| ProjectedField {
+        name: name.into(),
+        paths: vec![name.into()],
+        computed: false,
+        column: None,
+    };
+    Arc::new(Projection { fields: vec![field("a"), field("b")], dispatch: None })
+}
+
+fn layouts() -> HashMap<String, Layout> {
+    HashMap::from([("test".to_owned(), Layout::new(&[], &projection()))])
+}
+
+/// Events with these numbers, an hour for each ten.
+fn events(numbers: Bytes64<u64>) -> EventBatch {
+    let mut builder = BatchBuilder::new("test".into(), projection());
+    for number in numbers {
+        builder.field(0, &format!("\"{}\"", number % 3));
+        builder.field(1, &number.to_string());
+        let id = format!("id-{number}");
+        let identity = RowIdentity {
+            event_id: EventId::Natural(&id),
+            time: 1_772_442_000_000_000 + number as i64 / 10 * 3_600_000_000 + number as i64 * 1_000,
+            ingest_time: 5,
+            time_missing: false,
+            base: &OriginBase::File { path: "x".into() },
+            line: Some(number + 1),
+            record: None,
+        };
+        builder.finish_row(&identity, &format!("{{\"a\":\"{}\",\"b\":{number}}}", number % 3));
+    }
+    builder.finish()
+}
+
+fn location(store: &Faulty) -> Location {
+    Location::new("s3://bucket/lake", []).expect("it is served").within(Arc::new(store.clone()))
+}
+
+async fn import(store: &Faulty, batch: &EventBatch) -> std::result::Result<(), ArchiveError> {
+    let mut archive = Archive::open_or_create(&location(store)).await?;
+    let mut writer = EventWriter::new(layouts());
+    writer.push(&archive, batch).await?;
+    writer.commit(&mut archive).await.map(drop)
+}
+
+async fn compact(store: &Faulty) -> std::result::Result<virga_archive::Compacted, ArchiveError> {
+    let mut archive = Archive::open(&location(store)).await?;
+    let rebuild: &Rebuild<'_> = &|_, _, _| Err("every field is stored".into());
+    archive.compact(&layouts(), rebuild, &|_| ()).await
+}
+
+/// Events and files that an archive holds; everything in it is as the table says.
+async fn state(store: &Arc<InMemory>) -> (usize, usize) {
+    let store = Faulty::new(store, Fault::Never);
+    let Ok(archive) = Archive::open(&location(&store)).await else { return (0, 0) };
+    let verified = archive.verify(Depth::Everything, &|_| ()).await.expect("it is served");
+    assert_eq!(verified.problems, []);
+    assert_eq!(archive.entries(Range::ALL).await.expect("it is served").len(), verified.files);
+    (verified.rows, verified.files)
+}
+
+async fn copy(store: &Arc<InMemory>) -> Arc<InMemory> {
+    Arc::new(store.fork())
+}
+
+#[tokio::test]
+async fn an_import_that_stops_at_any_request_leaves_the_old_state_or_the_new_one() {
+    let before = Arc::new(InMemory::new());
+    import(&Faulty::new(&before, Fault::Never), &events(0..25)).await.expect("it is served");
+    let old = state(&before).await;
+    assert_eq!(old, (25, 3));
+    let mut seen = Vec::new();
+    for first in 0.. {
+        let store = copy(&before).await;
+        let faulty = Faulty::new(&store, Fault::From(first));
+        let done = import(&faulty, &events(25..40)).await;
+        let after = state(&store).await;
+        assert!(after == old || after == (40, 5), "request {first}: {after:?}");
+        assert!(done.is_err() || after == (40, 5), "request {first}: told it was done");
+        seen.push(after);
+        if done.is_ok() {
+            break;
+        }
+        // what was broken off is taken up again
+        import(&Faulty::new(&store, Fault::Never), &events(25..40)).await.expect("it is served");
+        assert_eq!(state(&store).await, (40, 5), "request {first}");
+    }
+    assert!(seen.len() > 5 && seen.contains(&old), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_first_import_that_stops_at_any_request_can_be_made_again() {
+    for first in 0.. {
+        let store = Arc::new(InMemory::new());
+        let done = import(&Faulty::new(&store, Fault::From(first)), &events(0..12)).await;
+        assert!([(0, 0), (12, 2)].contains(&state(&store).await), "request {first}");
+        import(&Faulty::new(&store, Fault::Never), &events(0..12)).await.expect("it is served");
+        assert_eq!(state(&store).await, (12, 2), "request {first}");
+        if done.is_ok() {
+            assert!(first > 5, "only {first} requests");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_that_stops_at_any_request_changes_no_event() {
+    let before = Arc::new(InMemory::new());
+    // the second holds five of the first again
+    for numbers in [0..10, 5..10, 10..14, 14..20] {
+        import(&Faulty::new(&before, Fault::Never), &events(numbers)).await.expect("it is served");
+    }
+    assert_eq!(state(&before).await, (25, 4));
+    for first in 0.. {
+        let store = copy(&before).await;
+        let done = compact(&Faulty::new(&store, Fault::From(first))).await;
+        // hours are compacted one by one
+        let after = state(&store).await;
+        assert!([(25, 4), (20, 3), (20, 2)].contains(&after), "request {first}: {after:?}");
+        let again = compact(&Faulty::new(&store, Fault::Never)).await.expect("it is served");
+        assert_eq!(state(&store).await, (20, 2), "request {first}");
+        if let Ok(done) = done {
+            assert_eq!((done.replaced, done.written, done.duplicates), (4, 2, 5));
+            assert_eq!(again.replaced, 0, "what is compact stays");
+            assert!(first > 5, "only {first} requests");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_every_third_request_serves_all_the_same() {
+    for after in [false, true] {
+        let store = Arc::new(InMemory::new());
+        let faulty = Faulty::new(&store, Fault::EveryThird { after });
+        for numbers in [0..10, 5..10, 10..14, 14..20] {
+            import(&faulty, &events(numbers)).await.expect("it is served");
+        }
+        assert_eq!(state(&store).await, (25, 4), "after {after}");
+        compact(&faulty).await.expect("it is served");
+        assert_eq!(state(&store).await, (20, 2), "after {after}");
+    }
+}
+
+#[tokio::test]
+async fn two_compactions_at_once_double_nothing() {
+    let store = Arc::new(InMemory::new());
+    let faulty = Faulty::new(&store, Fault::Never);
+    for numbers in [0..4, 4..7, 7..10] {
+        import(&faulty, &events(numbers)).await.expect("it is served");
+    }
+    let (first, second) = tokio::join!(compact(&faulty), compact(&faulty));
+    assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
+    assert_eq!(state(&store).await, (10, 1));
+}
+
+#[tokio::test]
+async fn one_id_with_two_records_keeps_both_however_they_are_printed() {
+    let store = Arc::new(InMemory::new());
+    let faulty = Faulty::new(&store, Fault::Never);
+    let of = |raw: &str| {
+        let mut builder = BatchBuilder::new("test".into(), projection());
+        let identity = RowIdentity {
+            event_id: EventId::Natural("1"),
+            time: 7,
+            ingest_time: 5,
+            time_missing: false,
+            base: &OriginBase::File { path: "x".into() },
+            line: None,
+            record: None,
+        };
+        builder.finish_row(&identity, raw);
+        builder.finish()
+    };
+    for raw in [r#"{"c":1}"#, r#"{ "c": 1 }"#, r#"{"c":2}"#] {
+        import(&faulty, &of(raw)).await.expect("it is served");
+    }
+    assert_eq!(state(&store).await.0, 3);
+    assert_eq!(compact(&faulty).await.expect("it is served").duplicates, 1);
+    assert_eq!(state(&store).await, (2, 1));
+}

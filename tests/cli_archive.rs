@@ -1,0 +1,223 @@
+//! `virga archive` as its users meet it.
+#![cfg(feature = "lake")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use virga_test_support::workspace;
+
+fn virga(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(args)
+        .current_dir(workspace())
+        .output()
+        .expect("virga runs")
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", told(output)))
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+fn parquet(folder: &Path) -> Vec<PathBuf> {
+    let events = files(&folder.join("events"));
+    events.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect()
+}
+
+/// The values and the footer of a Parquet file as text.
+fn unpack(path: &Path) -> String {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let file = std::fs::File::open(path).expect("a file");
+    let reader = SerializedFileReader::new(file).expect("a Parquet file");
+    let mut text = format!("{:?}", reader.metadata().file_metadata().key_value_metadata());
+    for row in reader.get_row_iter(None).expect("rows") {
+        text += &row.expect("a row").to_string();
+    }
+    text
+}
+
+const SAMPLES: [&str; 3] =
+    ["samples/aws.cloudtrail/events.ndjson", "samples/stories", "samples/kubernetes.audit/events.ndjson"];
+
+#[test]
+fn what_is_imported_is_counted_listed_verified_and_compacted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake").display().to_string();
+    let mut args = vec!["archive", "import", "--archive", &lake, "--json"];
+    args.extend(SAMPLES);
+    let first = virga(&args);
+    assert!(first.status.success(), "{}", told(&first));
+    let first = json(&first);
+    let number =
+        |value: &Value, name: &str| value[name].as_u64().unwrap_or_else(|| panic!("{name} in {value}"));
+    let events = number(&first, "events");
+    assert!(events > 50 && events + number(&first, "duplicates") == number(&first, "read"), "{first}");
+
+    let listed = json(&virga(&["archive", "ls", "--archive", &lake, "--json"]));
+    let rows = listed["coverage"].as_array().expect("coverage");
+    assert_eq!(rows.iter().map(|row| number(row, "events")).sum::<u64>(), events);
+    assert_eq!(number(&listed, "version"), number(&first, "version"));
+
+    let verified = virga(&["archive", "verify", "--archive", &lake, "--json"]);
+    assert!(verified.status.success(), "{}", told(&verified));
+    assert_eq!(number(&json(&verified), "events"), events);
+
+    // the same again is nothing new
+    let again = json(&virga(&args));
+    assert_eq!((number(&again, "events"), number(&again, "present")), (0, events), "{again}");
+    assert_eq!(number(&again, "version"), number(&first, "version"));
+
+    // the same in other files comes twice, until it is compacted
+    let half = json(&virga(&[
+        "archive",
+        "import",
+        "--archive",
+        &lake,
+        "--json",
+        "--source",
+        "aws.cloudtrail",
+        SAMPLES[0],
+        "samples/aws.cloudtrail/records.json",
+    ]));
+    let doubled = number(&half, "events");
+    let compacted = virga(&["archive", "compact", "--archive", &lake]);
+    assert!(compacted.status.success(), "{}", told(&compacted));
+    let verified = virga(&["archive", "verify", "--archive", &lake, "--json"]);
+    assert!(verified.status.success(), "{}", told(&verified));
+    let after = number(&json(&verified), "events");
+    assert!(after >= events && after < events + doubled.max(1), "{events} + {doubled} → {after}");
+
+    // an earlier version still tells what was
+    let version = number(&first, "version").to_string();
+    let then = json(&virga(&["archive", "ls", "--archive", &lake, "--json", "--version", &version]));
+    let rows = then["coverage"].as_array().expect("coverage");
+    assert_eq!(rows.iter().map(|row| number(row, "events")).sum::<u64>(), events);
+
+    let expired = virga(&["archive", "expire", "--archive", &lake, "--keep", "1d"]);
+    assert!(expired.status.success(), "{}", told(&expired));
+    let left = json(&virga(&["archive", "ls", "--archive", &lake, "--json"]));
+    let old = left["coverage"]
+        .as_array()
+        .expect("coverage")
+        .iter()
+        .filter(|row| row["time"].as_str() < Some("2026-06"));
+    assert_eq!(old.count(), 0, "{left}");
+}
+
+#[test]
+fn damage_is_found_and_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake");
+    let address = lake.display().to_string();
+    let verify = |more: &[&str]| {
+        let mut args = vec!["archive", "verify", "--archive", &address];
+        args.extend(more);
+        virga(&args)
+    };
+    let missing = verify(&[]);
+    assert_eq!(missing.status.code(), Some(2), "{}", told(&missing));
+    assert!(told(&missing).contains("there is no archive"), "{}", told(&missing));
+    assert!(virga(&["archive", "import", "--archive", &address, SAMPLES[0]]).status.success());
+    let file = parquet(&lake).remove(0);
+    let whole = std::fs::read(&file).expect("a file");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 3] ^= 1;
+    let foreign = b"id,name\n1,x\n".to_vec();
+    let cases = [
+        (Some(whole[..whole.len() / 2].to_vec()), "bytes, the table says"),
+        (Some(flipped), "their hash is not the one in its name"),
+        (Some(foreign), "bytes, the table says"),
+        (None, "not found"),
+    ];
+    for (bytes, words) in cases {
+        match &bytes {
+            Some(bytes) => std::fs::write(&file, bytes).expect("a file"),
+            None => std::fs::remove_file(&file).expect("a file"),
+        }
+        let output = verify(&[]);
+        assert_eq!(output.status.code(), Some(1), "{words}: {}", told(&output));
+        assert!(told(&output).contains(words), "{words}: {}", told(&output));
+    }
+    std::fs::write(&file, &whole).expect("a file");
+    std::fs::write(file.with_file_name("half.parquet"), b"PAR1").expect("a file");
+    let output = verify(&[]);
+    assert!(output.status.success() && told(&output).contains("1 left behind"), "{}", told(&output));
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_or_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake").display().to_string();
+    let input = folder.path().join("in.ndjson");
+    std::fs::write(&input, "{\"eventVersion\":\"1.08\",\"eventID\":\"1\",\"eventTime\":\"2026-03-01T10:00:00Z\",\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"x\"}\nno json\n").expect("a file");
+    let input = input.display().to_string();
+    let lost = virga(&["archive", "import", "--archive", &lake, &input]);
+    assert_eq!(lost.status.code(), Some(1), "{}", told(&lost));
+    let kept = folder.path().join("bad.ndjson").display().to_string();
+    let output = virga(&["archive", "import", "--archive", &lake, &input, "--quarantine", &kept]);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(std::fs::read_to_string(&kept).expect("a file").contains("not_json"));
+}
+
+#[test]
+fn a_planted_secret_is_nowhere_on_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (lake, secret) = (folder.path().join("lake"), "s3cr3t-4711-planted");
+    let event = |id: u32, place: &str| {
+        format!(
+            "{{\"eventVersion\":\"1.08\",\"eventID\":\"{id}\",\"eventTime\":\"2026-03-01T10:00:0{id}Z\",\"eventSource\":\"iam.amazonaws.com\",\"eventName\":\"CreateLoginProfile\",{place}}}\n"
+        )
+    };
+    let input = folder.path().join("in.ndjson");
+    let text = [
+        event(1, &format!("\"requestParameters\":{{\"userName\":\"eve\",\"password\":\"{secret}\"}}")),
+        event(2, &format!("\"userAgent\":\"{secret}\",\"sourceIPAddress\":\"203.0.113.7\"")),
+        event(3, &format!("\"requestParameters\":\"{{\\\"a\\\":{{\\\"password\\\":\\\"{secret}\\\"}}}}\"")),
+        format!("broken {secret}\n"),
+    ];
+    std::fs::write(&input, text.concat()).expect("a file");
+    let config = folder.path().join("virga.toml");
+    let redact = "[[redact]]\nsource = \"aws.cloudtrail\"\npath = \"**.password\"\naction = \"mask\"\n[[redact]]\nsource = \"*\"\npath = \"useragent\"\naction = \"hash\"\nkey = \"k\"\n";
+    std::fs::write(&config, redact).expect("a file");
+    let quarantine = folder.path().join("kept").join("bad.ndjson");
+    std::fs::create_dir(folder.path().join("kept")).expect("a folder");
+    let paths = [&input, &lake, &config, &quarantine].map(|path| path.display().to_string());
+    let [input, address, config, quarantine] = &paths;
+    let output =
+        virga(&["archive", "import", input, "--archive", address, "-c", config, "--quarantine", quarantine]);
+    assert!(output.status.success(), "{}", told(&output));
+    let (mut bytes, mut unpacked) = (Vec::new(), String::new());
+    for path in files(&lake).into_iter().chain(files(&folder.path().join("kept"))) {
+        bytes.extend(std::fs::read(&path).expect("a file"));
+        if path.extension().is_some_and(|ending| ending == "parquet") {
+            unpacked += &unpack(&path);
+        }
+    }
+    assert!(!String::from_utf8_lossy(&bytes).contains(secret) && !unpacked.contains(secret));
+    assert!(
+        unpacked.contains("[redacted]") && unpacked.contains("hash:") && unpacked.contains("eve"),
+        "{unpacked}"
+    );
+    // what an event is known by cannot be taken out of it
+    let id = folder.path().join("id.toml").display().to_string();
+    std::fs::write(&id, "[[redact]]\nsource = \"aws.cloudtrail\"\npath = \"eventID\"\naction = \"drop\"\n")
+        .expect("a file");
+    let output = virga(&["archive", "import", input, "--archive", address, "-c", &id]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("by which its events are known"), "{}", told(&output));
+}
