@@ -185,7 +185,7 @@ fn rule(
         entities: entities.collect(),
         groups: tally.groups.most(SHOWN_GROUPS),
         suppressed: Suppressed {
-            own: (is_alert && tally.has_own).then(|| tally.own.len() as u64),
+            own: (is_alert && tally.has_own).then_some(tally.own.len() as u64),
             per_principal_and_hour: tally.per_principal[0].count().filter(|_| is_alert),
             per_principal_and_day: tally.per_principal[1].count().filter(|_| is_alert),
         },

@@ -45,9 +45,9 @@ pub fn html(report: &Report) -> String {
     for set in &report.sets {
         blind(&mut page, set);
     }
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<footer>virga {}, archive {} version {}</footer></body></html>\n",
+        "<footer>virga {}, archive {} version {}</footer></body></html>",
         escape(&report.engine),
         escape(&report.archive.location),
         report.archive.version
