@@ -411,10 +411,10 @@ fn what_could_not_match_is_told() {
     let lab = Lab::new();
     let rules = lab.write(
         "rules.yml",
-        "title: dead\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {additionalEventData.SwitchFrom: x}, t: {model: y}, condition: s and t}\n---\ntitle: blind\nlogsource: {product: azure, service: signinlogs}\ndetection: {s: {a: x}, condition: s}\n---\ntitle: news\nname: news\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventSource: ec2.amazonaws.com}, condition: s}\n---\ntitle: new service\nlevel: low\ncorrelation: {type: new_terms, rules: [news], group-by: [account], field: action, history: 30d}\n",
+        "title: dead\nlogsource: {product: cloud, service: normalized}\ndetection: {s: {action: x}, t: {passed_role: y}, condition: s and t}\n---\ntitle: blind\nlogsource: {product: azure, service: signinlogs}\ndetection: {s: {a: x}, condition: s}\n---\ntitle: news\nname: news\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventSource: ec2.amazonaws.com}, condition: s}\n---\ntitle: new service\nlevel: low\ncorrelation: {type: new_terms, rules: [news], group-by: [account], field: action, history: 30d, warmup: {min_age: 1h, min_events: 20}}\n",
     );
     let report = lab.backtest(&["--rules", &rules]);
-    assert_eq!(find(&report["sets"][0]["dead"], "dead")["fields"][0], "model");
+    assert_eq!(find(&report["sets"][0]["dead"], "dead")["fields"][0], "passed_role");
     find(&report["sets"][0]["blind"], "blind");
     let notes = report["notes"].to_string();
     assert!(notes.contains("new service") && notes.contains("30 d"), "{notes}");

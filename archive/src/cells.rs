@@ -126,9 +126,23 @@ fn quoted(text: &str) -> String {
 
 /// Cells of a stored text column, each distinct text looked at once.
 fn cells_of_texts(column: &CellArray) -> CellArray {
+    use std::fmt::Write as _;
     let values = texts(column);
-    let quoted: StringArray = values.iter().map(|text| text.map(quoted)).collect();
-    DictionaryArray::new(column.keys().clone(), Arc::new(quoted))
+    let bytes = values.value_data().len() + 2 * values.len();
+    let mut cells = StringBuilder::with_capacity(values.len(), bytes);
+    for text in values {
+        let Some(text) = text else {
+            cells.append_null();
+            continue;
+        };
+        // nearly no text needs an escape; writing into memory cannot fail
+        let _ = match text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            true => write!(cells, "\"{text}\""),
+            false => cells.write_str(&quoted(text)),
+        };
+        cells.append_value("");
+    }
+    DictionaryArray::new(column.keys().clone(), Arc::new(cells.finish()))
 }
 
 /// Cells of no rows' worth of values: a field that a file does not have.

@@ -134,6 +134,10 @@ impl Archive {
     /// Where there is none, or it cannot be read.
     pub async fn open(location: &Location) -> Result<Self, ArchiveError> {
         let doing = || format!("opening the archive {location}");
+        // a folder that is not there is told of as such, whatever the table format calls it
+        if location.folder().is_some_and(|folder| !folder.join("events").join("_delta_log").is_dir()) {
+            return Err(ArchiveError::new(doing(), "there is no archive; `virga archive import` makes one"));
+        }
         let events = load(location, "events").await.map_err(|error| match error {
             DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => {
                 ArchiveError::new(doing(), "there is no archive; `virga archive import` makes one")

@@ -185,7 +185,7 @@ fn rule(
         entities: entities.collect(),
         groups: tally.groups.most(SHOWN_GROUPS),
         suppressed: Suppressed {
-            own: (is_alert && tally.has_own).then(|| tally.own.len() as u64),
+            own: (is_alert && tally.has_own).then_some(tally.own.len() as u64),
             per_principal_and_hour: tally.per_principal[0].count().filter(|_| is_alert),
             per_principal_and_day: tally.per_principal[1].count().filter(|_| is_alert),
         },
@@ -231,10 +231,11 @@ fn notes(pass: &Pass<'_>) -> Vec<String> {
     if !named.is_empty() {
         let has = show_span(pass.range.from.saturating_sub(first).max(0));
         notes.push(format!(
-            "the archive begins at {} and holds {has} before this stretch; {} correlation{} look back further, and take for new what is only older than the archive: {}{}",
+            "the archive begins at {} and holds {has} before this stretch; {} {} back further, and {} for new what is only older than the archive: {}{}",
             show_moment(first),
             named.len(),
-            if named.len() == 1 { "" } else { "s" },
+            if named.len() == 1 { "correlation looks" } else { "correlations look" },
+            if named.len() == 1 { "takes" } else { "take" },
             named.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
             if named.len() > 3 { ", …" } else { "" },
         ));

@@ -45,9 +45,9 @@ pub fn html(report: &Report) -> String {
     for set in &report.sets {
         blind(&mut page, set);
     }
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<footer>virga {}, archive {} version {}</footer></body></html>\n",
+        "<footer>virga {}, archive {} version {}</footer></body></html>",
         escape(&report.engine),
         escape(&report.archive.location),
         report.archive.version
@@ -163,7 +163,10 @@ fn diff(page: &mut String, diff: &DiffReport) {
             page,
             "<details><summary>{} <span class=\"tag\">{}</span> <span class=\"dim\">{} only A, {} both, {} only B</span></summary>",
             escape(&rule.title),
-            rule.change,
+            match rule.change {
+                "same" => "unchanged itself",
+                other => other,
+            },
             number(rule.only_a),
             number(rule.both),
             number(rule.only_b)

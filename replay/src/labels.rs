@@ -124,9 +124,10 @@ impl Labels {
     pub fn of(&self, id: &str, time: i64, value: &dyn Fn(&str) -> Option<String>) -> Labelled {
         let holds = |incident: &Incident| {
             (incident.from..incident.to).contains(&time)
-                && incident.entity.iter().all(|(name, wanted)| {
-                    value(name).is_some_and(|value| wanted.iter().any(|wanted| *wanted == value))
-                })
+                && incident
+                    .entity
+                    .iter()
+                    .all(|(name, wanted)| value(name).is_some_and(|value| wanted.contains(&value)))
         };
         let incidents = self.incidents.iter().enumerate().filter(|(_, incident)| holds(incident));
         Labelled { event: self.by_id.get(id).copied(), incidents: incidents.map(|(at, _)| at).collect() }

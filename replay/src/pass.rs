@@ -675,7 +675,9 @@ impl<'a> Pass<'a> {
                 let value = alert.group.get(name).or_else(|| alert.fields.get(name))?;
                 Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             };
-            tally.at(time, text(ENTITIES[0]).as_deref());
+            // where a group knows no principal, equal groups are equal
+            let principal = text(ENTITIES[0]).unwrap_or_else(|| group_text(&alert));
+            tally.at(time, Some(&principal));
             for (name, top) in ENTITIES.iter().zip(&mut tally.entities) {
                 text(name).iter().for_each(|value| top.add(value, 1));
             }

@@ -70,3 +70,54 @@ pub fn of_rules(engine: &Engine) -> Vec<Option<Reach>> {
     }
     engine.rules().iter().map(|rule| by_key.get(rule.lowered.rule.key().as_str()).copied()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use virga_engine::RuleSet;
+    use virga_engine::diagnostic::SourceFile;
+    use virga_engine::event::{LogsourceMapping, SourceSpec};
+    use virga_engine::plan::Lists;
+
+    use super::*;
+
+    const RULES: &str = "
+title: a
+name: a
+logsource: {product: p}
+detection: {s: {x: 1}, condition: s}
+---
+title: free
+logsource: {product: p}
+detection: {s: {x: 2}, condition: s}
+---
+title: inner
+name: inner
+correlation: {type: event_count, rules: [a], group-by: [g], timespan: 5m, condition: {gte: 3}}
+---
+title: outer
+correlation: {type: event_count, rules: [inner], group-by: [g], timespan: 1h, condition: {gte: 2}}
+";
+
+    #[test]
+    fn a_rule_reaches_as_far_as_the_correlations_above_it_together() {
+        let file = Arc::new(SourceFile { name: "t.yml".into(), text: RULES.into() });
+        let set = RuleSet::load([file], &Lists::new());
+        let source = SourceSpec {
+            name: "s".into(),
+            logsources: vec![LogsourceMapping { product: Some("p".into()), ..LogsourceMapping::default() }],
+            all_logsources: false,
+            aliases: Vec::new(),
+            computed: Vec::new(),
+            columns: Vec::new(),
+        };
+        let engine = Engine::new(&set, &[source]);
+        let minutes = |n: i64| n * 60_000_000;
+        // windows of 5 and 60 minutes; buckets are at least 15 minutes
+        let both = Reach { back: minutes(5 + 2 * 15 + 60 + 2 * 60), forth: minutes(5 + 15 + 60 + 60) };
+        assert_eq!(of_rules(&engine), [Some(both), None]);
+        let range = Range { from: minutes(1_000), to: minutes(2_000) };
+        assert_eq!(both.around(range), Range { from: minutes(785), to: minutes(2_140) });
+    }
+}
