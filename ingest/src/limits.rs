@@ -62,3 +62,14 @@ pub const MAX_UNFOLDINGS: usize = 3;
 /// Bytes that the events of one document may take which is rebuilt into them (OTLP, a table of Log
 /// Analytics): what they share is written into each. Beyond this the rest goes to quarantine as one entry.
 pub const MAX_REBUILT_BYTES: usize = 4 * MAX_EVENT_BYTES;
+
+/// Messages that a live transport gives together: as many as a batch has rows.
+pub const LIVE_PIECE_MESSAGES: usize = BATCH_ROWS;
+
+/// Bytes of messages that a live transport gives together; a piece ends with the message that reaches it,
+/// so that one of 10 MB is a piece of its own.
+pub const LIVE_PIECE_BYTES: usize = 4 << 20;
+
+/// Things to tell that a transport holds until it is asked; beyond it the next are not told, for those
+/// before say what is wrong.
+pub const MAX_PENDING_NOTES: usize = 1_000;

@@ -11,6 +11,8 @@ pub mod fields;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
+#[cfg(feature = "daemon")]
+pub mod run;
 pub mod sources;
 mod summary;
 

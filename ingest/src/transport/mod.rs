@@ -8,8 +8,11 @@
 //! [`TRANSPORTS`].
 
 mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod live;
 mod stdin;
+pub mod stdin_live;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -36,6 +39,10 @@ pub static TRANSPORTS: &[Transport] = &[
         description: "a file, or a folder read recursively in the order of its paths (.json, .jsonl, .ndjson, .log, .gz, .zst)",
     },
     Transport { name: "stdin", description: "standard input, named `-`" },
+    Transport {
+        name: "kafka",
+        description: "topics of Kafka and of what speaks its protocol, as a member of a consumer group (`virga run`)",
+    },
 ];
 
 /// Something to read events from.
