@@ -39,6 +39,9 @@ enum Command {
     Demo(commands::demo::Args),
     /// Run rules over logs and print the alerts.
     Detect(commands::detect::Args),
+    /// Read logs for as long as they come, and send alerts.
+    #[cfg(feature = "daemon")]
+    Run(commands::run::Args),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -57,6 +60,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        #[cfg(feature = "daemon")]
+        Command::Run(args) => commands::run::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

@@ -118,3 +118,16 @@ pub const LEDGER_AGE: Duration = Duration::from_secs(15 * 86_400);
 /// Objects that the ledger remembers, of 80 bytes each; beyond this the oldest are forgotten, and would be read
 /// again if somebody told of them.
 pub const LEDGER_ENTRIES: u64 = 8_000_000;
+/// Messages that a live transport gives together: as many as a batch has rows.
+pub const LIVE_PIECE_MESSAGES: usize = BATCH_ROWS;
+
+/// Bytes of messages that a live transport gives together; a piece ends with the message that reaches it,
+/// so that one of 10 MB is a piece of its own.
+pub const LIVE_PIECE_BYTES: usize = 4 << 20;
+
+/// Things to tell that a transport holds until it is asked; beyond it the next are not told, for those
+/// before say what is wrong.
+pub const MAX_PENDING_NOTES: usize = 1_000;
+
+/// Files that are followed at once; each is open. Beyond this the others wait until one is gone, and it is said.
+pub const FOLLOWED_FILES: usize = 512;

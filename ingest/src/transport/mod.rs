@@ -8,11 +8,15 @@
 //! [`TRANSPORTS`].
 
 mod file;
+pub mod follow;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod live;
 mod names;
 #[cfg(feature = "object-store")]
 pub mod object_store;
 mod stdin;
+pub mod stdin_live;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -40,8 +44,14 @@ pub static TRANSPORTS: &[Transport] = &[
     },
     Transport { name: "stdin", description: "standard input, named `-`" },
     Transport {
+        name: "follow",
+        description: "files that grow, with wildcards, over renaming and cutting (`virga run`)",
+    },
+    Transport {
         name: "object store",
         description: "objects below a prefix of S3 (`s3://`), Google Cloud Storage (`gs://`) and Azure Blob Storage (`az://`), in the order of their keys",
+        name: "kafka",
+        description: "topics of Kafka and of what speaks its protocol, as a member of a consumer group (`virga run`)",
     },
 ];
 

@@ -810,7 +810,7 @@ impl LiveTransport for ObjectsTransport {
         match self.greeting {
             0 => {
                 self.greeting = 1;
-                return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition) }));
+                return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None }));
             }
             1 => {
                 self.greeting = 2;
