@@ -131,3 +131,9 @@ pub const MAX_PENDING_NOTES: usize = 1_000;
 
 /// Files that are followed at once; each is open. Beyond this the others wait until one is gone, and it is said.
 pub const FOLLOWED_FILES: usize = 512;
+
+/// Bytes of pushed requests that wait to be read, all together. Beyond this they are answered 429.
+pub const PUSHED_BYTES: usize = 64 << 20;
+
+/// Pushed requests that wait to be read. Beyond this they are answered 429.
+pub const PUSHES_WAITING: usize = 1_024;

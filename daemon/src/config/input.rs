@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use virga_ingest::sources::{SourceDef, source};
 use virga_ingest::transport::follow::FollowConfig;
+use virga_ingest::transport::http_push::HttpConfig;
 use virga_ingest::transport::kafka::KafkaConfig;
 use virga_ingest::transport::live::LiveConfig;
 use virga_ingest::transport::object_store::ObjectsConfig;
@@ -30,6 +31,7 @@ pub struct InputConfig {
     kafka: Option<KafkaConfig>,
     stdin: Option<StdinConfig>,
     s3: Option<ObjectsConfig>,
+    http: Option<HttpConfig>,
     follow: Option<FollowConfig>,
 }
 
@@ -50,6 +52,7 @@ impl InputConfig {
         vec![
             ("kafka", part(&self.kafka)),
             ("s3", part(&self.s3)),
+            ("http", part(&self.http)),
             ("follow", part(&self.follow)),
             ("stdin", part(&self.stdin)),
         ]

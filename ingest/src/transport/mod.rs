@@ -9,6 +9,8 @@
 
 mod file;
 pub mod follow;
+#[cfg(feature = "http-push")]
+pub mod http_push;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod live;
@@ -47,6 +49,7 @@ pub static TRANSPORTS: &[Transport] = &[
         name: "follow",
         description: "files that grow, with wildcards, over renaming and cutting (`virga run`)",
     },
+    Transport { name: "http", description: "requests, `POST /v1/ingest/{source}` (`virga run`)" },
     Transport {
         name: "object store",
         description: "objects below a prefix of S3 (`s3://`), Google Cloud Storage (`gs://`) and Azure Blob Storage (`az://`), in the order of their keys",
