@@ -53,6 +53,8 @@ pub static TRANSPORTS: &[Transport] = &[
     Transport {
         name: "object store",
         description: "objects below a prefix of S3 (`s3://`), Google Cloud Storage (`gs://`) and Azure Blob Storage (`az://`), in the order of their keys",
+    },
+    Transport {
         name: "kafka",
         description: "topics of Kafka and of what speaks its protocol, as a member of a consumer group (`virga run`)",
     },
