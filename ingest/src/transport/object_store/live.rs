@@ -499,18 +499,39 @@ impl Driver {
         Ok(store)
     }
 
-    /// Opens objects, writes them down and hands them on.
+    /// Opens objects, writes them down and hands them on, few at a time: each that is open takes a place.
     async fn deliver(
         &mut self,
         told: Vec<Told>,
         queue: Option<(&Queue, HashMap<String, (Option<i64>, u64)>)>,
     ) -> Result<(), Gone> {
-        let mut ready = Vec::new();
         let mut failed: HashSet<String> = HashSet::new();
-        for told in told {
+        let mut told = told.into_iter().peekable();
+        while told.peek().is_some() {
+            let group: Vec<Told> = told.by_ref().take(OBJECTS_AT_ONCE).collect();
+            self.deliver_group(group, &mut failed).await?;
+        }
+        match queue {
+            Some((queue, sent)) => self.give_back(queue, sent, failed).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn deliver_group(&mut self, group: Vec<Told>, failed: &mut HashSet<String>) -> Result<(), Gone> {
+        let mut ready: Vec<(Ready, Notice)> = Vec::new();
+        for told in group {
             let (message, shown) = (told.message.clone(), self.url.of_key(&told.notice.key));
             match self.begin(told).await {
                 Fate::Opened(told, opened, slot, from) => {
+                    let same = |(ready, notice): &&(Ready, Notice)| {
+                        notice.key == told.notice.key && ready.opened.meta.e_tag == opened.meta.e_tag
+                    };
+                    if let Some((first, _)) = ready.iter().find(same) {
+                        // told of twice at once
+                        let mut waiting = lock(&self.shared.waiting);
+                        waiting.entry(first.number).or_default().extend(told.message);
+                        continue;
+                    }
                     let number = self.next;
                     self.next += 1;
                     let shown = match from {
@@ -518,15 +539,13 @@ impl Driver {
                         from => format!("{}@{from}", told.notice.key),
                     };
                     let bucket = Arc::clone(&self.url.bucket);
-                    ready.push((
-                        Ready { number, bucket, shown, opened, slot, message: told.message },
-                        told.notice,
-                    ));
+                    let message = told.message;
+                    ready.push((Ready { number, bucket, shown, opened, slot, message }, told.notice));
                 }
                 Fate::Known => {}
                 Fate::Missing => {
                     self.note("object_gone", format!("{shown} is not there any more")).await?;
-                    self.one_done(message.as_ref(), queue.as_ref().map(|(queue, _)| *queue)).await?;
+                    self.one_done(message.as_ref()).await?;
                 }
                 Fate::Failed(cause) => {
                     self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await?;
@@ -540,9 +559,6 @@ impl Driver {
         for (ready, _) in ready {
             let frontier = Frontier::Unread { since: self.bound };
             self.give(Item::Object(Box::new(ready), frontier)).await?;
-        }
-        if let Some((queue, sent)) = queue {
-            self.give_back(queue, sent, failed).await?;
         }
         Ok(())
     }
@@ -576,8 +592,8 @@ impl Driver {
     }
 
     /// One object of a message needs nothing more.
-    async fn one_done(&self, message: Option<&Arc<InHand>>, queue: Option<&Queue>) -> Result<(), Gone> {
-        let (Some(message), Some(queue)) = (message, queue) else { return Ok(()) };
+    async fn one_done(&self, message: Option<&Arc<InHand>>) -> Result<(), Gone> {
+        let (Some(message), Some(queue)) = (message, &self.queue) else { return Ok(()) };
         if message.left.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }
@@ -632,13 +648,18 @@ impl Driver {
 
     /// An object that was delivered before: its message goes when that delivery is behind a checkpoint.
     async fn known(&self, told: Told, known: Known) -> Fate {
-        if let Some(message) = told.message {
+        let Some(message) = told.message else { return Fate::Known };
+        let acknowledged = {
+            // held while it is looked at, so that an acknowledgement between does not pass the message by
+            let mut waiting = lock(&self.shared.waiting);
             let acknowledged = *lock(&self.shared.acknowledged) > known.number;
             if !acknowledged {
-                lock(&self.shared.waiting).entry(known.number).or_default().push(message);
-            } else if self.one_done(Some(&message), self.queue.as_ref()).await.is_err() {
-                return Fate::Failed("closed".into());
+                waiting.entry(known.number).or_default().push(Arc::clone(&message));
             }
+            acknowledged
+        };
+        if acknowledged && self.one_done(Some(&message)).await.is_err() {
+            return Fate::Failed("closed".into());
         }
         Fate::Known
     }
