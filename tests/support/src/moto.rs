@@ -71,7 +71,7 @@ impl Moto {
         self.call("s3", "put_object", json!({ "Bucket": bucket, "Key": key, "Body": body }));
     }
 
-    /// Puts many objects at once, of which nobody is notified.
+    /// Puts many objects at once, without a request for each.
     pub fn put_many<'a>(&mut self, bucket: &str, objects: impl Iterator<Item = (&'a str, &'a [u8])>) {
         let objects: Vec<Value> = objects.map(|(key, body)| json!([key, base64(body)])).collect();
         self.ask(&json!({ "put_many": { "bucket": bucket, "objects": objects } }));

@@ -237,13 +237,14 @@ impl LiveConfig for ObjectsConfig {
             counted: None,
             given_up: HashSet::new(),
         };
-        runtime.spawn(driver.run());
+        let driver = runtime.spawn(driver.run());
         if let Some(queue) = queue.clone() {
             runtime.spawn(keep_in_hand(queue, Arc::clone(&shared), self.visibility_seconds));
         }
         Ok(Box::new(ObjectsTransport {
             partition,
             coming,
+            driver,
             shared,
             ledger,
             queue,
@@ -359,6 +360,13 @@ impl Driver {
             match queue.receive(RECEIVE_WAIT, self.config.visibility_seconds).await {
                 Ok(messages) if messages.is_empty() => {
                     self.give(Item::Reached(Frontier::Unread { since: self.bound })).await?;
+                }
+                // what came with the last breath is given back
+                Ok(messages) if self.shared.closing.load(Ordering::Relaxed) => {
+                    let receipts: Vec<String> =
+                        messages.into_iter().map(|message| message.receipt_handle).collect();
+                    let _ = queue.keep(&receipts, 0).await;
+                    return Err(Gone);
                 }
                 Ok(messages) => self.take(&queue, messages).await?,
                 Err(error) => {
@@ -770,6 +778,7 @@ impl Driver {
 struct ObjectsTransport {
     partition: Arc<str>,
     coming: mpsc::Receiver<Item>,
+    driver: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
     ledger: Arc<Ledger>,
     queue: Option<Queue>,
@@ -914,6 +923,13 @@ impl LiveTransport for ObjectsTransport {
     fn close(mut self: Box<Self>) {
         self.shared.closing.store(true, Ordering::Relaxed);
         self.coming.close();
+        let runtime = Arc::clone(&self.runtime);
+        if let Some(running) = &runtime.0 {
+            // a call for messages that is on its way would take some with it
+            let patience = Duration::from_secs(u64::from(RECEIVE_WAIT) + 2);
+            let driver = &mut self.driver;
+            let _ = running.block_on(async { tokio::time::timeout(patience, driver).await });
+        }
         self.delete();
         let receipts: Vec<String> = lock(&self.shared.in_hand).keys().cloned().collect();
         if let (Some(queue), Ok(runtime)) = (self.queue.clone(), self.runtime()) {
