@@ -197,11 +197,11 @@ impl Follower {
 
     /// Where reading of a file begins: where the checkpoint says, under whatever name it was then.
     fn place(&self, id: &str, metadata: &Metadata) -> Place {
-        let known = self
+        let mut known = self
             .positions
             .iter()
             .filter_map(|(_, position)| serde_json::from_str::<Place>(position.text()).ok());
-        if let Some(place) = known.into_iter().find(|place| place.file == *id) {
+        if let Some(place) = known.find(|place| place.file == *id) {
             return place;
         }
         let at_the_end = self.first && !self.ready && !self.config.from_start;

@@ -214,6 +214,8 @@ async fn push(
     }
 }
 
+// a refusal is an answer, and as large as one
+#[allow(clippy::result_large_err)]
 impl Desk {
     async fn take(&self, name: &str, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
         self.admit(headers)?;

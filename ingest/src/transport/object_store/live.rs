@@ -309,6 +309,7 @@ struct Told {
 }
 
 /// What became of an object that was told of.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 enum Fate {
     Opened(Told, Opened, OwnedSemaphorePermit, u64),
     /// Read before; its message is settled with that delivery.

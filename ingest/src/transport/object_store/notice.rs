@@ -37,7 +37,7 @@ pub fn read(body: &str) -> Result<Vec<Notice>, String> {
 fn read_value(value: &Value, level: u8) -> Result<Vec<Notice>, String> {
     if let Some(records) = value.get("Records").and_then(Value::as_array) {
         let created = records.iter().filter(|record| text(record, "/eventName").is_none_or(is_created));
-        return created.map(|record| s3_record(record)).collect();
+        return created.map(s3_record).collect();
     }
     if let Some(inner) = value.get("Message").and_then(Value::as_str).filter(|_| level == 0) {
         let inner: Value =
