@@ -155,7 +155,6 @@ fn a_store_that_refuses_breaks_off_or_loses_an_object_is_borne() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("0001.json.gz: it is not there any more"), "{}", said(&output));
     assert!(said(&output).contains("unreadable   1 inputs"), "{}", said(&output));
-    assert!(ids(&output).is_subset(&quiet) || !quiet.is_subset(&ids(&output)));
 }
 
 #[test]
