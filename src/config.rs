@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use virga_ingest::environment::Environment;
 use virga_ingest::tables::{LookupTable, TableSpec};
 
@@ -47,6 +48,23 @@ struct Config {
     #[serde(default)]
     #[cfg_attr(not(feature = "lake"), allow(dead_code))]
     redact: Vec<RedactSpec>,
+    /// Parts of the long-running process, which reads them strictly.
+    #[serde(default, rename = "state")]
+    _state: IgnoredAny,
+    #[serde(default, rename = "checkpoint")]
+    _checkpoint: IgnoredAny,
+    #[serde(default, rename = "rules")]
+    _rules: IgnoredAny,
+    #[serde(default, rename = "metrics")]
+    _metrics: IgnoredAny,
+    #[serde(default, rename = "log")]
+    _log: IgnoredAny,
+    #[serde(default, rename = "limits")]
+    _limits: IgnoredAny,
+    #[serde(default, rename = "input")]
+    _input: IgnoredAny,
+    #[serde(default, rename = "sink")]
+    _sink: IgnoredAny,
 }
 
 /// One path of one source's events that must not be kept.

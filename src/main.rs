@@ -60,6 +60,9 @@ enum Command {
     /// Run rules over an archive: what they would have told, and what a change alters.
     #[cfg(feature = "lake")]
     Backtest(Box<commands::backtest::Args>),
+    /// Read logs for as long as they come, and send alerts.
+    #[cfg(feature = "daemon")]
+    Run(commands::run::Args),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -86,6 +89,8 @@ fn main() -> ExitCode {
         Command::Timeline(args) => commands::timeline::run(&args),
         #[cfg(feature = "lake")]
         Command::Backtest(args) => commands::backtest::run(&args),
+        #[cfg(feature = "daemon")]
+        Command::Run(args) => commands::run::run(&args),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

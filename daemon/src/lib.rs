@@ -1,1 +1,30 @@
 //! The long-running process: reads logs, detects, and survives being killed at any instant.
+//!
+//! ```text
+//! inputs ─▶ workers: decode, scan ─▶ correlator ─▶ outbox ─▶ sinks
+//!                                        │
+//!                                    checkpoint: positions, watermarks, state, outbox, all or nothing
+//!                                        │
+//! inputs ◀── acknowledge ────────────────┘
+//! ```
+//!
+//! [`pipeline`] says how pieces go through in one order, [`checkpoint`] what a restart goes on from,
+//! [`run`](run::run) how all of it begins and ends.
+
+pub mod check;
+pub mod checkpoint;
+pub mod clock;
+pub mod config;
+pub mod limits;
+pub mod log;
+pub mod marks;
+pub mod outbox;
+pub mod pipeline;
+pub mod quarantine;
+pub mod reload;
+pub mod rotate;
+pub mod rules;
+pub mod run;
+pub mod serve;
+pub mod sinks;
+pub mod suppress;

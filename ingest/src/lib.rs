@@ -24,3 +24,4 @@ pub mod secret;
 pub mod sources;
 pub mod tables;
 pub mod transport;
+pub mod units;

@@ -100,3 +100,40 @@ pub const BODY_RESUMES: u32 = 5;
 /// Bytes of one answer of a service such as SQS: ten messages of 256 KB, and what is around them. A longer
 /// one is an error of the call.
 pub const MAX_SERVICE_ANSWER: usize = 8 << 20;
+
+/// Messages of one call of SQS: its own limit.
+pub const MESSAGES_AT_ONCE: usize = 10;
+
+/// Messages in our hands, from their coming until they are deleted behind a checkpoint. Beyond this no more are
+/// received (SQS itself allows 120,000 in flight, for all readers together).
+pub const MESSAGES_IN_HAND: usize = 5_000;
+
+/// How often an object that a message tells of is tried in vain before it no longer holds the watermark. The
+/// message stays in the queue, whose own policy says what becomes of it.
+pub const OBJECT_TRIES: u64 = 3;
+
+/// How long the ledger remembers an object: SQS keeps messages for 14 days at the most.
+pub const LEDGER_AGE: Duration = Duration::from_secs(15 * 86_400);
+
+/// Objects that the ledger remembers, of 80 bytes each; beyond this the oldest are forgotten, and would be read
+/// again if somebody told of them.
+pub const LEDGER_ENTRIES: u64 = 8_000_000;
+/// Messages that a live transport gives together: as many as a batch has rows.
+pub const LIVE_PIECE_MESSAGES: usize = BATCH_ROWS;
+
+/// Bytes of messages that a live transport gives together; a piece ends with the message that reaches it,
+/// so that one of 10 MB is a piece of its own.
+pub const LIVE_PIECE_BYTES: usize = 4 << 20;
+
+/// Things to tell that a transport holds until it is asked; beyond it the next are not told, for those
+/// before say what is wrong.
+pub const MAX_PENDING_NOTES: usize = 1_000;
+
+/// Files that are followed at once; each is open. Beyond this the others wait until one is gone, and it is said.
+pub const FOLLOWED_FILES: usize = 512;
+
+/// Bytes of pushed requests that wait to be read, all together. Beyond this they are answered 429.
+pub const PUSHED_BYTES: usize = 64 << 20;
+
+/// Pushed requests that wait to be read. Beyond this they are answered 429.
+pub const PUSHES_WAITING: usize = 1_024;

@@ -1,4 +1,5 @@
-//! Inputs → batches: the whole way, for whoever detects over finite input.
+//! Inputs → batches: the whole way, for whoever detects over finite input, and piece by piece for
+//! whoever reads input that goes on ([`Reader::read`], [`Reader::messages`], [`Reader::flush`]).
 //!
 //! In: inputs, and for each source the projection that the rule set asks for. Out: batches and
 //! quarantined records, given to a [`Sink`], and a [`Summary`] that accounts for all of it. The two
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use virga_engine::event::{EventBatch, Origin, OriginBase, Projection};
 
 use crate::batcher::{BatchLimits, Batcher};
-use crate::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place, StreamFault};
+use crate::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place, StreamFault, is_packed};
 use crate::environment::Environment;
 use crate::quarantine::{Cause, CauseCounts, Quarantined};
 use crate::sources::{Arrival, Guesses, Normaliser, Outcome, Recogniser, SourceDef};
+use crate::transport::live::{Message, Messages};
 use crate::transport::{Input, InputError};
 
 /// Takes what is read.
@@ -86,6 +88,8 @@ pub struct Reader {
     lanes: Vec<Lane>,
     /// What an event belongs to; `None` where the only lane takes everything.
     choosing: Option<Choosing>,
+    /// For messages, which are small and many: its memory is used again.
+    framer: Framer<std::io::Empty>,
     summary: Summary,
 }
 
@@ -123,7 +127,7 @@ impl Reader {
         let lanes = lanes.collect();
         let choosing =
             auto.then(|| Choosing { guesses: Guesses::default(), recogniser: Recogniser::new(&sources) });
-        Self { lanes, choosing, summary: Summary::default() }
+        Self { lanes, choosing, framer: Framer::of_messages(), summary: Summary::default() }
     }
 
     /// Reads all inputs, one after the other, and gives what is left in the batches at the end.
@@ -152,10 +156,11 @@ impl Reader {
         self.summarise()
     }
 
-    fn read(&mut self, input: Input, sink: &mut impl Sink) -> ControlFlow<()> {
+    /// Reads one input to its end. What is left in the batches stays there until [`Self::flush`].
+    pub fn read(&mut self, input: Input, sink: &mut impl Sink) -> ControlFlow<()> {
         self.summary.inputs += 1;
         let Input { base, ingest_time, reader, .. } = input;
-        let mut stage = Stage { reader: self, base: &base, ingest_time, sink };
+        let mut stage = Stage { reader: self, base: &base, ingest_time, message: None, sink };
         match Decompressor::new(reader, ExpansionLimits::default()) {
             Ok(bytes) => stage.frames(bytes),
             Err(error) => {
@@ -163,6 +168,53 @@ impl Reader {
                 ControlFlow::Continue(())
             }
         }
+    }
+
+    /// Reads messages, each by itself. What is left in the batches stays there until [`Self::flush`].
+    pub fn messages(&mut self, messages: &Messages, sink: &mut impl Sink) -> ControlFlow<()> {
+        for message in messages.iter() {
+            self.message(&messages.base, message, sink)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn message(&mut self, base: &OriginBase, message: Message<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
+        self.summary.inputs += 1;
+        let numbering = Some(Numbering { message: message.number, events: 0 });
+        if is_packed(message.bytes) {
+            let mut stage =
+                Stage { reader: self, base, ingest_time: message.ingest_time, message: numbering, sink };
+            let packed = Box::new(std::io::Cursor::new(message.bytes.to_vec()));
+            return match Decompressor::new(packed, ExpansionLimits::default()) {
+                Ok(bytes) => stage.frames(bytes),
+                Err(error) => {
+                    stage.quarantine(&[], StreamFault::cause(&error), Place::default());
+                    ControlFlow::Continue(())
+                }
+            };
+        }
+        let mut framer = std::mem::replace(&mut self.framer, Framer::of_messages());
+        framer.begin(message.bytes);
+        let mut stage =
+            Stage { reader: self, base, ingest_time: message.ingest_time, message: numbering, sink };
+        let mut flow = ControlFlow::Continue(());
+        while let (ControlFlow::Continue(()), Some(frame)) = (flow, framer.next()) {
+            flow = stage.take(frame);
+        }
+        self.framer = framer;
+        flow
+    }
+
+    /// What was read since the last time this was asked.
+    pub fn take_summary(&mut self) -> Summary {
+        let mut summary = std::mem::take(&mut self.summary);
+        for lane in &mut self.lanes {
+            let events = std::mem::take(&mut lane.events);
+            if events > 0 {
+                *summary.events.entry(lane.source.name).or_default() += events;
+            }
+        }
+        summary
     }
 
     /// Makes an event a row of the source that it belongs to, and says which.
@@ -203,7 +255,8 @@ impl Reader {
         self.summary.ids_missing += u64::from(id_missing);
     }
 
-    fn flush(&mut self, sink: &mut impl Sink) -> ControlFlow<()> {
+    /// Gives what is left in the batches.
+    pub fn flush(&mut self, sink: &mut impl Sink) -> ControlFlow<()> {
         for lane in &mut self.lanes {
             if let Some(batch) = lane.batcher.take() {
                 sink.batch(batch)?;
@@ -225,7 +278,32 @@ struct Stage<'a, S> {
     reader: &'a mut Reader,
     base: &'a OriginBase,
     ingest_time: i64,
+    /// Where it is one message of many, rather than a whole input.
+    message: Option<Numbering>,
     sink: &'a mut S,
+}
+
+/// Counts the events of a message. The first is known by the message's number alone, as most messages hold
+/// but one; those behind it also by their own.
+#[derive(Clone, Copy)]
+struct Numbering {
+    message: u64,
+    events: u64,
+}
+
+impl Numbering {
+    /// The place of the next event or unreadable record.
+    fn next(&mut self, base: &OriginBase) -> Place {
+        self.events += 1;
+        let own = (self.events > 1).then_some(self.events);
+        match base {
+            // an offset is the record of a topic
+            OriginBase::Topic { .. } => Place { line: own, record: Some(self.message) },
+            OriginBase::File { .. } | OriginBase::Object { .. } => {
+                Place { line: Some(self.message), record: own }
+            }
+        }
+    }
 }
 
 impl<S: Sink> Stage<'_, S> {
@@ -249,6 +327,7 @@ impl<S: Sink> Stage<'_, S> {
     }
 
     fn event(&mut self, text: &str, place: Place) -> ControlFlow<()> {
+        let place = self.place(place);
         let arrival = Arrival {
             base: self.base,
             line: place.line,
@@ -260,7 +339,7 @@ impl<S: Sink> Stage<'_, S> {
             Ok(number) => number,
             Err(cause) => {
                 let kept = text.as_bytes().get(..crate::limits::MAX_QUARANTINED_BYTES);
-                self.quarantine(kept.unwrap_or(text.as_bytes()), cause, place);
+                self.keep(kept.unwrap_or(text.as_bytes()), cause, place);
                 return ControlFlow::Continue(());
             }
         };
@@ -271,7 +350,17 @@ impl<S: Sink> Stage<'_, S> {
         }
     }
 
+    /// The place of what comes now, in its input or as a part of its message.
+    fn place(&mut self, place: Place) -> Place {
+        self.message.as_mut().map_or(place, |message| message.next(self.base))
+    }
+
     fn quarantine(&mut self, bytes: &[u8], cause: Cause, place: Place) {
+        let place = self.place(place);
+        self.keep(bytes, cause, place);
+    }
+
+    fn keep(&mut self, bytes: &[u8], cause: Cause, place: Place) {
         self.reader.summary.quarantined.add(cause);
         let origin = Origin { base: self.base.clone(), line: place.line, record: place.record };
         self.sink.quarantined(Quarantined { origin, cause, time: self.ingest_time, bytes: bytes.to_vec() });

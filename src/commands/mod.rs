@@ -20,6 +20,8 @@ mod objects;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
+#[cfg(feature = "daemon")]
+pub mod run;
 pub mod sources;
 mod summary;
 #[cfg(feature = "lake")]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::extract::OwnValue;
 use super::words::{Word, Words};
 use crate::alert::{Evidence, show_time};
 use crate::event::{Origin, OriginBase};
@@ -49,6 +50,54 @@ pub enum Value<'a> {
     Number(i128),
     /// Latitude and longitude, in millionths of a degree.
     Place(i32, i32),
+}
+
+/// An occurrence by itself: as it travels from where events are scanned to where they are correlated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedOccurrence {
+    correlation: usize,
+    members: u64,
+    time: i64,
+    key: Box<str>,
+    value: OwnValue,
+    event_id: Box<str>,
+    source: Arc<str>,
+    origin: Origin,
+    carried: Option<Arc<Carried>>,
+}
+
+impl Occurrence<'_> {
+    /// The same by itself.
+    pub fn to_owned(&self) -> OwnedOccurrence {
+        OwnedOccurrence {
+            correlation: self.correlation,
+            members: self.members,
+            time: self.time,
+            key: self.key.into(),
+            value: self.value.into(),
+            event_id: self.event_id.into(),
+            source: Arc::clone(self.source),
+            origin: self.origin.clone(),
+            carried: self.carried.clone(),
+        }
+    }
+}
+
+impl OwnedOccurrence {
+    /// As correlations take it.
+    pub fn as_occurrence(&self) -> Occurrence<'_> {
+        Occurrence {
+            correlation: self.correlation,
+            members: self.members,
+            time: self.time,
+            key: &self.key,
+            value: self.value.as_value(),
+            event_id: &self.event_id,
+            source: &self.source,
+            origin: &self.origin,
+            carried: self.carried.clone(),
+        }
+    }
 }
 
 /// For each field that outer correlations ask for, its values.

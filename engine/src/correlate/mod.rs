@@ -30,7 +30,7 @@ mod words;
 pub use extract::{Dropped, Times};
 pub(crate) use extract::{Extractor, Use};
 pub use finite::{Finite, MemorySpill, Spill};
-pub use hit::{Carried, Occurrence, Value};
+pub use hit::{Carried, Occurrence, OwnedOccurrence, Value};
 pub(crate) use link::{Candidate, link};
 pub use link::{LinkedCorrelation, Member};
 pub use live::{CorrelationCounts, LateHit, Live, LiveLimits};

@@ -10,34 +10,42 @@
 //!
 //! A time from the future does not move it, for the ingest time stands beside it: an event that claims to
 //! be of the year 2099 makes nothing late. A partition that is known to have been read to its end moves by
-//! the broker's clock, so that an idle one does not hold up the others.
+//! the broker's clock, so that an idle one does not hold up the others. A partition whose arrivals come in any
+//! order (objects of a backlog) is held behind the oldest that may still be unread, whatever has been read.
 
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::extract::Times;
 use crate::event::EventBatch;
 use crate::limits::MAX_AHEAD;
 
 /// The watermark of all partitions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermarks {
     partitions: BTreeMap<u32, Partition>,
     reached: Option<i64>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Partition {
     lateness: i64,
     latest: Option<i64>,
     ingested: Option<i64>,
     /// What it has been moved to by the clock.
     caught_up: Option<i64>,
+    /// What is unread is not older, and may be as old.
+    unread: Option<i64>,
 }
 
 impl Partition {
     fn watermark(&self) -> Option<i64> {
         let seen = self.latest.zip(self.ingested).map(|(latest, ingested)| latest.min(ingested));
-        seen.into_iter().chain(self.caught_up).max().map(|time| time.saturating_sub(self.lateness))
+        let reached = seen.into_iter().chain(self.caught_up).max();
+        // where nothing was read yet, what may be unread is all that is known
+        let bounded = reached.into_iter().chain(self.unread).min();
+        bounded.map(|time| time.saturating_sub(self.lateness))
     }
 }
 
@@ -59,6 +67,7 @@ impl Watermarks {
             latest: None,
             ingested: None,
             caught_up: None,
+            unread: None,
         });
         known.lateness = known.lateness.max(lateness);
     }
@@ -94,6 +103,23 @@ impl Watermarks {
             let moved = from.saturating_add(since);
             partition.caught_up = partition.caught_up.max(Some(moved));
         }
+    }
+
+    /// What is unread of a partition may be as old as this; `None` where nothing is known of it any more.
+    pub fn unread_since(&mut self, partition: u32, since: Option<i64>) {
+        if let Some(partition) = self.partitions.get_mut(&partition) {
+            partition.unread = since;
+        }
+    }
+
+    /// The watermark of one partition.
+    pub fn of(&self, partition: u32) -> Option<i64> {
+        self.partitions.get(&partition)?.watermark()
+    }
+
+    /// The partitions that take part.
+    pub fn partitions(&self) -> impl Iterator<Item = u32> {
+        self.partitions.keys().copied()
     }
 
     /// The watermark; `None` while a partition has said nothing yet.
@@ -144,6 +170,21 @@ mod tests {
         marks.see(0, time, 1_000 * SECOND);
         assert_eq!(marks.now(), Some(990 * SECOND));
         assert_eq!(clamped(1_000 * SECOND + MAX_AHEAD, 1_000 * SECOND), (1_000 * SECOND + MAX_AHEAD, false));
+    }
+
+    #[test]
+    fn what_may_be_unread_holds_the_watermark_whatever_was_read() {
+        let mut marks = Watermarks::default();
+        marks.open(0, 10 * SECOND);
+        marks.unread_since(0, Some(400 * SECOND));
+        marks.see(0, 900 * SECOND, 1_000 * SECOND);
+        assert_eq!(marks.now(), Some(390 * SECOND));
+        marks.unread_since(0, Some(800 * SECOND));
+        assert_eq!(marks.now(), Some(790 * SECOND));
+        marks.unread_since(0, None);
+        assert_eq!(marks.now(), Some(890 * SECOND));
+        let kept: Watermarks = postcard::from_bytes(&postcard::to_allocvec(&marks).unwrap()).unwrap();
+        assert_eq!(kept, marks);
     }
 
     #[test]

@@ -160,6 +160,24 @@ enum Step {
     Bad(Slice, Cause),
 }
 
+impl Framer<std::io::Empty> {
+    /// A framer of whole messages, one after the other; its memory is used again for each.
+    pub fn of_messages() -> Self {
+        Self::new(std::io::empty())
+    }
+
+    /// The next message: from now on its frames come, as if it were an input of its own.
+    pub fn begin(&mut self, message: &[u8]) {
+        self.window.hold(message);
+        self.state = State::Start;
+        self.spent = 0;
+        self.pieces.clear();
+        self.texts.clear();
+        self.kept.clear();
+        (self.line, self.record, self.numbered) = (0, 0, false);
+    }
+}
+
 impl<R: Read> Framer<R> {
     /// A framer with the usual bounds.
     pub fn new(reader: R) -> Self {

@@ -16,5 +16,5 @@ mod log_analytics;
 mod otlp;
 mod window;
 
-pub use compression::{Decompressor, ExpansionLimits, StreamFault};
+pub use compression::{Decompressor, ExpansionLimits, StreamFault, is_packed};
 pub use framing::{Frame, FrameLimits, Framer, Place};

@@ -23,6 +23,14 @@ impl<R: Read> Window<R> {
         Self { reader, buf: Vec::new(), start: 0, end: 0, ended: false, fault: None }
     }
 
+    /// Forgets everything and holds these bytes, which are all that there is.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        self.buf.clear();
+        self.buf.extend_from_slice(bytes);
+        (self.start, self.end) = (0, bytes.len());
+        (self.ended, self.fault) = (true, None);
+    }
+
     /// The held bytes.
     #[inline]
     pub(super) fn held(&self) -> &[u8] {

@@ -110,6 +110,9 @@ pub enum Event {
     Opened {
         /// The partition.
         partition: Arc<str>,
+        /// Where reading begins, where that is known: a partition of which nothing has come yet must not
+        /// begin elsewhere after a restart.
+        position: Option<Position>,
     },
     /// A partition takes part no more: it is another's now, or its file is gone. Nothing of it comes after.
     Closed {

@@ -8,11 +8,17 @@
 //! [`TRANSPORTS`].
 
 mod file;
+pub mod follow;
+#[cfg(feature = "http-push")]
+pub mod http_push;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod live;
 mod names;
 #[cfg(feature = "object-store")]
 pub mod object_store;
 mod stdin;
+pub mod stdin_live;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -40,8 +46,17 @@ pub static TRANSPORTS: &[Transport] = &[
     },
     Transport { name: "stdin", description: "standard input, named `-`" },
     Transport {
+        name: "follow",
+        description: "files that grow, with wildcards, over renaming and cutting (`virga run`)",
+    },
+    Transport { name: "http", description: "requests, `POST /v1/ingest/{source}` (`virga run`)" },
+    Transport {
         name: "object store",
         description: "objects below a prefix of S3 (`s3://`), Google Cloud Storage (`gs://`) and Azure Blob Storage (`az://`), in the order of their keys",
+    },
+    Transport {
+        name: "kafka",
+        description: "topics of Kafka and of what speaks its protocol, as a member of a consumer group (`virga run`)",
     },
 ];
 

@@ -4,8 +4,12 @@
 //! default beside the checkout. A test that needs it says so and passes where the default is absent;
 //! a set variable that leads nowhere is a mistake, and fails.
 
+mod moto;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use moto::Moto;
 
 /// A file of an archive.
 #[derive(Debug, Clone)]

@@ -14,7 +14,6 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::aws::chain;
 use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
 
 /// What to read.
@@ -193,11 +192,20 @@ pub fn describe(error: &Error) -> String {
     match error {
         Error::NotFound { .. } => "it is not there any more".to_owned(),
         Error::Precondition { .. } => "it was written anew while it was read".to_owned(),
-        Error::PermissionDenied { .. } => {
-            format!("access is denied: {}", short(&chain(error)))
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            format!("access is denied: {}", short(&innermost(error)))
         }
-        other => short(&chain(other)),
+        other => short(&innermost(other)),
     }
+}
+
+/// The last cause: what was said by whoever failed, without the story of how it came here.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 /// An error's text in one line of bearable length: a store's answer is a page of XML.

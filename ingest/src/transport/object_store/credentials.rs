@@ -167,8 +167,8 @@ impl Search<'_> {
     fn profiles(&self) -> Result<Profiles, String> {
         let home =
             (self.environment)("HOME").or_else(|| (self.environment)("USERPROFILE")).unwrap_or_default();
-        let text = |variable: &str, name: &str| {
-            let named = (self.environment)(variable).map(PathBuf::from);
+        let text = |said: Option<PathBuf>, variable: &str, name: &str| {
+            let named = said.or_else(|| (self.environment)(variable).map(PathBuf::from));
             let path = named.clone().unwrap_or_else(|| PathBuf::from(&home).join(".aws").join(name));
             match std::fs::read_to_string(&path) {
                 Ok(text) => Ok(text),
@@ -178,8 +178,9 @@ impl Search<'_> {
                 Err(error) => Err(format!("{}: {error}", path.display())),
             }
         };
-        let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
-        Ok(Profiles::parse(&credentials, &text("AWS_CONFIG_FILE", "config")?))
+        let credentials =
+            text(self.settings.profile_file.clone(), "AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
+        Ok(Profiles::parse(&credentials, &text(None, "AWS_CONFIG_FILE", "config")?))
     }
 
     fn profile(&mut self, name: &str) -> Result<AwsCredentialProvider, String> {

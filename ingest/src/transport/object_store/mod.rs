@@ -16,9 +16,13 @@ mod aws;
 mod body;
 mod credentials;
 mod layout;
+mod ledger;
 mod listing;
+mod live;
+mod notice;
 mod profile;
 mod settings;
+mod sqs;
 mod sts;
 mod url;
 
@@ -34,6 +38,7 @@ use virga_engine::event::OriginBase;
 pub use aws::{AwsService, ServiceError};
 pub use credentials::{CredentialSource, Environment, process_environment, service_endpoint};
 pub use layout::{Facts, LAYOUTS, Layout, Selection, Verdict};
+pub use live::ObjectsConfig;
 pub use settings::StoreSettings;
 pub use url::{ObjectUrl, Provider, SCHEMES};
 

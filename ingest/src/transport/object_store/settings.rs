@@ -30,6 +30,8 @@ pub struct StoreSettings {
     pub credentials: CredentialSource,
     /// The profile of the AWS command line.
     pub profile: Option<String>,
+    /// The file of its keys. Else `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
+    pub profile_file: Option<PathBuf>,
     /// A role to assume.
     pub role_arn: Option<String>,
     /// The secret that the role's owner asks for.

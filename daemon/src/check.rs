@@ -1,0 +1,54 @@
+//! `virga run --check`: everything is proved by a real call, and nothing is changed.
+//!
+//! In: a configuration and a loader. Out: a line for each part, with what it would do or what does not work.
+
+use crate::checkpoint::Store;
+use crate::clock::steady;
+use crate::config::Config;
+use crate::rules::{Generation, Loader};
+use crate::run::context;
+
+/// What came of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The part: `state`, `rules`, `input "trail"`.
+    pub part: String,
+    /// What it would do, or what does not work.
+    pub outcome: Result<String, String>,
+}
+
+/// Proves all parts.
+pub fn check(config: &Config, loader: &Loader) -> Vec<Checked> {
+    let store = Store::new(&config.state.folder);
+    let found = store.load();
+    let state = match &found {
+        Err(error) => Err(error.clone()),
+        Ok(found) if !found.complaints.is_empty() => {
+            Ok(format!("{}; the checkpoint before it would be used", found.complaints.join("; ")))
+        }
+        Ok(found) => Ok(match &found.checkpoint {
+            None => format!("{}: no checkpoint, everything would begin anew", config.state.folder.display()),
+            Some(checkpoint) => format!("would go on from checkpoint {}", checkpoint.number),
+        }),
+    };
+    let mut checked = vec![Checked { part: "state".into(), outcome: state }];
+    let rules = loader().and_then(|loaded| Generation::compile(1, &loaded, 1)).map(|generation| {
+        format!("would run {} rules and {} correlations", generation.rules, generation.plans.len())
+    });
+    checked.push(Checked { part: "rules".into(), outcome: rules });
+    let from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    let clock = steady();
+    for input in &config.inputs {
+        let context = context(config, &input.name, &from, &clock);
+        let outcome = match input.transport() {
+            Some(transport) => transport.check(&context).map_err(|error| error.to_string()),
+            None => Err("says not what to read".into()),
+        };
+        checked.push(Checked { part: format!("input \"{}\"", input.name), outcome });
+    }
+    for sink in &config.sinks {
+        let outcome = sink.kind().map_or_else(|| Err("says not where to".into()), |kind| kind.check());
+        checked.push(Checked { part: format!("sink \"{}\"", sink.name), outcome });
+    }
+    checked
+}

@@ -1,0 +1,262 @@
+//! The checkpoint: one file that holds all that a restart needs, or nothing of it.
+//!
+//! In: input positions, watermarks, the state of correlations, ids of suppressed alerts and alerts that no
+//! sink has taken yet, all of one instant. Out: a file, and the same back. It is the only durability there is:
+//! what it says to have been read has been correlated, and what was to be told stands in it.
+//!
+//! ```text
+//! "VIRGACKP"  8 bytes
+//! version     2 bytes, little-endian
+//! length      8 bytes, little-endian: of the contents
+//! checksum    16 bytes: the first 128 bits of BLAKE3 over the contents
+//! contents    postcard
+//! ```
+//!
+//! A new one is written beside the old one, synced, and put in its place; the old one is kept as
+//! `checkpoint.previous` and is used where the new one cannot be read. A crash between any two steps leaves
+//! at least one that can.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use virga_ingest::position::Positions;
+
+use crate::limits::MAX_CHECKPOINT_BYTES;
+use crate::marks::Marks;
+use crate::outbox::Kept;
+
+const MAGIC: &[u8; 8] = b"VIRGACKP";
+/// Raised when the bytes of the contents mean something else than before.
+const VERSION: u16 = 1;
+const HEAD: usize = 8 + 2 + 8 + 16;
+
+const CURRENT: &str = "checkpoint";
+const PREVIOUS: &str = "checkpoint.previous";
+const NEW: &str = "checkpoint.new";
+
+/// All that a restart needs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What the process is known by, in every run on this folder.
+    pub instance: String,
+    /// Counts checkpoints.
+    pub number: u64,
+    /// When it was written, microseconds since 1970.
+    pub written: i64,
+    /// How far each input has been read, by its name.
+    pub positions: Vec<(String, Positions)>,
+    /// The watermark, and what each partition says to it.
+    pub marks: Marks,
+    /// The state of correlations, as the engine writes it.
+    pub correlations: Vec<u8>,
+    /// Ids of suppressed alerts and when their buckets end.
+    pub suppressed: Vec<(String, i64)>,
+    /// What sinks have not taken yet.
+    pub outbox: Kept,
+}
+
+impl Checkpoint {
+    /// How far an input has been read.
+    pub fn positions_of(&self, input: &str) -> Positions {
+        let found = self.positions.iter().find(|(name, _)| name == input);
+        found.map(|(_, positions)| positions.clone()).unwrap_or_default()
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// Where the contents cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let body = postcard::to_allocvec(self).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::with_capacity(HEAD + body.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&blake3::hash(&body).as_bytes()[..16]);
+        bytes.extend_from_slice(&body);
+        Ok(bytes)
+    }
+
+    /// The contents of a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let Some((head, body)) = bytes.split_first_chunk::<HEAD>() else {
+            return Err("it is cut off".into());
+        };
+        let (magic, rest) = head.split_at(8);
+        let (version, rest) = rest.split_at(2);
+        let (length, checksum) = rest.split_at(8);
+        if magic != MAGIC {
+            return Err("it is no checkpoint".into());
+        }
+        if version != VERSION.to_le_bytes() {
+            let version = u16::from_le_bytes([version[0], version[1]]);
+            return Err(format!("it has format {version}, this program reads format {VERSION}"));
+        }
+        if length != (body.len() as u64).to_le_bytes() {
+            return Err("it is cut off".into());
+        }
+        if checksum != &blake3::hash(body).as_bytes()[..16] {
+            return Err("it is damaged: its checksum does not fit".into());
+        }
+        postcard::from_bytes(body).map_err(|error| format!("it cannot be read: {error}"))
+    }
+}
+
+/// Where checkpoints lie.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The checkpoint, if any could be read.
+    pub checkpoint: Option<Checkpoint>,
+    /// What could not be read, and what is used in its place.
+    pub complaints: Vec<String>,
+}
+
+impl Store {
+    /// Checkpoints of a folder, which must be there.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The last checkpoint that can be read.
+    ///
+    /// # Errors
+    /// Where there are some and none of them can be read: to begin anew then would pass over what they stood
+    /// for, and that is for a person to decide.
+    pub fn load(&self) -> Result<Found, String> {
+        let mut found = Found::default();
+        let mut any = false;
+        for name in [CURRENT, PREVIOUS] {
+            let path = self.folder.join(name);
+            let bytes = match read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            };
+            any = true;
+            match Checkpoint::from_bytes(&bytes) {
+                Ok(checkpoint) => {
+                    found.checkpoint = Some(checkpoint);
+                    return Ok(found);
+                }
+                Err(why) => found.complaints.push(format!("{} is not used: {why}", path.display())),
+            }
+        }
+        match any {
+            true => Err(format!(
+                "{}; no checkpoint is left. Move them away to begin anew: inputs then begin where the group or the configuration says, and correlations without memory",
+                found.complaints.join("; ")
+            )),
+            false => Ok(found),
+        }
+    }
+
+    /// Puts a checkpoint in the place of the last, which is kept as the previous one.
+    ///
+    /// # Errors
+    /// Where the disk says no; what was there is still there.
+    pub fn save(&self, bytes: &[u8]) -> io::Result<()> {
+        let [current, previous, new] = [CURRENT, PREVIOUS, NEW].map(|name| self.folder.join(name));
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        match fs::rename(&current, &previous) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&new, &current)?;
+        // the names are of the folder: without this they may come back as they were
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_CHECKPOINT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virga_ingest::position::Position;
+
+    fn checkpoint(number: u64) -> Checkpoint {
+        let mut positions = Positions::default();
+        positions.set("trail/0", Position::offset(number as i64));
+        Checkpoint {
+            instance: "i".into(),
+            number,
+            positions: vec![("in".into(), positions)],
+            correlations: vec![1, 2, 3],
+            ..Checkpoint::default()
+        }
+    }
+
+    fn saved(folder: &Path, numbers: &[u64]) -> Store {
+        let store = Store::new(folder);
+        numbers.iter().for_each(|number| store.save(&checkpoint(*number).to_bytes().unwrap()).unwrap());
+        store
+    }
+
+    #[test]
+    fn the_last_one_comes_back_and_the_one_before_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Store::new(folder.path()).load().unwrap().checkpoint.is_none());
+        let store = saved(folder.path(), &[1, 2, 3]);
+        let found = store.load().unwrap();
+        assert_eq!((found.checkpoint, found.complaints.len()), (Some(checkpoint(3)), 0));
+        let previous = fs::read(folder.path().join(PREVIOUS)).unwrap();
+        assert_eq!(Checkpoint::from_bytes(&previous).unwrap().number, 2);
+    }
+
+    #[test]
+    fn wherever_it_is_damaged_or_cut_the_one_before_is_used_and_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = saved(folder.path(), &[1, 2]);
+        let path = folder.path().join(CURRENT);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            for bytes in [damaged.as_slice(), &whole[..at]] {
+                fs::write(&path, bytes).unwrap();
+                let found = store.load().unwrap();
+                assert_eq!(found.checkpoint.map(|found| found.number), Some(1), "byte {at}");
+                assert!(found.complaints[0].contains("is not used"), "{:?}", found.complaints);
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_between_two_steps_leaves_one_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = saved(folder.path(), &[1, 2]);
+        // written in part
+        fs::write(folder.path().join(NEW), b"VIRGA").unwrap();
+        assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(2));
+        // the old one moved away, the new one not yet in its place
+        fs::rename(folder.path().join(CURRENT), folder.path().join(PREVIOUS)).unwrap();
+        assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(2));
+    }
+
+    #[test]
+    fn where_none_can_be_read_nothing_is_begun_anew_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = saved(folder.path(), &[1, 2]);
+        fs::write(folder.path().join(CURRENT), b"").unwrap();
+        fs::write(folder.path().join(PREVIOUS), b"x").unwrap();
+        assert!(store.load().unwrap_err().contains("to begin anew"));
+    }
+}

@@ -1,0 +1,373 @@
+//! The daemon's part of `virga.toml`.
+//!
+//! In: the file's text. Out: a [`Config`], or an error with the line, the key and what is known there. Nothing
+//! unknown is passed over: a misspelt key would be a promise that nobody keeps.
+//!
+//! ```toml
+//! [state]
+//! folder = "/var/lib/virga"
+//!
+//! [[input]]
+//! name = "trail"
+//! source = "aws.cloudtrail"
+//! kafka = { brokers = ["localhost:9092"], topics = ["cloudtrail"], group = "virga" }
+//!
+//! [[sink]]
+//! name = "alerts"
+//! file = { path = "/var/log/virga/alerts.ndjson" }
+//! ```
+
+mod input;
+mod sink;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use virga_ingest::units::{Size, Span};
+
+pub use input::InputConfig;
+pub use sink::SinkConfig;
+
+/// The whole file. Parts of other commands are known by name and read by them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    state: State,
+    #[serde(default)]
+    checkpoint: Checkpoint,
+    #[serde(default)]
+    rules: Rules,
+    #[serde(default)]
+    metrics: Metrics,
+    #[serde(default)]
+    log: Log,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    input: Vec<InputConfig>,
+    #[serde(default)]
+    sink: Vec<SinkConfig>,
+    #[serde(default, rename = "environment")]
+    _environment: IgnoredAny,
+    #[serde(default, rename = "tables")]
+    _tables: IgnoredAny,
+    #[serde(default, rename = "archive")]
+    _archive: IgnoredAny,
+    #[serde(default, rename = "query")]
+    _query: IgnoredAny,
+}
+
+/// What the daemon is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where state lies.
+    pub state: State,
+    /// When checkpoints are written.
+    pub checkpoint: Checkpoint,
+    /// Which rules.
+    pub rules: Rules,
+    /// Where metrics are served.
+    pub metrics: Metrics,
+    /// How the log is written.
+    pub log: Log,
+    /// How much may be used.
+    pub limits: Limits,
+    /// What is read.
+    pub inputs: Vec<InputConfig>,
+    /// Where alerts go.
+    pub sinks: Vec<SinkConfig>,
+    /// The folder of the file: paths in it begin there.
+    pub base: PathBuf,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The folder of checkpoint, quarantine and ledgers. One process uses it at a time.
+    pub folder: PathBuf,
+}
+
+/// `[checkpoint]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checkpoint {
+    /// How often one is written: what a killed process does again at the most.
+    pub every: Span,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { every: Span::seconds(5) }
+    }
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Files and folders; `built-in` are those that ship. None: those.
+    pub paths: Vec<PathBuf>,
+    /// Files of lists.
+    pub lists: Vec<PathBuf>,
+    /// Processing pipelines.
+    pub pipelines: Vec<PathBuf>,
+    /// Files of tuning.
+    pub tuning: Vec<PathBuf>,
+    /// Load them anew when one of these files changes.
+    pub watch: bool,
+    /// The tenant that ids of alerts are made with.
+    pub tenant: String,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            lists: Vec::new(),
+            pipelines: Vec::new(),
+            tuning: Vec::new(),
+            watch: true,
+            tenant: String::new(),
+        }
+    }
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    pub listen: SocketAddr,
+    /// Serve them to other machines too: they tell rules and topics to whoever asks.
+    pub allow_remote: bool,
+    /// A file that the address is written to: where `listen` ends in `:0` and the system chooses.
+    pub address_file: Option<PathBuf>,
+    /// Serve none.
+    pub off: bool,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            allow_remote: false,
+            address_file: None,
+            off: false,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Lines for people, or JSON objects.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info` (the default), `debug`, or a filter as in `virga_daemon=debug,warn`.
+    pub level: Option<String>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines.
+    #[default]
+    Text,
+    /// JSON objects.
+    Json,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Threads that decode and scan; 0: one for each core.
+    pub workers: usize,
+    /// Memory of correlations; beyond it those farthest from a match are forgotten, and an alert says so.
+    pub correlation_memory: Size,
+    /// Alerts that may wait for a sink.
+    pub outbox: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { workers: 0, correlation_memory: Size(1 << 30), outbox: crate::limits::MAX_OUTBOX }
+    }
+}
+
+impl Config {
+    /// Reads a configuration. Paths in it begin at its folder.
+    ///
+    /// # Errors
+    /// What is wrong, with its place.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::parse(&text, &base).map_err(|error| at(&error))
+    }
+
+    /// The same from its text.
+    ///
+    /// # Errors
+    /// What is wrong, with its place.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut config = Self {
+            state: file.state,
+            checkpoint: file.checkpoint,
+            rules: file.rules,
+            metrics: file.metrics,
+            log: file.log,
+            limits: file.limits,
+            inputs: file.input,
+            sinks: file.sink,
+            base: base.to_owned(),
+        };
+        config.resolve();
+        config.prove()?;
+        Ok(config)
+    }
+
+    /// Paths begin at the configuration's folder.
+    fn resolve(&mut self) {
+        let base = self.base.clone();
+        let rules = &mut self.rules;
+        let lists = [&mut rules.lists, &mut rules.pipelines, &mut rules.tuning];
+        for path in lists.into_iter().flatten() {
+            *path = base.join(&path);
+        }
+        for path in &mut rules.paths {
+            // the word for the rules that ship is no path
+            if path.as_os_str() != "built-in" {
+                *path = base.join(&path);
+            }
+        }
+        self.state.folder = base.join(&self.state.folder);
+        if let Some(path) = &mut self.metrics.address_file {
+            *path = base.join(&path);
+        }
+        self.sinks.iter_mut().for_each(|sink| sink.resolve(&base));
+    }
+
+    fn prove(&self) -> Result<(), String> {
+        if self.inputs.is_empty() {
+            return Err("there is no [[input]]: nothing would be read".into());
+        }
+        if self.sinks.is_empty() {
+            return Err("there is no [[sink]]: nobody would hear of an alert".into());
+        }
+        names("[[input]]", self.inputs.iter().map(|input| input.name.as_str()))?;
+        names("[[sink]]", self.sinks.iter().map(|sink| sink.name.as_str()))?;
+        self.inputs.iter().try_for_each(InputConfig::prove)?;
+        self.sinks.iter().try_for_each(SinkConfig::prove)?;
+        let metrics = &self.metrics;
+        if !metrics.off && !metrics.allow_remote && !metrics.listen.ip().is_loopback() {
+            return Err(format!(
+                "[metrics] listen = \"{}\" serves rules and topics to whoever asks; say `allow_remote = true` if that is meant",
+                metrics.listen
+            ));
+        }
+        if self.checkpoint.every.0.is_zero() {
+            return Err("[checkpoint] every is zero: write \"1s\" or more".into());
+        }
+        if self.limits.workers > crate::limits::MAX_WORKERS {
+            let most = crate::limits::MAX_WORKERS;
+            return Err(format!("[limits] workers = {} is more than {most}", self.limits.workers));
+        }
+        if self.limits.outbox == 0 {
+            return Err("[limits] outbox is zero: no alert could go out".into());
+        }
+        Ok(())
+    }
+
+    /// How many threads decode and scan.
+    pub fn workers(&self) -> usize {
+        match self.limits.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(crate::limits::MAX_WORKERS),
+            some => some,
+        }
+    }
+}
+
+/// Names become metrics, files and keys of the checkpoint.
+fn names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            return Err(format!("{what} name = \"{name}\": a name has letters, digits, `-`, `_` and `.`"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("{what} name = \"{name}\" is given twice"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"
+[state]
+folder = "state"
+
+[[input]]
+name = "in"
+[input.stdin]
+
+[[sink]]
+name = "out"
+[sink.stdout]
+"#;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("/etc/virga"))
+    }
+
+    #[test]
+    fn little_is_enough_and_paths_begin_at_the_file() {
+        let config = parse(LEAST).unwrap();
+        assert_eq!(config.state.folder, Path::new("/etc/virga/state"));
+        assert_eq!(config.checkpoint.every, Span::seconds(5));
+        assert!(config.metrics.listen.ip().is_loopback());
+        let rules = parse(&format!("{LEAST}\n[rules]\npaths = [\"built-in\", \"mine\"]")).unwrap().rules;
+        assert_eq!(rules.paths, [Path::new("built-in"), Path::new("/etc/virga/mine")]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_place() {
+        for (from, to, place) in [
+            ("[state]\n", "[state]\nfloder = 1\n", "line 3"),
+            ("[input.stdin]\n", "[input.stdin]\nx = 1\n", "line 8"),
+            ("[[sink]]\n", "[[sinc]]\n", "line 9"),
+            ("[sink.stdout]\n", "[sink.stdout]\nformt = \"ocsf\"\n", "line 12"),
+        ] {
+            let error = parse(&LEAST.replace(from, to)).unwrap_err();
+            assert!(error.contains(place) && error.contains("unknown field"), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_in_words() {
+        for (text, expected) in [
+            (LEAST.replace("[input.stdin]", ""), "says not what to read"),
+            (LEAST.replace("[sink.stdout]", ""), "says not where to"),
+            (LEAST.replace("name = \"in\"", "name = \"a/b\""), "letters, digits"),
+            (LEAST.replace("name = \"in\"", "name = \"in\"\nsource = \"aws\""), "no source `aws`"),
+            (format!("{LEAST}\n[metrics]\nlisten = \"0.0.0.0:1\""), "allow_remote"),
+            (format!("{LEAST}\n[checkpoint]\nevery = \"5\""), "no length of time"),
+            (format!("{LEAST}\n[[sink]]\nname = \"out\"\n[sink.stdout]"), "given twice"),
+            ("[state]\nfolder=\"s\"".to_owned(), "no [[input]]"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Every bound of the daemon, in one place, each with its reason and what happens beyond it.
+
+use std::time::Duration;
+
+/// Pieces that wait before and behind each worker. With pieces of some megabytes it bounds memory; beyond it
+/// inputs are paused.
+pub const QUEUE_PIECES: usize = 4;
+
+/// Alerts that wait for a sink. Beyond it correlation waits, and reading with it: a sink that is down for
+/// long slows everything and loses nothing.
+pub const MAX_OUTBOX: usize = 100_000;
+
+/// Bytes of alerts that wait: they are part of each checkpoint. Beyond it as with [`MAX_OUTBOX`].
+pub const MAX_OUTBOX_BYTES: usize = 64 << 20;
+
+/// Alerts that a sink is given at once.
+pub const SINK_BATCH: usize = 500;
+
+/// Ids of suppressed alerts that are remembered, so that of equal ones the first alone goes out. Beyond it the
+/// oldest buckets are forgotten, and their alerts go out again under the same id.
+pub const MAX_SUPPRESSED: usize = 1_000_000;
+
+/// The first wait before a sink is tried again; it doubles, with chance in it, so that many daemons do not
+/// come back at one instant.
+pub const RETRY_FIRST: Duration = Duration::from_millis(200);
+
+/// The longest wait before a sink is tried again.
+pub const RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// How long sinks may take to deliver what is left when the process is asked to end; the rest stays in the
+/// checkpoint.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long work that is under way may take to come to its end when the process is asked to end; what is not
+/// through is read again by the next.
+pub const FINISH: Duration = Duration::from_secs(60);
+
+/// Bytes of one file of quarantine, of late hits, and of a file sink unless it says otherwise, before the next
+/// is begun.
+pub const FILE_BYTES: u64 = 64 << 20;
+
+/// Files of quarantine and of late hits that are kept; beyond it the oldest is removed, counted and told.
+pub const KEPT_FILES: usize = 16;
+
+/// Bytes of a checkpoint that is read: beyond it the file is something else.
+pub const MAX_CHECKPOINT_BYTES: u64 = 8 << 30;
+
+/// The share of time that writing checkpoints may take: where one takes long, the next waits so many times
+/// as long.
+pub const CHECKPOINT_PAUSE: u32 = 10;
+
+/// How soon after the last a checkpoint may follow where somebody waits for it.
+pub const URGENT_CHECKPOINT: Duration = Duration::from_millis(100);
+
+/// After a change of a rule file: how long until nothing more changes before all are read.
+pub const SETTLE: Duration = Duration::from_millis(500);
+
+/// Without a sign of life of the correlator for so long, the process is not healthy.
+pub const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Worker threads, unless the configuration says otherwise: beyond it correlation, one thread, is what
+/// bounds.
+pub const MAX_WORKERS: usize = 32;

@@ -1,0 +1,23 @@
+//! The log, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Begins to write the log.
+///
+/// # Errors
+/// Where the filter of the configuration is none.
+pub fn begin(log: &Log) -> Result<(), String> {
+    let level = log.level.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("[log] level = \"{level}\": {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let begun = match log.format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => {
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.with_ansi(terminal).with_target(false).try_init()
+        }
+    };
+    begun.map_err(|error| error.to_string())
+}

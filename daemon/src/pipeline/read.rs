@@ -1,0 +1,199 @@
+//! One input: polls its transport, gives on what it says, tells it what is behind a checkpoint.
+//!
+//! Where the workers have enough, the piece is kept, the transport is paused, and polling goes on: a group
+//! member that does not poll is given up by its group.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use virga_ingest::position::Positions;
+use virga_ingest::transport::live::{Event, LiveTransport, Ticket, TransportError};
+
+use super::{Dispatch, Item};
+
+/// How long a poll may wait; after it, acknowledgements and the wish to end are looked at.
+const POLL: Duration = Duration::from_millis(50);
+/// How long to wait for a worker before the transport is served again.
+const BREATH: Duration = Duration::from_millis(2);
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
+/// A checkpoint stands behind what an input had given.
+pub struct Acknowledged {
+    /// Up to which delivery.
+    pub ticket: Ticket,
+    /// The positions in it.
+    pub positions: Positions,
+}
+
+/// Runs an input until it is asked to end, ends by itself, or fails for good. Comes back when the last
+/// checkpoint has been acknowledged, with the transport closed. `ended` is called when nothing more is given on.
+///
+/// # Errors
+/// Why it cannot be read at all.
+pub fn run(
+    input: usize,
+    name: &Arc<str>,
+    mut transport: Box<dyn LiveTransport>,
+    dispatch: &Dispatch,
+    acknowledged: &Receiver<Acknowledged>,
+    stop: &AtomicBool,
+    ended: &dyn Fn(),
+) -> Result<(), TransportError> {
+    let read = read(input, name, transport.as_mut(), dispatch, acknowledged, stop);
+    if read.is_err() {
+        // the others are to end too; whoever calls says why
+        stop.store(true, Ordering::Relaxed);
+    }
+    give_at_last(input, dispatch);
+    ended();
+    // what is under way comes to its end and its checkpoint; the transport is served meanwhile
+    loop {
+        match acknowledged.recv_timeout(POLL) {
+            Ok(done) => transport.acknowledge(done.ticket, &done.positions),
+            Err(RecvTimeoutError::Timeout) if read.is_ok() => {
+                transport.pause();
+                // what it says now is said again to the next process
+                drop(transport.poll(Duration::from_millis(1)));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    transport.close();
+    read
+}
+
+fn read(
+    input: usize,
+    name: &Arc<str>,
+    transport: &mut dyn LiveTransport,
+    dispatch: &Dispatch,
+    acknowledged: &Receiver<Acknowledged>,
+    stop: &AtomicBool,
+) -> Result<(), TransportError> {
+    let mut lag_told = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        while let Ok(done) = acknowledged.try_recv() {
+            transport.acknowledge(done.ticket, &done.positions);
+        }
+        if lag_told.elapsed() >= LAG_EVERY {
+            lag_told = Instant::now();
+            tell_lag(name, transport);
+        }
+        let Some(event) = transport.poll(POLL)? else { continue };
+        let ended = matches!(event, Event::Ended);
+        if !give(input, name, event, transport, dispatch, acknowledged, stop) || ended {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Gives an event on, however long it takes; false where the end came before.
+fn give(
+    input: usize,
+    name: &Arc<str>,
+    event: Event,
+    transport: &mut dyn LiveTransport,
+    dispatch: &Dispatch,
+    acknowledged: &Receiver<Acknowledged>,
+    stop: &AtomicBool,
+) -> bool {
+    let mut held = match dispatch.give(input, Item::Event(event)) {
+        Ok(()) => return true,
+        Err(None) => return false,
+        Err(Some(item)) => item,
+    };
+    let since = Instant::now();
+    let mut paused = false;
+    let given = loop {
+        if stop.load(Ordering::Relaxed) {
+            // not given on, not acknowledged: the next process reads it again
+            break false;
+        }
+        std::thread::sleep(BREATH);
+        held = match dispatch.give(input, Item::Event(held_event(held))) {
+            Ok(()) => break true,
+            Err(None) => break false,
+            Err(Some(item)) => item,
+        };
+        while let Ok(done) = acknowledged.try_recv() {
+            transport.acknowledge(done.ticket, &done.positions);
+        }
+        // a short wait is usual; only a long one is worth fetching anew what lay ready
+        if !paused && since.elapsed() >= Duration::from_millis(500) {
+            paused = true;
+            transport.pause();
+            metrics::counter!("virga_input_pauses_total", "input" => name.to_string()).increment(1);
+        }
+        if paused {
+            match transport.poll(Duration::from_millis(10)) {
+                Ok(None) => {}
+                // membership may change while paused; it is told in its turn
+                Ok(Some(event)) => {
+                    if !give_behind(input, held, event, dispatch, stop) {
+                        break false;
+                    }
+                    break true;
+                }
+                Err(_) => break true,
+            }
+        }
+    };
+    if paused {
+        transport.resume();
+    }
+    given
+}
+
+fn held_event(item: Item) -> Event {
+    match item {
+        Item::Event(event) => event,
+        // only events are held
+        Item::Stopped => Event::Ready,
+    }
+}
+
+/// Gives on what was held, then what came while it was.
+fn give_behind(input: usize, held: Item, event: Event, dispatch: &Dispatch, stop: &AtomicBool) -> bool {
+    for mut item in [held, Item::Event(event)] {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            item = match dispatch.give(input, item) {
+                Ok(()) => break,
+                Err(None) => return false,
+                Err(Some(item)) => item,
+            };
+            std::thread::sleep(BREATH);
+        }
+    }
+    true
+}
+
+/// Says that nothing more comes.
+fn give_at_last(input: usize, dispatch: &Dispatch) {
+    let mut item = Item::Stopped;
+    while let Err(Some(back)) = dispatch.give(input, item) {
+        item = back;
+        std::thread::sleep(BREATH);
+    }
+}
+
+fn tell_lag(name: &Arc<str>, transport: &dyn LiveTransport) {
+    for lag in transport.lag() {
+        let labels = [("input", name.to_string()), ("partition", lag.partition.to_string())];
+        if let Some(records) = lag.records {
+            metrics::gauge!("virga_lag_records", &labels).set(records as f64);
+        }
+        if let Some(bytes) = lag.bytes {
+            metrics::gauge!("virga_lag_bytes", &labels).set(bytes as f64);
+        }
+        if let Some(oldest) = lag.oldest {
+            metrics::gauge!("virga_lag_oldest_timestamp_seconds", &labels).set(oldest as f64 / 1e6);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The rules that run, and how they are exchanged while everything runs.
+//!
+//! In: a loader, which reads files as the configuration says. Out: [`Generation`]s. A generation has an engine
+//! for each worker, compiled before anybody uses it; pieces say by which generation they are to be scanned, so
+//! that the switch lies between two pieces, for all workers at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use virga_engine::correlate::Plan;
+use virga_engine::event::SourceSpec;
+use virga_engine::{Engine, RuleSet};
+use virga_ingest::environment::Environment;
+use virga_ingest::sources::SOURCES;
+
+/// What a loader has read.
+pub struct Loaded {
+    /// The rules.
+    pub set: RuleSet,
+    /// What is known beside the logs.
+    pub environment: Arc<Environment>,
+}
+
+/// Reads rules and what stands around them. An error is for people, and nothing of what it read counts.
+pub type Loader = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
+
+/// One set of rules, compiled.
+pub struct Generation {
+    /// Counts generations of this process, from 1.
+    pub number: u64,
+    /// What is known beside the logs.
+    pub environment: Arc<Environment>,
+    /// The correlations.
+    pub plans: Vec<Plan>,
+    /// How many rules run, for the log.
+    pub rules: usize,
+    /// How many documents had an error.
+    pub rejected: usize,
+    /// An engine for each worker, until it takes it.
+    engines: Mutex<Vec<Engine>>,
+}
+
+impl Generation {
+    /// Compiles what was read, for so many workers.
+    ///
+    /// # Errors
+    /// Where no rule is left that could run.
+    pub fn compile(number: u64, loaded: &Loaded, workers: usize) -> Result<Self, String> {
+        let specs: Vec<SourceSpec> =
+            SOURCES.iter().map(|source| source.spec_in(&loaded.environment)).collect();
+        let engines: Vec<Engine> = (0..workers).map(|_| Engine::new(&loaded.set, &specs)).collect();
+        let Some(first) = engines.first() else { return Err("there is no worker".into()) };
+        let (plans, rules) = (first.correlations().to_vec(), first.report().loaded);
+        if rules == 0 {
+            return Err("no rule could be loaded: nothing would ever be found".into());
+        }
+        Ok(Self {
+            number,
+            environment: Arc::clone(&loaded.environment),
+            plans,
+            rules,
+            rejected: loaded.set.rejected,
+            engines: Mutex::new(engines),
+        })
+    }
+
+    /// The engine of one worker; each takes one, once.
+    pub fn engine(&self) -> Option<Engine> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}

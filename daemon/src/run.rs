@@ -1,0 +1,440 @@
+//! The whole process: opens everything, runs it, ends it in order.
+//!
+//! In: a configuration and a loader of rules. Out: the process's end. It ends when it is asked to (SIGTERM,
+//! SIGINT), when all inputs have ended, or when something fails that no waiting mends. In each case what is
+//! under way is brought to its end, and a checkpoint is written.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use virga_ingest::transport::live::{Clock, LiveTransport, OpenContext};
+
+use crate::checkpoint::{Checkpoint, Store};
+use crate::clock::{steady, wall};
+use crate::config::Config;
+use crate::limits::{DRAIN, FILE_BYTES, FINISH, KEPT_FILES, QUEUE_PIECES};
+use crate::outbox::Outbox;
+use crate::pipeline::correlate::{Correlator, Parts};
+use crate::pipeline::{Dispatch, InputInfo, read, scan};
+use crate::quarantine::Quarantine;
+use crate::reload::Watch;
+use crate::rotate::Rotating;
+use crate::rules::{Generation, Loader};
+use crate::serve::{self, Signs};
+use crate::sinks::{self, Sink};
+
+/// What the main thread hears.
+enum Word {
+    /// Load the rules anew.
+    Reload(&'static str),
+    /// End.
+    Stop(&'static str),
+    /// An input or a thread has failed for good.
+    Failed(String),
+    /// All inputs have ended.
+    Ended,
+}
+
+/// Runs until it is asked to end.
+///
+/// # Errors
+/// What could not be opened, or failed for good.
+pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
+    let folder = &config.state.folder;
+    let _lock = lock(folder)?;
+    let store = Store::new(folder);
+    let found = store.load()?;
+    for complaint in &found.complaints {
+        tracing::error!("{complaint}; the checkpoint before it is used");
+    }
+    let mut from = found.checkpoint.unwrap_or_default();
+    match from.number {
+        0 => tracing::info!("no checkpoint: everything begins where the configuration says"),
+        number => tracing::info!(number, inputs = from.positions.len(), "goes on from the checkpoint"),
+    }
+    if from.instance.is_empty() {
+        from.instance = new_instance();
+    }
+    let generation = Arc::new(Generation::compile(1, &loader()?, config.workers())?);
+    tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
+    let (words, heard) = channel();
+    let process = Process::open(config, loader, store, from, generation, words)?;
+    process.run(&heard)
+}
+
+/// What two processes on one folder would do to each other is refused.
+fn lock(folder: &Path) -> Result<File, String> {
+    let at = |error: &dyn std::fmt::Display| format!("[state] folder = \"{}\": {error}", folder.display());
+    fs::create_dir_all(folder).map_err(|error| at(&error))?;
+    let file = File::create(folder.join("lock")).map_err(|error| at(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(at(&"another process uses it")),
+        Err(TryLockError::Error(error)) => Err(at(&error)),
+    }
+}
+
+/// A name that no other process has.
+fn new_instance() -> String {
+    let seed = format!("{}/{}/{:?}", wall(), std::process::id(), std::thread::current().id());
+    blake3::hash(seed.as_bytes()).to_hex().as_str().get(..16).unwrap_or_default().to_owned()
+}
+
+/// Everything at work.
+struct Process<'a> {
+    config: &'a Config,
+    loader: &'a Loader,
+    dispatch: Arc<Dispatch>,
+    outbox: Arc<Outbox>,
+    stop: Arc<AtomicBool>,
+    hurry: Arc<AtomicBool>,
+    readers: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+    sinks: Vec<JoinHandle<()>>,
+    correlator: JoinHandle<Correlator>,
+    words: Sender<Word>,
+    _watch: Option<Watch>,
+}
+
+impl<'a> Process<'a> {
+    fn open(
+        config: &'a Config,
+        loader: &'a Loader,
+        store: Store,
+        mut from: Checkpoint,
+        generation: Arc<Generation>,
+        words: Sender<Word>,
+    ) -> Result<Self, String> {
+        let clock = steady();
+        let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let outbox = Arc::new(Outbox::new(&names, std::mem::take(&mut from.outbox), config.limits.outbox));
+        let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let signs = Signs {
+            alive: Arc::new(AtomicI64::new(clock())),
+            ready: Arc::new(AtomicBool::new(false)),
+            clock: Arc::clone(&clock),
+        };
+        serve_and_listen(config, signs.clone(), &words)?;
+        let opened_sinks = open_sinks(config)?;
+        let inputs = open_inputs(config, &from, &clock)?;
+        let (dispatch, work) = Dispatch::new(config.workers(), Arc::clone(&generation));
+        let dispatch = Arc::new(dispatch);
+        let infos: Vec<InputInfo> = inputs.iter().map(|(info, _)| info.clone()).collect();
+        let mut results = Vec::new();
+        let mut workers = Vec::new();
+        for (number, work) in work.into_iter().enumerate() {
+            let (done, result) = sync_channel(QUEUE_PIECES);
+            results.push(result);
+            let infos = infos.clone();
+            workers.push(spawn(&format!("scan-{number}"), &words, move || scan::run(&infos, &work, &done))?);
+        }
+        let mut told = Vec::new();
+        let mut readers = Vec::new();
+        let running = Arc::new(Mutex::new(inputs.len()));
+        for (number, (info, transport)) in inputs.into_iter().enumerate() {
+            let (acknowledge, acknowledged) = channel();
+            told.push((info.clone(), acknowledge));
+            let (dispatch, stop, words_of) = (Arc::clone(&dispatch), Arc::clone(&stop), words.clone());
+            let running = Arc::clone(&running);
+            readers.push(spawn(&format!("read-{}", info.name), &words, move || {
+                let ended = |words: &Sender<Word>| {
+                    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+                    *running -= 1;
+                    if *running == 0 {
+                        let _ = words.send(Word::Ended);
+                    }
+                };
+                let tell = words_of.clone();
+                let read = read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|| {
+                    ended(&tell)
+                });
+                if let Err(error) = read {
+                    let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
+                }
+            })?);
+        }
+        let mut correlator = Correlator::new(Parts {
+            inputs: told,
+            from,
+            generation,
+            memory: usize::try_from(config.limits.correlation_memory.0).unwrap_or(usize::MAX),
+            tenant: config.rules.tenant.clone(),
+            outbox: Arc::clone(&outbox),
+            quarantine: Quarantine::open(&config.state.folder)
+                .map_err(|error| format!("quarantine: {error}"))?,
+            late: Rotating::open(&config.state.folder.join("late.ndjson"), FILE_BYTES, KEPT_FILES)
+                .map_err(|error| format!("late hits: {error}"))?,
+            store,
+            every: config.checkpoint.every.0,
+            clock: Arc::clone(&clock),
+            hurry: Arc::clone(&hurry),
+            alive: signs.alive,
+            ready: signs.ready,
+        })?;
+        let correlator = spawn("correlate", &words, move || {
+            correlator.run(&results);
+            correlator
+        })?;
+        let mut sinks = Vec::new();
+        for (config, mut sink) in config.sinks.iter().zip(opened_sinks) {
+            let (name, least, outbox) = (config.name.clone(), config.least(), Arc::clone(&outbox));
+            let (clock, hurry) = (Arc::clone(&clock), Arc::clone(&hurry));
+            sinks.push(spawn(&format!("sink-{}", config.name), &words, move || {
+                sinks::run(&name, least, sink.as_mut(), &outbox, &|| clock(), &|| {
+                    hurry.load(Ordering::Relaxed)
+                });
+            })?);
+        }
+        let _watch = watch(config, &words);
+        Ok(Self {
+            config,
+            loader,
+            dispatch,
+            outbox,
+            stop,
+            hurry,
+            readers,
+            workers,
+            sinks,
+            correlator,
+            words,
+            _watch,
+        })
+    }
+
+    fn run(self, heard: &Receiver<Word>) -> Result<(), String> {
+        let outcome = loop {
+            match heard.recv() {
+                Ok(Word::Reload(why)) => self.reload(why),
+                Ok(Word::Stop(signal)) => {
+                    tracing::info!("{signal}: what is under way is brought to its end");
+                    break Ok(());
+                }
+                Ok(Word::Ended) => {
+                    tracing::info!("all inputs have ended");
+                    break Ok(());
+                }
+                Ok(Word::Failed(error)) => break Err(error),
+                Err(_) => break Ok(()),
+            }
+        };
+        let ended = self.end();
+        outcome.and(ended)
+    }
+
+    /// All is compiled before anything is switched; the old rules stay where something is wrong.
+    fn reload(&self, why: &str) {
+        let old = self.dispatch.generation();
+        let compiled = (self.loader)().and_then(|loaded| {
+            // what was broken before stays broken; a rule that has just been broken is a mistake
+            if loaded.set.rejected > old.rejected {
+                return Err(format!(
+                    "{} rules have errors, {} had before",
+                    loaded.set.rejected, old.rejected
+                ));
+            }
+            Generation::compile(old.number + 1, &loaded, self.config.workers())
+        });
+        match compiled {
+            Ok(generation) => {
+                tracing::info!("{why}: rules were compiled, and are at work from the next piece on");
+                metrics::counter!("virga_reloads_total", "outcome" => "done").increment(1);
+                self.dispatch.switch(Arc::new(generation));
+            }
+            Err(error) => {
+                metrics::counter!("virga_reloads_total", "outcome" => "refused").increment(1);
+                tracing::error!("{why}: the old rules stay, for the new ones cannot be used: {error}");
+            }
+        }
+    }
+
+    /// Readers stop, what is under way comes through, sinks take what they can, the last checkpoint stands,
+    /// inputs are acknowledged and closed: in this order.
+    fn end(self) -> Result<(), String> {
+        self.stop.store(true, Ordering::Relaxed);
+        let until = Instant::now() + FINISH;
+        let mut hurried = false;
+        while !self.correlator.is_finished() {
+            if Instant::now() > until && !hurried {
+                hurried = true;
+                tracing::warn!("what is under way takes too long; the next process reads it again");
+                self.hurry.store(true, Ordering::Relaxed);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let Ok(mut correlator) = self.correlator.join() else {
+            return Err("correlation has failed: the last checkpoint stands".into());
+        };
+        if !self.outbox.drain(DRAIN) {
+            tracing::warn!(
+                alerts = self.outbox.len(),
+                "alerts that sinks did not take stay in the checkpoint"
+            );
+        }
+        let saved = correlator.finish();
+        // readers hear that no checkpoint comes any more, acknowledge the last, and close
+        drop(correlator);
+        self.dispatch.close();
+        self.outbox.close();
+        self.hurry.store(true, Ordering::Relaxed);
+        drop(self.words);
+        for thread in self.readers.into_iter().chain(self.workers).chain(self.sinks) {
+            if thread.join().is_err() {
+                return Err("a thread has failed".into());
+            }
+        }
+        match saved {
+            true => {
+                tracing::info!("the last checkpoint is written");
+                Ok(())
+            }
+            false => Err("the last checkpoint could not be written: the one before it stands".into()),
+        }
+    }
+}
+
+/// A thread with a name; if it panics, the process hears of it.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    words: &Sender<Word>,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, String> {
+    struct Alarm(Sender<Word>, String);
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let _ = self.0.send(Word::Failed(format!("the thread {} has failed", self.1)));
+            }
+        }
+    }
+    let alarm = Alarm(words.clone(), name.to_owned());
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    let thread = builder.spawn(move || {
+        let _alarm = alarm;
+        body()
+    });
+    thread.map_err(|error| format!("a thread cannot be started: {error}"))
+}
+
+fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
+    let open = |sink: &crate::config::SinkConfig| {
+        let kind = sink.kind().ok_or_else(|| format!("sink \"{}\" says not where to", sink.name))?;
+        kind.open().map_err(|error| format!("sink \"{}\": {error}", sink.name))
+    };
+    config.sinks.iter().map(open).collect()
+}
+
+/// What an input's transport is opened with.
+pub(crate) fn context(config: &Config, input: &str, from: &Checkpoint, clock: &Clock) -> OpenContext {
+    OpenContext {
+        input: input.into(),
+        instance: from.instance.as_str().into(),
+        positions: from.positions_of(input),
+        clock: Arc::clone(clock),
+        state: config.state.folder.join("inputs").join(input),
+    }
+}
+
+type Opened = (InputInfo, Box<dyn LiveTransport>);
+
+fn open_inputs(config: &Config, from: &Checkpoint, clock: &Clock) -> Result<Vec<Opened>, String> {
+    let open = |input: &crate::config::InputConfig| {
+        let at = |error: &dyn std::fmt::Display| format!("input \"{}\": {error}", input.name);
+        let context = context(config, &input.name, from, clock);
+        fs::create_dir_all(&context.state).map_err(|error| at(&error))?;
+        let transport = input.transport().ok_or_else(|| at(&"says not what to read"))?;
+        let opened = transport.open(context).map_err(|error| at(&error))?;
+        let info = InputInfo {
+            name: input.name.as_str().into(),
+            source: input.fixed(),
+            lateness: input.lateness.micros(),
+        };
+        Ok((info, opened))
+    };
+    config.inputs.iter().map(open).collect()
+}
+
+/// Rules and what stands around them are watched.
+fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
+    let rules = &config.rules;
+    let paths: Vec<_> = [&rules.paths, &rules.lists, &rules.pipelines, &rules.tuning]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.exists())
+        .cloned()
+        .collect();
+    if !rules.watch || paths.is_empty() {
+        return None;
+    }
+    let words = words.clone();
+    match Watch::new(&paths, move || drop(words.send(Word::Reload("a rule file has changed")))) {
+        Ok((watch, complaints)) => {
+            complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
+            Some(watch)
+        }
+        Err(error) => {
+            tracing::warn!("rule files are not watched ({error}): send SIGHUP after a change");
+            None
+        }
+    }
+}
+
+/// Serves metrics and hears signals, on a thread of its own.
+fn serve_and_listen(config: &Config, signs: Signs, words: &Sender<Word>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    let metrics = &config.metrics;
+    let listener = match metrics.off {
+        true => None,
+        false => {
+            let listener = runtime.block_on(serve::bind(metrics.listen))?;
+            let address = listener.local_addr().map_err(|error| error.to_string())?;
+            tracing::info!("metrics at http://{address}/metrics");
+            if let Some(path) = &metrics.address_file {
+                fs::write(path, address.to_string())
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+            Some((listener, serve::router(serve::count()?, signs)))
+        }
+    };
+    let words = words.clone();
+    let thread = std::thread::Builder::new().name("serve".into()).spawn(move || {
+        runtime.block_on(async {
+            if let Some((listener, router)) = listener {
+                tokio::spawn(async move {
+                    if let Err(error) = axum::serve(listener, router).await {
+                        tracing::error!("metrics are served no more: {error}");
+                    }
+                });
+            }
+            if let Err(error) = listen(&words).await {
+                tracing::error!("signals are not heard: {error}");
+            }
+        });
+    });
+    thread.map(drop).map_err(|error| format!("a thread cannot be started: {error}"))
+}
+
+async fn listen(words: &Sender<Word>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        let word = tokio::select! {
+            _ = terminate.recv() => Word::Stop("SIGTERM"),
+            _ = interrupt.recv() => Word::Stop("SIGINT"),
+            _ = hangup.recv() => Word::Reload("SIGHUP"),
+        };
+        if words.send(word).is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! Files that grow.
+//!
+//! In: `[input.follow]`: paths with wildcards, and positions (which file it was, how far). Out: whole lines, as
+//! they are written. A file that is renamed is read to its end under its new name before the file that has come
+//! in its place is begun; one that is cut to nothing is read from its beginning again. A file that is new is
+//! read from its beginning, those that are there at the first start as the configuration says.
+//!
+//! Files are told apart by device and inode, so that a rename is no new file. On systems without inodes a file
+//! is its path, and a rename is read as a new file.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use virga_engine::event::OriginBase;
+
+use super::live::{
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
+    PartitionLag, Ticket, TransportError,
+};
+use crate::limits::{FOLLOWED_FILES, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
+use crate::position::{Position, Positions};
+
+/// `[input.follow]`: files that grow.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FollowConfig {
+    /// Paths, with `*`, `?`, `[…]` and `**`.
+    pub paths: Vec<String>,
+    /// Whether files that are there at the first start are read from their beginning; else from their end.
+    #[serde(default = "yes")]
+    pub from_start: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How often new files are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Which file, how far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    file: String,
+    offset: u64,
+    line: u64,
+}
+
+/// A file that is followed.
+struct Followed {
+    partition: Arc<str>,
+    file: BufReader<File>,
+    place: Place,
+    /// Its name is another's now: at its end it is left.
+    renamed: bool,
+    told: Instant,
+}
+
+impl FollowConfig {
+    fn find(&self) -> Result<Vec<PathBuf>, TransportError> {
+        let mut found = Vec::new();
+        for pattern in &self.paths {
+            let paths = glob::glob(pattern).map_err(|error| {
+                TransportError::new(format!("`{pattern}`: {error}")).help("write it as /var/log/app/*.json")
+            })?;
+            // what cannot be looked at now may be later
+            found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+impl LiveConfig for FollowConfig {
+    fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
+        let found = self.find()?;
+        for path in &found {
+            File::open(path).map_err(|error| TransportError::new(format!("{}: {error}", path.display())))?;
+        }
+        Ok(format!("follows {} files that match {}", found.len(), self.paths.join(", ")))
+    }
+
+    fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
+        self.find()?;
+        Ok(Box::new(Follower {
+            config: self.clone(),
+            first: context.positions.is_empty(),
+            positions: context.positions,
+            clock: context.clock,
+            files: BTreeMap::new(),
+            news: Vec::new(),
+            looked: None,
+            ready: false,
+            ticket: 0,
+            turn: 0,
+            paused: false,
+        }))
+    }
+}
+
+struct Follower {
+    config: FollowConfig,
+    /// No checkpoint yet: the configuration says where files begin.
+    first: bool,
+    positions: Positions,
+    clock: Clock,
+    /// By identity.
+    files: BTreeMap<String, Followed>,
+    /// What is to be told, last first.
+    news: Vec<Event>,
+    looked: Option<Instant>,
+    ready: bool,
+    ticket: Ticket,
+    turn: usize,
+    paused: bool,
+}
+
+#[cfg(unix)]
+fn identity(_: &Path, metadata: &Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("{}:{}", metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path, _: &Metadata) -> String {
+    path.display().to_string()
+}
+
+impl Follower {
+    /// Looks for files that have come, gone, or been renamed.
+    fn look(&mut self) -> Result<(), TransportError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        let mut here = BTreeMap::new();
+        for path in self.config.find()? {
+            if let Ok(metadata) = fs::metadata(&path) {
+                here.entry(identity(&path, &metadata)).or_insert(path);
+            }
+        }
+        for (id, followed) in &mut self.files {
+            let same = here.get(id).is_some_and(|path| *path.to_string_lossy() == *followed.partition);
+            followed.renamed = !same;
+        }
+        for (id, path) in here {
+            if self.files.contains_key(&id) {
+                continue;
+            }
+            if self.files.len() >= FOLLOWED_FILES {
+                let message = format!("more than {FOLLOWED_FILES} files match; {} waits", path.display());
+                self.news.insert(0, Event::Note(Note { cause: "too_many_files", count: 1, message }));
+                break;
+            }
+            self.begin(id, &path);
+        }
+        if !self.ready {
+            self.ready = true;
+            self.first = false;
+            self.news.insert(0, Event::Ready);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: String, path: &Path) {
+        let shown = path.to_string_lossy().into_owned();
+        let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+        let (mut file, metadata) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let message = format!("{shown}: {error}; trying again");
+                self.news.insert(0, Event::Note(Note { cause: "retrying", count: 1, message }));
+                return;
+            }
+        };
+        let mut place = self.place(&id, &metadata);
+        if place.offset > metadata.len() {
+            place = Place { file: id.clone(), offset: 0, line: 0 };
+        }
+        if file.seek(SeekFrom::Start(place.offset)).is_err() {
+            return;
+        }
+        // a file that has taken another's name is a partition of its own as long as both are read
+        let taken = self.files.values().any(|other| *other.partition == *shown);
+        let partition: Arc<str> = if taken { format!("{shown}#{id}").into() } else { shown.into() };
+        let position = Some(position_of(&place));
+        self.news.insert(0, Event::Opened { partition: Arc::clone(&partition), position });
+        let file = BufReader::with_capacity(1 << 16, file);
+        self.files.insert(id, Followed { partition, file, place, renamed: false, told: Instant::now() });
+    }
+
+    /// Where reading of a file begins: where the checkpoint says, under whatever name it was then.
+    fn place(&self, id: &str, metadata: &Metadata) -> Place {
+        let mut known = self
+            .positions
+            .iter()
+            .filter_map(|(_, position)| serde_json::from_str::<Place>(position.text()).ok());
+        if let Some(place) = known.find(|place| place.file == *id) {
+            return place;
+        }
+        let at_the_end = self.first && !self.ready && !self.config.from_start;
+        Place { file: id.to_owned(), offset: if at_the_end { metadata.len() } else { 0 }, line: 0 }
+    }
+
+    /// Reads from one file after the other.
+    fn read(&mut self) -> Option<Event> {
+        let ids: Vec<String> = self.files.keys().cloned().collect();
+        for step in 0..ids.len() {
+            let at = (self.turn + step) % ids.len();
+            let Some(id) = ids.get(at) else { continue };
+            let Some(followed) = self.files.get_mut(id) else { continue };
+            if let Some(note) = followed.cut() {
+                return Some(Event::Note(note));
+            }
+            let now = (self.clock)();
+            match followed.lines(now) {
+                Ok(messages) if !messages.is_empty() => {
+                    self.turn = at + 1;
+                    self.ticket += 1;
+                    return Some(Event::Delivery(Delivery {
+                        ticket: self.ticket,
+                        partition: Arc::clone(&followed.partition),
+                        position: Some(position_of(&followed.place)),
+                        source: None,
+                        contents: Contents::Messages(messages),
+                        frontier: Frontier::InOrder,
+                        urgent: false,
+                    }));
+                }
+                Ok(_) if followed.renamed => {
+                    let partition = Arc::clone(&followed.partition);
+                    self.files.remove(id);
+                    return Some(Event::Closed { partition });
+                }
+                Ok(_) if followed.told.elapsed() >= Duration::from_secs(1) => {
+                    followed.told = Instant::now();
+                    let partition = Arc::clone(&followed.partition);
+                    return Some(Event::Reached { partition, frontier: Frontier::CaughtUp { now } });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let message = format!("{}: {error}; trying again", followed.partition);
+                    return Some(Event::Note(Note { cause: "retrying", count: 1, message }));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn position_of(place: &Place) -> Position {
+    // texts and numbers: nothing in it can fail
+    Position::new(serde_json::to_string(place).unwrap_or_default())
+}
+
+impl Followed {
+    /// A file that is shorter than what was read of it has been cut: it begins anew.
+    fn cut(&mut self) -> Option<Note> {
+        let length = self.file.get_ref().metadata().ok()?.len();
+        if length >= self.place.offset {
+            return None;
+        }
+        self.place.offset = 0;
+        self.place.line = 0;
+        self.file.seek(SeekFrom::Start(0)).ok()?;
+        let message = format!("{} was cut to {length} bytes; it is read from its beginning", self.partition);
+        Some(Note { cause: "file_cut", count: 1, message })
+    }
+
+    /// The whole lines that are there. A line that is still being written waits.
+    fn lines(&mut self, now: i64) -> std::io::Result<Messages> {
+        let mut messages = Messages::new(OriginBase::File { path: Arc::clone(&self.partition) });
+        let mut line = Vec::new();
+        while messages.len() < LIVE_PIECE_MESSAGES && messages.bytes() < LIVE_PIECE_BYTES {
+            line.clear();
+            let limit = MAX_EVENT_BYTES as u64 + 1;
+            let read = std::io::Read::take(&mut self.file, limit).read_until(b'\n', &mut line)?;
+            let whole = line.ends_with(b"\n") || read as u64 == limit;
+            // what a file ends with when nobody writes to it any more is a line too
+            if read == 0 || !(whole || self.renamed) {
+                self.file.seek(SeekFrom::Start(self.place.offset))?;
+                break;
+            }
+            self.place.offset += read as u64;
+            self.place.line += 1;
+            if !line.trim_ascii().is_empty() {
+                messages.push(self.place.line, now, &line);
+            }
+        }
+        Ok(messages)
+    }
+}
+
+impl LiveTransport for Follower {
+    fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
+        let until = Instant::now() + wait;
+        loop {
+            self.look()?;
+            if let Some(event) = self.news.pop() {
+                return Ok(Some(event));
+            }
+            if !self.paused
+                && let Some(event) = self.read()
+            {
+                return Ok(Some(event));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+
+    fn acknowledge(&mut self, _: Ticket, _: &Positions) {}
+
+    fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        let unread = |followed: &Followed| {
+            let length = followed.file.get_ref().metadata().ok()?.len();
+            length.checked_sub(followed.place.offset)
+        };
+        let lag = |followed: &Followed| PartitionLag {
+            partition: Arc::clone(&followed.partition),
+            records: None,
+            bytes: unread(followed),
+            oldest: None,
+        };
+        self.files.values().map(lag).collect()
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn open(paths: &str, positions: Positions, from_start: bool) -> Box<dyn LiveTransport> {
+        let config = FollowConfig { paths: vec![paths.to_owned()], from_start };
+        let context = OpenContext {
+            input: "app".into(),
+            instance: "test".into(),
+            positions,
+            clock: Arc::new(|| 42),
+            state: PathBuf::new(),
+        };
+        config.open(context).unwrap()
+    }
+
+    /// All that comes until nothing does: lines as `number text`, other events in words, and the positions.
+    fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Some(event) = transport.poll(Duration::from_millis(700)).unwrap() {
+            match event {
+                Event::Delivery(delivery) => {
+                    let Contents::Messages(messages) = &delivery.contents else { panic!("lines") };
+                    told.extend(
+                        messages
+                            .iter()
+                            .map(|m| format!("{} {}", m.number, String::from_utf8_lossy(m.bytes).trim())),
+                    );
+                    positions.set(&delivery.partition, delivery.position.unwrap());
+                }
+                Event::Closed { partition } => {
+                    told.push("closed".into());
+                    positions.remove(&partition);
+                }
+                Event::Note(note) => told.push(note.cause.into()),
+                _ => {}
+            }
+            if told.len() > 100 {
+                break;
+            }
+        }
+        told
+    }
+
+    fn append(path: &Path, text: &str) {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn lines_come_once_over_growth_rotation_cutting_and_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, old) = (folder.path().join("a.log"), folder.path().join("a.log.1"));
+        let pattern = folder.path().join("*.log").display().to_string();
+        append(&log, "one\ntwo\nthr");
+        let mut positions = Positions::default();
+        let mut transport = open(&pattern, Positions::default(), true);
+        assert_eq!(drain(&mut *transport, &mut positions), ["1 one", "2 two"]);
+        append(&log, "ee\n");
+        assert_eq!(drain(&mut *transport, &mut positions), ["3 three"]);
+        // a restart goes on where the checkpoint stands
+        transport.close();
+        append(&log, "four\n");
+        let mut transport = open(&pattern, positions.clone(), true);
+        assert_eq!(drain(&mut *transport, &mut positions), ["4 four"]);
+        // renamed: what was written before is read, then the new file from its beginning
+        append(&log, "five\n");
+        fs::rename(&log, &old).unwrap();
+        append(&log, "new one\n");
+        let told = drain(&mut *transport, &mut positions);
+        for line in ["5 five", "closed", "1 new one"] {
+            assert!(told.iter().any(|told| told == line), "{told:?}");
+        }
+        // cut to nothing and written anew
+        fs::write(&log, "x\n").unwrap();
+        let told = drain(&mut *transport, &mut positions);
+        assert_eq!(told, ["file_cut", "1 x"]);
+    }
+
+    #[test]
+    fn what_is_there_at_the_first_start_may_be_left_and_what_comes_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = folder.path().join("*.log").display().to_string();
+        append(&folder.path().join("a.log"), "old\n");
+        let mut positions = Positions::default();
+        let mut transport = open(&pattern, Positions::default(), false);
+        assert!(drain(&mut *transport, &mut positions).is_empty());
+        append(&folder.path().join("a.log"), "new\n");
+        append(&folder.path().join("b.log"), "other\n");
+        let mut told = drain(&mut *transport, &mut positions);
+        told.sort();
+        assert_eq!(told, ["1 new", "1 other"]);
+    }
+}

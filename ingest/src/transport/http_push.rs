@@ -1,0 +1,479 @@
+//! Events that are pushed: `POST /v1/ingest/{source}`.
+//!
+//! In: requests, NDJSON or JSON, plain, gzip or zstd, with a bearer token. Out: one message a request. The
+//! answer comes when a checkpoint is behind the events, or at once, as configured.
+//!
+//! | status | when |
+//! |---|---|
+//! | 200 | the events are behind a checkpoint |
+//! | 202 | the events are taken (`answer = "at_once"`); a crash may lose them |
+//! | 401 | no token, or another |
+//! | 404 | no such source |
+//! | 413 | the body is larger than `max_bytes` |
+//! | 415 | a content encoding other than gzip, zstd, identity |
+//! | 429 | too much is on its way; `Retry-After` says when to come again |
+//! | 503 | the process ends, or no checkpoint came in time: send it again, ids are the same |
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use virga_engine::event::OriginBase;
+
+use super::live::{
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, OpenContext,
+    PartitionLag, Ticket, TransportError,
+};
+use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHES_WAITING};
+use crate::position::Positions;
+use crate::secret::Secret;
+use crate::sources::{SourceDef, source};
+
+/// `[input.http]`: events that are pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The address: `127.0.0.1:8088`.
+    pub listen: String,
+    /// The token that senders show: `Authorization: Bearer …`. Only on the loopback it may be left out.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// When requests are answered.
+    #[serde(default)]
+    pub answer: Answer,
+    /// Bytes of a request as it comes.
+    #[serde(default = "largest")]
+    pub max_bytes: usize,
+    /// How long a request waits for its checkpoint.
+    #[serde(default = "patience")]
+    pub wait_seconds: u64,
+}
+
+fn largest() -> usize {
+    MAX_EVENT_BYTES
+}
+
+fn patience() -> u64 {
+    60
+}
+
+/// When requests are answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// When a checkpoint is behind their events.
+    #[default]
+    Checkpoint,
+    /// When their events are taken.
+    AtOnce,
+}
+
+/// A request on its way.
+struct Push {
+    source: Option<&'static SourceDef>,
+    body: Bytes,
+    /// `None` where it has been answered.
+    answer: Option<oneshot::Sender<()>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What all requests look at.
+struct Desk {
+    token: Option<blake3::Hash>,
+    paused: Arc<AtomicBool>,
+    pushes: mpsc::Sender<Push>,
+    room: Arc<Semaphore>,
+    config: HttpConfig,
+}
+
+impl HttpConfig {
+    fn desk(&self) -> Result<(SocketAddr, Option<blake3::Hash>), TransportError> {
+        let address: SocketAddr = self.listen.parse().map_err(|_| {
+            TransportError::new(format!("`{}` is no address to listen on", self.listen))
+                .help("write it as 127.0.0.1:8088")
+        })?;
+        if self.token.is_none() && !address.ip().is_loopback() {
+            return Err(TransportError::new(format!("anybody could push events to {address}"))
+                .help("give `token = { env = \"VIRGA_TOKEN\" }`, or listen on 127.0.0.1"));
+        }
+        if self.max_bytes == 0 || self.max_bytes > PUSHED_BYTES {
+            return Err(TransportError::new(format!(
+                "max_bytes is {}; it may be 1 to {PUSHED_BYTES}",
+                self.max_bytes
+            )));
+        }
+        let token =
+            self.token.as_ref().map(|token| token.reveal().map_err(TransportError::new)).transpose()?;
+        // hashes compare in constant time
+        Ok((address, token.map(|token| blake3::hash(token.text().as_bytes()))))
+    }
+
+    fn bind(&self) -> Result<(TcpListener, Option<blake3::Hash>), TransportError> {
+        let (address, token) = self.desk()?;
+        let listener = TcpListener::bind(address)
+            .map_err(|error| TransportError::new(format!("cannot listen on {address}: {error}")))?;
+        Ok((listener, token))
+    }
+
+    /// Opens it over a listener that is there.
+    fn serve(
+        &self,
+        listener: TcpListener,
+        token: Option<blake3::Hash>,
+        context: OpenContext,
+    ) -> Result<Box<dyn LiveTransport>, TransportError> {
+        let failed =
+            |error: std::io::Error| TransportError::new(format!("cannot serve {}: {error}", self.listen));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("virga-http")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let (pushes, coming) = mpsc::channel(PUSHES_WAITING);
+        let paused = Arc::new(AtomicBool::new(false));
+        let desk = Desk {
+            token,
+            paused: Arc::clone(&paused),
+            pushes,
+            room: Arc::new(Semaphore::new(PUSHED_BYTES)),
+            config: self.clone(),
+        };
+        let router = Router::new().route("/v1/ingest/{source}", post(push)).with_state(Arc::new(desk));
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(failed)?
+        };
+        runtime.spawn(async move {
+            // it ends with its runtime
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Box::new(HttpTransport {
+            partition: context.input,
+            clock: context.clock,
+            coming,
+            paused,
+            runtime: Some(runtime),
+            waiting: BTreeMap::new(),
+            ticket: 0,
+            greeting: 0,
+        }))
+    }
+}
+
+impl LiveConfig for HttpConfig {
+    fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
+        self.bind()?;
+        let when = match self.answer {
+            Answer::Checkpoint => "when they are behind a checkpoint",
+            Answer::AtOnce => "at once; a crash may lose what was answered",
+        };
+        Ok(format!("takes events at http://{}/v1/ingest/<source> and answers {when}", self.listen))
+    }
+
+    fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
+        let (listener, token) = self.bind()?;
+        self.serve(listener, token, context)
+    }
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    let mut response = (status, format!("{why}\n")).into_response();
+    let header = match status {
+        StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        _ => None,
+    };
+    if let Some((name, value)) = header {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn push(
+    State(desk): State<Arc<Desk>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match desk.take(&name, &headers, body).await {
+        Ok(response) | Err(response) => response,
+    }
+}
+
+// a refusal is an answer, and as large as one
+#[allow(clippy::result_large_err)]
+impl Desk {
+    async fn take(&self, name: &str, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
+        self.admit(headers)?;
+        let source = match name {
+            "auto" => None,
+            name => {
+                Some(source(name).ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such source"))?)
+            }
+        };
+        let full = || refuse(StatusCode::TOO_MANY_REQUESTS, "too much is on its way");
+        if self.paused.load(Ordering::Relaxed) {
+            return Err(full());
+        }
+        let said = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let too_large =
+            || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
+        if said.is_some_and(|said| said > self.config.max_bytes) {
+            return Err(too_large());
+        }
+        // room is kept before the body is read: what is said, or the most that there may be
+        let needed = u32::try_from(said.unwrap_or(self.config.max_bytes).max(1)).map_err(|_| too_large())?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(needed).map_err(|_| full())?;
+        let body = to_bytes(body, self.config.max_bytes).await.map_err(|_| too_large())?;
+        let (sender, answered) = oneshot::channel();
+        let at_once = self.config.answer == Answer::AtOnce;
+        let answer = (!at_once).then_some(sender);
+        self.pushes.try_send(Push { source, body, answer, _room: room }).map_err(|_| full())?;
+        if at_once {
+            return Ok((StatusCode::ACCEPTED, "taken\n").into_response());
+        }
+        let patience = Duration::from_secs(self.config.wait_seconds);
+        match tokio::time::timeout(patience, answered).await {
+            Ok(Ok(())) => Ok((StatusCode::OK, "kept\n").into_response()),
+            _ => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "no checkpoint came in time; send it again")),
+        }
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
+        if let Some(token) = &self.token {
+            let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+            if blake3::hash(shown.as_bytes()) != *token {
+                return Err(refuse(StatusCode::UNAUTHORIZED, "the token is missing or another"));
+            }
+        }
+        match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+            None | Some(b"gzip" | b"zstd" | b"identity") => Ok(()),
+            Some(_) => Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bodies are plain, gzip or zstd")),
+        }
+    }
+}
+
+struct HttpTransport {
+    partition: Arc<str>,
+    clock: Clock,
+    coming: mpsc::Receiver<Push>,
+    paused: Arc<AtomicBool>,
+    runtime: Option<Runtime>,
+    /// Who waits for a checkpoint.
+    waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
+    ticket: Ticket,
+    greeting: u8,
+}
+
+impl HttpTransport {
+    fn delivery(&mut self, push: Push) -> Delivery {
+        let now = (self.clock)();
+        self.ticket += 1;
+        // the same body sent again has the same place, and so its events the same ids
+        let hash = blake3::hash(&push.body).to_hex();
+        let path = format!("http/{}/{}", self.partition, hash.as_str().get(..32).unwrap_or_default());
+        let mut messages = Messages::new(OriginBase::File { path: path.into() });
+        messages.push(1, now, &push.body);
+        let urgent = push.answer.is_some();
+        if let Some(answer) = push.answer {
+            self.waiting.insert(self.ticket, answer);
+        }
+        Delivery {
+            ticket: self.ticket,
+            partition: Arc::clone(&self.partition),
+            position: None,
+            source: push.source,
+            contents: Contents::Messages(messages),
+            frontier: Frontier::CaughtUp { now },
+            urgent,
+        }
+    }
+}
+
+impl LiveTransport for HttpTransport {
+    fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
+        self.greeting = (self.greeting + 1).min(3);
+        match self.greeting {
+            1 => return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None })),
+            2 => return Ok(Some(Event::Ready)),
+            _ => {}
+        }
+        if self.paused.load(Ordering::Relaxed) {
+            std::thread::sleep(wait);
+            return Ok(None);
+        }
+        let Some(runtime) = &self.runtime else { return Ok(None) };
+        let coming = &mut self.coming;
+        let came = runtime.block_on(async { tokio::time::timeout(wait, coming.recv()).await });
+        Ok(match came {
+            Ok(Some(push)) => Some(Event::Delivery(self.delivery(push))),
+            Ok(None) => Some(Event::Ended),
+            Err(_) => Some(Event::Reached {
+                partition: Arc::clone(&self.partition),
+                frontier: Frontier::CaughtUp { now: (self.clock)() },
+            }),
+        })
+    }
+
+    fn acknowledge(&mut self, ticket: Ticket, _: &Positions) {
+        let later = self.waiting.split_off(&(ticket + 1));
+        for answer in std::mem::replace(&mut self.waiting, later).into_values() {
+            // whoever asked may have gone
+            let _ = answer.send(());
+        }
+    }
+
+    fn pause(&mut self) {
+        self.paused.store(true, Ordering::Relaxed);
+    }
+
+    fn resume(&mut self) {
+        self.paused.store(false, Ordering::Relaxed);
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        Vec::new()
+    }
+
+    fn close(mut self: Box<Self>) {
+        self.paused.store(true, Ordering::Relaxed);
+        if let Some(runtime) = self.runtime.take() {
+            // answers that are on their way go out
+            runtime.shutdown_timeout(Duration::from_millis(500));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    struct Server {
+        transport: Box<dyn LiveTransport>,
+        address: SocketAddr,
+        told: u8,
+    }
+
+    fn serve(answer: Answer, token: Option<&str>) -> Server {
+        let config = HttpConfig {
+            listen: "127.0.0.1:0".into(),
+            token: None,
+            answer,
+            max_bytes: 1_000,
+            wait_seconds: 1,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let context = OpenContext {
+            input: "push".into(),
+            instance: "test".into(),
+            positions: Positions::default(),
+            clock: Arc::new(|| 42),
+            state: std::path::PathBuf::new(),
+        };
+        let token = token.map(|token| blake3::hash(token.as_bytes()));
+        Server { transport: config.serve(listener, token, context).unwrap(), address, told: 0 }
+    }
+
+    impl Server {
+        fn send(&self, path: &str, headers: &str, body: &[u8]) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).unwrap();
+            let length = body.len();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            // what is refused at its head may not be read to its end
+            let _ = stream.write_all(body);
+            stream
+        }
+
+        fn delivery(&mut self) -> Option<Delivery> {
+            for _ in 0..20 {
+                match self.transport.poll(Duration::from_millis(200)).unwrap() {
+                    Some(Event::Delivery(delivery)) => return Some(delivery),
+                    Some(Event::Opened { .. } | Event::Ready) => self.told += 1,
+                    _ => {}
+                }
+            }
+            None
+        }
+    }
+
+    fn status(mut stream: TcpStream) -> (u16, String) {
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text);
+        (text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), text)
+    }
+
+    #[test]
+    fn a_request_is_answered_when_a_checkpoint_is_behind_it() {
+        let mut server = serve(Answer::Checkpoint, Some("word"));
+        let token = "Authorization: Bearer word\r\n";
+        let stream = server.send("/v1/ingest/aws.cloudtrail", token, b"{\"a\":1}\n");
+        let delivery = server.delivery().unwrap();
+        assert!(delivery.urgent);
+        assert_eq!(delivery.source.map(|source| source.name), Some("aws.cloudtrail"));
+        let Contents::Messages(messages) = &delivery.contents else { panic!("messages") };
+        assert_eq!(messages.iter().next().unwrap().bytes, b"{\"a\":1}\n");
+        server.transport.acknowledge(delivery.ticket, &Positions::default());
+        assert_eq!(status(stream).0, 200);
+        // without a checkpoint the sender is told to come again
+        let stream = server.send("/v1/ingest/auto", token, b"{}");
+        assert!(server.delivery().unwrap().source.is_none());
+        assert_eq!(status(stream).0, 503);
+    }
+
+    #[test]
+    fn what_may_not_be_pushed_is_refused() {
+        let mut server = serve(Answer::AtOnce, Some("word"));
+        let token = "Authorization: Bearer word\r\n";
+        let large = vec![b' '; 2_000];
+        for (path, headers, body, expected) in [
+            ("/v1/ingest/auto", "", &b"{}"[..], 401),
+            ("/v1/ingest/auto", "Authorization: Bearer work\r\n", b"{}", 401),
+            ("/v1/ingest/nothing", token, b"{}", 404),
+            ("/v1/ingest/auto", token, &large, 413),
+            ("/v1/ingest/auto", &format!("{token}Content-Encoding: br\r\n"), b"{}", 415),
+            ("/v1/ingest/auto", &format!("{token}Content-Encoding: gzip\r\n"), b"{}", 202),
+        ] {
+            let (got, text) = status(server.send(path, headers, body));
+            assert_eq!(got, expected, "{path} {headers}: {text}");
+        }
+        assert!(!server.delivery().unwrap().urgent);
+        server.transport.pause();
+        let (got, text) = status(server.send("/v1/ingest/auto", token, b"{}"));
+        assert_eq!(got, 429);
+        assert!(text.to_lowercase().contains("retry-after: 1"), "{text}");
+        server.transport.resume();
+        assert_eq!(status(server.send("/v1/ingest/auto", token, b"{}")).0, 202);
+    }
+
+    #[test]
+    fn without_a_token_only_the_loopback_is_listened_on() {
+        let config: HttpConfig = serde_json::from_str(r#"{"listen":"0.0.0.0:8088"}"#).unwrap();
+        assert!(config.desk().unwrap_err().to_string().contains("token"));
+        let config: HttpConfig = serde_json::from_str(r#"{"listen":"127.0.0.1:8088"}"#).unwrap();
+        assert!(config.desk().is_ok());
+        assert!(serde_json::from_str::<HttpConfig>(r#"{"listen":"x","tokens":1}"#).is_err());
+    }
+}

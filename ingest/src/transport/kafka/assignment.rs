@@ -1,0 +1,332 @@
+//! Which partitions of a group are this member's, and where reading of each begins.
+//!
+//! In: what the group's coordinator gives and takes, the positions of the checkpoint, and what the group has
+//! committed. Out: an offset for each partition, and [`Event`]s that say so.
+//!
+//! The checkpoint's position goes before the committed one, for state stands behind it. But a partition may
+//! have been another member's meanwhile, who has read on: so each commit names who made it, and a commit of
+//! another that is further ahead wins.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::settings::Sasl;
+use super::{Begin, partition_name};
+use crate::limits::MAX_PENDING_NOTES;
+use crate::position::{Position, Positions};
+use crate::transport::live::{Clock, Event, Note};
+
+/// How long the coordinator and the leaders may take to say offsets while partitions are given out. Longer
+/// than a broker's restart needs; shorter than the time after which the group gives a member up.
+const ASKING: Duration = Duration::from_secs(10);
+
+/// What librdkafka calls back.
+pub struct Context {
+    pub(super) instance: Arc<str>,
+    pub(super) clock: Clock,
+    pub(super) sasl: Option<Sasl>,
+    pub(super) begin: Begin,
+    pub(super) state: Mutex<State>,
+}
+
+/// What was called back and is not told yet.
+#[derive(Default)]
+pub struct State {
+    /// What is still to be told.
+    pub events: VecDeque<Event>,
+    /// Partitions that are this member's, and from where on; what is committed for one is not before it.
+    pub assigned: HashMap<(String, i32), Assigned>,
+    /// Positions of the checkpoint, as long as nobody else has had the partition.
+    pub own: Positions,
+    /// The first assignment has come.
+    pub ready: bool,
+    /// Newly given partitions are to be paused.
+    pub paused: bool,
+    /// The last error of a broker that was told, so that one that goes on is told once.
+    pub(super) last_error: String,
+}
+
+/// A partition that is this member's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// Where reading began; `None` where the broker decides.
+    pub start: Option<i64>,
+    /// Counts assignments, so that a partition that comes back is not taken for what it was.
+    pub epoch: u64,
+}
+
+impl Context {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, cause: &'static str, count: u64, message: String) {
+        let mut state = self.state();
+        if state.events.len() < MAX_PENDING_NOTES {
+            state.events.push_back(Event::Note(Note { cause, count, message }));
+        }
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> KafkaResult<()> {
+        let committed = consumer.committed_offsets(given.clone(), ASKING);
+        if let Err(error) = &committed {
+            let message = format!("cannot ask for committed offsets ({error}): the checkpoint's count");
+            self.note("commit_unknown", 1, message);
+        }
+        let ends = Ends::ask(consumer, given);
+        let mut starts = TopicPartitionList::new();
+        let mut opened = Vec::new();
+        for element in given.elements() {
+            let (topic, partition) = (element.topic().to_owned(), element.partition());
+            let committed = committed.as_ref().ok().and_then(|list| Committed::of(list, &topic, partition));
+            let start = self.start(&topic, partition, committed.as_ref(), &ends);
+            let offset = start.map_or(Offset::Stored, Offset::Offset);
+            starts.add_partition_offset(&topic, partition, offset)?;
+            opened.push((topic, partition, start));
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(&starts)?,
+            _ => consumer.assign(&starts)?,
+        }
+        let mut state = self.state();
+        if state.paused {
+            consumer.pause(&starts)?;
+        }
+        let epoch = state.assigned.values().map(|assigned| assigned.epoch).max().unwrap_or(0) + 1;
+        for (topic, partition, start) in opened {
+            let name = partition_name(&topic, partition);
+            let position = start.map(Position::offset);
+            state.events.push_back(Event::Opened { partition: name.into(), position });
+            state.assigned.insert((topic, partition), Assigned { start, epoch });
+        }
+        if !std::mem::replace(&mut state.ready, true) {
+            state.events.push_back(Event::Ready);
+        }
+        Ok(())
+    }
+
+    /// Where reading of a partition begins.
+    fn start(&self, topic: &str, partition: i32, committed: Option<&Committed>, ends: &Ends) -> Option<i64> {
+        let name = partition_name(topic, partition);
+        let own = self.state().own.get(&name).and_then(Position::as_offset);
+        let end = ends.of(topic, partition);
+        match choose(own, committed, &self.instance) {
+            Some(offset) => {
+                let Some((low, high)) = end else { return Some(offset) };
+                if offset < low {
+                    let lost = low - offset;
+                    let message = format!(
+                        "{name}: offset {offset} is no longer kept by the broker; reading goes on at {low}, {lost} offsets are lost. Keep logs longer than Virga may stand still"
+                    );
+                    self.note("offset_expired", lost.unsigned_abs(), message);
+                    return Some(low);
+                }
+                if offset > high {
+                    let message = format!(
+                        "{name}: offset {offset} lies beyond the end {high}: the topic was made anew; it is read from its beginning"
+                    );
+                    self.note("offset_beyond_end", 1, message);
+                    return Some(low);
+                }
+                Some(offset)
+            }
+            None => end.map(|(low, high)| match self.begin {
+                Begin::Earliest => low,
+                Begin::Latest => high,
+            }),
+        }
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, taken: &TopicPartitionList) -> KafkaResult<()> {
+        {
+            let mut state = self.state();
+            for element in taken.elements() {
+                let (topic, partition) = (element.topic().to_owned(), element.partition());
+                let name = partition_name(&topic, partition);
+                state.assigned.remove(&(topic, partition));
+                // another reads on from what is committed: the checkpoint's position is worth nothing more
+                state.own.remove(&name);
+                state.events.push_back(Event::Closed { partition: name.into() });
+            }
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(taken),
+            _ => consumer.unassign(),
+        }
+    }
+}
+
+/// An offset that the group has committed, and who did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Committed {
+    offset: i64,
+    by: String,
+}
+
+impl Committed {
+    fn of(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<Self> {
+        let element = list.find_partition(topic, partition)?;
+        match element.offset() {
+            Offset::Offset(offset) => Some(Self { offset, by: element.metadata().to_owned() }),
+            _ => None,
+        }
+    }
+}
+
+/// The offset to begin at, from the checkpoint's and the group's.
+fn choose(own: Option<i64>, committed: Option<&Committed>, instance: &str) -> Option<i64> {
+    match (own, committed) {
+        (Some(own), Some(committed)) if committed.by != instance => Some(own.max(committed.offset)),
+        // one's own commit comes after the checkpoint; where the checkpoint before it had to be taken, that counts
+        (Some(own), _) => Some(own),
+        (None, committed) => committed.map(|committed| committed.offset),
+    }
+}
+
+/// The first offset kept and the next to be written, by partition.
+#[derive(Default)]
+pub(super) struct Ends {
+    low: HashMap<(String, i32), i64>,
+    high: HashMap<(String, i32), i64>,
+}
+
+/// What asks a leader for its first offset, and for its end, instead of a time.
+const EARLIEST: i64 = -2;
+const LATEST: i64 = -1;
+
+impl Ends {
+    /// Asks the leaders, once for all partitions.
+    fn ask<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> Self {
+        let low = offsets(consumer, partitions, EARLIEST, ASKING).unwrap_or_default();
+        let high = offsets(consumer, partitions, LATEST, ASKING).unwrap_or_default();
+        Self { low, high }
+    }
+
+    fn of(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let key = (topic.to_owned(), partition);
+        Some((*self.low.get(&key)?, *self.high.get(&key)?))
+    }
+}
+
+/// The ends of partitions, as their leaders say them now.
+pub(super) fn ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    wait: Duration,
+) -> KafkaResult<HashMap<(String, i32), i64>> {
+    offsets(consumer, partitions, LATEST, wait)
+}
+
+/// The first offsets that are kept.
+pub(super) fn beginnings<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    wait: Duration,
+) -> KafkaResult<HashMap<(String, i32), i64>> {
+    offsets(consumer, partitions, EARLIEST, wait)
+}
+
+fn offsets<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    which: i64,
+    wait: Duration,
+) -> KafkaResult<HashMap<(String, i32), i64>> {
+    let mut asked = TopicPartitionList::with_capacity(partitions.count());
+    for element in partitions.elements() {
+        // the offset is what librdkafka passes on as a time; these two are the protocol's words for the ends
+        let raw = Offset::from_raw(which);
+        asked.add_partition_offset(element.topic(), element.partition(), raw)?;
+    }
+    let answer = consumer.offsets_for_times(asked, wait)?;
+    let known =
+        answer.elements().into_iter().filter_map(|element| match (element.error(), element.offset()) {
+            (Ok(()), Offset::Offset(offset)) => {
+                Some(((element.topic().to_owned(), element.partition()), offset))
+            }
+            _ => None,
+        });
+    Ok(known.collect())
+}
+
+impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // what matters comes as an error too, and is told there
+        if matches!(level, RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical) {
+            self.note("librdkafka", 1, format!("{facility}: {message}"));
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let message = format!("{error}: {reason}; it is tried again");
+        {
+            let mut state = self.state();
+            if state.last_error == message {
+                return;
+            }
+            state.last_error.clone_from(&message);
+        }
+        self.note("broker_error", 1, message);
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let sasl = self.sasl.as_ref().ok_or("no login is configured")?;
+        Ok(sasl.bearer((self.clock)() / 1_000)?)
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let done = match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
+            _ => self.revoke(consumer, list),
+        };
+        if let Err(error) = done {
+            self.note("rebalance_failed", 1, format!("taking or giving up partitions failed: {error}"));
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            let message = format!("offsets were not committed ({error}); the next checkpoint commits them");
+            self.note("commit_failed", 1, message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checkpoint_counts_unless_another_member_has_read_on() {
+        let by = |who: &str, offset| Some(Committed { offset, by: who.into() });
+        for (own, committed, expected) in [
+            (None, None, None),
+            (Some(5), None, Some(5)),
+            (None, by("b", 7), Some(7)),
+            // one's own commit is of a checkpoint that could not be read
+            (Some(5), by("a", 7), Some(5)),
+            // the crash came between checkpoint and commit
+            (Some(9), by("a", 7), Some(9)),
+            // the partition was another's meanwhile
+            (Some(5), by("b", 7), Some(7)),
+            // another has not come so far
+            (Some(9), by("b", 7), Some(9)),
+            // committed by another program
+            (Some(5), by("", 7), Some(7)),
+        ] {
+            assert_eq!(choose(own, committed.as_ref(), "a"), expected, "{own:?} {committed:?}");
+        }
+    }
+}

@@ -1,0 +1,607 @@
+//! Kafka, and whatever speaks its protocol: Event Hubs, MSK, Confluent, Redpanda.
+//!
+//! In: topics, read as a member of a consumer group. Out: messages of one partition at a time, in its order,
+//! each with the broker's time as its ingest time. Positions belong to the checkpoint; they are committed to
+//! the group behind it, for people and for the next member ([`assignment`] says which counts).
+//!
+//! ```toml
+//! [input.kafka]
+//! brokers = ["localhost:9092"]
+//! topics = ["cloudtrail", "audit"]
+//! sources = { audit = "kubernetes.audit" }    # a topic's source; else the input's
+//! group = "virga"
+//! ```
+//!
+//! A partition is *caught up* when its leader says that its end has been read; it is asked once a second. A
+//! paused partition is fetched no further, and its member stays in the group.
+
+mod assignment;
+mod settings;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Message as _, TopicPartitionList};
+use serde::Deserialize;
+use virga_engine::event::OriginBase;
+
+pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
+
+use self::assignment::{Assigned, Context, State};
+use super::live::{
+    Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
+    PartitionLag, Ticket, TransportError,
+};
+use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES};
+use crate::position::{Position, Positions};
+use crate::sources::{SourceDef, source};
+
+/// How long messages wait for others to be given together: short beside the second that an alert may take.
+const LINGER: Duration = Duration::from_millis(20);
+/// How often the leaders are asked for the ends.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long they may take; meanwhile nothing is read.
+const ASKING: Duration = Duration::from_secs(5);
+
+/// An input's part of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaConfig {
+    /// Host and port of some of the brokers.
+    pub brokers: Vec<String>,
+    /// The topics; one that begins with `^` is a regular expression.
+    pub topics: Vec<String>,
+    /// The source of a topic's events, where it is not the input's.
+    #[serde(default)]
+    pub sources: BTreeMap<String, String>,
+    /// The consumer group.
+    pub group: String,
+    /// Where a partition begins of which neither checkpoint nor group know anything.
+    #[serde(default)]
+    pub begin: Begin,
+    /// TLS.
+    pub tls: Option<Tls>,
+    /// Logging in.
+    pub sasl: Option<Sasl>,
+    /// Further properties of librdkafka.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Where an unknown partition begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Begin {
+    /// At the first message that the broker keeps.
+    #[default]
+    Earliest,
+    /// At the end.
+    Latest,
+}
+
+/// What a partition is called in checkpoints, metrics and the log.
+fn partition_name(topic: &str, partition: i32) -> String {
+    format!("{topic}/{partition}")
+}
+
+impl KafkaConfig {
+    fn sources(&self) -> Result<HashMap<String, &'static SourceDef>, TransportError> {
+        let find = |(topic, name): (&String, &String)| match source(name) {
+            Some(source) => Ok((topic.clone(), source)),
+            None => {
+                let error = TransportError::new(format!("topic {topic}: there is no source `{name}`"));
+                Err(error.help("`virga sources list` lists them"))
+            }
+        };
+        self.sources.iter().map(find).collect()
+    }
+
+    fn consumer(&self, context: &OpenContext) -> Result<BaseConsumer<Context>, TransportError> {
+        if self.topics.is_empty() {
+            return Err(TransportError::new("`topics` is empty"));
+        }
+        let settings = Settings {
+            brokers: &self.brokers,
+            tls: self.tls.as_ref(),
+            sasl: self.sasl.as_ref(),
+            options: &self.options,
+        };
+        let mut client = settings.client()?;
+        let defaults = [
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("session.timeout.ms", "45000"),
+            ("max.poll.interval.ms", "300000"),
+            // memory: what librdkafka holds ahead of us, of all partitions and of each
+            ("queued.max.messages.kbytes", "32768"),
+            ("queued.min.messages", "20000"),
+            ("fetch.message.max.bytes", "10485760"),
+            ("fetch.wait.max.ms", "100"),
+            ("topic.metadata.refresh.interval.ms", "30000"),
+        ];
+        for (name, value) in defaults {
+            if !self.options.contains_key(name) {
+                client.set(name, value);
+            }
+        }
+        client
+            .set("group.id", &self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            // aborted transactions are no events
+            .set("isolation.level", "read_committed")
+            // an offset that is no longer kept: the earliest that is; it is told
+            .set("auto.offset.reset", "earliest");
+        let state = State { own: context.positions.clone(), ..State::default() };
+        let context = Context {
+            instance: Arc::clone(&context.instance),
+            clock: Arc::clone(&context.clock),
+            sasl: self.sasl.clone(),
+            begin: self.begin,
+            state: Mutex::new(state),
+        };
+        let made = client.create_with_context::<_, BaseConsumer<Context>>(context);
+        made.map_err(|error| TransportError::new(format!("the client cannot be made: {error}")))
+    }
+}
+
+impl LiveConfig for KafkaConfig {
+    fn check(&self, context: &OpenContext) -> Result<String, TransportError> {
+        self.sources()?;
+        let consumer = self.consumer(context)?;
+        // a token is fetched while polling
+        drop(consumer.poll(Duration::from_millis(200)));
+        let unreachable = |error: KafkaError| {
+            let reasons: Vec<String> = consumer
+                .context()
+                .state()
+                .events
+                .iter()
+                .filter_map(|event| match event {
+                    Event::Note(note) => Some(note.message.clone()),
+                    _ => None,
+                })
+                .collect();
+            let why = if reasons.is_empty() { error.to_string() } else { reasons.join("; ") };
+            TransportError::new(format!("{} cannot be reached: {why}", self.brokers.join(", ")))
+                .help("check `brokers`, `tls` and `sasl`")
+        };
+        let metadata = consumer.fetch_metadata(None, ASKING).map_err(unreachable)?;
+        let mut said = Vec::new();
+        for topic in &self.topics {
+            if topic.starts_with('^') {
+                said.push(format!("topics that match {topic}"));
+                continue;
+            }
+            let known = metadata.topics().iter().find(|known| known.name() == topic);
+            let Some(known) = known.filter(|known| !known.partitions().is_empty()) else {
+                let error = TransportError::new(format!("there is no topic `{topic}`"));
+                return Err(error.help("create it, correct `topics`, or let Virga's user see it"));
+            };
+            let mut list = TopicPartitionList::new();
+            known.partitions().iter().for_each(|partition| drop(list.add_partition(topic, partition.id())));
+            let (low, high) = (
+                assignment::beginnings(&consumer, &list, ASKING).map_err(unreachable)?,
+                assignment::ends(&consumer, &list, ASKING).map_err(unreachable)?,
+            );
+            let unread: i64 = high
+                .iter()
+                .map(|(key, high)| {
+                    let own =
+                        context.positions.get(&partition_name(&key.0, key.1)).and_then(Position::as_offset);
+                    high - own.or(low.get(key).copied()).unwrap_or(*high)
+                })
+                .sum();
+            let partitions = known.partitions().len();
+            said.push(format!("{topic} ({partitions} partitions, about {unread} records to read)"));
+        }
+        Ok(format!("would read {} as a member of the group {}", said.join(", "), self.group))
+    }
+
+    fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
+        let sources = self.sources()?;
+        let consumer = self.consumer(&context)?;
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(|error| {
+            TransportError::new(format!("cannot subscribe to {}: {error}", topics.join(", ")))
+        })?;
+        Ok(Box::new(KafkaTransport {
+            consumer,
+            sources,
+            partitions: Vec::new(),
+            numbers: HashMap::new(),
+            last: None,
+            waiting: VecDeque::new(),
+            oldest_pending: None,
+            asked: Instant::now(),
+            paused: false,
+            ticket: 0,
+            clock: context.clock,
+            committed: TopicPartitionList::new(),
+        }))
+    }
+}
+
+/// A group member at work.
+struct KafkaTransport {
+    consumer: BaseConsumer<Context>,
+    sources: HashMap<String, &'static SourceDef>,
+    partitions: Vec<Partition>,
+    numbers: HashMap<(String, i32), usize>,
+    /// The partition of the last message: the next is mostly of the same.
+    last: Option<usize>,
+    waiting: VecDeque<Event>,
+    /// Since when a message waits for others.
+    oldest_pending: Option<Instant>,
+    asked: Instant,
+    paused: bool,
+    ticket: Ticket,
+    clock: super::live::Clock,
+    /// What was committed last, for the farewell.
+    committed: TopicPartitionList,
+}
+
+/// A partition that has been this member's.
+struct Partition {
+    topic: String,
+    number: i32,
+    name: Arc<str>,
+    source: Option<&'static SourceDef>,
+    pending: Messages,
+    /// The next offset, once one is known.
+    next: Option<i64>,
+    /// The last time of a broker, for what has none.
+    latest: i64,
+    /// The end as the leader said it last.
+    end: Option<i64>,
+    /// The consumer has come to the end since the last message.
+    at_end: bool,
+    open: bool,
+}
+
+impl Partition {
+    fn take(&mut self) -> Messages {
+        let next = Messages::new(self.base());
+        std::mem::replace(&mut self.pending, next)
+    }
+
+    fn base(&self) -> OriginBase {
+        self.pending.base.clone()
+    }
+}
+
+impl KafkaTransport {
+    fn number(&mut self, topic: &str, partition: i32) -> usize {
+        if let Some(last) = self.last
+            && let Some(known) = self.partitions.get(last)
+            && known.number == partition
+            && known.topic == topic
+        {
+            return last;
+        }
+        let key = (topic.to_owned(), partition);
+        let number = match self.numbers.get(&key) {
+            Some(number) => *number,
+            None => self.add(key),
+        };
+        self.last = Some(number);
+        number
+    }
+
+    fn add(&mut self, key: (String, i32)) -> usize {
+        let number = self.partitions.len();
+        let base = OriginBase::Topic { topic: key.0.as_str().into(), partition: key.1 };
+        self.partitions.push(Partition {
+            topic: key.0.clone(),
+            number: key.1,
+            name: partition_name(&key.0, key.1).into(),
+            source: self.sources.get(&key.0).copied(),
+            pending: Messages::new(base),
+            next: None,
+            latest: 0,
+            end: None,
+            at_end: false,
+            open: false,
+        });
+        self.numbers.insert(key, number);
+        number
+    }
+
+    /// Takes what was called back, and puts what belongs before it before it.
+    fn take_callbacks(&mut self) {
+        let events: Vec<Event> = self.consumer.context().state().events.drain(..).collect();
+        for event in events {
+            match &event {
+                Event::Opened { partition, position } => {
+                    let (topic, number) = split_name(partition);
+                    let at = self.number(&topic, number);
+                    if let Some(known) = self.partitions.get_mut(at) {
+                        known.pending = Messages::new(known.base());
+                        known.next = position.as_ref().and_then(Position::as_offset);
+                        (known.end, known.at_end, known.open) = (None, false, true);
+                    }
+                }
+                Event::Closed { partition } => {
+                    let (topic, number) = split_name(partition);
+                    let at = self.number(&topic, number);
+                    self.flush(at);
+                    if let Some(known) = self.partitions.get_mut(at) {
+                        known.open = false;
+                    }
+                }
+                _ => {}
+            }
+            self.waiting.push_back(event);
+        }
+    }
+
+    /// What has come together of a partition becomes a delivery.
+    fn flush(&mut self, at: usize) {
+        let Some(partition) = self.partitions.get_mut(at) else { return };
+        if partition.pending.is_empty() {
+            return;
+        }
+        self.ticket += 1;
+        let messages = partition.take();
+        self.waiting.push_back(Event::Delivery(Delivery {
+            ticket: self.ticket,
+            partition: Arc::clone(&partition.name),
+            position: partition.next.map(Position::offset),
+            source: partition.source,
+            contents: Contents::Messages(messages),
+            frontier: Frontier::InOrder,
+            urgent: false,
+        }));
+    }
+
+    fn flush_all(&mut self) {
+        (0..self.partitions.len()).for_each(|at| self.flush(at));
+        self.oldest_pending = None;
+    }
+
+    /// Reads until a piece is full, or has waited long enough, or nothing came for so long.
+    fn read(&mut self, wait: Duration) -> Result<(), TransportError> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = match self.oldest_pending {
+                Some(since) => left.min(LINGER.saturating_sub(since.elapsed())),
+                None => left,
+            };
+            let mut full = None;
+            match self.consumer.poll(left) {
+                Some(Ok(message)) => {
+                    let taken = Taken {
+                        topic: message.topic().to_owned(),
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        millis: message.timestamp().to_millis(),
+                    };
+                    // the message borrows the consumer: what is kept of it goes to memory of its partition
+                    let payload = message.payload().unwrap_or_default().to_vec();
+                    drop(message);
+                    // the same call may have given the partition to us: that comes first
+                    self.take_callbacks();
+                    full = self.take(&taken, &payload);
+                }
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    let of_it = self.partitions.iter_mut().filter(|partition| partition.number == number);
+                    of_it.for_each(|partition| partition.at_end = true);
+                }
+                Some(Err(error)) => self.failed(&error)?,
+                None => {}
+            }
+            if let Some(at) = full {
+                self.flush(at);
+                return Ok(());
+            }
+            let lingered = self.oldest_pending.is_some_and(|since| since.elapsed() >= LINGER);
+            if lingered {
+                self.flush_all();
+            }
+            let is_due = self.asked.elapsed() >= ASK_EVERY;
+            let told = !self.waiting.is_empty() || !self.consumer.context().state().events.is_empty();
+            if lingered || is_due || told || Instant::now() >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts a message to its partition; says which is full.
+    fn take(&mut self, taken: &Taken, payload: &[u8]) -> Option<usize> {
+        let at = self.number(&taken.topic, taken.partition);
+        let now = self.clock.clone();
+        let partition = self.partitions.get_mut(at)?;
+        let skipped = partition.next.map_or(0, |next| taken.offset - next);
+        if skipped < 0 {
+            let message = format!("{} was made anew: it is read from its beginning", partition.name);
+            self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
+        } else if skipped > 0 {
+            self.look_at_gap(at, taken.offset, skipped);
+        }
+        let partition = self.partitions.get_mut(at)?;
+        let arrived = taken.millis.filter(|millis| *millis >= 0).map(|millis| millis.saturating_mul(1_000));
+        // a message without a time came with the one before it
+        let arrived = arrived.unwrap_or_else(|| match partition.latest {
+            0 => now(),
+            latest => latest,
+        });
+        partition.latest = arrived;
+        partition.next = Some(taken.offset + 1);
+        partition.at_end = false;
+        partition.pending.push(taken.offset.unsigned_abs(), arrived, payload);
+        self.oldest_pending.get_or_insert_with(Instant::now);
+        let full =
+            partition.pending.len() >= LIVE_PIECE_MESSAGES || partition.pending.bytes() >= LIVE_PIECE_BYTES;
+        full.then_some(at)
+    }
+
+    /// Offsets were passed over: those of a transaction's marks and of what was compacted away are no loss,
+    /// those that the broker keeps no longer are.
+    fn look_at_gap(&mut self, at: usize, found: i64, skipped: i64) {
+        let Some(partition) = self.partitions.get(at) else { return };
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&partition.topic, partition.number);
+        let low = assignment::beginnings(&self.consumer, &list, ASKING).ok();
+        let low = low.and_then(|low| low.get(&(partition.topic.clone(), partition.number)).copied());
+        if low.is_some_and(|low| low > found - skipped) {
+            let message = format!(
+                "{}: the broker no longer kept {skipped} offsets before {found}: reading was slower than the topic's retention allows",
+                partition.name
+            );
+            let count = skipped.unsigned_abs();
+            self.waiting.push_back(Event::Note(Note { cause: "offset_expired", count, message }));
+        }
+    }
+
+    fn failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
+        if let KafkaError::MessageConsumptionFatal(code) = error {
+            return Err(TransportError::new(format!("the consumer has failed for good: {code}")));
+        }
+        let cause = match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => "unknown_topic",
+            Some(RDKafkaErrorCode::PollExceeded) => "poll_exceeded",
+            _ => "broker_error",
+        };
+        let message = format!("{error}; it is tried again");
+        self.waiting.push_back(Event::Note(Note { cause, count: 1, message }));
+        Ok(())
+    }
+
+    /// Asks the leaders for the ends, and tells which partitions have been read to theirs.
+    fn look_at_ends(&mut self) {
+        self.asked = Instant::now();
+        let mut list = TopicPartitionList::new();
+        for partition in self.partitions.iter().filter(|partition| partition.open) {
+            list.add_partition(&partition.topic, partition.number);
+        }
+        if list.count() == 0 {
+            return;
+        }
+        // taken before the answer: what comes after it is not claimed to have been read
+        let now = (self.clock)();
+        let Ok(ends) = assignment::ends(&self.consumer, &list, ASKING) else { return };
+        let paused = self.paused;
+        for partition in self.partitions.iter_mut().filter(|partition| partition.open) {
+            let Some(end) = ends.get(&(partition.topic.clone(), partition.number)) else { continue };
+            let unmoved = partition.end == Some(*end);
+            partition.end = Some(*end);
+            // marks of transactions at the end are never given out: there the consumer's own word counts
+            let read = partition.next.is_some_and(|next| next >= *end)
+                || (partition.at_end && unmoved && partition.pending.is_empty());
+            if read && partition.pending.is_empty() && !paused {
+                let frontier = Frontier::CaughtUp { now };
+                self.waiting.push_back(Event::Reached { partition: Arc::clone(&partition.name), frontier });
+            }
+        }
+    }
+
+    fn assigned(&self) -> HashMap<(String, i32), Assigned> {
+        self.consumer.context().state().assigned.clone()
+    }
+
+    fn assigned_list(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in self.assigned().keys() {
+            list.add_partition(topic, *partition);
+        }
+        list
+    }
+
+    fn tell(&mut self, cause: &'static str, message: String) {
+        self.waiting.push_back(Event::Note(Note { cause, count: 1, message }));
+    }
+}
+
+/// What a message says beside its payload.
+struct Taken {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    millis: Option<i64>,
+}
+
+/// A partition's name taken apart.
+fn split_name(name: &str) -> (String, i32) {
+    let (topic, partition) = name.rsplit_once('/').unwrap_or((name, "0"));
+    (topic.to_owned(), partition.parse().unwrap_or(0))
+}
+
+impl LiveTransport for KafkaTransport {
+    fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
+        if let Some(event) = self.waiting.pop_front() {
+            return Ok(Some(event));
+        }
+        self.read(wait)?;
+        // a piece that is ready was read before what was called back
+        self.take_callbacks();
+        if self.asked.elapsed() >= ASK_EVERY {
+            self.look_at_ends();
+        }
+        Ok(self.waiting.pop_front())
+    }
+
+    fn acknowledge(&mut self, _: Ticket, positions: &Positions) {
+        let mut list = TopicPartitionList::new();
+        let instance = Arc::clone(&self.consumer.context().instance);
+        for ((topic, partition), assigned) in self.assigned() {
+            let name = partition_name(&topic, partition);
+            let Some(offset) = positions.get(&name).and_then(Position::as_offset) else { continue };
+            // of a checkpoint from before the partition was somebody else's
+            if assigned.start.is_some_and(|start| offset < start) {
+                continue;
+            }
+            let added = list.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(offset));
+            if added.is_ok()
+                && let Some(mut element) = list.find_partition(&topic, partition)
+            {
+                element.set_metadata(instance.as_ref());
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            self.tell("commit_failed", format!("offsets were not committed: {error}"));
+        }
+        self.committed = list;
+    }
+
+    fn pause(&mut self) {
+        self.paused = true;
+        self.consumer.context().state().paused = true;
+        if let Err(error) = self.consumer.pause(&self.assigned_list()) {
+            self.tell("pause_failed", format!("partitions were not paused: {error}"));
+        }
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+        self.consumer.context().state().paused = false;
+        if let Err(error) = self.consumer.resume(&self.assigned_list()) {
+            self.tell("resume_failed", format!("partitions were not resumed: {error}"));
+        }
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        let open = self.partitions.iter().filter(|partition| partition.open);
+        open.map(|partition| PartitionLag {
+            partition: Arc::clone(&partition.name),
+            records: partition.end.zip(partition.next).map(|(end, next)| (end - next).max(0).unsigned_abs()),
+            bytes: None,
+            oldest: None,
+        })
+        .collect()
+    }
+
+    fn close(self: Box<Self>) {
+        // the last commit may still be on its way; a group that is left hears nothing more
+        if self.committed.count() > 0 {
+            // a failure costs the next member some reading twice
+            let _ = self.consumer.commit(&self.committed, CommitMode::Sync);
+        }
+    }
+}

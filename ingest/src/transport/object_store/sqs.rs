@@ -1,0 +1,178 @@
+//! The queue: messages received, kept while they are worked on, and deleted.
+//!
+//! In: the queue's address. Out: messages. Calls are those of SQS's JSON protocol, signed as all others.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::aws::{AwsService, ServiceError};
+use crate::limits::MESSAGES_AT_ONCE;
+
+/// A queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    service: AwsService,
+    url: String,
+}
+
+/// A message, as long as it is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Message {
+    /// Its id, the same when it comes again.
+    pub message_id: String,
+    /// What it is deleted with; another each time that it comes.
+    pub receipt_handle: String,
+    /// What it says.
+    pub body: String,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Attributes {
+    sent_timestamp: Option<String>,
+    approximate_receive_count: Option<String>,
+}
+
+impl Message {
+    /// When it was sent, microseconds since 1970.
+    pub fn sent(&self) -> Option<i64> {
+        self.attributes.sent_timestamp.as_deref()?.parse::<i64>().ok()?.checked_mul(1_000)
+    }
+
+    /// How often it has come.
+    pub fn times(&self) -> u64 {
+        let count = self.attributes.approximate_receive_count.as_deref();
+        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Received {
+    #[serde(default)]
+    messages: Vec<Message>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    id: String,
+    receipt_handle: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visibility_timeout: Option<u32>,
+}
+
+impl Queue {
+    /// A queue at its address.
+    pub fn new(service: AwsService, url: String) -> Self {
+        Self { service, url }
+    }
+
+    async fn call(&self, action: &str, mut body: Value) -> Result<Bytes, ServiceError> {
+        body["QueueUrl"] = Value::from(self.url.as_str());
+        let target = format!("AmazonSQS.{action}");
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
+        self.service.post(&headers, &body.to_string()).await
+    }
+
+    /// Waits so many seconds for messages, and keeps them from others for so many.
+    pub async fn receive(&self, wait: u32, visibility: u32) -> Result<Vec<Message>, ServiceError> {
+        let names = ["SentTimestamp", "ApproximateReceiveCount"];
+        let asked = json!({
+            "MaxNumberOfMessages": MESSAGES_AT_ONCE, "WaitTimeSeconds": wait, "VisibilityTimeout": visibility,
+            "MessageSystemAttributeNames": names, "AttributeNames": names,
+        });
+        let answer = self.call("ReceiveMessage", asked).await?;
+        Ok(read::<Received>(&answer)?.messages)
+    }
+
+    /// Keeps messages from others for so many seconds more; 0 gives them back.
+    pub async fn keep(&self, receipts: &[String], visibility: u32) -> Result<(), ServiceError> {
+        self.batches("ChangeMessageVisibilityBatch", receipts, Some(visibility)).await
+    }
+
+    /// Deletes messages.
+    pub async fn delete(&self, receipts: &[String]) -> Result<(), ServiceError> {
+        self.batches("DeleteMessageBatch", receipts, None).await
+    }
+
+    async fn batches(
+        &self,
+        action: &str,
+        receipts: &[String],
+        visibility: Option<u32>,
+    ) -> Result<(), ServiceError> {
+        for batch in receipts.chunks(MESSAGES_AT_ONCE) {
+            let entries = batch.iter().enumerate().map(|(number, receipt)| Entry {
+                id: number.to_string(),
+                receipt_handle: receipt,
+                visibility_timeout: visibility,
+            });
+            let entries: Vec<Entry<'_>> = entries.collect();
+            let answer = self.call(action, json!({ "Entries": entries })).await?;
+            let failed = read::<Value>(&answer)?.get("Failed").and_then(Value::as_array).map_or(0, Vec::len);
+            if failed > 0 {
+                let message = format!("{action}: {failed} of {} messages were refused", batch.len());
+                return Err(ServiceError { status: None, message });
+            }
+        }
+        Ok(())
+    }
+
+    /// About how many messages there are, those in somebody's hands included.
+    pub async fn count(&self) -> Result<u64, ServiceError> {
+        let names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ];
+        let answer = self.call("GetQueueAttributes", json!({ "AttributeNames": names })).await?;
+        let answer: Value = read(&answer)?;
+        let count =
+            |name: &&str| answer["Attributes"][*name].as_str().and_then(|text| text.parse::<u64>().ok());
+        Ok(names.iter().filter_map(count).sum())
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(answer: &[u8]) -> Result<T, ServiceError> {
+    // some calls answer nothing
+    let answer = if answer.is_empty() { b"{}" } else { answer };
+    let failed = |error: serde_json::Error| ServiceError {
+        status: None,
+        message: format!("an answer that is none: {error}"),
+    };
+    serde_json::from_slice(answer).map_err(failed)
+}
+
+/// The region in a queue's address: `https://sqs.eu-west-1.amazonaws.com/…`.
+pub fn region_of(url: &str) -> Option<String> {
+    let host = url.split("://").nth(1)?.split('/').next()?;
+    let region = host.strip_prefix("sqs.")?.split('.').next()?;
+    host.contains(".amazonaws.").then(|| region.to_owned())
+}
+
+/// The endpoint of a queue's address: what stands before its path.
+pub fn endpoint_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queues_address_tells_its_endpoint_and_region() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/virga";
+        assert_eq!(region_of(url).as_deref(), Some("eu-west-1"));
+        assert_eq!(endpoint_of(url).as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/"));
+        assert_eq!(region_of("http://127.0.0.1:5000/1/q"), None);
+        assert_eq!(endpoint_of("http://127.0.0.1:5000/1/q").as_deref(), Some("http://127.0.0.1:5000/"));
+        assert_eq!(endpoint_of("virga"), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! Standard input as an input that goes on: lines, as they come.
+//!
+//! In: the process's standard input. Out: lines in pieces, each with the time of its arrival. A pipe cannot
+//! be read again: what was read and is behind no checkpoint when the process is killed is lost, and
+//! `virga run` says so when it starts.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use serde::Deserialize;
+use virga_engine::event::OriginBase;
+
+use super::live::{
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, OpenContext,
+    PartitionLag, Ticket, TransportError,
+};
+use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
+use crate::position::Positions;
+
+const PARTITION: &str = "-";
+
+/// An input's part of the configuration: nothing to say.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StdinConfig {}
+
+impl LiveConfig for StdinConfig {
+    fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
+        Ok("would read standard input until it ends; what a killed process had read of it is lost".into())
+    }
+
+    fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
+        Ok(Box::new(StdinTransport::of(std::io::stdin(), context.clock)))
+    }
+}
+
+/// Lines of a reader.
+struct StdinTransport {
+    pieces: Receiver<Messages>,
+    state: Stage,
+    ticket: Ticket,
+    clock: Clock,
+    paused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Opened,
+    Reading,
+    Ended,
+}
+
+impl StdinTransport {
+    fn of(reader: impl Read + Send + 'static, clock: Clock) -> Self {
+        // two pieces ahead: whoever works slowly slows the pipe
+        let (sender, pieces) = sync_channel(2);
+        let arrival = Arc::clone(&clock);
+        std::thread::spawn(move || read_lines(reader, &arrival, &sender));
+        Self { pieces, state: Stage::New, ticket: 0, clock, paused: false }
+    }
+}
+
+/// Reads pieces of whole lines. A piece ends where nothing more has arrived.
+fn read_lines(reader: impl Read, clock: &Clock, sender: &SyncSender<Messages>) {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let base = OriginBase::File { path: PARTITION.into() };
+    let (mut number, mut line) = (0, Vec::new());
+    let mut piece = Messages::new(base.clone());
+    loop {
+        line.clear();
+        // a line beyond what an event may have is cut there, and quarantined as what it then is
+        let read = reader.by_ref().take(MAX_EVENT_BYTES as u64 + 1).read_until(b'\n', &mut line);
+        let ended = !matches!(read, Ok(read) if read > 0);
+        if !ended {
+            number += 1;
+            if !line.trim_ascii().is_empty() {
+                piece.push(number, clock(), &line);
+            }
+        }
+        let full = piece.len() >= LIVE_PIECE_MESSAGES || piece.bytes() >= LIVE_PIECE_BYTES;
+        if ended || full || reader.buffer().is_empty() {
+            let full = std::mem::replace(&mut piece, Messages::new(base.clone()));
+            if !full.is_empty() && sender.send(full).is_err() {
+                return;
+            }
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+impl LiveTransport for StdinTransport {
+    fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
+        match self.state {
+            Stage::New => {
+                self.state = Stage::Opened;
+                return Ok(Some(Event::Opened { partition: PARTITION.into(), position: None }));
+            }
+            Stage::Opened => {
+                self.state = Stage::Reading;
+                return Ok(Some(Event::Ready));
+            }
+            Stage::Reading if !self.paused => {}
+            Stage::Reading | Stage::Ended => {
+                std::thread::sleep(wait);
+                return Ok(None);
+            }
+        }
+        let now = (self.clock)();
+        Ok(Some(match self.pieces.recv_timeout(wait) {
+            Ok(messages) => {
+                self.ticket += 1;
+                Event::Delivery(Delivery {
+                    ticket: self.ticket,
+                    partition: PARTITION.into(),
+                    position: None,
+                    source: None,
+                    contents: Contents::Messages(messages),
+                    frontier: Frontier::InOrder,
+                    urgent: false,
+                })
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                Event::Reached { partition: PARTITION.into(), frontier: Frontier::CaughtUp { now } }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                self.state = Stage::Ended;
+                Event::Ended
+            }
+        }))
+    }
+
+    fn acknowledge(&mut self, _: Ticket, _: &Positions) {}
+
+    fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        Vec::new()
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_with_their_numbers_and_then_the_end() {
+        let clock: Clock = Arc::new(|| 42);
+        let mut transport = StdinTransport::of(&b"{\"a\":1}\n\n{\"a\":2}"[..], clock);
+        let mut lines = Vec::new();
+        let mut told = Vec::new();
+        loop {
+            match transport.poll(Duration::from_secs(5)).unwrap().unwrap() {
+                Event::Opened { .. } => told.push("opened"),
+                Event::Ready => told.push("ready"),
+                Event::Delivery(delivery) => {
+                    let Contents::Messages(messages) = delivery.contents else { panic!("messages") };
+                    lines.extend(messages.iter().map(|message| {
+                        (
+                            message.number,
+                            message.ingest_time,
+                            String::from_utf8_lossy(message.bytes).into_owned(),
+                        )
+                    }));
+                }
+                Event::Ended => break,
+                _ => {}
+            }
+        }
+        assert_eq!(told, ["opened", "ready"]);
+        assert_eq!(lines, [(1, 42, "{\"a\":1}\n".to_owned()), (3, 42, "{\"a\":2}".to_owned())]);
+    }
+}

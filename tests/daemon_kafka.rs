@@ -1,0 +1,212 @@
+//! `virga run` on Kafka: what must hold whatever happens to it.
+
+#![cfg(feature = "daemon")]
+
+mod daemon_support;
+
+use std::fs;
+use std::time::Duration;
+
+use daemon_support::{Broker, Chance, Place, event, flush, kafka_input, send, until};
+
+const PARTITIONS: i32 = 3;
+const LONG: Duration = Duration::from_secs(120);
+
+/// Failures in bursts from many addresses, now and then an intruder, and much that is neither; out of order by
+/// some seconds. Ends with an event a day later in each partition, which moves the watermark past all others.
+fn fill(broker: &Broker, topic: &str, events: u64, pause: Duration) {
+    let producer = broker.producer();
+    let mut chance = Chance(7);
+    for number in 0..events {
+        let address = format!("198.51.100.{}", chance.below(40));
+        let name = match chance.below(10) {
+            0..=2 => "FailedLogin",
+            3 if chance.below(10) == 0 => "Intrusion",
+            _ => "ConsoleLogin",
+        };
+        let second = number / 20 + chance.below(10);
+        let text = event(number, second, name, &address).to_string();
+        send(&producer, topic, (number % PARTITIONS as u64) as i32, text.as_bytes());
+        if number % 500 == 0 {
+            std::thread::sleep(pause);
+        }
+    }
+    for partition in 0..PARTITIONS {
+        let last = event(events + partition as u64, events / 20 + 86_400, "ConsoleLogin", "203.0.113.1");
+        send(&producer, topic, partition, last.to_string().as_bytes());
+    }
+    flush(&producer);
+}
+
+/// A run that nothing happens to.
+fn quiet(broker: &Broker, topic: &str, group: &str) -> Place {
+    let place = Place::new(&kafka_input(broker, topic, group), "");
+    let daemon = place.start();
+    broker.wait_until_read(group, topic, PARTITIONS, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    place
+}
+
+#[test]
+fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
+    let number =
+        |name: &str, usual: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let (rounds, seed) = (number("VIRGA_KILL_ROUNDS", 4), number("VIRGA_SEED", 1));
+    let broker = Broker::start();
+    broker.create("trail", PARTITIONS);
+    let killed = Place::new(&kafka_input(&broker, "trail", "killed"), "");
+    let events = 20_000 + rounds * 1_000;
+    std::thread::scope(|scope| {
+        let filling = scope.spawn(|| fill(&broker, "trail", events, Duration::from_millis(5 + rounds)));
+        let mut chance = Chance(seed);
+        for round in 0..rounds {
+            let daemon = killed.start();
+            let wait = 300 + chance.below(2_500);
+            std::thread::sleep(Duration::from_millis(wait));
+            eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+            daemon.kill();
+        }
+        filling.join().expect("the topic is filled");
+    });
+    let daemon = killed.start();
+    broker.wait_until_read("killed", "trail", PARTITIONS, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", killed.log());
+    let quiet = quiet(&broker, "trail", "quiet");
+    let (expected, found) = (quiet.alerts(), killed.alerts());
+    for title in [
+        "Failed sign-in",
+        "Many failures from an address",
+        "Failures of many users from an address",
+        "An intruder after failures",
+    ] {
+        assert!(expected.values().any(|(rule, _)| rule == title), "the quiet run raised none of `{title}`");
+    }
+    let missing: Vec<_> = expected.iter().filter(|(id, _)| !found.contains_key(*id)).collect();
+    let extra: Vec<_> = found.iter().filter(|(id, _)| !expected.contains_key(*id)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}\nextra {extra:?}");
+    let twice = found.values().filter(|(_, times)| *times > 1).count();
+    eprintln!("{} alerts in both runs; {twice} were delivered more than once", found.len());
+    let late = fs::read_to_string(killed.path("state/late.ndjson")).unwrap_or_default();
+    assert_eq!(late, "", "nothing may be late");
+}
+
+#[test]
+fn it_goes_on_behind_a_broker_that_was_away_and_past_what_cannot_be_read() {
+    let broker = Broker::start();
+    broker.create("mixed", PARTITIONS);
+    let place = Place::new(&kafka_input(&broker, "mixed", "g"), "");
+    let producer = broker.producer();
+    let intrusion = |number: u64| event(number, number, "Intrusion", "203.0.113.9").to_string();
+    send(&producer, "mixed", 0, intrusion(1).as_bytes());
+    send(&producer, "mixed", 0, b"{\"eventName\": \"cut o");
+    send(&producer, "mixed", 0, b"\xff\xfe");
+    // ten megabytes in one message: an envelope of many events, the last of which matters
+    let padding = "x".repeat(1_000_000);
+    let mut records: Vec<String> = (0..10)
+        .map(|n| {
+            let mut event = event(100 + n, 1, "ConsoleLogin", "203.0.113.9");
+            event["requestParameters"] = serde_json::json!({ "padding": padding });
+            event.to_string()
+        })
+        .collect();
+    records.push(intrusion(2));
+    send(&producer, "mixed", 0, format!("{{\"Records\":[{}]}}", records.join(",")).as_bytes());
+    flush(&producer);
+    let daemon = place.start();
+    until("two alerts", LONG, || place.ids().len() == 2);
+    until("it is ready", LONG, || daemon.get("/readyz").contains("200 OK"));
+    assert!(daemon.get("/healthz").contains("200 OK"));
+    until("metrics", LONG, || daemon.get("/metrics").contains("virga_quarantined_total"));
+    let entries = fs::read_to_string(place.path("state/quarantine.ndjson")).expect("a quarantine");
+    assert_eq!(entries.lines().count(), 2, "{entries}");
+    assert!(entries.contains(r#""topic":"mixed","partition":0,"offset":1"#), "{entries}");
+    if broker.restart(Duration::from_secs(3)) {
+        let producer = broker.producer();
+        send(&producer, "mixed", 1, intrusion(3).as_bytes());
+        flush(&producer);
+        until("an alert after the broker's restart", LONG, || place.ids().len() == 3);
+    }
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_said_and_the_one_before_is_used() {
+    let broker = Broker::start();
+    broker.create("trail", PARTITIONS);
+    fill(&broker, "trail", 4_000, Duration::ZERO);
+    let place = quiet(&broker, "trail", "g");
+    let before = place.ids();
+    let checkpoint = place.path("state/checkpoint");
+    let bytes = fs::read(&checkpoint).expect("a checkpoint");
+    fs::write(&checkpoint, &bytes[..bytes.len() / 2]).expect("damage");
+    let producer = broker.producer();
+    send(&producer, "trail", 0, event(9_999_999, 90_000, "Intrusion", "203.0.113.9").to_string().as_bytes());
+    flush(&producer);
+    let daemon = place.start();
+    until("one alert more", LONG, || place.ids().len() == before.len() + 1);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.log().contains("it is cut off"), "{}", place.log());
+}
+
+#[test]
+fn rules_are_exchanged_while_it_runs_and_bad_ones_are_refused() {
+    let broker = Broker::start();
+    broker.create("trail", 1);
+    let place = Place::new(&kafka_input(&broker, "trail", "g"), "");
+    let daemon = place.start();
+    let producer = broker.producer();
+    let mut number = 0;
+    let mut give = |name: &str| {
+        number += 1;
+        send(&producer, "trail", 0, event(number, number, name, "203.0.113.9").to_string().as_bytes());
+        flush(&producer);
+    };
+    give("Intrusion");
+    until("an alert", LONG, || place.ids().len() == 1);
+    let rules = fs::read_to_string(place.path("rules/rules.yml")).expect("rules");
+    fs::write(place.path("rules/rules.yml"), rules.replace("condition: selection", "condition: selektion"))
+        .expect("a bad rule");
+    until("it is refused", LONG, || place.log().contains("the old rules stay"));
+    give("Intrusion");
+    until("the old rules are at work", LONG, || place.ids().len() == 2);
+    fs::write(place.path("rules/rules.yml"), rules.replace("eventName: Intrusion", "eventName: Theft"))
+        .expect("a new rule");
+    daemon.signal("HUP");
+    until("they are compiled", LONG, || place.log().contains("at work from the next piece on"));
+    give("Theft");
+    until("the new rules are at work", LONG, || place.ids().len() == 3);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}
+
+#[test]
+fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
+    let broker = Broker::start();
+    broker.create("trail", PARTITIONS);
+    let (first, second) = (
+        Place::new(&kafka_input(&broker, "trail", "g"), ""),
+        Place::new(&kafka_input(&broker, "trail", "g"), ""),
+    );
+    let one = first.start();
+    std::thread::scope(|scope| {
+        let filling = scope.spawn(|| fill(&broker, "trail", 20_000, Duration::from_millis(100)));
+        std::thread::sleep(Duration::from_millis(1_500));
+        let two = second.start();
+        until("the second has partitions", LONG, || second.log().contains("partition=trail/"));
+        filling.join().expect("the topic is filled");
+        broker.wait_until_read("g", "trail", PARTITIONS, LONG);
+        assert_eq!(two.end(), Some(0), "{}", second.log());
+    });
+    assert_eq!(one.end(), Some(0), "{}", first.log());
+    let quiet = quiet(&broker, "trail", "quiet");
+    let single = |place: &Place| -> std::collections::BTreeSet<String> {
+        let alerts = place.alerts().into_iter();
+        alerts
+            .filter(|(_, (rule, _))| rule == "Failed sign-in" || rule == "Sign-in of an intruder")
+            .map(|(id, _)| id)
+            .collect()
+    };
+    let shared: std::collections::BTreeSet<String> =
+        single(&first).union(&single(&second)).cloned().collect();
+    assert!(!single(&second).is_empty(), "the second raised nothing:\n{}", second.log());
+    assert_eq!(shared, single(&quiet));
+}

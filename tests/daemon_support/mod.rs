@@ -1,0 +1,358 @@
+//! What tests of `virga run` need: a broker, events, a daemon that can be killed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::{Value, json};
+use virga_test_support::workspace;
+
+/// The real Kafka where Java and Maven are, else librdkafka's own.
+pub enum Broker {
+    Real { folder: tempfile::TempDir, address: String },
+    Mock { address: String, _cluster: MockCluster<'static, DefaultProducerContext> },
+}
+
+impl Broker {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        match script("start", folder.path()) {
+            Some(address) => {
+                eprintln!("broker: Apache Kafka at {address}");
+                Self::Real { folder, address }
+            }
+            None => {
+                let cluster = MockCluster::new(1).expect("a mock cluster");
+                let address = cluster.bootstrap_servers();
+                eprintln!("broker: librdkafka's mock cluster, for Java or Maven are missing");
+                Self::Mock { address, _cluster: cluster }
+            }
+        }
+    }
+
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Real { address, .. } | Self::Mock { address, .. } => address,
+        }
+    }
+
+    /// Ends the broker and starts it again on its port; false where it is not a real one.
+    pub fn restart(&self, away: Duration) -> bool {
+        let Self::Real { folder, .. } = self else { return false };
+        script("kill", folder.path());
+        std::thread::sleep(away);
+        script("start", folder.path()).is_some()
+    }
+
+    pub fn create(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let new =
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "12582912");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    pub fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.address());
+        client
+    }
+
+    pub fn producer(&self) -> BaseProducer {
+        let mut client = self.client();
+        client.set("compression.type", "zstd").set("message.max.bytes", "12582912").set("linger.ms", "5");
+        client.create().expect("a producer")
+    }
+
+    /// How much of a topic the group has not committed.
+    pub fn unread(&self, group: &str, topic: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
+        let wait = Duration::from_secs(20);
+        let Ok(committed) = consumer.committed_offsets(list, wait) else { return i64::MAX };
+        let mut unread = 0;
+        for element in committed.elements() {
+            let Ok((low, high)) = consumer.fetch_watermarks(topic, element.partition(), wait) else {
+                return i64::MAX;
+            };
+            unread += match element.offset() {
+                Offset::Offset(offset) => high - offset,
+                _ => high - low,
+            };
+        }
+        unread
+    }
+
+    pub fn wait_until_read(&self, group: &str, topic: &str, partitions: i32, most: Duration) {
+        let until = Instant::now() + most;
+        while self.unread(group, topic, partitions) > 0 {
+            assert!(
+                Instant::now() < until,
+                "{} unread after {most:?}",
+                self.unread(group, topic, partitions)
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Self::Real { folder, .. } = self {
+            script("kill", folder.path());
+        }
+    }
+}
+
+/// What the script prints; `None` where it says that it cannot.
+fn script(what: &str, folder: &Path) -> Option<String> {
+    let output = Command::new(workspace().join("tests/kafka/kafka.sh"))
+        .args([what.as_ref(), folder.as_os_str()])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the script runs");
+    match output.status.code() {
+        Some(0) => {
+            Some(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().trim().to_owned())
+        }
+        Some(3) => None,
+        other => panic!("kafka.sh {what}: {other:?}"),
+    }
+}
+
+pub fn send(producer: &BaseProducer, topic: &str, partition: i32, payload: &[u8]) {
+    loop {
+        let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(payload);
+        match producer.send(record) {
+            Ok(()) => break,
+            Err(_) => drop(producer.poll(Duration::from_millis(20))),
+        }
+    }
+    producer.poll(Duration::ZERO);
+}
+
+pub fn flush(producer: &BaseProducer) {
+    producer.flush(Duration::from_secs(60)).expect("all is written");
+}
+
+/// Chance that is the same each time.
+pub struct Chance(pub u64);
+
+impl Chance {
+    pub fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most.max(1)
+    }
+}
+
+/// An event of CloudTrail: `second` since a day of 2024.
+pub fn event(number: u64, second: u64, name: &str, address: &str) -> Value {
+    let time = 1_714_521_600 + second as i64;
+    let time = virga_engine::alert::show_time(time * 1_000_000);
+    json!({
+        "eventVersion": "1.08", "eventSource": "signin.amazonaws.com", "eventName": name,
+        "eventID": format!("00000000-0000-4000-8000-{number:012x}"), "eventTime": time,
+        "awsRegion": "us-east-1", "sourceIPAddress": address, "recipientAccountId": "111122223333",
+        "userIdentity": {"type": "IAMUser", "userName": format!("user{}", number % 17), "accountId": "111122223333"},
+        "requestParameters": null, "responseElements": null,
+    })
+}
+
+const RULES: &str = r#"title: Failed sign-in
+id: 11111111-0000-4000-8000-000000000001
+name: failed_signin
+status: test
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: FailedLogin}
+  condition: selection
+level: low
+---
+title: Sign-in of an intruder
+id: 11111111-0000-4000-8000-000000000002
+name: intruder
+status: test
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: Intrusion}
+  condition: selection
+level: high
+---
+title: Many failures from an address
+id: 11111111-0000-4000-8000-000000000003
+status: test
+correlation:
+  type: event_count
+  rules: [failed_signin]
+  group-by: [sourceIPAddress]
+  timespan: 1m
+  condition: {gte: 5}
+  generate: true
+level: high
+---
+title: Failures of many users from an address
+id: 11111111-0000-4000-8000-000000000004
+status: test
+correlation:
+  type: value_count
+  rules: [failed_signin]
+  group-by: [sourceIPAddress]
+  timespan: 2m
+  condition: {gte: 4, field: userIdentity.userName}
+  generate: true
+level: medium
+---
+title: An intruder after failures
+id: 11111111-0000-4000-8000-000000000005
+status: test
+correlation:
+  type: temporal_ordered
+  rules: [failed_signin, intruder]
+  group-by: [sourceIPAddress]
+  timespan: 5m
+  generate: true
+level: critical
+"#;
+
+/// A place for one daemon: configuration, state, alerts.
+pub struct Place {
+    pub folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// `inputs` and `more` are parts of the configuration.
+    pub fn new(input: &str, more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("rules")).expect("a folder of rules");
+        fs::write(folder.path().join("rules/rules.yml"), RULES).expect("rules");
+        let place = Self { folder };
+        place.configure(input, more);
+        place
+    }
+
+    pub fn configure(&self, input: &str, more: &str) {
+        let config = format!(
+            "[state]\nfolder = \"state\"\n[checkpoint]\nevery = \"200ms\"\n[rules]\npaths = [\"rules\"]\n\
+             [metrics]\nlisten = \"127.0.0.1:0\"\naddress_file = \"address\"\n[limits]\nworkers = 2\n\
+             [[sink]]\nname = \"alerts\"\nfile = {{ path = \"alerts.ndjson\" }}\n{input}\n{more}\n"
+        );
+        fs::write(self.path("virga.toml"), config).expect("a configuration");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
+        command.arg("run").arg("-c").arg(self.path("virga.toml")).stdin(Stdio::null());
+        command
+    }
+
+    pub fn start(&self) -> Daemon {
+        let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
+        Daemon { child, log: self.path("log"), address: self.path("address") }
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// How often each alert was delivered, by id, with its rule.
+    pub fn alerts(&self) -> BTreeMap<String, (String, u32)> {
+        let mut alerts = BTreeMap::new();
+        let text = fs::read_to_string(self.path("alerts.ndjson")).unwrap_or_default();
+        for line in text.lines() {
+            let Ok(alert) = serde_json::from_str::<Value>(line) else { continue };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let entry = alerts.entry(text(&alert["alert_id"])).or_insert((text(&alert["rule"]["title"]), 0));
+            entry.1 += 1;
+        }
+        alerts
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        self.alerts().into_keys().collect()
+    }
+}
+
+pub fn kafka_input(broker: &Broker, topic: &str, group: &str) -> String {
+    format!(
+        "[[input]]\nname = \"trail\"\nlateness = \"30s\"\nkafka = {{ brokers = [\"{}\"], topics = [\"{topic}\"], group = \"{group}\" }}\n",
+        broker.address()
+    )
+}
+
+/// A daemon that runs; it is killed when the test forgets it.
+pub struct Daemon {
+    pub child: Child,
+    log: PathBuf,
+    address: PathBuf,
+}
+
+impl Daemon {
+    pub fn kill(mut self) {
+        self.child.kill().expect("a running daemon");
+        self.child.wait().expect("an ended daemon");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
+    /// Asks it to end; its exit status.
+    pub fn end(mut self) -> Option<i32> {
+        self.signal("TERM");
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                return status.code();
+            }
+            assert!(
+                Instant::now() < until,
+                "it does not end:\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What it serves under a path.
+    pub fn get(&self, path: &str) -> String {
+        use std::io::{Read, Write};
+        let Ok(address) = fs::read_to_string(&self.address) else { return String::new() };
+        let Ok(mut stream) = std::net::TcpStream::connect(address.trim()) else { return String::new() };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: virga\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        let asked = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+        if asked.is_err() { String::new() } else { answer }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, most: Duration, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + most;
+    while !so() {
+        assert!(Instant::now() < end, "not within {most:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
