@@ -42,6 +42,10 @@ enum Command {
     /// Read logs for as long as they come, and send alerts.
     #[cfg(feature = "daemon")]
     Run(commands::run::Args),
+    /// Look at what `virga run` could not read, and try it again.
+    #[cfg(feature = "daemon")]
+    #[command(subcommand)]
+    Quarantine(commands::quarantine::Command),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
         Command::Detect(args) => commands::detect::run(&args),
         #[cfg(feature = "daemon")]
         Command::Run(args) => commands::run::run(&args),
+        #[cfg(feature = "daemon")]
+        Command::Quarantine(command) => commands::quarantine::run(command),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

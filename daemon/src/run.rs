@@ -67,8 +67,12 @@ pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
     process.run(&heard)
 }
 
-/// What two processes on one folder would do to each other is refused.
-fn lock(folder: &Path) -> Result<File, String> {
+/// What two processes on one folder would do to each other is refused: the folder is this one's for as long
+/// as it holds the file.
+///
+/// # Errors
+/// Where another has it, or it cannot be made.
+pub fn lock(folder: &Path) -> Result<File, String> {
     let at = |error: &dyn std::fmt::Display| format!("[state] folder = \"{}\": {error}", folder.display());
     fs::create_dir_all(folder).map_err(|error| at(&error))?;
     let file = File::create(folder.join("lock")).map_err(|error| at(&error))?;

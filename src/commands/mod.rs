@@ -8,6 +8,8 @@ pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
+#[cfg(feature = "daemon")]
+pub mod quarantine;
 pub mod reference;
 mod reference_detections;
 pub mod rules;
