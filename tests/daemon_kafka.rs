@@ -49,7 +49,8 @@ fn quiet(broker: &Broker, topic: &str, group: &str) -> Place {
 
 #[test]
 fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
-    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let number =
+        |name: &str, usual: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
     let (rounds, seed) = (number("VIRGA_KILL_ROUNDS", 4), number("VIRGA_SEED", 1));
     let broker = Broker::start();
     broker.create("trail", PARTITIONS);
@@ -72,7 +73,12 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     assert_eq!(daemon.end(), Some(0), "{}", killed.log());
     let quiet = quiet(&broker, "trail", "quiet");
     let (expected, found) = (quiet.alerts(), killed.alerts());
-    for title in ["Failed sign-in", "Many failures from an address", "Failures of many users from an address", "An intruder after failures"] {
+    for title in [
+        "Failed sign-in",
+        "Many failures from an address",
+        "Failures of many users from an address",
+        "An intruder after failures",
+    ] {
         assert!(expected.values().any(|(rule, _)| rule == title), "the quiet run raised none of `{title}`");
     }
     let missing: Vec<_> = expected.iter().filter(|(id, _)| !found.contains_key(*id)).collect();
@@ -96,11 +102,13 @@ fn it_goes_on_behind_a_broker_that_was_away_and_past_what_cannot_be_read() {
     send(&producer, "mixed", 0, b"\xff\xfe");
     // ten megabytes in one message: an envelope of many events, the last of which matters
     let padding = "x".repeat(1_000_000);
-    let mut records: Vec<String> = (0..10).map(|n| {
-        let mut event = event(100 + n, 1, "ConsoleLogin", "203.0.113.9");
-        event["requestParameters"] = serde_json::json!({ "padding": padding });
-        event.to_string()
-    }).collect();
+    let mut records: Vec<String> = (0..10)
+        .map(|n| {
+            let mut event = event(100 + n, 1, "ConsoleLogin", "203.0.113.9");
+            event["requestParameters"] = serde_json::json!({ "padding": padding });
+            event.to_string()
+        })
+        .collect();
     records.push(intrusion(2));
     send(&producer, "mixed", 0, format!("{{\"Records\":[{}]}}", records.join(",")).as_bytes());
     flush(&producer);
@@ -156,11 +164,13 @@ fn rules_are_exchanged_while_it_runs_and_bad_ones_are_refused() {
     give("Intrusion");
     until("an alert", LONG, || place.ids().len() == 1);
     let rules = fs::read_to_string(place.path("rules/rules.yml")).expect("rules");
-    fs::write(place.path("rules/rules.yml"), rules.replace("condition: selection", "condition: selektion")).expect("a bad rule");
+    fs::write(place.path("rules/rules.yml"), rules.replace("condition: selection", "condition: selektion"))
+        .expect("a bad rule");
     until("it is refused", LONG, || place.log().contains("the old rules stay"));
     give("Intrusion");
     until("the old rules are at work", LONG, || place.ids().len() == 2);
-    fs::write(place.path("rules/rules.yml"), rules.replace("eventName: Intrusion", "eventName: Theft")).expect("a new rule");
+    fs::write(place.path("rules/rules.yml"), rules.replace("eventName: Intrusion", "eventName: Theft"))
+        .expect("a new rule");
     daemon.signal("HUP");
     until("they are compiled", LONG, || place.log().contains("at work from the next piece on"));
     give("Theft");
@@ -172,8 +182,10 @@ fn rules_are_exchanged_while_it_runs_and_bad_ones_are_refused() {
 fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
     let broker = Broker::start();
     broker.create("trail", PARTITIONS);
-    let (first, second) =
-        (Place::new(&kafka_input(&broker, "trail", "g"), ""), Place::new(&kafka_input(&broker, "trail", "g"), ""));
+    let (first, second) = (
+        Place::new(&kafka_input(&broker, "trail", "g"), ""),
+        Place::new(&kafka_input(&broker, "trail", "g"), ""),
+    );
     let one = first.start();
     std::thread::scope(|scope| {
         let filling = scope.spawn(|| fill(&broker, "trail", 20_000, Duration::from_millis(100)));
@@ -188,9 +200,13 @@ fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
     let quiet = quiet(&broker, "trail", "quiet");
     let single = |place: &Place| -> std::collections::BTreeSet<String> {
         let alerts = place.alerts().into_iter();
-        alerts.filter(|(_, (rule, _))| rule == "Failed sign-in" || rule == "Sign-in of an intruder").map(|(id, _)| id).collect()
+        alerts
+            .filter(|(_, (rule, _))| rule == "Failed sign-in" || rule == "Sign-in of an intruder")
+            .map(|(id, _)| id)
+            .collect()
     };
-    let shared: std::collections::BTreeSet<String> = single(&first).union(&single(&second)).cloned().collect();
+    let shared: std::collections::BTreeSet<String> =
+        single(&first).union(&single(&second)).cloned().collect();
     assert!(!single(&second).is_empty(), "the second raised nothing:\n{}", second.log());
     assert_eq!(shared, single(&quiet));
 }

@@ -68,8 +68,12 @@ impl Marks {
 
     /// An input is gone with all its partitions.
     pub fn close_input(&mut self, input: &str) {
-        let gone: Vec<String> =
-            self.numbers.keys().filter(|(of, _)| of == input).map(|(_, partition)| partition.clone()).collect();
+        let gone: Vec<String> = self
+            .numbers
+            .keys()
+            .filter(|(of, _)| of == input)
+            .map(|(_, partition)| partition.clone())
+            .collect();
         gone.iter().for_each(|partition| self.close(input, partition));
     }
 
@@ -140,7 +144,10 @@ mod tests {
         marks.ready("a");
         marks.see("a", "0", 100 * SECOND, 100 * SECOND);
         assert_eq!(marks.now(), None);
-        assert_eq!(marks.holder().map(|holder| (holder.input, holder.partition)), Some(("b".into(), "*".into())));
+        assert_eq!(
+            marks.holder().map(|holder| (holder.input, holder.partition)),
+            Some(("b".into(), "*".into()))
+        );
         marks.open("b", "0", B);
         marks.ready("b");
         assert_eq!(marks.now(), None);

@@ -97,8 +97,8 @@ impl Entry {
     /// # Errors
     /// Where the line is none.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let value: serde_json::Value =
-            serde_json::from_str(line).map_err(|error| format!("a line is no entry of quarantine: {error}"))?;
+        let value: serde_json::Value = serde_json::from_str(line)
+            .map_err(|error| format!("a line is no entry of quarantine: {error}"))?;
         let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
         let (Some(cause), Some(time), Some(raw)) = (text("cause"), text("time"), text("raw_base64")) else {
             return Err("a line is no entry of quarantine: `cause`, `time` or `raw_base64` is missing".into());
@@ -145,7 +145,10 @@ mod tests {
         let text = std::fs::read_to_string(&files[0]).unwrap();
         let entries: Vec<Entry> = text.lines().map(|line| Entry::parse(line).unwrap()).collect();
         assert_eq!(entries.len(), 2);
-        assert_eq!((entries[0].cause.as_str(), entries[0].bytes.as_slice()), ("cut_off", &b"{\"a\":\xff"[..]));
+        assert_eq!(
+            (entries[0].cause.as_str(), entries[0].bytes.as_slice()),
+            ("cut_off", &b"{\"a\":\xff"[..])
+        );
         assert_eq!(entries[0].origin, r#"{"topic":"t","partition":2,"offset":7}"#);
         assert!(Entry::parse("{}").is_err() && Entry::parse("x").is_err());
     }

@@ -117,7 +117,10 @@ mod tests {
             (0..5).map(|line| file.append(format!("line {line}\n").as_bytes()).unwrap()).collect();
         assert_eq!(removed, [0, 0, 0, 1, 1]);
         let read = |path: &Path| fs::read_to_string(path).unwrap();
-        assert_eq!((read(&path), read(&file.old(1)), read(&file.old(2))), ("line 4\n".into(), "line 3\n".into(), "line 2\n".into()));
+        assert_eq!(
+            (read(&path), read(&file.old(1)), read(&file.old(2))),
+            ("line 4\n".into(), "line 3\n".into(), "line 2\n".into())
+        );
         assert!(!file.old(3).exists());
     }
 
@@ -126,9 +129,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.ndjson");
         let long = "x".repeat(10_000);
-        for (left, expected) in
-            [("one\ntw", "one\n".to_owned()), ("tw", String::new()), ("", String::new()), (&format!("one\n{long}"), "one\n".into())]
-        {
+        for (left, expected) in [
+            ("one\ntw", "one\n".to_owned()),
+            ("tw", String::new()),
+            ("", String::new()),
+            (&format!("one\n{long}"), "one\n".into()),
+        ] {
             fs::write(&path, left).unwrap();
             Rotating::open(&path, 1_000, 2).unwrap().append(b"three\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), expected + "three\n");

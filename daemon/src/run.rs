@@ -154,7 +154,9 @@ impl<'a> Process<'a> {
                     }
                 };
                 let tell = words_of.clone();
-                let read = read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|| ended(&tell));
+                let read = read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|| {
+                    ended(&tell)
+                });
                 if let Err(error) = read {
                     let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
                 }
@@ -167,7 +169,8 @@ impl<'a> Process<'a> {
             memory: usize::try_from(config.limits.correlation_memory.0).unwrap_or(usize::MAX),
             tenant: config.rules.tenant.clone(),
             outbox: Arc::clone(&outbox),
-            quarantine: Quarantine::open(&config.state.folder).map_err(|error| format!("quarantine: {error}"))?,
+            quarantine: Quarantine::open(&config.state.folder)
+                .map_err(|error| format!("quarantine: {error}"))?,
             late: Rotating::open(&config.state.folder.join("late.ndjson"), FILE_BYTES, KEPT_FILES)
                 .map_err(|error| format!("late hits: {error}"))?,
             store,
@@ -186,11 +189,26 @@ impl<'a> Process<'a> {
             let (name, least, outbox) = (config.name.clone(), config.least(), Arc::clone(&outbox));
             let (clock, hurry) = (Arc::clone(&clock), Arc::clone(&hurry));
             sinks.push(spawn(&format!("sink-{}", config.name), &words, move || {
-                sinks::run(&name, least, sink.as_mut(), &outbox, &|| clock(), &|| hurry.load(Ordering::Relaxed));
+                sinks::run(&name, least, sink.as_mut(), &outbox, &|| clock(), &|| {
+                    hurry.load(Ordering::Relaxed)
+                });
             })?);
         }
         let _watch = watch(config, &words);
-        Ok(Self { config, loader, dispatch, outbox, stop, hurry, readers, workers, sinks, correlator, words, _watch })
+        Ok(Self {
+            config,
+            loader,
+            dispatch,
+            outbox,
+            stop,
+            hurry,
+            readers,
+            workers,
+            sinks,
+            correlator,
+            words,
+            _watch,
+        })
     }
 
     fn run(self, heard: &Receiver<Word>) -> Result<(), String> {
@@ -219,7 +237,10 @@ impl<'a> Process<'a> {
         let compiled = (self.loader)().and_then(|loaded| {
             // what was broken before stays broken; a rule that has just been broken is a mistake
             if loaded.set.rejected > old.rejected {
-                return Err(format!("{} rules have errors, {} had before", loaded.set.rejected, old.rejected));
+                return Err(format!(
+                    "{} rules have errors, {} had before",
+                    loaded.set.rejected, old.rejected
+                ));
             }
             Generation::compile(old.number + 1, &loaded, self.config.workers())
         });
@@ -254,7 +275,10 @@ impl<'a> Process<'a> {
             return Err("correlation has failed: the last checkpoint stands".into());
         };
         if !self.outbox.drain(DRAIN) {
-            tracing::warn!(alerts = self.outbox.len(), "alerts that sinks did not take stay in the checkpoint");
+            tracing::warn!(
+                alerts = self.outbox.len(),
+                "alerts that sinks did not take stay in the checkpoint"
+            );
         }
         let saved = correlator.finish();
         // readers hear that no checkpoint comes any more, acknowledge the last, and close
@@ -378,7 +402,8 @@ fn serve_and_listen(config: &Config, signs: Signs, words: &Sender<Word>) -> Resu
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             tracing::info!("metrics at http://{address}/metrics");
             if let Some(path) = &metrics.address_file {
-                fs::write(path, address.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
+                fs::write(path, address.to_string())
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
             }
             Some((listener, serve::router(serve::count()?, signs)))
         }

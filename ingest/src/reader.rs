@@ -178,12 +178,7 @@ impl Reader {
         ControlFlow::Continue(())
     }
 
-    fn message(
-        &mut self,
-        base: &OriginBase,
-        message: Message<'_>,
-        sink: &mut impl Sink,
-    ) -> ControlFlow<()> {
+    fn message(&mut self, base: &OriginBase, message: Message<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
         self.summary.inputs += 1;
         let numbering = Some(Numbering { message: message.number, events: 0 });
         if is_packed(message.bytes) {

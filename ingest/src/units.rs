@@ -69,7 +69,9 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         span(&text).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is no length of time: write \"500ms\", \"5s\", \"15m\", \"1h\" or \"7d\""))
+            D::Error::custom(format!(
+                "`{text}` is no length of time: write \"500ms\", \"5s\", \"15m\", \"1h\" or \"7d\""
+            ))
         })
     }
 }

@@ -82,7 +82,10 @@ fn list(at: &Where) -> Outcome {
             number += 1;
             *by_cause.entry(entry.cause.clone()).or_default() += 1;
             let bytes = entry.bytes.len();
-            line(format!("{number:>6}  {}  {:<22} {bytes:>6} bytes  {}", entry.time, entry.cause, entry.origin))?;
+            line(format!(
+                "{number:>6}  {}  {:<22} {bytes:>6} bytes  {}",
+                entry.time, entry.cause, entry.origin
+            ))?;
         }
     }
     let causes: Vec<String> = by_cause.iter().map(|(cause, count)| format!("{count} {cause}")).collect();

@@ -54,7 +54,8 @@ impl Broker {
 
     pub fn create(&self, topic: &str, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "12582912");
+        let new =
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "12582912");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
@@ -81,7 +82,9 @@ impl Broker {
         let Ok(committed) = consumer.committed_offsets(list, wait) else { return i64::MAX };
         let mut unread = 0;
         for element in committed.elements() {
-            let Ok((low, high)) = consumer.fetch_watermarks(topic, element.partition(), wait) else { return i64::MAX };
+            let Ok((low, high)) = consumer.fetch_watermarks(topic, element.partition(), wait) else {
+                return i64::MAX;
+            };
             unread += match element.offset() {
                 Offset::Offset(offset) => high - offset,
                 _ => high - low,
@@ -93,7 +96,11 @@ impl Broker {
     pub fn wait_until_read(&self, group: &str, topic: &str, partitions: i32, most: Duration) {
         let until = Instant::now() + most;
         while self.unread(group, topic, partitions) > 0 {
-            assert!(Instant::now() < until, "{} unread after {most:?}", self.unread(group, topic, partitions));
+            assert!(
+                Instant::now() < until,
+                "{} unread after {most:?}",
+                self.unread(group, topic, partitions)
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -115,7 +122,9 @@ fn script(what: &str, folder: &Path) -> Option<String> {
         .output()
         .expect("the script runs");
     match output.status.code() {
-        Some(0) => Some(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().trim().to_owned()),
+        Some(0) => {
+            Some(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().trim().to_owned())
+        }
         Some(3) => None,
         other => panic!("kafka.sh {what}: {other:?}"),
     }
@@ -311,7 +320,11 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().expect("a status") {
                 return status.code();
             }
-            assert!(Instant::now() < until, "it does not end:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+            assert!(
+                Instant::now() < until,
+                "it does not end:\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -176,7 +176,9 @@ impl Correlator {
         if done.generation.number != self.generation.number {
             self.switch(done.generation);
         }
-        let Some(name) = self.inputs.get(done.input).map(|input| Arc::clone(&input.info.name)) else { return };
+        let Some(name) = self.inputs.get(done.input).map(|input| Arc::clone(&input.info.name)) else {
+            return;
+        };
         match done.item {
             DoneItem::Scanned(scanned) => self.take_scanned(done.input, &name, *scanned),
             DoneItem::Event(event) => self.take_event(done.input, &name, event),
@@ -195,7 +197,11 @@ impl Correlator {
             Ok(anew) => tell_anew(&anew),
             Err(error) => tracing::error!("correlations begin anew with the new rules: {error}"),
         }
-        tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "new rules are at work");
+        tracing::info!(
+            rules = generation.rules,
+            correlations = generation.plans.len(),
+            "new rules are at work"
+        );
         self.live = live;
         self.told = vec![CorrelationCounts::default(); generation.plans.len()];
         self.generation = generation;
@@ -253,7 +259,8 @@ impl Correlator {
         for detected in scanned.alerts {
             match detected.bucket_end {
                 Some(end) if !self.suppressed.is_first(&detected.alert.id, end) => {
-                    metrics::counter!("virga_alerts_suppressed_total", "rule" => detected.alert.rule).increment(1);
+                    metrics::counter!("virga_alerts_suppressed_total", "rule" => detected.alert.rule)
+                        .increment(1);
                 }
                 _ => alerts.push(detected.alert),
             }
@@ -296,7 +303,8 @@ impl Correlator {
     fn raise(&mut self, alerts: Vec<OutAlert>) {
         for alert in &alerts {
             let level = alert.level.clone().unwrap_or_default();
-            metrics::counter!("virga_alerts_total", "rule" => alert.rule.clone(), "level" => level).increment(1);
+            metrics::counter!("virga_alerts_total", "rule" => alert.rule.clone(), "level" => level)
+                .increment(1);
         }
         self.parts.outbox.push(alerts);
     }
@@ -365,7 +373,9 @@ impl Correlator {
                 true
             }
             Err(error) => {
-                tracing::error!("the checkpoint was not written ({error}): nothing is acknowledged until one is");
+                tracing::error!(
+                    "the checkpoint was not written ({error}): nothing is acknowledged until one is"
+                );
                 false
             }
         }
@@ -414,17 +424,34 @@ impl Correlator {
             let correlation = plan.key();
             let add = |name: &'static str, cause: &'static str, count: u64| {
                 if count > 0 {
-                    metrics::counter!(name, "correlation" => correlation.clone(), "cause" => cause).increment(count);
+                    metrics::counter!(name, "correlation" => correlation.clone(), "cause" => cause)
+                        .increment(count);
                 }
             };
             add("virga_correlation_hits_total", "taken", now.taken - before.taken);
             add("virga_correlation_hits_total", "repeated", now.repeated - before.repeated);
             add("virga_late_total", "watermark", now.late - before.late);
             add("virga_correlation_dropped_total", "forgotten", now.forgotten - before.forgotten);
-            add("virga_correlation_dropped_total", "missing_key", now.dropped.missing_key - before.dropped.missing_key);
-            add("virga_correlation_dropped_total", "missing_value", now.dropped.missing_value - before.dropped.missing_value);
-            add("virga_correlation_dropped_total", "bad_value", now.dropped.bad_value - before.dropped.bad_value);
-            add("virga_correlation_dropped_total", "too_many", now.dropped.too_many - before.dropped.too_many);
+            add(
+                "virga_correlation_dropped_total",
+                "missing_key",
+                now.dropped.missing_key - before.dropped.missing_key,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "missing_value",
+                now.dropped.missing_value - before.dropped.missing_value,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "bad_value",
+                now.dropped.bad_value - before.dropped.bad_value,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "too_many",
+                now.dropped.too_many - before.dropped.too_many,
+            );
         }
         self.told = counts.to_vec();
         metrics::gauge!("virga_correlation_groups").set(self.live.groups() as f64);
@@ -461,12 +488,14 @@ fn tell_removed(removed: usize) {
 
 fn count(name: &Arc<str>, scanned: &Scanned) {
     for (source, events) in &scanned.summary.events {
-        metrics::counter!("virga_events_total", "input" => name.to_string(), "source" => *source).increment(*events);
+        metrics::counter!("virga_events_total", "input" => name.to_string(), "source" => *source)
+            .increment(*events);
     }
     metrics::counter!("virga_bytes_total", "input" => name.to_string()).increment(scanned.bytes);
     metrics::counter!("virga_messages_total", "input" => name.to_string()).increment(scanned.summary.inputs);
     for (cause, count) in scanned.summary.quarantined.iter() {
-        metrics::counter!("virga_quarantined_total", "input" => name.to_string(), "cause" => cause.code()).increment(count);
+        metrics::counter!("virga_quarantined_total", "input" => name.to_string(), "cause" => cause.code())
+            .increment(count);
     }
     let hits: &BTreeMap<String, u64> = &scanned.hits;
     for (rule, count) in hits {

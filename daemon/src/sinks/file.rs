@@ -58,7 +58,8 @@ impl OpenSink for FileConfig {
     }
 
     fn open(&self) -> Result<Box<dyn Sink>, String> {
-        let file = Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| self.failed(&error))?;
+        let file =
+            Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| self.failed(&error))?;
         Ok(Box::new(FileSink { file, sync: self.sync }))
     }
 }

@@ -50,7 +50,9 @@ impl KafkaSinkConfig {
         };
         let mut client = settings.client().map_err(|error| error.to_string())?;
         client.set("enable.idempotence", "true").set("acks", "all");
-        for (name, value) in [("linger.ms", "5"), ("compression.type", "zstd"), ("message.timeout.ms", "20000")] {
+        for (name, value) in
+            [("linger.ms", "5"), ("compression.type", "zstd"), ("message.timeout.ms", "20000")]
+        {
             if !self.options.contains_key(name) {
                 client.set(name, value);
             }
@@ -142,7 +144,9 @@ impl KafkaSink {
                 let record = BaseRecord::to(&self.topic).key(&alert.id).payload(&alert.json);
                 match self.producer.send(record) {
                     Ok(()) => break,
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < until => {
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
+                        if Instant::now() < until =>
+                    {
                         self.producer.poll(Duration::from_millis(50));
                     }
                     Err((error, _)) => return Err(error.to_string()),

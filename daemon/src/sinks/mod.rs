@@ -91,7 +91,10 @@ pub fn run(
                 Err(error) => {
                     metrics::counter!("virga_sink_failures_total", &labels).increment(1);
                     let wait = pause.next();
-                    tracing::warn!(sink = name, "alerts were not delivered ({error}); tried again in {wait:?}");
+                    tracing::warn!(
+                        sink = name,
+                        "alerts were not delivered ({error}); tried again in {wait:?}"
+                    );
                     wait_for(wait, stop);
                 }
             }
@@ -138,7 +141,8 @@ impl Pause {
     fn next(&mut self) -> Duration {
         let whole = (RETRY_FIRST * 2u32.saturating_pow(self.failures.min(16))).min(RETRY_MOST);
         self.failures += 1;
-        self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.chance =
+            self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let part = (self.chance >> 33) as f64 / (1u64 << 31) as f64;
         whole.mul_f64(0.5 + 0.5 * part)
     }

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use virga_engine::event::OriginBase;
 
 use super::live::{
-    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, OpenContext, PartitionLag,
-    Ticket, TransportError,
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, OpenContext,
+    PartitionLag, Ticket, TransportError,
 };
 use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
 use crate::position::Positions;
@@ -168,7 +168,11 @@ mod tests {
                 Event::Delivery(delivery) => {
                     let Contents::Messages(messages) = delivery.contents else { panic!("messages") };
                     lines.extend(messages.iter().map(|message| {
-                        (message.number, message.ingest_time, String::from_utf8_lossy(message.bytes).into_owned())
+                        (
+                            message.number,
+                            message.ingest_time,
+                            String::from_utf8_lossy(message.bytes).into_owned(),
+                        )
                     }));
                 }
                 Event::Ended => break,

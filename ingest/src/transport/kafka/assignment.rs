@@ -247,12 +247,13 @@ fn offsets<C: ConsumerContext>(
         asked.add_partition_offset(element.topic(), element.partition(), raw)?;
     }
     let answer = consumer.offsets_for_times(asked, wait)?;
-    let known = answer.elements().into_iter().filter_map(|element| match (element.error(), element.offset()) {
-        (Ok(()), Offset::Offset(offset)) => {
-            Some(((element.topic().to_owned(), element.partition()), offset))
-        }
-        _ => None,
-    });
+    let known =
+        answer.elements().into_iter().filter_map(|element| match (element.error(), element.offset()) {
+            (Ok(()), Offset::Offset(offset)) => {
+                Some(((element.topic().to_owned(), element.partition()), offset))
+            }
+            _ => None,
+        });
     Ok(known.collect())
 }
 

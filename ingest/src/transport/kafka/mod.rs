@@ -32,8 +32,8 @@ pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
 use self::assignment::{Assigned, Context, State};
 use super::live::{
-    Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext, PartitionLag,
-    Ticket, TransportError,
+    Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
+    PartitionLag, Ticket, TransportError,
 };
 use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES};
 use crate::position::{Position, Positions};
@@ -190,7 +190,8 @@ impl LiveConfig for KafkaConfig {
             let unread: i64 = high
                 .iter()
                 .map(|(key, high)| {
-                    let own = context.positions.get(&partition_name(&key.0, key.1)).and_then(Position::as_offset);
+                    let own =
+                        context.positions.get(&partition_name(&key.0, key.1)).and_then(Position::as_offset);
                     high - own.or(low.get(key).copied()).unwrap_or(*high)
                 })
                 .sum();
@@ -204,9 +205,9 @@ impl LiveConfig for KafkaConfig {
         let sources = self.sources()?;
         let consumer = self.consumer(&context)?;
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        consumer
-            .subscribe(&topics)
-            .map_err(|error| TransportError::new(format!("cannot subscribe to {}: {error}", topics.join(", "))))?;
+        consumer.subscribe(&topics).map_err(|error| {
+            TransportError::new(format!("cannot subscribe to {}: {error}", topics.join(", ")))
+        })?;
         Ok(Box::new(KafkaTransport {
             consumer,
             sources,
@@ -604,4 +605,3 @@ impl LiveTransport for KafkaTransport {
         }
     }
 }
-

@@ -127,12 +127,15 @@ impl Settings<'_> {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.brokers.join(","));
         client.set("client.id", "virga");
-        client.set("security.protocol", match (self.tls, self.sasl) {
-            (None, None) => "plaintext",
-            (Some(_), None) => "ssl",
-            (None, Some(_)) => "sasl_plaintext",
-            (Some(_), Some(_)) => "sasl_ssl",
-        });
+        client.set(
+            "security.protocol",
+            match (self.tls, self.sasl) {
+                (None, None) => "plaintext",
+                (Some(_), None) => "ssl",
+                (None, Some(_)) => "sasl_plaintext",
+                (Some(_), Some(_)) => "sasl_ssl",
+            },
+        );
         if let Some(tls) = self.tls {
             tls.apply(&mut client)?;
         }
@@ -152,8 +155,11 @@ impl Settings<'_> {
 
 impl Tls {
     fn apply(&self, client: &mut ClientConfig) -> Result<(), TransportError> {
-        let paths =
-            [("ssl.ca.location", &self.ca), ("ssl.certificate.location", &self.certificate), ("ssl.key.location", &self.key)];
+        let paths = [
+            ("ssl.ca.location", &self.ca),
+            ("ssl.certificate.location", &self.certificate),
+            ("ssl.key.location", &self.key),
+        ];
         for (property, path) in paths {
             let Some(path) = path else { continue };
             std::fs::metadata(path)
@@ -211,7 +217,9 @@ impl Sasl {
 /// Whether all brokers are on this machine, where nobody listens.
 fn is_loopback(client: &ClientConfig) -> bool {
     let brokers = client.get("bootstrap.servers").unwrap_or_default();
-    brokers.split(',').all(|broker| ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|own| broker.starts_with(own)))
+    brokers
+        .split(',')
+        .all(|broker| ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|own| broker.starts_with(own)))
 }
 
 /// What a program prints.
@@ -244,7 +252,11 @@ fn claims(token: &str) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    fn settings(brokers: &[String], sasl: Option<&Sasl>, tls: Option<&Tls>) -> Result<ClientConfig, TransportError> {
+    fn settings(
+        brokers: &[String],
+        sasl: Option<&Sasl>,
+        tls: Option<&Tls>,
+    ) -> Result<ClientConfig, TransportError> {
         Settings { brokers, tls, sasl, options: &BTreeMap::new() }.client()
     }
 
@@ -263,7 +275,8 @@ mod tests {
     #[test]
     fn the_protocol_follows_from_tls_and_login() {
         let brokers = ["b:9092".to_owned()];
-        let protocol = |sasl, tls| settings(&brokers, sasl, tls).unwrap().get("security.protocol").unwrap().to_owned();
+        let protocol =
+            |sasl, tls| settings(&brokers, sasl, tls).unwrap().get("security.protocol").unwrap().to_owned();
         let (scram, tls) = (sasl(Mechanism::Scram512), Tls::default());
         assert_eq!(protocol(None, None), "plaintext");
         assert_eq!(protocol(None, Some(&tls)), "ssl");
@@ -292,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_token_says_when_it_expires() {
-        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"sub":"ada","exp":1700000000}"#);
+        let payload =
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"sub":"ada","exp":1700000000}"#);
         let with = |text: &str| Sasl {
             token_command: Some(vec!["printf".into(), "%s".into(), text.into()]),
             password: None,
