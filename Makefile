@@ -28,6 +28,13 @@ demo: setup ## build what the demo needs, play an attack told in events, explain
 test: setup ## all tests, with the real logs where they are at hand
 	$(CARGO) test --workspace --no-fail-fast
 
+# how often the daemon is killed, and by which chance
+VIRGA_KILL_ROUNDS ?= 200
+VIRGA_SEED ?= 1
+.PHONY: torture
+torture: setup ## kill -9 the daemon under load 200 times: the alerts are those of a quiet run (Java 17 and Maven for the real Kafka)
+	VIRGA_KILL_ROUNDS=$(VIRGA_KILL_ROUNDS) VIRGA_SEED=$(VIRGA_SEED) $(CARGO) test --test daemon_kafka killed -- --nocapture
+
 .PHONY: lint
 lint: setup ## formatting, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check

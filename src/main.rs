@@ -63,6 +63,10 @@ enum Command {
     /// Read logs for as long as they come, and send alerts.
     #[cfg(feature = "daemon")]
     Run(commands::run::Args),
+    /// Look at what `virga run` could not read, and try it again.
+    #[cfg(feature = "daemon")]
+    #[command(subcommand)]
+    Quarantine(commands::quarantine::Command),
     /// Check, list, explain and test rules.
     #[command(subcommand)]
     Rules(commands::rules::Command),
@@ -91,6 +95,8 @@ fn main() -> ExitCode {
         Command::Backtest(args) => commands::backtest::run(&args),
         #[cfg(feature = "daemon")]
         Command::Run(args) => commands::run::run(&args),
+        #[cfg(feature = "daemon")]
+        Command::Quarantine(command) => commands::quarantine::run(command),
         Command::Rules(command) => commands::rules::run(command),
         Command::Sources(command) => commands::sources::run(command),
         Command::Completions(args) => {

@@ -1,11 +1,14 @@
 //! `virga run` on Kafka: what must hold whatever happens to it.
 
 #![cfg(feature = "daemon")]
+#![allow(missing_docs, dead_code)]
 
 mod daemon_support;
 
 use std::fs;
 use std::time::Duration;
+
+use rdkafka::producer::BaseProducer;
 
 use daemon_support::{Broker, Chance, Place, event, flush, kafka_input, send, until};
 
@@ -14,8 +17,7 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// Failures in bursts from many addresses, now and then an intruder, and much that is neither; out of order by
 /// some seconds. Ends with an event a day later in each partition, which moves the watermark past all others.
-fn fill(broker: &Broker, topic: &str, events: u64, pause: Duration) {
-    let producer = broker.producer();
+fn fill(producer: &BaseProducer, topic: &str, events: u64, pause: Duration) {
     let mut chance = Chance(7);
     for number in 0..events {
         let address = format!("198.51.100.{}", chance.below(40));
@@ -26,16 +28,16 @@ fn fill(broker: &Broker, topic: &str, events: u64, pause: Duration) {
         };
         let second = number / 20 + chance.below(10);
         let text = event(number, second, name, &address).to_string();
-        send(&producer, topic, (number % PARTITIONS as u64) as i32, text.as_bytes());
+        send(producer, topic, (number % PARTITIONS as u64) as i32, text.as_bytes());
         if number % 500 == 0 {
             std::thread::sleep(pause);
         }
     }
     for partition in 0..PARTITIONS {
         let last = event(events + partition as u64, events / 20 + 86_400, "ConsoleLogin", "203.0.113.1");
-        send(&producer, topic, partition, last.to_string().as_bytes());
+        send(producer, topic, partition, last.to_string().as_bytes());
     }
-    flush(&producer);
+    flush(producer);
 }
 
 /// A run that nothing happens to.
@@ -56,8 +58,9 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     broker.create("trail", PARTITIONS);
     let killed = Place::new(&kafka_input(&broker, "trail", "killed"), "");
     let events = 20_000 + rounds * 1_000;
+    let producer = broker.producer();
     std::thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&broker, "trail", events, Duration::from_millis(5 + rounds)));
+        let filling = scope.spawn(|| fill(&producer, "trail", events, Duration::from_millis(5 + rounds)));
         let mut chance = Chance(seed);
         for round in 0..rounds {
             let daemon = killed.start();
@@ -133,7 +136,7 @@ fn it_goes_on_behind_a_broker_that_was_away_and_past_what_cannot_be_read() {
 fn a_damaged_checkpoint_is_said_and_the_one_before_is_used() {
     let broker = Broker::start();
     broker.create("trail", PARTITIONS);
-    fill(&broker, "trail", 4_000, Duration::ZERO);
+    fill(&broker.producer(), "trail", 4_000, Duration::ZERO);
     let place = quiet(&broker, "trail", "g");
     let before = place.ids();
     let checkpoint = place.path("state/checkpoint");
@@ -187,8 +190,9 @@ fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
         Place::new(&kafka_input(&broker, "trail", "g"), ""),
     );
     let one = first.start();
+    let producer = broker.producer();
     std::thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&broker, "trail", 20_000, Duration::from_millis(100)));
+        let filling = scope.spawn(|| fill(&producer, "trail", 20_000, Duration::from_millis(100)));
         std::thread::sleep(Duration::from_millis(1_500));
         let two = second.start();
         until("the second has partitions", LONG, || second.log().contains("partition=trail/"));

@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
 use virga_ingest::quarantine::Quarantined;
 
 use crate::limits::{FILE_BYTES, KEPT_FILES};
@@ -75,4 +76,80 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         files.push(path);
     }
     Ok(files)
+}
+
+/// One record, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stood, as JSON.
+    pub origin: String,
+    /// Why it could not be read: the cause's code.
+    pub cause: String,
+    /// When it arrived.
+    pub time: String,
+    /// Its first bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Entry {
+    /// An entry from its line.
+    ///
+    /// # Errors
+    /// Where the line is none.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let value: serde_json::Value = serde_json::from_str(line)
+            .map_err(|error| format!("a line is no entry of quarantine: {error}"))?;
+        let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let (Some(cause), Some(time), Some(raw)) = (text("cause"), text("time"), text("raw_base64")) else {
+            return Err("a line is no entry of quarantine: `cause`, `time` or `raw_base64` is missing".into());
+        };
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(raw)
+            .map_err(|error| format!("raw_base64: {error}"))?;
+        let origin = value.get("origin").map(ToString::to_string).unwrap_or_default();
+        Ok(Self { origin, cause, time, bytes })
+    }
+}
+
+/// Puts what is left in the place of a file; an empty one goes.
+///
+/// # Errors
+/// Where the disk says no; the file is then as it was.
+pub fn replace(path: &Path, left: &[u8]) -> io::Result<()> {
+    if left.is_empty() {
+        return std::fs::remove_file(path);
+    }
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new)?;
+    io::Write::write_all(&mut file, left)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virga_engine::event::{Origin, OriginBase};
+    use virga_ingest::quarantine::Cause;
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut quarantine = Quarantine::open(folder.path()).unwrap();
+        let base = OriginBase::Topic { topic: "t".into(), partition: 2 };
+        let origin = Origin { base, line: None, record: Some(7) };
+        let record = Quarantined { origin, cause: Cause::CutOff, time: 0, bytes: b"{\"a\":\xff".to_vec() };
+        quarantine.take(&[record.clone(), record]).unwrap();
+        quarantine.sync().unwrap();
+        let files = files(folder.path()).unwrap();
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        let entries: Vec<Entry> = text.lines().map(|line| Entry::parse(line).unwrap()).collect();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(
+            (entries[0].cause.as_str(), entries[0].bytes.as_slice()),
+            ("cut_off", &b"{\"a\":\xff"[..])
+        );
+        assert_eq!(entries[0].origin, r#"{"topic":"t","partition":2,"offset":7}"#);
+        assert!(Entry::parse("{}").is_err() && Entry::parse("x").is_err());
+    }
 }

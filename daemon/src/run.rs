@@ -58,7 +58,7 @@ pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
         number => tracing::info!(number, inputs = from.positions.len(), "goes on from the checkpoint"),
     }
     if from.instance.is_empty() {
-        from.instance = new_instance();
+        from.instance = instance(folder)?;
     }
     let generation = Arc::new(Generation::compile(1, &loader()?, config.workers())?);
     tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
@@ -67,8 +67,12 @@ pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
     process.run(&heard)
 }
 
-/// What two processes on one folder would do to each other is refused.
-fn lock(folder: &Path) -> Result<File, String> {
+/// What two processes on one folder would do to each other is refused: the folder is this one's for as long
+/// as it holds the file.
+///
+/// # Errors
+/// Where another has it, or it cannot be made.
+pub fn lock(folder: &Path) -> Result<File, String> {
     let at = |error: &dyn std::fmt::Display| format!("[state] folder = \"{}\": {error}", folder.display());
     fs::create_dir_all(folder).map_err(|error| at(&error))?;
     let file = File::create(folder.join("lock")).map_err(|error| at(&error))?;
@@ -76,6 +80,21 @@ fn lock(folder: &Path) -> Result<File, String> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(at(&"another process uses it")),
         Err(TryLockError::Error(error)) => Err(at(&error)),
+    }
+}
+
+/// What the process is known by: made once, and the same also where it is killed before its first checkpoint.
+fn instance(folder: &Path) -> Result<String, String> {
+    let path = folder.join("instance");
+    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    match fs::read_to_string(&path) {
+        Ok(known) if !known.trim().is_empty() => Ok(known.trim().to_owned()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(&error)),
+        _ => {
+            let made = new_instance();
+            fs::write(&path, &made).map_err(|error| at(&error))?;
+            Ok(made)
+        }
     }
 }
 

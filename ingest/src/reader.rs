@@ -273,6 +273,22 @@ impl Reader {
     }
 }
 
+/// The events of one message; `None` where any part of it cannot be read.
+pub fn events_of(bytes: &[u8]) -> Option<Vec<String>> {
+    let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let mut framer = Framer::new(Decompressor::new(input, ExpansionLimits::default()).ok()?);
+    let mut events = Vec::new();
+    while let Some(frame) = framer.next() {
+        match frame {
+            Frame::Event { text, .. } => events.push(text.to_owned()),
+            Frame::Bad { .. } => return None,
+        }
+    }
+    // an event that frames may still nest too deep, or be something else inside
+    let readable = |text: &String| virga_engine::json::parse(text).is_ok();
+    (!events.is_empty() && events.iter().all(readable)).then_some(events)
+}
+
 /// One input on its way.
 struct Stage<'a, S> {
     reader: &'a mut Reader,

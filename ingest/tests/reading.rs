@@ -279,3 +279,45 @@ fn a_sink_may_end_the_reading() {
     assert_eq!(kept.batches.len(), 2);
     assert!(summary.stopped);
 }
+
+#[test]
+fn messages_give_what_inputs_give_and_are_known_by_their_numbers() {
+    use virga_ingest::transport::live::Messages;
+
+    let two = format!("{EVENT}\n{EVENT}");
+    let contents: [Vec<u8>; 8] = [
+        EVENT.as_bytes().to_vec(),
+        format!(r#"{{"Records":[{EVENT},{EVENT}]}}"#).into_bytes(),
+        gzip(two.as_bytes()),
+        zstd::encode_all(EVENT.as_bytes(), 0).unwrap(),
+        b"{\"eventName\":".to_vec(),
+        Vec::new(),
+        b"\xff".to_vec(),
+        EVENT.as_bytes().to_vec(),
+    ];
+    for (base, expected) in [
+        (OriginBase::Topic { topic: "t".into(), partition: 1 }, "t/1@0 t/1@1 t/1@1 t/1@2 t/1@2 t/1@3 t/1@7"),
+        (OriginBase::File { path: "f".into() }, "f:0 f:1 f:1#2 f:2 f:2#2 f:3 f:7"),
+    ] {
+        let mut messages = Messages::new(base);
+        for (number, bytes) in (0..).zip(&contents) {
+            messages.push(number, RECEIVED, bytes);
+        }
+        let mut kept = common::Kept::default();
+        let mut reader = Reader::new(cloudtrail(&[]), BatchLimits::default(), &Arc::default());
+        assert!(reader.messages(&messages, &mut kept).is_continue());
+        assert!(reader.flush(&mut kept).is_continue());
+        let origins: Vec<String> = kept.rows().into_iter().map(|row| row.3).collect();
+        assert_eq!(origins.join(" "), expected);
+        let bad: Vec<(Option<u64>, Cause)> = kept
+            .quarantined
+            .iter()
+            .map(|record| (record.origin.record.or(record.origin.line), record.cause))
+            .collect();
+        assert_eq!(bad.len(), 2, "{bad:?}");
+        assert_eq!((bad[0], bad[1].0), ((Some(4), Cause::CutOff), Some(6)));
+        let summary = reader.take_summary();
+        assert_eq!((summary.inputs, summary.total_events(), summary.quarantined.total()), (8, 7, 2));
+        assert_eq!(reader.take_summary().total_events(), 0);
+    }
+}

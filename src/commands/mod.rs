@@ -14,6 +14,8 @@ pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
+#[cfg(feature = "daemon")]
+pub mod quarantine;
 #[cfg(feature = "lake")]
 pub mod query;
 mod objects;

@@ -126,6 +126,10 @@ impl KafkaConfig {
                 client.set(name, value);
             }
         }
+        // a killed process that comes back takes its partitions at once, without waiting out its own session
+        if !context.instance.is_empty() {
+            client.set("group.instance.id", format!("{}-{}", context.instance, context.input));
+        }
         client
             .set("group.id", &self.group)
             .set("enable.auto.commit", "false")

@@ -29,6 +29,7 @@ use crate::transport::live::TransportError;
 pub const OWN_PROPERTIES: &[&str] = &[
     "bootstrap.servers",
     "group.id",
+    "group.instance.id",
     "enable.auto.commit",
     "enable.auto.offset.store",
     "auto.offset.reset",
