@@ -171,7 +171,7 @@ impl Archive {
 
     /// The version of the table of events: a commit adds one.
     pub fn version(&self) -> u64 {
-        self.events.version().map_or(0, |version| u64::try_from(version).unwrap_or(0))
+        self.events.version().unwrap_or(0)
     }
 
     /// Goes to an earlier version of the table of events.
@@ -180,8 +180,7 @@ impl Archive {
     /// Where there is none, or its files are not known any more.
     pub async fn at_version(&mut self, version: u64) -> Result<(), ArchiveError> {
         let doing = format!("going to version {version} of {}", self.location);
-        let wanted = version.try_into().map_err(ArchiveError::at(doing.clone()))?;
-        self.events.load_version(wanted).await.map_err(ArchiveError::at(doing))
+        self.events.load_version(version).await.map_err(ArchiveError::at(doing))
     }
 
     /// Learns what others have committed since.

@@ -75,7 +75,10 @@ mod tests {
         let file = folder.path().join("rule.yml");
         std::fs::write(&file, "a").unwrap();
         let (sender, changes) = channel();
-        let (watch, complaints) = Watch::new(&[file.clone()], move || drop(sender.send(()))).unwrap();
+        let (watch, complaints) = Watch::new(std::slice::from_ref(&file), move || {
+            let _ = sender.send(());
+        })
+        .unwrap();
         assert!(complaints.is_empty());
         for text in ["b", "c", "d"] {
             std::fs::write(&file, text).unwrap();

@@ -251,7 +251,7 @@ fn layouts(
 
 /// Events go to the writer, and its end says whether they count.
 enum Message {
-    Batch(EventBatch),
+    Batch(Box<EventBatch>),
     Commit,
 }
 
@@ -460,7 +460,7 @@ impl<'a> ImportSink<'a> {
 impl Sink for ImportSink<'_> {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
         self.bar.set_position(self.progress.bytes());
-        if self.failure.is_some() || self.sender.blocking_send(Message::Batch(batch)).is_err() {
+        if self.failure.is_some() || self.sender.blocking_send(Message::Batch(Box::new(batch))).is_err() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

@@ -14,11 +14,11 @@ pub mod detect;
 pub mod explain;
 mod explain_correlation;
 pub mod fields;
+mod objects;
 #[cfg(feature = "daemon")]
 pub mod quarantine;
 #[cfg(feature = "lake")]
 pub mod query;
-mod objects;
 pub mod reference;
 mod reference_detections;
 pub mod rules;

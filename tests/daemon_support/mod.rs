@@ -77,7 +77,9 @@ impl Broker {
     pub fn unread(&self, group: &str, topic: &str, partitions: i32) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
         let mut list = TopicPartitionList::new();
-        (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
+        for partition in 0..partitions {
+            list.add_partition(topic, partition);
+        }
         let wait = Duration::from_secs(20);
         let Ok(committed) = consumer.committed_offsets(list, wait) else { return i64::MAX };
         let mut unread = 0;
@@ -135,7 +137,9 @@ pub fn send(producer: &BaseProducer, topic: &str, partition: i32, payload: &[u8]
         let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(payload);
         match producer.send(record) {
             Ok(()) => break,
-            Err(_) => drop(producer.poll(Duration::from_millis(20))),
+            Err(_) => {
+                producer.poll(Duration::from_millis(20));
+            }
         }
     }
     producer.poll(Duration::ZERO);

@@ -33,7 +33,7 @@ pub enum OutputForm {
 pub struct OutputWriter<W: Write + Send>(Kind<W>);
 
 enum Kind<W: Write + Send> {
-    Csv(arrow::csv::Writer<W>),
+    Csv(Box<arrow::csv::Writer<W>>),
     Ndjson(LineDelimitedWriter<W>),
     Parquet(Box<ArrowWriter<W>>),
 }
@@ -56,7 +56,7 @@ impl<W: Write + Send> OutputWriter<W> {
                     CsvBuilder::new().with_timestamp_tz_format("%Y-%m-%dT%H:%M:%S%.fZ".into()).build(out);
                 // an answer without rows has its columns' names all the same
                 writer.write(&RecordBatch::new_empty(flat_schema(schema, form)))?;
-                Kind::Csv(writer)
+                Kind::Csv(Box::new(writer))
             }
             OutputForm::Ndjson => Kind::Ndjson(LineDelimitedWriter::new(out)),
             OutputForm::Parquet => {

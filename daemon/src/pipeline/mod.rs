@@ -100,6 +100,8 @@ impl Dispatch {
     ///
     /// # Errors
     /// The item, to be tried again; or `None` where the workers are gone.
+    // it is not an error that travels: the item comes back to be tried again
+    #[allow(clippy::result_large_err)]
     pub fn give(&self, input: usize, item: Item) -> Result<(), Option<Item>> {
         let mut turn = self.turn();
         let work = Work { input, generation: Arc::clone(&turn.generation), item };

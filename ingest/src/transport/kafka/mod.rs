@@ -186,7 +186,9 @@ impl LiveConfig for KafkaConfig {
                 return Err(error.help("create it, correct `topics`, or let Virga's user see it"));
             };
             let mut list = TopicPartitionList::new();
-            known.partitions().iter().for_each(|partition| drop(list.add_partition(topic, partition.id())));
+            for partition in known.partitions() {
+                list.add_partition(topic, partition.id());
+            }
             let (low, high) = (
                 assignment::beginnings(&consumer, &list, ASKING).map_err(unreachable)?,
                 assignment::ends(&consumer, &list, ASKING).map_err(unreachable)?,

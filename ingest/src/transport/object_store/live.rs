@@ -45,6 +45,9 @@ use crate::transport::live::{
 };
 use crate::transport::{Input, names};
 
+/// Messages that were received, by their id: when they were sent, and how often they were received.
+type Sent = HashMap<String, (Option<i64>, u64)>;
+
 /// `[input.s3]`: objects of a bucket, as they come.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -509,11 +512,7 @@ impl Driver {
     }
 
     /// Opens objects, writes them down and hands them on, few at a time: each that is open takes a place.
-    async fn deliver(
-        &mut self,
-        told: Vec<Told>,
-        queue: Option<(&Queue, HashMap<String, (Option<i64>, u64)>)>,
-    ) -> Result<(), Gone> {
+    async fn deliver(&mut self, told: Vec<Told>, queue: Option<(&Queue, Sent)>) -> Result<(), Gone> {
         let mut failed: HashSet<String> = HashSet::new();
         let mut told = told.into_iter().peekable();
         while told.peek().is_some() {
@@ -573,12 +572,7 @@ impl Driver {
     }
 
     /// Settles the messages that were worked on; those of objects that could not be read are given back.
-    async fn give_back(
-        &mut self,
-        queue: &Queue,
-        sent: HashMap<String, (Option<i64>, u64)>,
-        failed: HashSet<String>,
-    ) -> Result<(), Gone> {
+    async fn give_back(&mut self, queue: &Queue, sent: Sent, failed: HashSet<String>) -> Result<(), Gone> {
         let failed_ids: HashSet<String> = {
             let mut in_hand = lock(&self.shared.in_hand);
             failed.iter().filter_map(|receipt| in_hand.remove(receipt)).map(|held| held.id.clone()).collect()
