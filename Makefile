@@ -14,43 +14,50 @@ help: ## this list
 .PHONY: setup
 setup: # a C compiler (for zstd) and cargo; says exactly what is missing where it cannot install it
 	@command -v $(CARGO) >/dev/null || { echo "virga needs Rust 1.95: install it with rustup, then run make again" >&2; exit 1; }
-	@command -v cc >/dev/null || { \
-	  echo "installing $(PACKAGES)"; \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q $(PACKAGES); \
-	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -y -q $(PACKAGES); \
-	  else echo "virga needs a C compiler: apt-get install $(PACKAGES)" >&2; exit 1; fi; }
+	@command -v cc >/dev/null || $(MAKE) --no-print-directory packages
+
+.PHONY: setup-all
+setup-all: setup # and what librdkafka is built with
+	@pkg-config --exists openssl zlib 2>/dev/null || $(MAKE) --no-print-directory packages
+
+.PHONY: packages
+packages: # installs PACKAGES, or says which they are
+	@echo "installing $(PACKAGES)"; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q $(PACKAGES); \
+	elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -y -q $(PACKAGES); \
+	else echo "virga needs these: apt-get install $(PACKAGES)" >&2; exit 1; fi
 
 .PHONY: demo
 demo: setup ## build what the demo needs, play an attack told in events, explain the alerts
 	@$(CARGO) run --quiet --profile demo --no-default-features -- demo
 
 .PHONY: test
-test: setup ## all tests, with the real logs where they are at hand
+test: setup-all ## all tests, with the real logs where they are at hand
 	$(CARGO) test --workspace --no-fail-fast
 
 # how often the daemon is killed, and by which chance
 VIRGA_KILL_ROUNDS ?= 200
 VIRGA_SEED ?= 1
 .PHONY: torture
-torture: setup ## kill -9 the daemon under load 200 times: the alerts are those of a quiet run (Java 17 and Maven for the real Kafka)
+torture: setup-all ## kill -9 the daemon under load 200 times: the alerts are those of a quiet run (Java 17 and Maven for the real Kafka)
 	VIRGA_KILL_ROUNDS=$(VIRGA_KILL_ROUNDS) VIRGA_SEED=$(VIRGA_SEED) $(CARGO) test --test daemon_kafka killed -- --nocapture
 
 .PHONY: lint
-lint: setup ## formatting, clippy and docs, warnings denied
+lint: setup-all ## formatting, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench
-bench: setup ## benchmarks with their counts asserted, peers in the same run
+bench: setup-all ## benchmarks with their counts asserted, peers in the same run
 	$(CARGO) bench --package virga-benches
 
 .PHONY: bench-memory
-bench-memory: setup ## ten gigabytes through virga detect; fails at a peak of 300 MB
+bench-memory: setup-all ## ten gigabytes through virga detect; fails at a peak of 300 MB
 	benches/memory.sh
 
 .PHONY: reference
-reference: ## print the reference pages from the code's own lists
+reference: setup-all ## print the reference pages from the code's own lists
 	$(CARGO) run --quiet -- reference --write docs
 
 .PHONY: pysigma
@@ -71,5 +78,5 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (a nightly toolchain and cargo-fu
 	done
 
 .PHONY: install
-install: setup ## build the binary for daily use and put it into ~/.cargo/bin
+install: setup-all ## build the binary for daily use and put it into ~/.cargo/bin
 	$(CARGO) install --path . --locked

@@ -54,10 +54,6 @@ struct File {
     _environment: IgnoredAny,
     #[serde(default, rename = "tables")]
     _tables: IgnoredAny,
-    #[serde(default, rename = "archive")]
-    _archive: IgnoredAny,
-    #[serde(default, rename = "query")]
-    _query: IgnoredAny,
 }
 
 /// What the daemon is to do.

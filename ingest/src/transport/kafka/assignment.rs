@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -27,6 +27,9 @@ use crate::transport::live::{Clock, Event, Note};
 /// How long the coordinator and the leaders may take to say offsets while partitions are given out. Longer
 /// than a broker's restart needs; shorter than the time after which the group gives a member up.
 const ASKING: Duration = Duration::from_secs(10);
+
+/// How long after a refused commit the next try: a rebalance is over by then, mostly.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What librdkafka calls back.
 pub struct Context {
@@ -50,6 +53,8 @@ pub struct State {
     pub ready: bool,
     /// Newly given partitions are to be paused.
     pub paused: bool,
+    /// When offsets that the broker did not take are committed again.
+    pub(super) commit_again: Option<Instant>,
     /// The last error of a broker that was told, so that one that goes on is told once.
     pub(super) last_error: String,
 }
@@ -302,8 +307,10 @@ impl ConsumerContext for Context {
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
-            let message = format!("offsets were not committed ({error}); the next checkpoint commits them");
+            let message = format!("offsets were not committed ({error}); they will be again");
             self.note("commit_failed", 1, message);
+            // an input that has come to its end gets no further checkpoint soon
+            self.state().commit_again = Some(Instant::now() + COMMIT_AGAIN);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In: topics, read as a member of a consumer group. Out: messages of one partition at a time, in its order,
 //! each with the broker's time as its ingest time. Positions belong to the checkpoint; they are committed to
-//! the group behind it, for people and for the next member ([`assignment`] says which counts).
+//! the group behind it, for people and for the next member (`assignment` says which counts).
 //!
 //! ```toml
 //! [input.kafka]
@@ -316,8 +316,34 @@ impl KafkaTransport {
         number
     }
 
+    /// Commits once more what the broker did not take, of the partitions that are still this member's.
+    fn commit_again(&mut self) {
+        let is_due = |at: &mut Instant| *at <= Instant::now();
+        if self.consumer.context().state().commit_again.take_if(is_due).is_none() {
+            return;
+        }
+        let assigned = self.assigned();
+        let mut list = TopicPartitionList::new();
+        for element in self.committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let is_own = assigned.contains_key(&(topic.to_owned(), partition));
+            if is_own
+                && list.add_partition_offset(topic, partition, element.offset()).is_ok()
+                && let Some(mut added) = list.find_partition(topic, partition)
+            {
+                added.set_metadata(element.metadata());
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            self.tell("commit_failed", format!("offsets were not committed: {error}"));
+        }
+    }
+
     /// Takes what was called back, and puts what belongs before it before it.
     fn take_callbacks(&mut self) {
+        self.commit_again();
         let events: Vec<Event> = self.consumer.context().state().events.drain(..).collect();
         for event in events {
             match &event {
