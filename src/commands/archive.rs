@@ -3,6 +3,7 @@
 //! In: what `virga detect` reads, and the address of an archive. Out: a new version of the archive, or the old
 //! one; and a summary that accounts for every record.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::future::Future;
@@ -10,6 +11,7 @@ use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +34,7 @@ use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_inp
 
 use super::arguments::RuleArgs;
 use super::detect::{given_up, now, refuse_input, source_name};
+use super::objects::{self, Left, ObjectArgs};
 use super::{Failure, Outcome, line};
 use crate::config::ConfigArgs;
 use crate::redaction::{Redactions, quarantined_without_bytes};
@@ -41,7 +44,7 @@ use crate::show;
 #[derive(Subcommand)]
 pub enum Command {
     /// Put events into an archive.
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// What an archive holds, by source and day.
     Ls(ListArgs),
     /// Read an archive whole, and say what is not as its table says.
@@ -91,11 +94,14 @@ or the archive not be written.
 Examples:
   virga archive import AWSLogs/ --archive lake/
   virga archive import trail.json.gz --archive s3://my-lake/logs --quarantine bad.ndjson
+  virga archive import s3://trail/AWSLogs/ --from 7d --account 111122223333 --archive lake/
+                                             the objects of a week and an account, told by their keys
   virga archive import -c virga.toml --rules my-rules/ logs/ --archive lake/
                                              with redaction, and the fields of one's own rules as columns"
 )]
 pub struct ImportArgs {
-    /// Files or folders of logs, plain, gzip or zstd; `-` for standard input.
+    /// Files or folders of logs, plain, gzip or zstd; `-` for standard input; s3://bucket/prefix,
+    /// gs://bucket/prefix, az://container/prefix.
     #[arg(required = true, value_name = "FILE")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -104,6 +110,15 @@ pub struct ImportArgs {
     rules: RuleArgs,
     #[command(flatten)]
     config: ConfigArgs,
+    /// Of object stores, leave out objects that by their keys are older: an instant, a day, or how long ago
+    /// (7d). What is read of an object is imported whole.
+    #[arg(long, value_name = "TIME", value_parser = super::when::time)]
+    from: Option<i64>,
+    /// Of object stores, leave out objects that by their keys are not older.
+    #[arg(long, value_name = "TIME", value_parser = super::when::time)]
+    to: Option<i64>,
+    #[command(flatten)]
+    objects: ObjectArgs,
     /// The log source of the input.
     #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
     source: String,
@@ -399,6 +414,10 @@ fn inputs<'a>(
     args.inputs.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<Input, InputError>>> {
         match path.to_str() {
             Some("-") => Box::new(std::iter::once(Ok(stdin_input(now(), progress)))),
+            _ if objects::is_address(path) => {
+                let left = Rc::new(Cell::new(Left::default()));
+                objects::inputs(path, &args.objects, (args.from, args.to), progress, &left)
+            }
             _ => Box::new(FileInputs::new(path, progress)),
         }
     })
@@ -494,7 +513,7 @@ fn bar(inputs: &[PathBuf]) -> ProgressBar {
     if !show::is_watched() {
         return ProgressBar::hidden();
     }
-    if inputs.iter().any(|path| path.as_os_str() == "-") {
+    if inputs.iter().any(|path| path.as_os_str() == "-" || objects::is_address(path)) {
         return show::bar(None, "{spinner} {bytes} read, {bytes_per_sec} {msg}");
     }
     let bytes = inputs.iter().map(|path| survey(path).bytes).sum();
