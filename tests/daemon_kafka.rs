@@ -44,7 +44,7 @@ fn fill(producer: &BaseProducer, topic: &str, events: u64, pause: Duration) {
 fn quiet(broker: &Broker, topic: &str, group: &str) -> Place {
     let place = Place::new(&kafka_input(broker, topic, group), "");
     let daemon = place.start();
-    broker.wait_until_read(group, topic, PARTITIONS, LONG);
+    daemon.wait_until_read(PARTITIONS as usize, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
     place
 }
@@ -72,7 +72,8 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
         filling.join().expect("the topic is filled");
     });
     let daemon = killed.start();
-    broker.wait_until_read("killed", "trail", PARTITIONS, LONG);
+    daemon.wait_until_read(PARTITIONS as usize, LONG);
+    broker.wait_until_committed("killed", "trail", PARTITIONS, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", killed.log());
     let quiet = quiet(&broker, "trail", "quiet");
     let (expected, found) = (quiet.alerts(), killed.alerts());

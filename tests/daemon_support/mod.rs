@@ -95,7 +95,7 @@ impl Broker {
         unread
     }
 
-    pub fn wait_until_read(&self, group: &str, topic: &str, partitions: i32, most: Duration) {
+    pub fn wait_until_committed(&self, group: &str, topic: &str, partitions: i32, most: Duration) {
         let until = Instant::now() + most;
         while self.unread(group, topic, partitions) > 0 {
             assert!(
@@ -334,6 +334,27 @@ impl Daemon {
     }
 
     /// What it serves under a path.
+    /// Waits until all partitions are read to their ends and have been for three seconds, in which a checkpoint
+    /// is written many times.
+    pub fn wait_until_read(&self, partitions: usize, most: Duration) {
+        let (until, mut since) = (Instant::now() + most, None);
+        loop {
+            let metrics = self.get("/metrics");
+            let lags: Vec<&str> = metrics
+                .lines()
+                .filter(|line| line.starts_with("virga_lag_records{"))
+                .filter_map(|line| line.rsplit(' ').next())
+                .collect();
+            let is_read = lags.len() == partitions && lags.iter().all(|lag| *lag == "0");
+            since = since.filter(|_| is_read).or(is_read.then(Instant::now));
+            if since.is_some_and(|since| since.elapsed() > Duration::from_secs(3)) {
+                return;
+            }
+            assert!(Instant::now() < until, "lags {lags:?} after {most:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     pub fn get(&self, path: &str) -> String {
         use std::io::{Read, Write};
         let Ok(address) = fs::read_to_string(&self.address) else { return String::new() };

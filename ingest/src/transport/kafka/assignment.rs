@@ -29,7 +29,7 @@ use crate::transport::live::{Clock, Event, Note};
 const ASKING: Duration = Duration::from_secs(10);
 
 /// How long after a refused commit the next try: a rebalance is over by then, mostly.
-const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What librdkafka calls back.
 pub struct Context {
@@ -53,6 +53,8 @@ pub struct State {
     pub ready: bool,
     /// Newly given partitions are to be paused.
     pub paused: bool,
+    /// Since when a commit is on its way. One at a time: of two, the older may be tried again after the newer.
+    pub(super) committing: Option<Instant>,
     /// When offsets that the broker did not take are committed again.
     pub(super) commit_again: Option<Instant>,
     /// The last error of a broker that was told, so that one that goes on is told once.
@@ -306,6 +308,7 @@ impl ConsumerContext for Context {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.state().committing = None;
         if let Err(error) = result {
             let message = format!("offsets were not committed ({error}); they will be again");
             self.note("commit_failed", 1, message);

@@ -30,7 +30,7 @@ use virga_engine::event::OriginBase;
 
 pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
-use self::assignment::{Assigned, Context, State};
+use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
 use super::live::{
     Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
@@ -227,9 +227,13 @@ impl LiveConfig for KafkaConfig {
             ticket: 0,
             clock: context.clock,
             committed: TopicPartitionList::new(),
+            uncommitted: false,
         }))
     }
 }
+
+/// How long a commit may be on its way before the next one is tried all the same.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A group member at work.
 struct KafkaTransport {
@@ -246,8 +250,10 @@ struct KafkaTransport {
     paused: bool,
     ticket: Ticket,
     clock: super::live::Clock,
-    /// What was committed last, for the farewell.
+    /// What is to be committed, and at the farewell once more.
     committed: TopicPartitionList,
+    /// It has not been given to the consumer.
+    uncommitted: bool,
 }
 
 /// A partition that has been this member's.
@@ -316,12 +322,25 @@ impl KafkaTransport {
         number
     }
 
-    /// Commits once more what the broker did not take, of the partitions that are still this member's.
-    fn commit_again(&mut self) {
-        let is_due = |at: &mut Instant| *at <= Instant::now();
-        if self.consumer.context().state().commit_again.take_if(is_due).is_none() {
-            return;
+    /// Commits what is newest of the partitions that are still this member's, unless a commit is on its way or
+    /// one that was refused waits.
+    fn commit_newest(&mut self) {
+        {
+            let mut state = self.consumer.context().state();
+            if let Some(at) = state.commit_again {
+                if at > Instant::now() {
+                    return;
+                }
+                state.commit_again = None;
+                self.uncommitted = true;
+            }
+            let is_on_its_way = state.committing.is_some_and(|since| since.elapsed() < COMMIT_PATIENCE);
+            if !self.uncommitted || is_on_its_way {
+                return;
+            }
+            state.committing = Some(Instant::now());
         }
+        self.uncommitted = false;
         let assigned = self.assigned();
         let mut list = TopicPartitionList::new();
         for element in self.committed.elements() {
@@ -334,16 +353,20 @@ impl KafkaTransport {
                 added.set_metadata(element.metadata());
             }
         }
-        if list.count() > 0
-            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
-        {
+        if list.count() == 0 {
+            self.consumer.context().state().committing = None;
+        } else if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            let mut state = self.consumer.context().state();
+            state.committing = None;
+            state.commit_again = Some(Instant::now() + COMMIT_AGAIN);
+            drop(state);
             self.tell("commit_failed", format!("offsets were not committed: {error}"));
         }
     }
 
     /// Takes what was called back, and puts what belongs before it before it.
     fn take_callbacks(&mut self) {
-        self.commit_again();
+        self.commit_newest();
         let events: Vec<Event> = self.consumer.context().state().events.drain(..).collect();
         for event in events {
             match &event {
@@ -596,10 +619,9 @@ impl LiveTransport for KafkaTransport {
         if list.count() == 0 {
             return;
         }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            self.tell("commit_failed", format!("offsets were not committed: {error}"));
-        }
         self.committed = list;
+        self.uncommitted = true;
+        self.commit_newest();
     }
 
     fn pause(&mut self) {
