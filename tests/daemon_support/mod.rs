@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use virga_test_support::workspace;
 
@@ -71,40 +70,6 @@ impl Broker {
         let mut client = self.client();
         client.set("compression.type", "zstd").set("message.max.bytes", "12582912").set("linger.ms", "5");
         client.create().expect("a producer")
-    }
-
-    /// How much of a topic the group has not committed.
-    pub fn unread(&self, group: &str, topic: &str, partitions: i32) -> i64 {
-        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
-        let mut list = TopicPartitionList::new();
-        for partition in 0..partitions {
-            list.add_partition(topic, partition);
-        }
-        let wait = Duration::from_secs(20);
-        let Ok(committed) = consumer.committed_offsets(list, wait) else { return i64::MAX };
-        let mut unread = 0;
-        for element in committed.elements() {
-            let Ok((low, high)) = consumer.fetch_watermarks(topic, element.partition(), wait) else {
-                return i64::MAX;
-            };
-            unread += match element.offset() {
-                Offset::Offset(offset) => high - offset,
-                _ => high - low,
-            };
-        }
-        unread
-    }
-
-    pub fn wait_until_committed(&self, group: &str, topic: &str, partitions: i32, most: Duration) {
-        let until = Instant::now() + most;
-        while self.unread(group, topic, partitions) > 0 {
-            assert!(
-                Instant::now() < until,
-                "{} unread after {most:?}",
-                self.unread(group, topic, partitions)
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
     }
 }
 

@@ -53,6 +53,9 @@ pub struct State {
     pub ready: bool,
     /// Newly given partitions are to be paused.
     pub paused: bool,
+    /// Offsets of the checkpoint that the group has not: a crash came between the two, and where there is nothing
+    /// more to read no checkpoint follows.
+    pub(super) behind: Vec<(String, i32, i64)>,
     /// Since when a commit is on its way. One at a time: of two, the older may be tried again after the newer.
     pub(super) committing: Option<Instant>,
     /// When offsets that the broker did not take are committed again.
@@ -97,6 +100,12 @@ impl Context {
             let start = self.start(&topic, partition, committed.as_ref(), &ends);
             let offset = start.map_or(Offset::Stored, Offset::Offset);
             starts.add_partition_offset(&topic, partition, offset)?;
+            let own = self.state().own.get(&partition_name(&topic, partition)).and_then(Position::as_offset);
+            if let Some(offset) = own.filter(|own| start == Some(*own))
+                && committed.is_none_or(|committed| committed.offset < offset)
+            {
+                self.state().behind.push((topic.clone(), partition, offset));
+            }
             opened.push((topic, partition, start));
         }
         match consumer.rebalance_protocol() {

@@ -325,6 +325,17 @@ impl KafkaTransport {
     /// Commits what is newest of the partitions that are still this member's, unless a commit is on its way or
     /// one that was refused waits.
     fn commit_newest(&mut self) {
+        let behind = std::mem::take(&mut self.consumer.context().state().behind);
+        for (topic, partition, offset) in behind {
+            let offset = rdkafka::Offset::Offset(offset);
+            let is_known = self.committed.find_partition(&topic, partition).is_some();
+            if !is_known && self.committed.add_partition_offset(&topic, partition, offset).is_ok() {
+                if let Some(mut added) = self.committed.find_partition(&topic, partition) {
+                    added.set_metadata(self.consumer.context().instance.as_ref());
+                }
+                self.uncommitted = true;
+            }
+        }
         {
             let mut state = self.consumer.context().state();
             if let Some(at) = state.commit_again {
