@@ -356,7 +356,11 @@ impl KafkaTransport {
         let mut list = TopicPartitionList::new();
         for element in self.committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
-            let is_own = assigned.contains_key(&(topic.to_owned(), partition));
+            // not what was meant before another member had the partition and read on
+            let is_own = assigned.get(&(topic.to_owned(), partition)).is_some_and(|assigned| {
+                let offset = element.offset().to_raw().unwrap_or(-1);
+                assigned.start.is_none_or(|start| offset >= start)
+            });
             if is_own
                 && list.add_partition_offset(topic, partition, element.offset()).is_ok()
                 && let Some(mut added) = list.find_partition(topic, partition)
