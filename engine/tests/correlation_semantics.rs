@@ -450,6 +450,44 @@ fn state_is_bounded_by_the_threshold_and_not_by_the_traffic() {
     }
 }
 
+/// An outer correlation asks each event for its host: what events carry is kept no longer than the events.
+#[test]
+fn what_events_carry_is_forgotten_with_them() {
+    for inner in [
+        "type: new_terms, rules: [fail], group-by: [user], field: f, history: 30d, warmup: {min_events: 3}",
+        "type: value_count, rules: [fail], group-by: [user], timespan: 30d, condition: {field: f, gte: 4}",
+        "type: temporal, rules: [fail, ok], group-by: [user], timespan: 30d",
+    ] {
+        let outer = "type: event_count, rules: [i], group-by: [host], timespan: 1h, condition: {gte: 3}";
+        let set = rules(&[&correlation("i", inner), &correlation("o", outer)]);
+        let plans = plan(&set.correlations);
+        let mut live = Live::new(&plans, "", LiveLimits::default());
+        let (source, base): (Arc<str>, _) = ("s".into(), OriginBase::File { path: "f".into() });
+        let mut sizes = Vec::new();
+        for id in 0..40_000_u64 {
+            live.take(&Occurrence {
+                correlation: 0,
+                members: 1,
+                time: id as i64 * SECOND,
+                key: "[\"a\"]",
+                value: Value::Text("same"),
+                event_id: &format!("6b6e1a5c-8a1f-4f6e-9f3d-{id:012x}"),
+                source: &source,
+                origin: &Origin { base: base.clone(), line: None, record: Some(id) },
+                carried: Some(Arc::new(vec![vec![format!("host{id}").into()]])),
+            });
+            if id % 50 == 49 {
+                live.commit();
+                live.advance(id as i64 * SECOND);
+            }
+            if id % 10_000 == 9_999 {
+                sizes.push(live.bytes());
+            }
+        }
+        assert!(sizes.iter().all(|bytes| *bytes < 400_000), "{inner}: {sizes:?}");
+    }
+}
+
 #[test]
 fn late_hits_are_kept_by_themselves_and_counted() {
     let set = rules(&[&correlation(

@@ -21,7 +21,8 @@ pub(crate) struct Derived {
     pub seen: Seen,
     pub value: OwnValue,
     pub carried: Vec<Arc<Carried>>,
-    pub evidence: Box<[Seen]>,
+    /// `None` where it is only asked to stay away.
+    pub evidence: Option<Box<[Seen]>>,
 }
 
 /// The id of an alert: the same for the same correlation, group and bucket, in every run.
@@ -32,13 +33,14 @@ pub(crate) fn correlation_id(tenant: &str, rule: &str, key: &str, bucket: i64, t
     hash128(&parts)
 }
 
-/// What a match is to the correlations that stand on its own. Those without a field that they group by are
-/// counted in `dropped`.
+/// What a match is to the correlations that stand on its own, of those that `takes` says, given their number
+/// and that of their member. Those without a field that they group by are counted in `dropped`.
 pub(crate) fn derive(
     plans: &[Plan],
     number: usize,
     tenant: &str,
     fed: &Fed,
+    takes: &dyn Fn(usize, usize) -> bool,
     dropped: &mut dyn FnMut(usize, &Dropped),
 ) -> Vec<Derived> {
     let plan = &plans[number];
@@ -54,7 +56,7 @@ pub(crate) fn derive(
     let term = fed.instant.term.as_deref().unwrap_or_default();
     let id = hash128(&["match", &rule, &fed.key, &time, term]);
     let mut derived: Vec<Derived> = Vec::new();
-    for &(outer, member) in &plan.feeds {
+    for &(outer, member) in plan.feeds.iter().filter(|(outer, member)| takes(*outer, *member)) {
         let asks = &plans[outer].members[member];
         let places = |names: &[String]| -> Vec<usize> {
             names.iter().filter_map(|name| plan.carry.iter().position(|carried| carried == name)).collect()
@@ -93,7 +95,7 @@ pub(crate) fn derive(
                             seen: Seen::derived(fed.instant.time, &id),
                             value: value.clone(),
                             carried: Vec::from_iter(carried.clone()),
-                            evidence: fed.instant.seen.clone().into(),
+                            evidence: (!asks.stays_away).then(|| fed.instant.seen.clone().into()),
                         }),
                     }
                 }

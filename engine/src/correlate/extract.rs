@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
 use memchr::memchr2;
 use serde::Serialize;
@@ -103,20 +105,23 @@ impl Extractor {
         dropped: &mut [Dropped],
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
-        let mut key = String::new();
+        let mut made = Made { carried: vec![HashMap::new(); self.uses.len()], ..Made::default() };
         for of_row in hits.chunk_by(|a, b| a.row == b.row) {
             let row = of_row[0].row as usize;
             let mut event = None;
             for hit in of_row {
                 let first = self.uses.partition_point(|one| one.rule < hit.rule);
-                for one in self.uses[first..].iter().take_while(|one| one.rule == hit.rule) {
+                let uses = self.uses.iter().enumerate().skip(first);
+                for (number, one) in uses.take_while(|(_, one)| one.rule == hit.rule) {
                     let (event_id, origin) = event.get_or_insert_with(|| {
                         let row = batch.row(row);
                         (row.event_id(), row.origin())
                     });
                     let identity = (times.of(batch, row), &**event_id, &*origin);
-                    if !one.plain_occurrence(batch, row, identity, &mut key, take) {
-                        one.occurrences(batch, row, identity, &mut dropped[one.correlation], take);
+                    let carried = one.carried(batch, row, &mut made.carried[number]);
+                    if !one.plain_occurrence(batch, row, identity, &carried, &mut made, take) {
+                        let dropped = &mut dropped[one.correlation];
+                        one.occurrences(batch, row, identity, carried, dropped, take);
                     }
                 }
             }
@@ -124,7 +129,41 @@ impl Extractor {
     }
 }
 
+/// What was made for other events of the batch, or is made in the same place.
+#[derive(Default)]
+struct Made {
+    key: String,
+    value: String,
+    /// By use, and by the values' numbers in their columns: most events of a batch carry the same.
+    carried: Vec<HashMap<Box<[i32]>, Arc<Carried>>>,
+}
+
 impl Use {
+    /// What an event carries.
+    fn carried(
+        &self,
+        batch: &EventBatch,
+        row: usize,
+        made: &mut HashMap<Box<[i32]>, Arc<Carried>>,
+    ) -> Option<Arc<Carried>> {
+        /// Of a column that the event does not have.
+        const ABSENT: i32 = -1;
+        const FEW: usize = 8;
+        if self.carry.is_empty() {
+            return None;
+        }
+        let mut numbers = [ABSENT; FEW];
+        let column = |column: &usize| &batch.fields()[*column];
+        let make = || Arc::new(self.carry.iter().map(|name| texts(column(name), row)).collect::<Carried>());
+        let Some(numbers) = numbers.get_mut(..self.carry.len()) else { return Some(make()) };
+        for (number, name) in numbers.iter_mut().zip(&self.carry) {
+            *number = column(name).key(row).map_or(ABSENT, |key| key as i32);
+        }
+        let (_, carried) =
+            made.raw_entry_mut().from_key(&*numbers).or_insert_with(|| ((*numbers).into(), make()));
+        Some(Arc::clone(carried))
+    }
+
     /// The occurrence of an event whose fields each hold one plain text, as most do; false where they hold
     /// something else, and nothing is given then. Such a text is a part of the key as it stands in the event.
     fn plain_occurrence(
@@ -132,22 +171,13 @@ impl Use {
         batch: &EventBatch,
         row: usize,
         (time, event_id, origin): (i64, &str, &crate::event::Origin),
-        key: &mut String,
+        carried: &Option<Arc<Carried>>,
+        Made { key, value, .. }: &mut Made,
         take: &mut dyn FnMut(Occurrence<'_>),
     ) -> bool {
-        if !self.carry.is_empty() {
+        if !plain_list(batch, row, &self.group_by, key) {
             return false;
         }
-        key.clear();
-        key.push('[');
-        for (number, column) in self.group_by.iter().enumerate() {
-            let Some(text) = plain_cell(&batch.fields()[*column], row) else { return false };
-            if number > 0 {
-                key.push(',');
-            }
-            key.push_str(text);
-        }
-        key.push(']');
         let value = match (self.looks_at, self.value.as_slice()) {
             (ValuePlan::None, _) => Value::None,
             (ValuePlan::One, _) => Value::Number(BILLION),
@@ -155,6 +185,7 @@ impl Use {
                 Some(text) => Value::Text(&text[1..text.len() - 1]),
                 None => return false,
             },
+            (ValuePlan::Text, columns) if plain_list(batch, row, columns, value) => Value::Text(value),
             _ => return false,
         };
         take(Occurrence {
@@ -166,7 +197,7 @@ impl Use {
             event_id,
             source: batch.source(),
             origin,
-            carried: None,
+            carried: carried.clone(),
         });
         true
     }
@@ -176,6 +207,7 @@ impl Use {
         batch: &EventBatch,
         row: usize,
         (time, event_id, origin): (i64, &str, &crate::event::Origin),
+        carried: Option<Arc<Carried>>,
         dropped: &mut Dropped,
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
@@ -196,7 +228,6 @@ impl Use {
                 return;
             }
         };
-        let carried = (!self.carry.is_empty()).then(|| Arc::new(texts(&self.carry)));
         let (keys, more) = combinations(&group);
         let cut = group.iter().any(|texts| texts.len() == MAX_LIST) || long_value;
         dropped.too_many += u64::from(more || values.1 || cut);
@@ -384,6 +415,21 @@ pub(crate) fn key_text(values: &[&str]) -> String {
 /// The values of a group from its text; `None` is a field that is not there.
 pub(crate) fn key_values(key: &str) -> Vec<Option<String>> {
     serde_json::from_str(key).unwrap_or_default()
+}
+
+/// Writes the JSON list of cells that each hold one plain text; false where one holds something else.
+fn plain_list(batch: &EventBatch, row: usize, columns: &[usize], list: &mut String) -> bool {
+    list.clear();
+    list.push('[');
+    for (number, column) in columns.iter().enumerate() {
+        let Some(text) = plain_cell(&batch.fields()[*column], row) else { return false };
+        if number > 0 {
+            list.push(',');
+        }
+        list.push_str(text);
+    }
+    list.push(']');
+    true
 }
 
 /// The text of a cell that holds one text in which nothing is escaped, with its quotes.

@@ -4,7 +4,7 @@
 //! and a group is held only while its turn lasts. Hits beyond the memory that they may take are sorted in
 //! runs and given to a [`Spill`], which the caller provides: the engine itself writes no files.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::io::{self, BufReader, Read, Write};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::derive;
 use super::extract::{Dropped, OwnValue};
 use super::hit::{Carried, Identities, Occurrence, Seen, hash_of};
+use super::link::Member;
 use super::live::CorrelationCounts;
 use super::node::{Arrival, Emitted, Explained, Machine};
 use super::plan::Plan;
@@ -106,6 +107,8 @@ pub struct Finite {
     /// By correlation: where its hits stand in runs.
     spilled: Vec<Vec<Stretch>>,
     counts: Vec<CorrelationCounts>,
+    /// By correlation: the groups, by hash, in which something is there whose absence of others matters.
+    waited_for: Vec<Option<HashSet<u64>>>,
     explain: bool,
     explained: Vec<(usize, Explained)>,
 }
@@ -124,6 +127,7 @@ impl Finite {
             spill,
             runs: 0,
             counts: vec![CorrelationCounts::default(); plans.len()],
+            waited_for: vec![None; plans.len()],
             explain: false,
             explained: Vec::new(),
         }
@@ -245,7 +249,7 @@ impl Finite {
                     seen: waiting.seen,
                     members: waiting.members,
                     value: waiting.value.as_value(),
-                    carried: waiting.carried,
+                    carried: &waiting.carried,
                     evidence: waiting.evidence,
                 },
                 &mut out,
@@ -276,21 +280,26 @@ impl Finite {
         self.explained.extend(out.explained.into_iter().map(|explained| (number, explained)));
         for fed in &out.fed {
             let counts = &mut self.counts;
-            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer, why| {
+            let all = |_, _| true;
+            let derived = derive(&self.plans, number, &self.tenant, fed, &all, &mut |outer, why| {
                 counts[outer].dropped.add(why);
             });
             for one in derived {
+                let hash = hash_of(&one.key);
+                if self.is_missed_by_nobody(number, one.correlation, one.member, hash) {
+                    continue;
+                }
                 self.counts[one.correlation].taken += 1;
                 self.wait(Waiting {
                     correlation: one.correlation as u32,
-                    hash: hash_of(&one.key),
+                    hash,
                     key: one.key.into(),
                     seen: one.seen,
                     members: 1 << one.member,
                     value: one.value,
                     event_id: None,
                     carried: one.carried,
-                    evidence: Some(one.evidence),
+                    evidence: one.evidence,
                 })?;
             }
         }
@@ -301,6 +310,34 @@ impl Finite {
             }
         }
         Ok(())
+    }
+}
+
+impl Finite {
+    /// Whether a match of a correlation is only asked to stay away, and in its group of the outer one nothing is
+    /// there that asks: what roams by nature does so with every event. Not known, and so false, where more may
+    /// come to the group, or may have been spilled.
+    fn is_missed_by_nobody(&mut self, number: usize, outer: usize, member: usize, hash: u64) -> bool {
+        let plan = &self.plans[outer];
+        let is_there = |member: &Member| match member {
+            Member::Rule(_) => true,
+            Member::Correlation(inner) => *inner < number,
+        };
+        let mut asking = plan.members.iter().filter(|asks| !asks.stays_away);
+        let is_known = !self.explain
+            && plan.members[member].stays_away
+            && self.spilled[outer].is_empty()
+            && asking.all(|asks| is_there(&asks.member));
+        if !is_known {
+            return false;
+        }
+        let waiting = &self.waiting[outer];
+        let groups = self.waited_for[outer].get_or_insert_with(|| {
+            let positive = plan.members.iter().enumerate().filter(|(_, asks)| !asks.stays_away);
+            let positive = positive.fold(0u64, |bits, (member, _)| bits | (1 << member));
+            waiting.iter().filter(|hit| hit.members & positive != 0).map(|hit| hit.hash).collect()
+        });
+        !groups.contains(&hash)
     }
 }
 

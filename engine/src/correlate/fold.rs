@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::hit::{Hit, Seen, Used, events_in};
+use super::hit::{Hit, Seen, events_in};
 use super::kinds::{Contribution, Kind, Match};
 use crate::limits::MAX_EVIDENCE;
 
@@ -26,6 +26,10 @@ pub(crate) struct Folding {
     /// They want to know more of its events than their group. Which events make a match is certain only when
     /// all of them are there, so that matches are passed on then and not before.
     pub carries: bool,
+    /// Some of them show its events beside their own, or ask what those carry.
+    pub shows: bool,
+    /// It raises alerts of its own; what only feeds others needs none.
+    pub tells: bool,
     /// How long after a match another may rest on the same events.
     pub memory: i64,
 }
@@ -97,7 +101,7 @@ mod as_text {
 }
 
 /// A match, for correlations that stand on this one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MatchPoint {
     pub time: i64,
     pub bucket: i64,
@@ -178,10 +182,10 @@ impl<S> Fold<S> {
     ) {
         let bucket = time.div_euclid(how.bucket);
         let is_open = self.alerts.as_ref().is_some_and(|alerts| alerts.open.contains_key(&(bucket, None)));
-        if how.feeds || !is_open {
-            let contribution = kind.contribution(&self.state, time, hits);
-            let found = Match { time, term: None, adds: 0, contribution: Some(contribution) };
-            self.take(vec![found], how, out);
+        let opens = how.tells && !is_open;
+        if how.feeds || opens {
+            let contribution = (how.shows || opens).then(|| kind.contribution(&self.state, time, hits));
+            self.take(vec![Match { time, term: None, adds: 0, contribution }], how, out);
         }
         if is_open
             && let Some(alerts) = &mut self.alerts
@@ -204,8 +208,11 @@ impl<S> Fold<S> {
                     time: found.time,
                     bucket,
                     term: found.term.clone(),
-                    seen: contribution.seen.clone(),
+                    seen: if how.shows { contribution.seen.clone() } else { Vec::new() },
                 });
+            }
+            if !how.tells {
+                continue;
             }
             let alerts = self.alerts.get_or_insert_default();
             let about = (bucket, found.term.clone());
@@ -276,10 +283,10 @@ impl<S> Fold<S> {
         kind.heap(&self.state) + alerts
     }
 
-    pub fn mark<K: Kind<State = S>>(&self, kind: &K, used: &mut Used) {
-        kind.mark(&self.state, used);
+    pub fn mark<K: Kind<State = S>>(&self, kind: &K, see: &mut dyn FnMut(&Seen)) {
+        kind.mark(&self.state, see);
         let open = self.alerts.iter().flat_map(|alerts| alerts.open.values());
-        open.flat_map(|body| &body.seen).for_each(|seen| used.mark(seen));
+        open.flat_map(|body| &body.seen).for_each(see);
     }
 }
 

@@ -5,9 +5,10 @@
 //! those bytes for as long as somebody keeps them.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -329,9 +330,9 @@ pub(crate) struct Identities {
 
 /// Maps as sorted lists of pairs: the same state gives the same bytes.
 pub(crate) mod pairs {
-    use std::collections::HashMap;
     use std::hash::Hash;
 
+    use hashbrown::HashMap;
     use serde::de::Deserialize;
     use serde::{Deserializer, Serialize, Serializer};
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::chain::derive;
 use super::extract::Dropped;
 use super::hit::{Identities, Occurrence, Used};
-use super::node::{Arrival, Emitted, Machine, Offer};
+use super::node::{Arrival, Emitted, Fed, Machine, Offer};
 use super::plan::Plan;
 use super::snapshot::{self, SnapshotError};
 use crate::alert::{Alert, AlertKind, AlertRule, Evidence, hash128, show_time};
@@ -62,6 +62,14 @@ pub struct CorrelationCounts {
     pub dropped: Dropped,
 }
 
+/// A match of an inner correlation on its way to one that asks it to stay away.
+#[derive(Debug, Clone)]
+struct HeldBack {
+    inner: usize,
+    member: usize,
+    fed: Fed,
+}
+
 /// Correlations over a stream.
 #[derive(Debug)]
 pub struct Live {
@@ -73,6 +81,9 @@ pub struct Live {
     watermark: i64,
     counts: Vec<CorrelationCounts>,
     late: Vec<LateHit>,
+    /// By correlation: matches that it asks to stay away. Until its watermark passes them it is not known
+    /// whether anything is there that asks, and mostly nothing is.
+    held_back: Vec<Vec<HeldBack>>,
     /// Hits since the memory was last measured, and the groups that there were then.
     since: usize,
     measured: usize,
@@ -92,6 +103,7 @@ impl Live {
             watermark: i64::MIN,
             counts: vec![CorrelationCounts::default(); plans.len()],
             late: Vec::new(),
+            held_back: vec![Vec::new(); plans.len()],
             since: 0,
             measured: 0,
             degraded: BTreeMap::new(),
@@ -121,7 +133,7 @@ impl Live {
             seen: self.identities.see(time, event_id, source, origin),
             members: occurrence.members,
             value: occurrence.value,
-            carried: Vec::from_iter(occurrence.carried.clone()),
+            carried: occurrence.carried.as_slice(),
             evidence: None,
         };
         match self.machines[number].offer(&arrival) {
@@ -162,6 +174,7 @@ impl Live {
                 i64::MAX => watermark,
                 _ => watermark.saturating_sub(self.plans[number].delay),
             };
+            self.release(number, own);
             self.machines[number].advance(own, &mut out);
             self.pass_on(number, out, &mut alerts);
         }
@@ -188,26 +201,16 @@ impl Live {
     }
 
     fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<Alert>) {
-        for fed in &out.fed {
-            let counts = &mut self.counts;
-            let derived = derive(&self.plans, number, &self.tenant, fed, &mut |outer, why| {
-                counts[outer].dropped.add(why);
-            });
-            for one in derived {
-                let arrival = Arrival {
-                    key: &one.key,
-                    seen: one.seen,
-                    members: 1 << one.member,
-                    value: one.value.as_value(),
-                    carried: one.carried,
-                    evidence: Some(one.evidence),
-                };
-                match self.machines[one.correlation].offer(&arrival) {
-                    Offer::Taken => self.counts[one.correlation].taken += 1,
-                    // a match is told when it is certain and again when it is final
-                    Offer::Known => {}
-                    Offer::Late => self.counts[one.correlation].late += 1,
-                }
+        let plan = &self.plans[number];
+        let stays_away = |outer: usize, member: usize| self.plans[outer].members[member].stays_away;
+        let (away, there): (Vec<_>, Vec<_>) =
+            plan.feeds.iter().copied().partition(|(outer, member)| stays_away(*outer, *member));
+        for fed in out.fed {
+            if !there.is_empty() {
+                self.give(number, &fed, &|outer, member| there.contains(&(outer, member)), false);
+            }
+            for &(outer, member) in &away {
+                self.held_back[outer].push(HeldBack { inner: number, member, fed: fed.clone() });
             }
         }
         let plan = &self.plans[number];
@@ -220,9 +223,54 @@ impl Live {
         }
     }
 
+    /// Gives a match of an inner correlation to those outer ones that `takes` says; `known` ones only where they
+    /// remember something of the group.
+    fn give(&mut self, inner: usize, fed: &Fed, takes: &dyn Fn(usize, usize) -> bool, known: bool) {
+        let counts = &mut self.counts;
+        let derived = derive(&self.plans, inner, &self.tenant, fed, takes, &mut |outer, why| {
+            counts[outer].dropped.add(why);
+        });
+        for one in derived {
+            if known && !self.machines[one.correlation].has_group(&one.key) {
+                continue;
+            }
+            let arrival = Arrival {
+                key: &one.key,
+                seen: one.seen,
+                members: 1 << one.member,
+                value: one.value.as_value(),
+                carried: &one.carried,
+                evidence: one.evidence,
+            };
+            match self.machines[one.correlation].offer(&arrival) {
+                Offer::Taken => self.counts[one.correlation].taken += 1,
+                // a match is told when it is certain and again when it is final
+                Offer::Known => {}
+                Offer::Late => self.counts[one.correlation].late += 1,
+            }
+        }
+    }
+
+    /// Gives a correlation the matches up to a time that it asks to stay away. Whatever asks is there by then:
+    /// its watermark stands behind all that feeds it.
+    fn release(&mut self, outer: usize, upto: i64) {
+        let held = std::mem::take(&mut self.held_back[outer]);
+        let (due, later): (Vec<_>, Vec<_>) = held.into_iter().partition(|one| one.fed.instant.time <= upto);
+        self.held_back[outer] = later;
+        if self.machines[outer].groups() == 0 {
+            return;
+        }
+        for HeldBack { inner, member, fed } in due {
+            self.give(inner, &fed, &|of, number| (of, number) == (outer, member), true);
+        }
+    }
+
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        self.machines.iter().map(|machine| machine.bytes()).sum::<usize>() + self.identities.bytes()
+        let held_back = self.held_back.iter().flatten().map(|one| size_of::<HeldBack>() + one.fed.bytes());
+        self.machines.iter().map(|machine| machine.bytes()).sum::<usize>()
+            + self.identities.bytes()
+            + held_back.sum::<usize>()
     }
 
     /// Groups that are remembered.
@@ -342,7 +390,13 @@ impl Live {
             .zip(&self.machines)
             .map(|(plan, machine)| Ok((plan.fingerprint(&self.plans), machine.snapshot()?)))
             .collect();
+        let fingerprint = |number: usize| self.plans[number].fingerprint(&self.plans);
+        let held_back = self.held_back.iter().enumerate().flat_map(|(outer, held)| {
+            held.iter()
+                .map(move |one| (fingerprint(outer), fingerprint(one.inner), one.member, one.fed.clone()))
+        });
         snapshot::write(&snapshot::Contents {
+            held_back: held_back.collect(),
             watermark: self.watermark,
             identities: postcard::to_allocvec(&self.identities)?,
             states: states?,
@@ -364,6 +418,14 @@ impl Live {
                 None => anew.push(plan.key()),
             }
         }
+        let number = |of: &str| self.plans.iter().position(|plan| plan.fingerprint(&self.plans) == of);
+        let mut held_back: Vec<Vec<HeldBack>> = vec![Vec::new(); self.plans.len()];
+        for (outer, inner, member, fed) in contents.held_back {
+            if let (Some(outer), Some(inner)) = (number(&outer), number(&inner)) {
+                held_back[outer].push(HeldBack { inner, member, fed });
+            }
+        }
+        self.held_back = held_back;
         (self.machines, self.identities, self.watermark) = (machines, identities, contents.watermark);
         Ok(anew)
     }

@@ -8,18 +8,18 @@
 //! sliding types those are folded ahead after every batch, on a copy: what matches there matches for good,
 //! and its alert goes out at once. The body that goes out when the bucket is over is that of the fold.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use serde::{Deserialize, Serialize};
 
 use super::fold::{Body, Fold, Folding, MatchPoint, OpenKey, Outcome};
 use super::hit::{Carried, Detail, Hit, Seen, Used, Value, hash_of, pairs};
 use super::kinds::{Kind, Lack};
-use super::pending::Pending;
+use super::pending::{Pending, grow};
 use super::slab::Slab;
 use super::words::Words;
 use crate::limits::{MAX_CARRIED, MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
@@ -33,7 +33,7 @@ pub(crate) struct Arrival<'a> {
     pub value: Value<'a>,
     /// What outer correlations ask of it; of a match of an inner correlation each of its events may carry
     /// something else.
-    pub carried: Vec<Arc<Carried>>,
+    pub carried: &'a [Arc<Carried>],
     /// The events behind a match of an inner correlation.
     pub evidence: Option<Box<[Seen]>>,
 }
@@ -57,12 +57,19 @@ pub(crate) struct Raised {
 }
 
 /// A match for outer correlations.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Fed {
     pub key: Box<str>,
     pub instant: MatchPoint,
     /// What the events that made it carry, each different one once.
     pub carried: Vec<Arc<Carried>>,
+}
+
+impl Fed {
+    /// Bytes held elsewhere, about.
+    pub fn bytes(&self) -> usize {
+        self.key.len() + self.instant.seen.len() * size_of::<Seen>() + self.carried.len() * 16
+    }
 }
 
 /// What a correlation gives.
@@ -107,6 +114,8 @@ pub(crate) trait Machine: Debug + Send + Sync {
     /// Bytes held, about.
     fn bytes(&self) -> usize;
     fn groups(&self) -> usize;
+    /// Whether something of a group is remembered.
+    fn has_group(&self, key: &str) -> bool;
     /// Lets go of the groups that are farthest from a match, until so many bytes are free; how many.
     fn relieve(&mut self, bytes: usize) -> u64;
     fn snapshot(&self) -> Result<Vec<u8>, postcard::Error>;
@@ -191,9 +200,8 @@ struct About {
     swept: usize,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Meaning {
-    time: i64,
     carried: Vec<Arc<Carried>>,
     evidence: Option<Box<[Seen]>>,
 }
@@ -203,11 +211,11 @@ impl About {
         if arrival.carried.is_empty() && arrival.evidence.is_none() {
             return;
         }
-        let fresh = || Meaning { time: arrival.seen.time, carried: Vec::new(), evidence: None };
-        let meaning = self.of.entry((hash_of(arrival.key), arrival.seen.id())).or_insert_with(fresh);
+        let meaning = self.of.entry((hash_of(arrival.key), arrival.seen.id())).or_default();
         // an event may match several rules, under each of which it carries something else
-        for one in &arrival.carried {
+        for one in arrival.carried {
             if meaning.carried.len() < MAX_CARRIED && !meaning.carried.contains(one) {
+                grow(&mut meaning.carried);
                 meaning.carried.push(Arc::clone(one));
             }
         }
@@ -217,17 +225,15 @@ impl About {
         }
     }
 
-    /// Forgets what is older than `time`, once as much has been added as there was.
-    fn sweep(&mut self, time: i64) {
-        if self.of.len() > (2 * self.swept).max(1_024) {
-            self.of.retain(|_, meaning| meaning.time >= time);
-            self.swept = self.of.len();
-        }
+    /// Whether as much has been added as there was.
+    fn is_due(&self) -> bool {
+        self.of.len() > (2 * self.swept).max(1_024)
     }
 
-    /// Forgets what groups meant that are gone.
-    fn keep_groups(&mut self, keys: &HashSet<u64>) {
-        self.of.retain(|(key, _), _| keys.contains(key));
+    /// Forgets what is not `held`: hits that no group remembers, by group and event.
+    fn sweep(&mut self, held: &HashSet<(u64, u128)>) {
+        self.of.retain(|of, _| held.contains(of));
+        self.of.shrink_to(2 * self.of.len());
         self.swept = self.of.len();
     }
 
@@ -471,9 +477,30 @@ impl<K: Kind> Node<K> {
         }
     }
 
-    /// For how long what a hit means may be asked for.
-    fn keep(&self) -> i64 {
-        self.kind.memory().saturating_add(self.how.bucket.saturating_mul(2))
+    /// Forgets what hits meant that nobody remembers, once in a while.
+    fn sweep(&mut self) {
+        if self.about.is_due() {
+            self.forget_unheld();
+        }
+    }
+
+    fn forget_unheld(&mut self) {
+        let mut held: HashSet<(u64, u128)> = HashSet::new();
+        for (_, group) in self.groups.iter() {
+            let key = hash_of(&group.key);
+            group.each_seen(&self.kind, &mut |seen| {
+                held.insert((key, seen.id()));
+            });
+        }
+        if let Some(finite) = &self.finite {
+            let key = hash_of(&finite.key);
+            let mut see = |seen: &Seen| {
+                held.insert((key, seen.id()));
+            };
+            finite.fold.mark(&self.kind, &mut see);
+            finite.tick.iter().for_each(|hit| see(&hit.seen));
+        }
+        self.about.sweep(&held);
     }
 
     /// Closes what no later hit of the finite group can be part of.
@@ -558,6 +585,14 @@ impl<K: Kind> Group<K> {
         }
     }
 
+    /// Calls `see` with every event that it remembers.
+    fn each_seen(&self, kind: &K, see: &mut dyn FnMut(&Seen)) {
+        self.fold.mark(kind, see);
+        self.pending.iter().for_each(|hit| see(&hit.seen));
+        let told = self.told.iter().flat_map(|told| told.alerts.values());
+        told.flat_map(|body| &body.seen).for_each(see);
+    }
+
     fn bytes(&self, kind: &K) -> usize {
         let told = self.told.as_ref().map_or(0, |told| {
             let ahead = told.ahead.as_ref().map_or(0, |(_, fold)| fold.heap(kind));
@@ -621,7 +656,9 @@ where
 
     fn commit(&mut self, out: &mut Emitted) {
         let mut touched = std::mem::take(&mut self.touched);
-        if self.kind.is_sliding() {
+        // matches that are told when they are final, and to nobody else, need not be known before
+        let is_early = self.how.tells || self.how.shows && !self.how.carries;
+        if self.kind.is_sliding() && is_early {
             let mut room = MAX_FOLDED_AHEAD;
             touched.retain(|slot| !self.fold_ahead(*slot, &mut room, out));
             for slot in &touched {
@@ -652,9 +689,7 @@ where
                 }
             }
         }
-        // hits may wait for half a window before they are folded
-        let keep = self.keep().saturating_add(self.kind.memory() / 2).saturating_add(self.grain);
-        self.about.sweep(upto.saturating_sub(keep));
+        self.sweep();
     }
 
     fn put(&mut self, arrival: Arrival<'_>, out: &mut Emitted) {
@@ -671,8 +706,7 @@ where
         if finite.tick.last().is_some_and(|last| last.seen.time < hit.seen.time) {
             self.flush_tick(out);
             self.pass_finite(hit.seen.time.saturating_sub(1), out);
-            let keep = self.keep();
-            self.about.sweep(hit.seen.time.saturating_sub(keep));
+            self.sweep();
         }
         self.about.learn(&arrival);
         let Some(finite) = &mut self.finite else { return };
@@ -697,6 +731,8 @@ where
 
     fn explain(&mut self) {
         self.explain = true;
+        // of a group it is told how many alerts it is, also where they are shown to nobody
+        self.how.tells = true;
     }
 
     fn bytes(&self) -> usize {
@@ -706,6 +742,11 @@ where
 
     fn groups(&self) -> usize {
         self.groups.len()
+    }
+
+    fn has_group(&self, key: &str) -> bool {
+        let is_it = |slot: &u32| self.groups.get(*slot).is_some_and(|group| *group.key == *key);
+        self.index.find(self.hasher.hash_one(key), is_it).is_some()
     }
 
     fn relieve(&mut self, bytes: usize) -> u64 {
@@ -734,8 +775,7 @@ where
             gone += 1;
         }
         self.touched.retain(|slot| self.groups.get(*slot).is_some_and(|group| group.fresh != NEVER));
-        let keys: HashSet<u64> = self.groups.iter().map(|(_, group)| hash_of(&group.key)).collect();
-        self.about.keep_groups(&keys);
+        self.forget_unheld();
         gone
     }
 
@@ -781,10 +821,7 @@ where
 
     fn mark(&self, used: &mut Used) {
         for (_, group) in self.groups.iter() {
-            group.fold.mark(&self.kind, used);
-            group.pending.iter().for_each(|hit| used.mark(&hit.seen));
-            let told = group.told.iter().flat_map(|told| told.alerts.values());
-            told.flat_map(|body| &body.seen).for_each(|seen| used.mark(seen));
+            group.each_seen(&self.kind, &mut |seen| used.mark(seen));
         }
         let evidence = self.about.of.values().filter_map(|meaning| meaning.evidence.as_deref());
         evidence.flatten().for_each(|seen| used.mark(seen));

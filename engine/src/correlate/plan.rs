@@ -40,6 +40,8 @@ pub struct Plan {
     pub(super) carry_in_key: Vec<Option<usize>>,
     /// The correlations that stand on this one, with the number of their member.
     pub(super) feeds: Vec<(usize, usize)>,
+    /// One of them shows its events.
+    pub(super) shows: bool,
     /// How much later than the watermark it knows that it has all its hits.
     pub(super) delay: i64,
     pub(super) value: ValuePlan,
@@ -56,6 +58,8 @@ pub struct PlanMember {
     pub value: Vec<String>,
     /// What outer correlations ask for.
     pub carry: Vec<String>,
+    /// The rule is only asked to stay away: its events are part of no alert, and carry nothing.
+    pub stays_away: bool,
 }
 
 /// What a correlation looks at in an event.
@@ -113,16 +117,22 @@ fn ask_inner(plans: &mut [Plan], outer: usize) {
     let correlation = Arc::clone(&plans[outer].correlation);
     let in_key = |name: &String| correlation.group_by.iter().position(|by| by.value == *name);
     plans[outer].carry_in_key = carry.iter().map(in_key).collect();
+    let positive = plans[outer].presence().map_or(u64::MAX, |presence| presence.positive());
     for number in 0..plans[outer].members.len() {
         let names = |names: &[String]| -> Vec<String> {
             names.iter().map(|name| called(&correlation, number, name)).collect()
         };
         let member = &mut plans[outer].members[number];
-        member.carry = names(&carry);
+        member.stays_away = positive & (1 << number) == 0;
+        if !member.stays_away {
+            member.carry = names(&carry);
+        }
         let asked: Vec<String> =
             [&member.group_by, &member.value, &member.carry].into_iter().flatten().cloned().collect();
+        let stays_away = member.stays_away;
         if let Member::Correlation(inner) = member.member {
             plans[inner].feeds.push((outer, number));
+            plans[inner].shows |= !stays_away;
             for name in asked {
                 if !plans[inner].carry.contains(&name) {
                     plans[inner].carry.push(name);
@@ -195,6 +205,7 @@ impl Plan {
                 .collect(),
             value: looked_at.iter().map(|name| called(correlation, number, name)).collect(),
             carry: Vec::new(),
+            stays_away: false,
         };
         let bucket = match (&correlation.suppress, &correlation.condition) {
             (Some(bucket), _) => *bucket,
@@ -210,6 +221,7 @@ impl Plan {
             carry: Vec::new(),
             carry_in_key: Vec::new(),
             feeds: Vec::new(),
+            shows: false,
             delay: 0,
             value: ValuePlan::None,
         };
@@ -417,7 +429,15 @@ impl Plan {
         K::Detail: Send + Sync,
     {
         let (feeds, carries) = (!self.feeds.is_empty(), self.carries());
-        let how = Folding { bucket: self.bucket, feeds, carries, memory: kind.memory() };
+        let how = Folding {
+            bucket: self.bucket,
+            feeds,
+            carries,
+            // what events carry is asked of them one by one
+            shows: self.shows || carries,
+            tells: !self.muted,
+            memory: kind.memory(),
+        };
         Box::new(Node::new(kind, how, self.grain()))
     }
 }

@@ -4,7 +4,8 @@
 //! "VIRGASNP"  8 bytes
 //! version     2 bytes, little-endian
 //! checksum    16 bytes: the first 128 bits of BLAKE3 over what follows
-//! contents    postcard: watermark, identities, and of each correlation its fingerprint and state
+//! contents    postcard: watermark, identities, of each correlation its fingerprint and state, and what is on
+//!             its way from one to another
 //! ```
 //!
 //! A version that this program does not know is refused with its number; a damaged snapshot is refused
@@ -15,12 +16,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::link::Member;
+use super::node::Fed;
 use super::plan::Plan;
 use crate::alert::hash128;
 
 const MAGIC: &[u8; 8] = b"VIRGASNP";
 /// Raised when the bytes of a state mean something else than before.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD: usize = 8 + 2 + 16;
 
 /// What a snapshot holds.
@@ -29,6 +31,9 @@ pub(crate) struct Contents {
     pub watermark: i64,
     pub identities: Vec<u8>,
     pub states: Vec<(String, Vec<u8>)>,
+    /// Matches that an outer correlation asks to stay away: its fingerprint, that of the inner one, the number of
+    /// the member, and the match.
+    pub held_back: Vec<(String, String, usize, Fed)>,
 }
 
 /// Why a snapshot was not written or read.
@@ -116,7 +121,12 @@ mod tests {
 
     #[test]
     fn what_is_no_snapshot_or_an_old_or_a_damaged_one_is_refused_in_so_many_words() {
-        let contents = Contents { watermark: 5, identities: vec![1], states: vec![("a".into(), vec![2, 3])] };
+        let contents = Contents {
+            watermark: 5,
+            identities: vec![1],
+            states: vec![("a".into(), vec![2, 3])],
+            held_back: Vec::new(),
+        };
         let bytes = write(&contents).unwrap();
         assert_eq!(read(&bytes).unwrap().states, contents.states);
         for (change, expected) in [

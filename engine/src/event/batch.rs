@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::types::Int32Type;
@@ -338,6 +339,13 @@ pub struct BatchBuilder {
     fields: Vec<FieldBuilder>,
     scratch: String,
     bytes: usize,
+    number: u64,
+}
+
+/// The next number of a batch: no two of a process have the same.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl BatchBuilder {
@@ -357,6 +365,7 @@ impl BatchBuilder {
             fields,
             scratch: String::new(),
             bytes: 0,
+            number: next_number(),
         }
     }
 
@@ -380,6 +389,56 @@ impl BatchBuilder {
         self.fields[field].push(text, self.places.len());
     }
 
+    /// Gives the current row for a field what it has been given for `like`, a field before it. Of two fields
+    /// that never differ in a batch the second is the first's column.
+    ///
+    /// # Panics
+    /// Where `like` does not stand before the field.
+    pub fn field_like(&mut self, field: usize, like: usize) {
+        let row = self.places.len();
+        let (before, rest) = self.fields.split_at_mut(field);
+        let (of, own) = (&before[like], &mut rest[0]);
+        match own.like {
+            Some(known) if known == like => {}
+            None if own.keys.is_empty() && !own.apart => own.like = Some(like),
+            // it has had values of its own in this batch
+            _ => {
+                if let Some(cell) = of.cell(row) {
+                    own.push(cell, row);
+                }
+            }
+        }
+    }
+
+    /// Before a field differs from the one that it was like: it takes over the values that it had in common.
+    pub fn part(&mut self, field: usize) {
+        let (before, rest) = self.fields.split_at_mut(field);
+        rest[0].apart = true;
+        if let Some(like) = rest[0].like.take() {
+            for row in 0..self.places.len() {
+                if let Some(cell) = before[like].cell(row) {
+                    rest[0].push(cell, row);
+                }
+            }
+        }
+    }
+
+    /// Whether the current row has been given something for a field.
+    pub fn is_given(&self, field: usize) -> bool {
+        self.value(field).is_some()
+    }
+
+    /// What the current row has been given for a field, and the number of that value in its column.
+    pub fn value(&self, field: usize) -> Option<(usize, &str)> {
+        let own = &self.fields[field];
+        own.like.map_or(own, |like| &self.fields[like]).value_of(self.places.len())
+    }
+
+    /// The batch's number: no two of a process have the same.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Gives the current row the several JSON texts that a path through an array found.
     pub fn field_texts<'t>(&mut self, field: usize, texts: impl Iterator<Item = &'t str>) {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -392,11 +451,6 @@ impl BatchBuilder {
         }
         self.fields[field].push(&scratch, self.places.len());
         self.scratch = scratch;
-    }
-
-    /// What the current row has been given for a field.
-    pub fn cell(&self, field: usize) -> Option<&str> {
-        self.fields[field].cell(self.places.len())
     }
 
     /// Ends the current row.
@@ -428,7 +482,17 @@ impl BatchBuilder {
     /// Takes the finished rows as a batch and starts anew.
     pub fn finish(&mut self) -> EventBatch {
         self.bytes = 0;
+        self.number = next_number();
         let rows = self.places.len();
+        let mut fields: Vec<DictionaryArray<Int32Type>> = Vec::with_capacity(self.fields.len());
+        for field in &mut self.fields {
+            field.apart = false;
+            let array = match field.like.take() {
+                Some(like) => fields[like].clone(),
+                None => field.finish(rows),
+            };
+            fields.push(array);
+        }
         EventBatch {
             source: Arc::clone(&self.source),
             projection: Arc::clone(&self.projection),
@@ -439,7 +503,7 @@ impl BatchBuilder {
             bases: std::mem::take(&mut self.bases),
             places: std::mem::take(&mut self.places),
             raw: self.raw.finish(),
-            fields: self.fields.iter_mut().map(|field| field.finish(rows)).collect(),
+            fields,
         }
     }
 }
@@ -454,6 +518,10 @@ struct FieldBuilder {
     text: String,
     keys: Vec<i32>,
     last: Option<i32>,
+    /// So far it has what this field has, and nothing of its own.
+    like: Option<usize>,
+    /// It has differed in this batch.
+    apart: bool,
 }
 
 const ABSENT: i32 = -1;
@@ -496,8 +564,13 @@ impl FieldBuilder {
     }
 
     fn cell(&self, row: usize) -> Option<&str> {
+        self.value_of(row).map(|(_, cell)| cell)
+    }
+
+    /// What a row has, and the number of that value.
+    fn value_of(&self, row: usize) -> Option<(usize, &str)> {
         let key = self.keys.get(row).copied().filter(|key| *key != ABSENT)?;
-        Some(&self.text[Self::value(&self.text, &self.ends, key)])
+        Some((key as usize, &self.text[Self::value(&self.text, &self.ends, key)]))
     }
 
     fn pad_to(&mut self, rows: usize) {
@@ -576,5 +649,50 @@ mod tests {
         assert_eq!(cell(&batch, 1, 3).as_deref(), Some("1\u{1e}2"));
         assert_eq!(batch.row(3).origin().to_string(), "a.json:4");
         assert!(builder.is_empty() && builder.finish().is_empty());
+    }
+
+    #[test]
+    fn a_field_like_another_is_its_column_until_it_differs() {
+        let base = OriginBase::File { path: "a.json".into() };
+        let identity = RowIdentity {
+            event_id: EventId::Natural("id"),
+            time: 0,
+            ingest_time: 0,
+            time_missing: false,
+            base: &base,
+            line: None,
+            record: None,
+        };
+        let mut builder = BatchBuilder::new("test".into(), projection(&["a", "b"]));
+        /// What a is given, and b, where that is not what a has.
+        type Given = (Option<&'static str>, Option<Option<&'static str>>);
+        let batches: [&[Given]; 5] = [
+            &[(Some("1"), None), (None, None), (Some("2"), None)],
+            &[(Some("1"), None), (Some("2"), Some(Some("3"))), (Some("4"), None), (None, None)],
+            &[(Some("1"), None), (Some("2"), Some(None)), (Some("1"), None)],
+            &[(Some("2"), Some(None)), (Some("1"), None)],
+            &[(None, Some(Some("5"))), (Some("1"), None)],
+        ];
+        for rows in batches {
+            for (a, b) in rows {
+                if let Some(a) = a {
+                    builder.field(0, a);
+                }
+                match b {
+                    None => builder.field_like(1, 0),
+                    Some(own) => {
+                        builder.part(1);
+                        own.iter().for_each(|own| builder.field(1, own));
+                    }
+                }
+                assert_eq!(builder.value(1).map(|(_, value)| value), b.unwrap_or(*a), "{rows:?}");
+                builder.finish_row(&identity, "{}");
+            }
+            let batch = builder.finish();
+            for (row, (a, b)) in rows.iter().enumerate() {
+                let seen = (cell(&batch, 0, row), cell(&batch, 1, row));
+                assert_eq!((seen.0.as_deref(), seen.1.as_deref()), (*a, b.unwrap_or(*a)), "{rows:?}");
+            }
+        }
     }
 }

@@ -4,10 +4,11 @@
 //! of a field are looked up together: equality by hash; prefixes, suffixes, substrings and a literal
 //! of each wildcard pattern by one Aho-Corasick automaton; what that lets through is verified.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
+use hashbrown::HashMap;
 use ipnet::IpNet;
 use regex::Regex;
 

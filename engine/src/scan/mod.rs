@@ -9,6 +9,7 @@ mod classes;
 mod dispatch;
 mod evaluate;
 mod prune;
+mod quick;
 pub mod reference;
 
 pub use dispatch::{Dispatch, Dispatcher};

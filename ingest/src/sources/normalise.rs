@@ -73,6 +73,9 @@ struct FieldPlan {
     /// What goes before the native value.
     computed: Option<Bound>,
     fallbacks: Vec<Fallback>,
+    /// A field before this one that is the same column, and differs only where the event has a native field
+    /// of its name.
+    twin: Option<usize>,
 }
 
 impl Normaliser {
@@ -106,9 +109,23 @@ impl Normaliser {
             let slot = slots.add(field.paths.clone());
             let fallbacks = field.column.map(|column| slots.fallbacks(source, column, environment));
             let computed = if field.computed { slots.computed(source, &field.name) } else { None };
-            FieldPlan { slot, column: field.column, computed, fallbacks: fallbacks.unwrap_or_default() }
+            FieldPlan {
+                slot,
+                column: field.column,
+                computed,
+                fallbacks: fallbacks.unwrap_or_default(),
+                twin: None,
+            }
         });
-        let fields = fields.collect();
+        let mut fields: Vec<FieldPlan> = fields.collect();
+        for number in 0..fields.len() {
+            let (before, own) = (&fields[..number], &fields[number]);
+            let is_twin = |other: &FieldPlan| {
+                own.column.is_some() && other.column == own.column && other.computed.is_none()
+            };
+            let twin = if own.computed.is_none() { before.iter().position(is_twin) } else { None };
+            fields[number].twin = twin;
+        }
         let among = (!rivals.is_empty()).then(|| (Asked::new(rivals, &mut slots), 0));
         let unfold = slots.of(source.unfold);
         let times = slots.of(source.time_paths);
@@ -219,19 +236,45 @@ impl Normaliser {
     fn add_fields(&mut self, raw: &str, batch: &mut BatchBuilder) {
         let event = Projected { raw, cells: &self.cells, environment: &self.environment };
         let Some(dispatcher) = &mut self.dispatcher else {
-            for (field, plan) in self.fields.iter().enumerate() {
-                plan.fill(field, &event, &mut self.scratch, batch);
+            for field in 0..self.fields.len() {
+                fill(&self.fields, field, &event, &mut self.scratch, batch);
             }
             return;
         };
-        dispatcher.begin();
-        for key in 0..dispatcher.keys() {
-            let field = dispatcher.column(key);
-            self.fields[field].fill(field, &event, &mut self.scratch, batch);
-            dispatcher.key(batch.cell(field));
+        dispatcher.begin(batch.number());
+        while let Some(field) = dispatcher.asks() {
+            fill(&self.fields, field, &event, &mut self.scratch, batch);
+            dispatcher.take(batch.value(field));
         }
-        for &field in &*dispatcher.needed() {
-            self.fields[field as usize].fill(field as usize, &event, &mut self.scratch, batch);
+        for &field in dispatcher.needed() {
+            fill(&self.fields, field as usize, &event, &mut self.scratch, batch);
+        }
+    }
+}
+
+/// Gives the current row a field's value, if the event has one.
+fn fill(
+    fields: &[FieldPlan],
+    field: usize,
+    event: &Projected<'_>,
+    scratch: &mut String,
+    batch: &mut BatchBuilder,
+) {
+    let plan = &fields[field];
+    let is_native = |plan: &FieldPlan| event.cells.text(plan.slot, event.raw).is_some();
+    match plan.twin {
+        // its twin may have asked for it before
+        None if batch.is_given(field) => {}
+        None => plan.fill(field, event, scratch, batch),
+        Some(twin) if is_native(plan) || is_native(&fields[twin]) => {
+            batch.part(field);
+            plan.fill(field, event, scratch, batch);
+        }
+        Some(twin) => {
+            if !batch.is_given(twin) {
+                fields[twin].fill(twin, event, scratch, batch);
+            }
+            batch.field_like(field, twin);
         }
     }
 }
@@ -295,7 +338,58 @@ fn write_json(value: &ColumnValue, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::{Array, StringArray};
+    use virga_engine::event::ProjectedField;
+
     use super::*;
+    use crate::sources::aws_cloudtrail::SOURCE;
+
+    /// The cells of a field, by event.
+    fn cells(fields: &[ProjectedField], field: usize, events: &[&str]) -> Vec<Option<String>> {
+        let projection = Projection { fields: fields.to_vec(), dispatch: None };
+        let mut normaliser = Normaliser::new(&SOURCE, &projection, &Arc::default());
+        let mut batch = BatchBuilder::new(SOURCE.name.into(), Arc::new(projection));
+        let base = OriginBase::File { path: "x".into() };
+        for event in events {
+            let arrival = Arrival { base: &base, line: Some(1), record: None, ingest_time: 0 };
+            normaliser.normalise(event, &arrival, &mut batch).expect("an event");
+        }
+        let batch = batch.finish();
+        let column = &batch.fields()[field];
+        let values = column.values().as_any().downcast_ref::<StringArray>().expect("texts");
+        (0..column.len()).map(|row| column.key(row).map(|key| values.value(key).to_owned())).collect()
+    }
+
+    /// What a field holds does not depend on the others that are asked for: a column that rules see by
+    /// itself, and one that a native field of its name goes before, differ where there is such a field.
+    #[test]
+    fn a_field_is_the_same_alone_and_beside_its_twin() {
+        let spec = SOURCE.spec();
+        let fields = [
+            ProjectedField::canonical("principal"),
+            ProjectedField::resolve("principal", &spec),
+            ProjectedField::canonical("src_net"),
+            ProjectedField::resolve("src_net", &spec),
+        ];
+        let derived = r#"{"userIdentity":{"arn":"arn:aws:iam::1:user/a"},"sourceIPAddress":"198.51.100.7"}"#;
+        let native =
+            r#"{"principal":"someone","userIdentity":{"arn":"arn:aws:iam::1:user/b"},"src_net":["x"]}"#;
+        let alone = r#"{"principal":"nobody"}"#;
+        let nothing = "{}";
+        let all = [derived, native, alone, nothing];
+        for first in all {
+            for second in all {
+                for third in all {
+                    let events = [first, second, third, derived];
+                    for (number, field) in fields.iter().enumerate() {
+                        let (beside, by_itself) =
+                            (cells(&fields, number, &events), cells(std::slice::from_ref(field), 0, &events));
+                        assert_eq!(beside, by_itself, "field {number} of {events:?}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn derived_values_are_json() {

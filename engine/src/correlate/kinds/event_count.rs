@@ -2,7 +2,7 @@
 //!
 //! A group remembers its last N events: whether there are N in the window depends on the N-th last alone.
 
-use super::super::hit::{Hit, Seen, Used};
+use super::super::hit::{Hit, Seen};
 use super::super::pending::{Pending, grow};
 use super::{Contribution, Kind, Lack, Match, fresh_times, shown_span};
 
@@ -78,7 +78,7 @@ impl Kind for EventCount {
         state.capacity() * size_of::<Seen>()
     }
 
-    fn mark(&self, state: &Vec<Seen>, used: &mut Used) {
-        state.iter().for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Vec<Seen>, see: &mut dyn FnMut(&Seen)) {
+        state.iter().for_each(see);
     }
 }

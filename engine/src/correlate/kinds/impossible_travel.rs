@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::super::hit::{Coordinates, Hit, Seen, Used};
+use super::super::hit::{Coordinates, Hit, Seen};
 use super::{Contribution, Kind, Match, shown_span};
 
 const EARTH_RADIUS_KM: f64 = 6_371.008_8;
@@ -78,8 +78,8 @@ impl Kind for ImpossibleTravel {
         0
     }
 
-    fn mark(&self, state: &Self::State, used: &mut Used) {
-        state.iter().for_each(|(seen, _)| used.mark(seen));
+    fn mark(&self, state: &Self::State, see: &mut dyn FnMut(&Seen)) {
+        state.iter().for_each(|(seen, _)| see(seen));
     }
 }
 

@@ -28,7 +28,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::hit::{Detail, Hit, Seen, Used};
+use super::hit::{Detail, Hit, Seen};
 use super::pending::Pending;
 use super::words::Words;
 pub(crate) use event_count::EventCount;
@@ -96,8 +96,8 @@ pub(crate) trait Kind: Debug {
     /// After a state was read from a snapshot: its words are put where the others are.
     fn adopt(&self, _state: &mut Self::State, _words: &mut Words) {}
 
-    /// Marks the events that the state remembers.
-    fn mark(&self, state: &Self::State, used: &mut Used);
+    /// Calls `see` with the events that the state remembers: no other of the past makes a match.
+    fn mark(&self, state: &Self::State, see: &mut dyn FnMut(&Seen));
 }
 
 /// How many hits a group lacks at least before it can match. As many may come before it must be looked at

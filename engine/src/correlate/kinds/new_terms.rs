@@ -4,12 +4,13 @@
 //! group that is new all is new. Its life begins anew after a silence longer than the history. With
 //! `idle_only` a match is a known value that comes back after so long.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::hit::{Hit, Seen, Used, events_in, hash_bits, pairs};
+use super::super::hit::{Hit, Seen, events_in, hash_bits, pairs};
 use super::super::words::Word;
 use super::{Contribution, Kind, Match, shown_span};
 
@@ -46,6 +47,21 @@ impl Known {
 }
 
 impl NewTerms {
+    /// Takes the events of one term at one time: of no use to themselves, nor to another term of this time.
+    fn see(&self, state: &mut Known, time: i64, term: &str, seen: Vec<Seen>, found: &mut Vec<Match>) {
+        let hash = hash_bits(term);
+        if self.is_match(state, time, hash) {
+            let contribution = Contribution::of(seen).with(&self.field, Value::from(term));
+            found.push(Match {
+                time,
+                term: Some(term.into()),
+                adds: contribution.count,
+                contribution: Some(contribution),
+            });
+        }
+        state.terms.insert(hash, time);
+    }
+
     fn is_match(&self, state: &Known, time: i64, term: u128) -> bool {
         let warm = time.saturating_sub(state.since) >= self.min_age && state.events as f64 >= self.min_events;
         let away = state.terms.get(&term).map(|last| time.saturating_sub(*last));
@@ -66,23 +82,18 @@ impl Kind for NewTerms {
             *state = Known { since: time, swept: time, ..Known::default() };
         }
         state.sweep(time, self.history);
-        let mut by_term: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
-        for hit in hits {
-            by_term.entry(hit.detail.text()).or_default().push(hit.seen);
-        }
-        for (term, seen) in by_term {
-            let hash = hash_bits(term);
-            // of no use to itself, nor to another of this time
-            if self.is_match(state, time, hash) {
-                let contribution = Contribution::of(seen).with(&self.field, Value::from(term));
-                found.push(Match {
-                    time,
-                    term: Some(term.into()),
-                    adds: contribution.count,
-                    contribution: Some(contribution),
-                });
+        match hits {
+            // as nearly always
+            [hit] => self.see(state, time, hit.detail.text(), vec![hit.seen], found),
+            hits => {
+                let mut by_term: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
+                for hit in hits {
+                    by_term.entry(hit.detail.text()).or_default().push(hit.seen);
+                }
+                for (term, seen) in by_term {
+                    self.see(state, time, term, seen, found);
+                }
             }
-            state.terms.insert(hash, time);
         }
         state.events += events_in(hits);
         state.last = time;
@@ -108,5 +119,5 @@ impl Kind for NewTerms {
         state.terms.capacity() * 40
     }
 
-    fn mark(&self, _: &Known, _: &mut Used) {}
+    fn mark(&self, _: &Known, _: &mut dyn FnMut(&Seen)) {}
 }

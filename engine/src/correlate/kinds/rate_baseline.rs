@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::hit::{Billionths, Hit, Seen, Used, events_in};
+use super::super::hit::{Billionths, Hit, Seen, events_in};
 use super::{Contribution, Kind, Match, number_of, seen_of, shown_number, shown_span};
 use crate::limits::MAX_CARRIED;
 
@@ -197,8 +197,8 @@ impl Kind for RateBaseline {
         state.sums.capacity() * 32 + seen * size_of::<Seen>()
     }
 
-    fn mark(&self, state: &Rates, used: &mut Used) {
-        state.open.iter().flat_map(|open| &open.seen).for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Rates, see: &mut dyn FnMut(&Seen)) {
+        state.open.iter().flat_map(|open| &open.seen).for_each(see);
     }
 }
 

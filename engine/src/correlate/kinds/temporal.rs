@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::super::hit::{Hit, Members, Seen, Used};
+use super::super::hit::{Hit, Members, Seen};
 use super::super::pending::Pending;
 use super::{Contribution, Kind, Lack, Match, shown_span};
 
@@ -145,7 +145,7 @@ impl Kind for Temporal {
         state.capacity() * size_of::<Option<Seen>>()
     }
 
-    fn mark(&self, state: &Self::State, used: &mut Used) {
-        state.iter().flatten().for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Self::State, see: &mut dyn FnMut(&Seen)) {
+        state.iter().flatten().for_each(see);
     }
 }

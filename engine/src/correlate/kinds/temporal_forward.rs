@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::hit::{Hit, Members, Seen, Used, events_in};
+use super::super::hit::{Hit, Members, Seen, events_in};
 use super::temporal::bits;
 use super::{Contribution, Kind, Match, Presence, seen_of, shown_span};
 use crate::limits::MAX_CARRIED;
@@ -143,8 +143,8 @@ impl Kind for TemporalForward {
         starts + matched
     }
 
-    fn mark(&self, state: &Ahead, used: &mut Used) {
+    fn mark(&self, state: &Ahead, see: &mut dyn FnMut(&Seen)) {
         let open = state.open.iter().flat_map(|start| &start.seen);
-        open.chain(state.matched.iter().flatten()).for_each(|seen| used.mark(seen));
+        open.chain(state.matched.iter().flatten()).for_each(see);
     }
 }

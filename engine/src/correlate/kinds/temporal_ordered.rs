@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::hit::{Hit, Members, Seen, Used};
+use super::super::hit::{Hit, Members, Seen};
 use super::super::pending::Pending;
 use super::{Contribution, Kind, Lack, Match, shown_span};
 
@@ -176,7 +176,7 @@ impl Kind for TemporalOrdered {
         state.0.capacity() * 16 + events * size_of::<Seen>()
     }
 
-    fn mark(&self, state: &Chains, used: &mut Used) {
-        state.0.iter().flatten().flatten().for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Chains, see: &mut dyn FnMut(&Seen)) {
+        state.0.iter().flatten().flatten().for_each(see);
     }
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::hit::{Billionths, Detail, Hit, Members, Seen, Used, events_in, hash_bits};
+use super::super::hit::{Billionths, Detail, Hit, Members, Seen, events_in, hash_bits};
 use super::super::words::Word;
 use super::{Contribution, Kind, Match, number_of, seen_of, shown_number, shown_span};
 use crate::limits::{MAX_CARRIED, MAX_WINDOW_VALUES};
@@ -154,8 +154,8 @@ impl<M: Measure> Kind for Tumbling<M> {
             .map_or(0, |window| window.seen.capacity() * size_of::<Seen>() + self.measure.heap(&window.so))
     }
 
-    fn mark(&self, state: &Self::State, used: &mut Used) {
-        state.iter().flat_map(|window| &window.seen).for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Self::State, see: &mut dyn FnMut(&Seen)) {
+        state.iter().flat_map(|window| &window.seen).for_each(see);
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::hit::{Hit, Seen, Used};
+use super::super::hit::{Hit, Seen};
 use super::super::pending::Pending;
 use super::super::pending::grow;
 use super::super::words::{Word, Words};
@@ -180,7 +180,7 @@ impl Kind for ValueCount {
         state.values.iter_mut().for_each(|(word, _)| words.adopt(word));
     }
 
-    fn mark(&self, state: &Recent, used: &mut Used) {
-        state.seen.iter().for_each(|seen| used.mark(seen));
+    fn mark(&self, state: &Recent, see: &mut dyn FnMut(&Seen)) {
+        state.seen.iter().for_each(see);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::hit::{Billionths, Hit, Seen, Used};
+use super::super::hit::{Billionths, Hit, Seen};
 use super::super::pending::Pending;
 use super::{Contribution, Kind, Lack, Match, number_of, seen_of, shown_number, shown_span};
 
@@ -101,7 +101,7 @@ impl Kind for ValueSum {
         state.hits.capacity() * size_of::<(Seen, Billionths)>()
     }
 
-    fn mark(&self, state: &Summed, used: &mut Used) {
-        state.hits.iter().for_each(|(seen, _)| used.mark(seen));
+    fn mark(&self, state: &Summed, see: &mut dyn FnMut(&Seen)) {
+        state.hits.iter().for_each(|(seen, _)| see(seen));
     }
 }
