@@ -466,8 +466,9 @@ fn foreign_inputs(
             continue;
         }
         let location = Location::new(text, std::env::vars()).map_err(failed)?;
-        let family = runtime.block_on(recognise(&location)).map_err(failed)?;
-        if family == Family::Foreign || layout != LayoutName::Auto {
+        // what cannot be listed is told by whoever reads it as logs
+        let looks = || runtime.block_on(recognise(&location)).is_ok_and(|family| family == Family::Foreign);
+        if layout != LayoutName::Auto || looks() {
             let logs = StoredLogs::new(environment, layout);
             found.push((at, runtime.block_on(lake::open(&location, layout, None, &logs, &[]))?));
         }
