@@ -92,6 +92,20 @@ fn backtested(store: &Store, lake: &str, folder: &Path) -> BTreeSet<String> {
     ids(&std::fs::read_to_string(told).expect("alerts"))
 }
 
+/// How many events there are of a time long gone.
+const OLD: u64 = 3;
+
+fn of_2019() -> String {
+    let event = |number: u64| {
+        json!({
+            "eventVersion": "1.08", "eventTime": "2019-05-01T10:00:00Z", "eventSource": "s3.amazonaws.com",
+            "eventName": "ListBuckets", "awsRegion": "us-east-1", "eventID": format!("old-{number}"),
+        })
+        .to_string()
+    };
+    (0..OLD).map(event).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn all_that_is_done_with_an_archive_is_done_in_s3() {
     let Some(store) = Store::start() else { return };
@@ -113,8 +127,14 @@ fn all_that_is_done_with_an_archive_is_done_in_s3() {
     store.ok(&["archive", "compact", "--archive", lake]);
     store.assert_whole(lake);
     assert!(backtested(&store, lake, folder.path()).is_superset(&detected));
-    store.ok(&["archive", "expire", "--archive", lake, "--keep", "1h"]);
-    assert_eq!(store.events(lake), 0, "samples are older than an hour");
+    let old = folder.path().join("old.ndjson");
+    std::fs::write(&old, of_2019()).expect("a file");
+    let old = store.json(&["archive", "import", "--json", "--archive", lake, &old.display().to_string()]);
+    assert_eq!(old["events"], OLD);
+    assert_eq!(store.events(lake), all + OLD);
+    // whatever the clock says, the samples are not as old as that
+    store.ok(&["archive", "expire", "--archive", lake, "--keep", "1500d"]);
+    assert_eq!(store.events(lake), all);
     store.assert_whole(lake);
 }
 
@@ -135,7 +155,7 @@ fn two_writers_at_once_both_come_through() {
             .expect("a number");
     }
     // the archive is there: what they quarrel about is its next version
-    store.ok(&["archive", "import", "--quiet", "--archive", lake, &sample("generic/events.ndjson")]);
+    store.ok(&["archive", "import", "--quiet", "--archive", lake, &sample("entra.audit/events.ndjson")]);
     let before = store.events(lake);
     let running: Vec<Child> = inputs.iter().map(|input| store.start_import(lake, &sample(input))).collect();
     for child in running {
