@@ -5,22 +5,37 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use virga_archive::CellArray;
-use virga_engine::event::{BatchBuilder, Column, ColumnValue, OriginBase, Projection, SourceSpec};
+use virga_engine::event::{
+    BatchBuilder, Column, ColumnValue, OriginBase, ProjectedField, Projection, SourceSpec,
+};
 use virga_ingest::environment::Environment;
 use virga_ingest::sources::{Arrival, Describer, Normaliser, SOURCES, generic, source};
 use virga_replay::LogSources;
+
+use crate::lake::{LayoutName, StoredLogs};
 
 /// All log sources, in a user's environment.
 pub struct AllSources {
     environment: Arc<Environment>,
     describers: HashMap<&'static str, Describer>,
+    /// The shapes of files of other programs, where those are read.
+    stored: StoredLogs,
 }
 
 impl AllSources {
     /// In an environment.
-    pub fn new(environment: &Arc<Environment>) -> Self {
+    pub fn new(environment: &Arc<Environment>, layout: LayoutName) -> Self {
         let describers = SOURCES.iter().map(|source| (source.name, Describer::new(source, environment)));
-        Self { environment: Arc::clone(environment), describers: describers.collect() }
+        Self {
+            environment: Arc::clone(environment),
+            describers: describers.collect(),
+            stored: StoredLogs::new(environment, layout),
+        }
+    }
+
+    /// How files of other programs are read.
+    pub fn stored(&self) -> &StoredLogs {
+        &self.stored
     }
 
     /// What the engine must know of them, as `detect` tells it.
@@ -41,6 +56,10 @@ impl LogSources for AllSources {
 
     fn value(&self, source: &str, raw: &str, name: &str) -> Option<ColumnValue> {
         self.describers.get(source)?.value(raw, name)
+    }
+
+    fn keeps(&self, source: &str, field: &ProjectedField) -> bool {
+        self.stored.keeps(source, field)
     }
 
     fn cells(

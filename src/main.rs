@@ -3,6 +3,10 @@
 mod case_runner;
 mod commands;
 mod config;
+#[cfg_attr(not(feature = "lake"), allow(dead_code))]
+mod interrupt;
+#[cfg(feature = "lake")]
+mod lake;
 #[cfg(feature = "lake")]
 mod log_sources;
 #[cfg(feature = "lake")]
@@ -108,6 +112,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         // whoever reads our output has seen enough
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(commands::Failure::Stopped(what)) => {
+            show::say!("{}stopped:{:#} {what}", show::BOLD, show::BOLD);
+            ExitCode::from(interrupt::STATUS)
+        }
         Err(error) => {
             show::say!("{}error:{:#} {error}", show::BOLD, show::BOLD);
             ExitCode::from(2)

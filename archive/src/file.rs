@@ -155,6 +155,13 @@ fn properties(facets: &FileFacets, layout: &Layout) -> WriterProperties {
     properties.set_column_compression(path(layout::RAW), level(3)).build()
 }
 
+/// Rows as a file has them.
+pub(crate) fn columns(rows: &Rows, layout: &Layout) -> Result<RecordBatch, ArchiveError> {
+    let columns = Columns::of(rows, layout);
+    let schema = Arc::new(Schema::new(columns.fields));
+    RecordBatch::try_new(schema, columns.arrays).map_err(ArchiveError::at("making columns"))
+}
+
 /// Writes rows, which are in order, as a file.
 pub(crate) fn write(rows: &Rows, layout: &Layout) -> Result<(Vec<u8>, FileStats), ArchiveError> {
     let doing = "writing a Parquet file";
@@ -166,9 +173,8 @@ pub(crate) fn write(rows: &Rows, layout: &Layout) -> Result<(Vec<u8>, FileStats)
             rows.cells.iter().map(|cells| cells.as_ref().map(|cells| cells.slice(start, length))).collect();
         facets.add_group(length, names.iter().copied().zip(group.iter().map(Option::as_ref)));
     }
-    let columns = Columns::of(rows, layout);
-    let schema = Arc::new(Schema::new(columns.fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.arrays).map_err(ArchiveError::at(doing))?;
+    let batch = columns(rows, layout)?;
+    let schema = batch.schema();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties(&facets, layout)))
         .map_err(ArchiveError::at(doing))?;

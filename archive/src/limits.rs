@@ -55,3 +55,19 @@ pub const MAX_VERIFIED_BYTES: u64 = 1 << 30;
 /// Bytes, unpacked, of files that share events and are merged at once: they are held in memory twice. More
 /// than that stay as they are, and compaction says so.
 pub const MAX_MERGED: usize = 448 << 20;
+
+/// Parquet files of an archive of another program; beyond it, whoever asks must name less of it: footers of
+/// all files are read before anything else.
+pub const MAX_FOREIGN_FILES: usize = 200_000;
+
+/// Footers of foreign files that are read at once.
+pub const MAX_FOOTERS: usize = 32;
+
+/// Foreign files that a query reads at once: each holds a batch as JSON and as columns.
+pub const MAX_FOREIGN_READERS: usize = 4;
+
+/// Rows of a foreign file that become events at once: their JSON is held twice.
+pub const FOREIGN_BATCH: usize = 4_096;
+
+/// Bytes of events of a foreign file that are packed into one part: they are held twice while they are.
+pub const MAX_FOREIGN_PART: usize = 96 << 20;

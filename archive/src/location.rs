@@ -10,7 +10,10 @@ use std::sync::Arc;
 use deltalake::logstore::StorageConfig;
 use deltalake::{DeltaTableBuilder, DeltaTableError};
 use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use url::Url;
+use virga_engine::event::OriginBase;
 
 use crate::error::ArchiveError;
 use crate::retry::Retrying;
@@ -77,16 +80,42 @@ impl Location {
         self
     }
 
+    /// The objects below it, with paths from there. Requests that fail for a moment are made anew.
+    pub(crate) fn objects(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
+        let root = self.root(&self.url)?;
+        let path = Path::from_url_path(self.url.path()).map_err(object_store::Error::from)?;
+        Ok(Arc::new(PrefixStore::new(Retrying::new(root), path)))
+    }
+
+    /// Where an object below it is, for whoever looks for it.
+    pub(crate) fn origin(&self, path: &str) -> OriginBase {
+        match self.folder() {
+            Some(folder) => OriginBase::File { path: folder.join(path).to_string_lossy().as_ref().into() },
+            None => {
+                let prefix = self.url.path().trim_matches('/');
+                let key = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
+                OriginBase::Object {
+                    bucket: self.url.host_str().unwrap_or_default().into(),
+                    key: key.as_str().into(),
+                }
+            }
+        }
+    }
+
+    fn root(&self, url: &Url) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
+        match &self.store {
+            Some(store) => Ok(Arc::clone(store)),
+            None => {
+                let config = StorageConfig::parse_options(&self.options)?;
+                Ok(deltalake::logstore::logstore_for(url, config)?.root_object_store(None))
+            }
+        }
+    }
+
     /// What reads and writes a table below it. Requests that fail for a moment are made anew.
     pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, DeltaTableError> {
         let url = self.table(name).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
-        let root = match &self.store {
-            Some(store) => Arc::clone(store),
-            None => {
-                let config = StorageConfig::parse_options(&self.options)?;
-                deltalake::logstore::logstore_for(&url, config)?.root_object_store(None)
-            }
-        };
+        let root = self.root(&url)?;
         let store = Arc::new(Retrying::new(root));
         Ok(DeltaTableBuilder::from_url(url.clone())?
             .with_storage_options(self.options.clone())

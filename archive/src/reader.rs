@@ -12,8 +12,11 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
+use bytes::Bytes;
 use futures::TryStreamExt as _;
-use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
@@ -92,7 +95,20 @@ impl StoredFile {
     /// # Errors
     /// Where it is not there, or is no Parquet file.
     pub async fn open(archive: &Archive, entry: &Entry) -> Result<Self, ArchiveError> {
-        let store: Arc<dyn ObjectStore> = archive.events.object_store();
+        Self::of(archive.events.object_store(), entry).await
+    }
+
+    /// Opens a file that is in memory alone; `read` bytes were read to make it.
+    pub(crate) async fn in_memory(entry: Entry, bytes: Bytes, read: u64) -> Result<Self, ArchiveError> {
+        let store = InMemory::new();
+        let doing = format!("holding {}", entry.path);
+        let path = Path::from(entry.path.as_str());
+        store.put(&path, bytes.into()).await.map_err(ArchiveError::at(doing))?;
+        let file = Self::of(Arc::new(store), &entry).await?;
+        Ok(Self { footer_bytes: read, ..file })
+    }
+
+    async fn of(store: Arc<dyn ObjectStore>, entry: &Entry) -> Result<Self, ArchiveError> {
         let (metadata, footer_bytes) = footer(&store, entry).await?;
         let footer: HashMap<&str, &str> = metadata
             .metadata()

@@ -46,7 +46,7 @@ impl Range {
         (self.from..self.to).contains(&time)
     }
 
-    fn meets(&self, (first, last): (i64, i64)) -> bool {
+    pub(crate) fn meets(&self, (first, last): (i64, i64)) -> bool {
         first < self.to && last >= self.from
     }
 }

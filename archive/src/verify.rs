@@ -16,10 +16,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use virga_engine::event::record_hash;
 
 use crate::error::ArchiveError;
-use crate::layout::{BLOCK, EVENT_ID, TIME};
-use crate::limits::MAX_VERIFIED_BYTES;
+use crate::layout::{BLOCK, EVENT_ID, RAW, TIME};
+use crate::limits::{MAX_COMPARED, MAX_VERIFIED_BYTES};
 use crate::table::{Archive, Entry, Partition, Range, partition_of, plain};
 
 /// Something wrong with an archive.
@@ -55,6 +56,9 @@ pub struct Verified {
     pub former: usize,
     /// Files that no version holds: left behind by a write that was broken off, or not committed yet.
     pub left_behind: Vec<String>,
+    /// Events that stand there again: the same id and the same record in the same source and hour. They are
+    /// counted where every byte is read.
+    pub duplicates: usize,
 }
 
 /// Files that are looked at at once.
@@ -81,11 +85,18 @@ impl Archive {
             async move {
                 let checked = check(&store, entry, table, depth).await;
                 seen(entry.size);
-                checked.err().map(|what| Problem { path: entry.path.clone(), what })
+                (entry, checked)
             }
         });
-        let problems: Vec<Option<Problem>> = futures::stream::iter(checks).buffered(AT_ONCE).collect().await;
-        found.problems = problems.into_iter().flatten().collect();
+        let mut checks = futures::stream::iter(checks).buffered(AT_ONCE);
+        let mut twice = Twice::default();
+        while let Some((entry, checked)) = checks.next().await {
+            match checked {
+                Ok(events) => found.duplicates += twice.see(entry, events),
+                Err(what) => found.problems.push(Problem { path: entry.path.clone(), what }),
+            }
+        }
+        drop(checks);
         self.find_others(&entries, &mut found).await?;
         Ok(found)
     }
@@ -138,17 +149,51 @@ impl Archive {
     }
 }
 
-/// What is wrong with a file, if anything is.
+/// Events of the hour that is looked at; entries come in the order of their source and hour.
+#[derive(Default)]
+struct Twice {
+    partition: Option<Partition>,
+    seen: HashSet<EventHash>,
+}
+
+/// What two events have in common that are one: their id and their record.
+type EventHash = u128;
+
+impl Twice {
+    /// How many events of a file were there before. Beyond what is compared elsewhere nothing is remembered.
+    fn see(&mut self, entry: &Entry, events: Vec<EventHash>) -> usize {
+        let partition = partition_of(entry);
+        if self.partition.as_ref() != Some(&partition) {
+            self.partition = Some(partition);
+            self.seen.clear();
+        }
+        if self.seen.len() + events.len() > MAX_COMPARED {
+            self.seen.clear();
+        }
+        events.into_iter().filter(|event| !self.seen.insert(*event)).count()
+    }
+}
+
+fn event_hash(id: &str, raw: &str) -> EventHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(id.len() as u64).to_le_bytes()).update(id.as_bytes());
+    hasher.update(format!("{:?}", record_hash(raw)).as_bytes());
+    let mut first = [0; 16];
+    first.copy_from_slice(hasher.finalize().as_bytes().get(..16).unwrap_or(&[0; 16]));
+    EventHash::from_le_bytes(first)
+}
+
+/// What is wrong with a file, if anything is; else its events, where they are read.
 async fn check(
     store: &Arc<dyn ObjectStore>,
     entry: &Entry,
     table: Arc<Vec<StructField>>,
     depth: Depth,
-) -> Result<(), String> {
+) -> Result<Vec<EventHash>, String> {
     if depth == Depth::Footers {
         let (footer, _) = crate::reader::footer(store, entry).await.map_err(|error| error.cause)?;
         has_rows(entry, footer.metadata().file_metadata().num_rows())?;
-        return has_columns(footer.schema(), &table);
+        return has_columns(footer.schema(), &table).map(|()| Vec::new());
     }
     if entry.size > MAX_VERIFIED_BYTES {
         return Err(format!("its {} bytes are more than this program writes or checks", entry.size));
@@ -160,7 +205,7 @@ async fn check(
     checked.await.map_err(|error| error.to_string())?
 }
 
-fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<(), String> {
+fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<Vec<EventHash>, String> {
     if bytes.len() as u64 != entry.size {
         return Err(format!("it has {} bytes, the table says {}", bytes.len(), entry.size));
     }
@@ -176,21 +221,23 @@ fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<()
         ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
     has_columns(builder.schema(), table)?;
     let reader = builder.with_batch_size(BLOCK).build().map_err(|error| error.to_string())?;
-    let mut rows = 0_usize;
+    let (mut rows, mut events) = (0_usize, Vec::new());
     for batch in reader {
         let batch = batch.map_err(|error| error.to_string())?;
         rows += batch.num_rows();
-        let ids =
-            batch.column_by_name(EVENT_ID).and_then(|column| column.as_any().downcast_ref::<StringArray>());
-        if ids.is_none_or(|ids| ids.null_count() > 0) {
-            return Err("some of its events have no id".into());
-        }
+        let texts = |name: &str| batch.column_by_name(name)?.as_any().downcast_ref::<StringArray>();
+        let ids = texts(EVENT_ID).filter(|ids| ids.null_count() == 0);
+        let ids = ids.ok_or("some of its events have no id")?;
+        let raw = texts(RAW).ok_or("its events have no text")?;
+        let both = ids.iter().zip(raw.iter());
+        events.extend(both.map(|(id, raw)| event_hash(id.unwrap_or_default(), raw.unwrap_or_default())));
         let times = batch.column_by_name(TIME);
         let times = times.and_then(|column| column.as_any().downcast_ref::<TimestampMicrosecondArray>());
         let times = times.ok_or("its events have no time")?;
         has_times(entry, times)?;
     }
-    has_rows(entry, i64::try_from(rows).unwrap_or(i64::MAX))
+    has_rows(entry, i64::try_from(rows).unwrap_or(i64::MAX))?;
+    Ok(events)
 }
 
 /// The hash that a file is named by; what another program has written is named otherwise.

@@ -109,7 +109,9 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
         let part = pass.lanes.get(source)?.parts.get(at)?;
         Some((source.as_str(), blind::Seen { occurs, columns: &part.columns }))
     });
-    let (dead, blind) = blind::find(&side.engine, &seen.collect());
+    let logs = pass.logs();
+    let blind::Found { dead, blind, partly } =
+        blind::find(&side.engine, &seen.collect(), &|source, field| logs.keeps(source, field));
     let report = side.engine.report();
     let rules_run = report.loaded + report.correlations;
     let loud = rules.iter().filter(|rule| rule.kind != "block").count();
@@ -127,6 +129,7 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
         score: labels.map(|labels| scored.score(labels, None)),
         dead,
         blind,
+        partly,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Rules that could not have matched: because a field that they need occurs nowhere, or because the archive
-//! holds nothing of their log.
+//! Rules that could not have matched: because a field that they need occurs nowhere, because the archive has no
+//! place for it, or because it holds nothing of their log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use virga_archive::StoredFile;
 use virga_engine::Engine;
-use virga_engine::event::Projection;
+use virga_engine::event::{ProjectedField, Projection};
 use virga_engine::scan::Facet;
 
 use crate::report::{BlindRule, DeadRule};
@@ -53,14 +53,42 @@ pub struct Seen<'s> {
     pub columns: &'s [usize],
 }
 
-/// The dead and the blind rules of a rule set, given what was seen of each source that has events.
-pub fn find(engine: &Engine, seen: &BTreeMap<&str, Seen<'_>>) -> (Vec<DeadRule>, Vec<BlindRule>) {
+/// What was found.
+#[derive(Default)]
+pub struct Found {
+    /// Rules that no event here could match.
+    pub dead: Vec<DeadRule>,
+    /// Rules whose log, or whose fields, the archive cannot hold.
+    pub blind: Vec<BlindRule>,
+    /// Rules of whose fields the archive cannot hold some.
+    pub partly: Vec<BlindRule>,
+}
+
+/// The fields of rules, by rule.
+type ByRule = BTreeMap<u32, BTreeSet<String>>;
+
+/// The dead and the blind rules of a rule set, given what was seen of each source that has events, and which
+/// fields the archive can hold.
+pub fn find(
+    engine: &Engine,
+    seen: &BTreeMap<&str, Seen<'_>>,
+    keeps: &dyn Fn(&str, &ProjectedField) -> bool,
+) -> Found {
     // by source: the rules that cannot match there, with the fields that never occur
-    let mut dead_in: BTreeMap<&str, BTreeMap<u32, BTreeSet<String>>> = BTreeMap::new();
+    let mut dead_in: BTreeMap<&str, ByRule> = BTreeMap::new();
+    let (mut lost_in, mut looks_in) = (dead_in.clone(), dead_in.clone());
     for (source, seen) in seen {
-        dead_in.insert(source, dead_rules(engine, source, seen));
+        let Some(plan) = engine.plan(source) else { continue };
+        let lacks: Vec<bool> = plan.projection.fields.iter().map(|field| !keeps(source, field)).collect();
+        let never = |column: usize| seen.columns.get(column).is_some_and(|column| seen.occurs.never(*column));
+        let lacking = |column: usize| lacks.get(column) == Some(&true);
+        dead_in.insert(source, dead_rules(engine, source, &never));
+        if lacks.contains(&true) {
+            lost_in.insert(source, dead_rules(engine, source, &lacking));
+            looks_in.insert(source, looking(engine, source, &lacking));
+        }
     }
-    let (mut dead, mut blind) = (Vec::new(), Vec::new());
+    let Found { mut dead, mut blind, mut partly } = Found::default();
     for (number, rule) in engine.rules().iter().enumerate() {
         let of = &rule.lowered.rule;
         let here: Vec<&str> = rule
@@ -82,6 +110,23 @@ pub fn find(engine: &Engine, seen: &BTreeMap<&str, Seen<'_>>) -> (Vec<DeadRule>,
             continue;
         }
         let number = number as u32;
+        let lacking = |of: &BTreeMap<&str, ByRule>| -> Vec<BTreeSet<String>> {
+            here.iter().filter_map(|source| of.get(source)?.get(&number).cloned()).collect()
+        };
+        let (lost, looks) = (lacking(&lost_in), lacking(&looks_in));
+        let told = |fields: Vec<BTreeSet<String>>| {
+            let fields: BTreeSet<String> = fields.into_iter().flatten().collect();
+            let missing =
+                format!("the archive has no place for {}", fields.into_iter().collect::<Vec<_>>().join(", "));
+            BlindRule { id: of.key(), title: of.title.clone(), missing }
+        };
+        if lost.len() == here.len() {
+            blind.push(told(lost));
+            continue;
+        }
+        if !looks.is_empty() {
+            partly.push(told(looks));
+        }
         let fields: Vec<_> = here.iter().filter_map(|source| dead_in.get(source)?.get(&number)).collect();
         if fields.len() == here.len() {
             let fields: BTreeSet<String> = fields.into_iter().flatten().cloned().collect();
@@ -93,26 +138,44 @@ pub fn find(engine: &Engine, seen: &BTreeMap<&str, Seen<'_>>) -> (Vec<DeadRule>,
             });
         }
     }
-    (dead, blind)
+    Found { dead, blind, partly }
+}
+
+/// The fields of a test that stand in such columns.
+fn fields_in(
+    plan: &virga_engine::plan::SourcePlan,
+    test: u32,
+    is_one: &dyn Fn(usize) -> bool,
+) -> Option<String> {
+    let field = plan.tests.get(test as usize).and_then(|test| plan.fields.get(test.field as usize))?;
+    field.column.is_some_and(is_one).then(|| field.key.to_string())
 }
 
 /// The rules that cannot match on a source, whatever its other fields hold, for the want of these.
-fn dead_rules(engine: &Engine, source: &str, seen: &Seen<'_>) -> BTreeMap<u32, BTreeSet<String>> {
-    let Some(mut pruner) = engine.pruner(source) else { return BTreeMap::new() };
+fn dead_rules(engine: &Engine, source: &str, never: &dyn Fn(usize) -> bool) -> ByRule {
+    let Some(mut pruner) = engine.pruner(source) else { return ByRule::new() };
     let absent = Facet { values: Vec::new(), absent: 1 };
-    let never = |column: usize| seen.columns.get(column).is_some_and(|column| seen.occurs.never(*column));
     let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(&absent));
     let plan = pruner.plan();
-    let mut dead = BTreeMap::new();
+    let mut dead = ByRule::new();
     for (rule, _) in plan.rules.iter().zip(kept).filter(|(_, kept)| *kept == 0) {
         let mut fields = BTreeSet::new();
-        rule.expr.for_each_test(&mut |test| {
-            let field = plan.tests.get(test as usize).and_then(|test| plan.fields.get(test.field as usize));
-            if let Some(field) = field.filter(|field| field.column.is_some_and(never)) {
-                fields.insert(field.key.to_string());
-            }
-        });
+        rule.expr.for_each_test(&mut |test| fields.extend(fields_in(plan, test, never)));
         dead.insert(rule.rule, fields);
     }
     dead
+}
+
+/// The rules of a source that look at these.
+fn looking(engine: &Engine, source: &str, is_one: &dyn Fn(usize) -> bool) -> ByRule {
+    let Some(plan) = engine.plan(source) else { return ByRule::new() };
+    let mut looking = ByRule::new();
+    for rule in &plan.rules {
+        let mut fields = BTreeSet::new();
+        rule.expr.for_each_test(&mut |test| fields.extend(fields_in(plan, test, is_one)));
+        if !fields.is_empty() {
+            looking.insert(rule.rule, fields);
+        }
+    }
+    looking
 }

@@ -368,7 +368,7 @@ fn cost(page: &mut String, report: &Report) {
 }
 
 fn blind(page: &mut String, set: &SetReport) {
-    if set.dead.is_empty() && set.blind.is_empty() {
+    if set.dead.is_empty() && set.blind.is_empty() && set.partly.is_empty() {
         return;
     }
     let _ = write!(page, "<section><h2>What {} could not see</h2>", escape(&set.name));
@@ -389,13 +389,19 @@ fn blind(page: &mut String, set: &SetReport) {
         }
         page.push_str("</table></details>");
     }
-    if !set.blind.is_empty() {
+    for (rules, what) in [
+        (&set.blind, "rules are for logs or fields that the archive does not hold"),
+        (&set.partly, "rules look at fields for which the archive has no place"),
+    ] {
+        if rules.is_empty() {
+            continue;
+        }
         let _ = write!(
             page,
-            "<details><summary>{} rules are for logs that the archive does not hold</summary><table><tr><th>rule</th><th>missing</th></tr>",
-            set.blind.len()
+            "<details><summary>{} {what}</summary><table><tr><th>rule</th><th>missing</th></tr>",
+            rules.len()
         );
-        for rule in &set.blind {
+        for rule in rules {
             let _ =
                 write!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&rule.title), escape(&rule.missing));
         }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use arrow::array::{Array as _, StringArray};
-use virga_archive::{Archive, BLOCK, Entry, Needed, Range, StoredFile};
+use virga_archive::{BLOCK, Entry, Lake, Needed, Range, StoredFile};
 use virga_engine::Engine;
 use virga_engine::alert::{Alert, detection_id, show_time};
 use virga_engine::correlate::{Dropped, Finite, Spill, Times};
@@ -91,7 +91,7 @@ pub type AlertSink<'s> = &'s mut (dyn FnMut(&Alert) -> std::io::Result<()> + 's)
 /// # Errors
 /// Where the archive cannot be read, or hits or alerts not be written.
 pub async fn run<'a>(
-    archive: &'a Archive,
+    archive: &'a Lake,
     sides: Vec<RuleSide>,
     question: &'a Question<'a>,
     world: &'a World<'a>,
@@ -208,7 +208,7 @@ fn cell_text(batch: &EventBatch, column: usize, row: usize) -> Option<String> {
 pub(crate) struct Pass<'a> {
     question: &'a Question<'a>,
     world: &'a World<'a>,
-    archive: &'a Archive,
+    archive: &'a Lake,
     alerts: Option<AlertSink<'a>>,
     pub range: Range,
     /// The first and the last event of the whole archive.
@@ -231,7 +231,7 @@ const HOUR: i64 = 3_600_000_000;
 
 impl<'a> Pass<'a> {
     async fn new(
-        archive: &'a Archive,
+        archive: &'a Lake,
         sides: Vec<RuleSide>,
         question: &'a Question<'a>,
         world: &'a World<'a>,
@@ -285,6 +285,10 @@ impl<'a> Pass<'a> {
         Ok(pass)
     }
 
+    pub fn logs(&self) -> &'a dyn LogSources {
+        self.world.logs
+    }
+
     /// Whether a file holds something that matters for some rule.
     fn is_wanted(&self, entry: &Entry) -> bool {
         if meets(self.range, entry.times) {
@@ -330,15 +334,19 @@ impl<'a> Pass<'a> {
         is_within: bool,
         began: Duration,
     ) -> Result<(), ReplayError> {
-        let file = StoredFile::open(self.archive, entry).await?;
+        let mut files = self.archive.open(entry).await?;
         self.cost.files += 1;
-        self.cost.bytes_read += file.footer_bytes();
-        if is_within {
-            self.occurs.entry(entry.source.clone()).or_default().see(&file, &lane.union);
-        }
-        self.phase("open", began);
-        for group in 0..file.groups() {
-            self.group(&file, group, lane).await?;
+        let mut began = began;
+        while let Some(file) = files.next().await? {
+            self.cost.bytes_read += file.footer_bytes();
+            if is_within {
+                self.occurs.entry(entry.source.clone()).or_default().see(&file, &lane.union);
+            }
+            self.phase("open", began);
+            for group in 0..file.groups() {
+                self.group(&file, group, lane).await?;
+            }
+            began = (self.world.clock)();
         }
         Ok(())
     }

@@ -73,6 +73,8 @@ pub struct SetReport {
     pub dead: Vec<DeadRule>,
     /// Rules for logs of which the archive holds nothing.
     pub blind: Vec<BlindRule>,
+    /// Rules that look at fields for which the archive has no place: they may say less than live.
+    pub partly: Vec<BlindRule>,
     /// Rules and correlations without an alert, of those that could have had one.
     pub silent: usize,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::StringArray;
 use virga_archive::CellArray;
-use virga_engine::event::{Column, ColumnValue, Projection};
+use virga_engine::event::{Column, ColumnValue, ProjectedField, Projection};
 
 /// What log sources say of raw events.
 pub trait LogSources {
@@ -13,6 +13,12 @@ pub trait LogSources {
 
     /// One canonical column or computed field of an event.
     fn value(&self, source: &str, raw: &str, name: &str) -> Option<ColumnValue>;
+
+    /// Whether the archive can hold a field of a source: one that another program has written may have no place
+    /// for it.
+    fn keeps(&self, _source: &str, _field: &ProjectedField) -> bool {
+        true
+    }
 
     /// The cells of fields that an archive does not hold, from the events themselves.
     ///

@@ -19,8 +19,10 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use virga_archive::foreign::{Family, ForeignArchive, recognise};
 use virga_archive::{
-    Archive, ArchiveError, Coverage, Depth, EventWriter, Layout, Location, Range, Rebuild, Verified, Written,
+    Archive, ArchiveError, Coverage, Depth, EventWriter, Lake, Layout, Location, Range, Rebuild, Verified,
+    Written,
 };
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{BatchBuilder, EventBatch, OriginBase};
@@ -37,8 +39,9 @@ use super::detect::{given_up, now, refuse_input, source_name};
 use super::objects::{self, Left, ObjectArgs};
 use super::{Failure, Outcome, line};
 use crate::config::ConfigArgs;
+use crate::lake::{LayoutArgs, LayoutName, StoredLogs};
 use crate::redaction::{Redactions, quarantined_without_bytes};
-use crate::show;
+use crate::{interrupt, lake, show};
 
 /// `virga archive …`
 #[derive(Subcommand)]
@@ -119,6 +122,8 @@ pub struct ImportArgs {
     to: Option<i64>,
     #[command(flatten)]
     objects: ObjectArgs,
+    #[command(flatten)]
+    layout: LayoutArgs,
     /// The log source of the input.
     #[arg(long, value_name = "NAME|auto", default_value = "auto", value_parser = source_name)]
     source: String,
@@ -219,6 +224,27 @@ fn failed(error: ArchiveError) -> Failure {
     Failure::Message(error.to_string())
 }
 
+/// Runs what changes an archive, until it is done or Ctrl-C. What a commit has begun is ended before anything
+/// is said of it.
+fn until_interrupted<T>(
+    location: &Location,
+    work: impl Future<Output = Result<T, ArchiveError>>,
+) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work => Some(done),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    // requests of the disk that are on their way come to their end
+    runtime.shutdown_timeout(interrupt::PATIENCE);
+    match done {
+        Some(done) => done.map_err(failed),
+        None => Err(Failure::Stopped(interrupt::what_stands(location))),
+    }
+}
+
 /// Runs what waits for a store.
 fn wait_for<T>(work: impl Future<Output = Result<T, ArchiveError>>) -> Result<T, Failure> {
     runtime()?.block_on(work).map_err(failed)
@@ -299,19 +325,23 @@ fn import(args: &ImportArgs) -> Outcome {
     let location = args.archive.location()?;
     let mut archive = runtime.block_on(Archive::open_or_create(&location)).map_err(failed)?;
     let (sender, receiver) = channel(2);
+    let commit = interrupt::Commit::default();
+    let (watched, committing) = (commit.clone(), commit.clone());
     let redactor = Redactor {
         redactions: Arc::clone(&redactions),
         layouts: layouts.clone(),
         environment: Arc::clone(&environment),
     };
     let writer = runtime.spawn(async move {
-        let written = write(&mut archive, layouts, redactor, receiver).await?;
+        let written = write(&mut archive, layouts, redactor, receiver, &committing).await?;
         Ok::<_, ArchiveError>((written, archive.version()))
     });
+    interrupt::watch(&runtime, &location, watched, writer.abort_handle());
+    let foreign = foreign_inputs(args, &environment, &runtime)?;
     let progress = Progress::default();
     let mut sink = ImportSink::new(args, sender, !redactions.is_empty(), progress.clone())?;
-    let summary =
-        Reader::new(choice, BatchLimits::default(), &environment).run(inputs(args, &progress), &mut sink);
+    let summary = Reader::new(choice, BatchLimits::default(), &environment)
+        .run(inputs(args, &foreign, runtime.handle(), &progress), &mut sink);
     sink.bar.set_message("writing");
     let finished = sink.finish();
     let written = runtime.block_on(writer).map_err(|error| Failure::Message(error.to_string()))?;
@@ -319,6 +349,7 @@ fn import(args: &ImportArgs) -> Outcome {
     let (written, version) = written.map_err(failed)?;
     sink.bar.finish_and_clear();
     report(args, &summary, &written, version, started)?;
+    let incomplete = foreign.iter().fold(false, |so_far, (_, lake)| lake::tell(lake, args.quiet) || so_far);
     if !blinded.is_empty() && !args.quiet {
         show::say!(
             "{}note:{:#} {} rules look at what is redacted; on this archive they may say less than live: {}",
@@ -329,7 +360,8 @@ fn import(args: &ImportArgs) -> Outcome {
         );
     }
     Ok(match () {
-        () if rules_missing || given_up(&summary) => ExitCode::from(2),
+        () if commit.was_interrupted() => ExitCode::from(interrupt::STATUS),
+        () if rules_missing || incomplete || given_up(&summary) => ExitCode::from(2),
         () if summary.quarantined.total() > 0 && args.quarantine.is_none() => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
@@ -356,6 +388,7 @@ async fn write(
     layouts: HashMap<String, Layout>,
     redactor: Redactor,
     mut batches: Receiver<Message>,
+    committing: &interrupt::Commit,
 ) -> Result<Written, ArchiveError> {
     let mut writer = EventWriter::new(layouts);
     while let Some(message) = batches.recv().await {
@@ -364,7 +397,10 @@ async fn write(
                 Some(batch) => writer.push(archive, &batch).await?,
                 None => writer.push(archive, &batch).await?,
             },
-            Message::Commit => return writer.commit(archive).await,
+            Message::Commit => {
+                committing.begin();
+                return writer.commit(archive).await;
+            }
         }
     }
     Err(ArchiveError::new("importing", "the reading was broken off; the archive is as it was"))
@@ -407,11 +443,68 @@ impl Redactor {
     }
 }
 
-fn inputs<'a>(
-    args: &'a ImportArgs,
+/// Inputs that are archives of other programs, with their places among the arguments: folders with Parquet
+/// files, and addresses of which `--layout` says so.
+fn foreign_inputs(
+    args: &ImportArgs,
+    environment: &Arc<Environment>,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Vec<(usize, Lake)>, Failure> {
+    let layout = args.layout.layout;
+    if layout == LayoutName::Virga {
+        return Err(
+            "an archive of virga's is read as it is; `import` takes logs, and archives of others".into()
+        );
+    }
+    let mut found = Vec::new();
+    for (at, path) in args.inputs.iter().enumerate() {
+        let is_address = objects::is_address(path);
+        let Some(text) = path.to_str().filter(|text| *text != "-" && (is_address || path.is_dir())) else {
+            continue;
+        };
+        if is_address && layout == LayoutName::Auto {
+            continue;
+        }
+        let location = Location::new(text, std::env::vars()).map_err(failed)?;
+        // what cannot be listed is told by whoever reads it as logs
+        let looks = || runtime.block_on(recognise(&location)).is_ok_and(|family| family == Family::Foreign);
+        if layout != LayoutName::Auto || looks() {
+            let logs = StoredLogs::new(environment, layout);
+            found.push((at, runtime.block_on(lake::open(&location, layout, None, &logs, &[]))?));
+        }
+    }
+    Ok(found)
+}
+
+/// The files of an archive of another program, as logs.
+fn stored<'a>(
+    archive: &'a ForeignArchive,
+    runtime: &'a tokio::runtime::Handle,
     progress: &'a Progress,
 ) -> impl Iterator<Item = Result<Input, InputError>> + 'a {
-    args.inputs.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<Input, InputError>>> {
+    archive.lines().map(|lines| {
+        let (base, ingest_time, size) = (lines.origin.clone(), lines.modified(), Some(lines.size()));
+        Ok(Input { base, ingest_time, size, reader: progress.count(lines.by(runtime)) })
+    })
+}
+
+fn inputs<'a>(
+    args: &'a ImportArgs,
+    foreign: &'a [(usize, Lake)],
+    runtime: &'a tokio::runtime::Handle,
+    progress: &'a Progress,
+) -> impl Iterator<Item = Result<Input, InputError>> + 'a {
+    let paths = args.inputs.iter().enumerate();
+    paths.flat_map(move |(at, path)| -> Box<dyn Iterator<Item = Result<Input, InputError>>> {
+        let archive = foreign.iter().find(|(own, _)| *own == at).map(|(_, lake)| lake);
+        if let Some(Lake::Foreign(archive)) = archive {
+            let files = stored(archive, runtime, progress);
+            // logs may lie beside the archive; what lies in a store is one or the other
+            return match objects::is_address(path) {
+                true => Box::new(files),
+                false => Box::new(files.chain(FileInputs::new(path, progress))),
+            };
+        }
         match path.to_str() {
             Some("-") => Box::new(std::iter::once(Ok(stdin_input(now(), progress)))),
             _ if objects::is_address(path) => {
@@ -665,12 +758,12 @@ fn verify(args: &VerifyArgs) -> Outcome {
         Ok((archive.version(), found))
     })?;
     bar.finish_and_clear();
-    let Verified { files, rows, bytes, problems, former, left_behind } = &found;
+    let Verified { files, rows, bytes, problems, former, left_behind, duplicates } = &found;
     if args.json {
         let shown: Vec<_> = problems.iter().map(|p| json!({"path": p.path, "what": p.what})).collect();
         line(json!({
             "version": version, "files": files, "events": rows, "bytes": bytes, "problems": shown,
-            "former_files": former, "left_behind": left_behind,
+            "former_files": former, "left_behind": left_behind, "duplicates": duplicates,
         }))?;
     } else {
         for problem in problems {
@@ -680,6 +773,12 @@ fn verify(args: &VerifyArgs) -> Outcome {
             line(format!(
                 "{}: no version holds it; `virga archive expire` deletes it",
                 show::printable(path)
+            ))?;
+        }
+        if *duplicates > 0 {
+            line(format!(
+                "{} events stand there twice; `virga archive compact` keeps one of each",
+                show::thousands(*duplicates as u64)
             ))?;
         }
         let verdict = match problems.len() {
@@ -725,7 +824,7 @@ fn compact(args: &CompactArgs) -> Outcome {
         let batch = rebuilt(&environment, name, projection, &mut raw.iter().map(Option::unwrap_or_default))?;
         Ok(batch.fields().to_vec())
     };
-    let (done, version) = wait_for(async {
+    let (done, version) = until_interrupted(&location, async {
         let mut archive = Archive::open(&location).await?;
         let done = archive.compact(&layouts, rebuild, &|files| bar.inc(files as u64)).await?;
         Ok((done, archive.version()))

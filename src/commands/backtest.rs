@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use virga_archive::{Archive, Location, Range};
+use virga_archive::{Lake, Location, Range};
 use virga_engine::alert::{Alert, hash128};
 use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::{Engine, RuleSet};
@@ -17,8 +17,9 @@ use virga_replay::{Check, Expectations, Labels, Lock, Question, Report, RuleSide
 use super::arguments::{AroundArgs, RuleArgs};
 use super::{Failure, Outcome, backtest_table};
 use crate::config::ConfigArgs;
+use crate::lake::LayoutArgs;
 use crate::log_sources::AllSources;
-use crate::{rule_files, show, spill};
+use crate::{lake, rule_files, show, spill};
 
 /// Arguments of `virga backtest`.
 #[derive(clap::Args)]
@@ -41,6 +42,8 @@ pub struct Args {
     /// The archive: a folder, or s3://, gs://, az://.
     #[arg(long, value_name = "URL")]
     archive: String,
+    #[command(flatten)]
+    layout: LayoutArgs,
     #[command(flatten)]
     rules: RuleArgs,
     /// Rules to compare with, in the same pass; may be given several times.
@@ -133,12 +136,12 @@ pub fn run(args: &Args) -> Outcome {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sources = AllSources::new(&args.config.environment()?);
+    let sources = AllSources::new(&args.config.environment()?, args.layout.layout);
     let work = answer(args, sets, locked.as_ref(), labels.as_ref(), &sources);
-    let (report, names) = runtime.block_on(async {
+    let (report, names, incomplete) = runtime.block_on(async {
         tokio::select! {
             report = work => report,
-            _ = tokio::signal::ctrl_c() => Err("stopped; nothing was written, and the archive is as it was".into()),
+            _ = tokio::signal::ctrl_c() => Err(Failure::Stopped("no file was written, and the archive is as it was".into())),
         }
     })?;
     let known = |name: &str| names.iter().find(|known| known.is(name)).map(|known| known.id.clone());
@@ -155,7 +158,7 @@ pub fn run(args: &Args) -> Outcome {
     for message in &wrong {
         show::say!("{}failed:{:#} {}", show::BOLD, show::BOLD, show::printable(message));
     }
-    Ok(match (rules_missing, wrong.is_empty()) {
+    Ok(match (rules_missing || incomplete, wrong.is_empty()) {
         (true, _) => ExitCode::from(2),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(1),
@@ -195,25 +198,30 @@ async fn answer(
     locked: Option<&Lock>,
     labels: Option<&Labels>,
     sources: &AllSources,
-) -> Result<(Report, Vec<Name>), Failure> {
+) -> Result<(Report, Vec<Name>, bool), Failure> {
     let location = Location::new(&args.archive, std::env::vars()).map_err(|error| error.to_string())?;
-    let mut archive = Archive::open(&location).await.map_err(|error| error.to_string())?;
+    let specs = sources.specs();
+    let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
+    let sides: Vec<RuleSide> = sets
+        .into_iter()
+        .map(|Loaded { name, hash, set }| RuleSide { name, hash, engine: Engine::new(&set, &specs) })
+        .collect();
+    let engines: Vec<&Engine> = sides.iter().map(|side| &side.engine).collect();
+    let version = locked.map(|lock| lock.version);
+    let archive = lake::open(&location, args.layout.layout, version, sources.stored(), &engines).await?;
+    if args.lock.is_some() && matches!(archive, Lake::Foreign(_)) {
+        return Err(
+            format!("{location} is not an archive of virga's: it has no versions to hold a run to").into()
+        );
+    }
     let (mut from, mut to) = (args.from, args.to);
     if let Some(lock) = locked {
-        archive.at_version(lock.version).await.map_err(|error| error.to_string())?;
         (from, to) = (Some(parse_moment(&lock.from)?), Some(parse_moment(&lock.to)?));
     }
     let range = Range { from: from.unwrap_or(i64::MIN), to: to.unwrap_or(i64::MAX) };
     if range.from >= range.to {
         return Err("--from must be before --to".into());
     }
-    let specs = sources.specs();
-    let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
-    let sides = sets.into_iter().map(|Loaded { name, hash, set }| RuleSide {
-        name,
-        hash,
-        engine: Engine::new(&set, &specs),
-    });
     let question =
         Question { range, prune: !args.no_prune, suppress: args.suppress, curves: &args.curve, labels };
     let started = Instant::now();
@@ -243,13 +251,15 @@ async fn answer(
     };
     let sink: Option<virga_replay::AlertSink<'_>> =
         if args.alerts.is_some() { Some(&mut write) } else { None };
-    let report = virga_replay::run(&archive, sides.collect(), &question, &world, sink, &mut progress).await;
+    let report = virga_replay::run(&archive, sides, &question, &world, sink, &mut progress).await;
     bar.finish_and_clear();
-    let report = report.map_err(|error| error.to_string())?;
+    let mut report = report.map_err(|error| error.to_string())?;
+    let incomplete = lake::tell(&archive, args.quiet);
+    report.notes.extend(lake::notes(&archive));
     if let Some(file) = file {
         file.keep()?;
     }
-    Ok((report, names))
+    Ok((report, names, incomplete))
 }
 
 /// The rule sets, and whether a path could not be read.

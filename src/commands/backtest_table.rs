@@ -273,11 +273,19 @@ fn blind(set: &SetReport, named: bool) -> Result<(), Failure> {
     }
     if !set.blind.is_empty() {
         line(format!(
-            "{}blind{:#}  {} rules{of} are for logs that the archive does not hold; {} rules had events and stayed silent",
+            "{}blind{:#}  {} rules{of} are for logs or fields that the archive does not hold; {} rules had events and stayed silent",
             show::BOLD,
             show::BOLD,
             set.blind.len(),
             set.silent
+        ))?;
+    }
+    if !set.partly.is_empty() {
+        line(format!(
+            "{}partly blind{:#}  {} rules{of} look at fields for which the archive has no place, and may say less",
+            show::BOLD,
+            show::BOLD,
+            set.partly.len()
         ))?;
     }
     Ok(())

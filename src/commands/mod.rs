@@ -39,6 +39,9 @@ use crate::show;
 pub enum Failure {
     /// A message.
     Message(String),
+    /// Ctrl-C, and what stands.
+    #[cfg_attr(not(feature = "lake"), allow(dead_code))]
+    Stopped(String),
     /// Reading or writing failed.
     Io(std::io::Error),
 }
@@ -53,7 +56,7 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Message(message) => f.write_str(message),
+            Self::Message(message) | Self::Stopped(message) => f.write_str(message),
             Self::Io(error) => write!(f, "{error}"),
         }
     }

@@ -15,14 +15,17 @@ use virga_archive::sql::{
     Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session,
     SqlError, TIME, texts,
 };
-use virga_archive::{Archive, Location};
+use virga_archive::{Lake, Location};
+use virga_engine::Engine;
 use virga_engine::diagnostic::{Code, Diagnostic, Severity, SourceFile};
+use virga_ingest::environment::Environment;
 
 use super::arguments::RuleArgs;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
+use crate::lake::{LayoutArgs, StoredLogs};
 use crate::sigma_match::Matcher;
-use crate::{rule_files, show};
+use crate::{lake, rule_files, show};
 
 /// Arguments of `virga query`.
 #[derive(clap::Args)]
@@ -30,7 +33,8 @@ use crate::{rule_files, show};
     after_help = "Tables: events, alerts, coverage, rules, and ocsf, which is events under OCSF's names.
 Functions: those of PostgreSQL that DataFusion has; raw->>'field', json_get(raw, …); sigma_match(rule, source, raw).
 
-Exit status: 0; 2 where the query cannot be answered.
+Exit status: 0; 2 where the query cannot be answered, or files of another program could not be read and the
+answer is that of the others.
 
 Examples:
   virga query --archive lake 'SELECT source, sum(events) FROM coverage GROUP BY source'
@@ -79,27 +83,20 @@ pub struct ArchiveArgs {
     /// The archive: a folder, or s3://…, gs://…, az://….
     #[arg(long, value_name = "URL")]
     pub archive: String,
+    #[command(flatten)]
+    pub layout: LayoutArgs,
     /// Read the archive as it was at this version. [default: the latest]
     #[arg(long, value_name = "N")]
     pub archive_version: Option<u64>,
 }
 
 impl ArchiveArgs {
-    /// Opens it.
-    pub async fn open(&self) -> Result<Archive, Failure> {
-        let failure = |error: virga_archive::ArchiveError| Failure::Message(error.to_string());
-        let location = Location::new(&self.archive, std::env::vars()).map_err(failure)?;
-        if let Some(folder) = location.folder()
-            && !folder.join("events").join("_delta_log").is_dir()
-        {
-            let folder = folder.display();
-            return Err(format!("there is no archive in {folder}; `virga archive import` makes one").into());
-        }
-        let mut archive = Archive::open(&location).await.map_err(failure)?;
-        if let Some(version) = self.archive_version {
-            archive.at_version(version).await.map_err(failure)?;
-        }
-        Ok(archive)
+    /// Opens it. Of files of another program, columns are made of what the rules ask for.
+    pub async fn open(&self, environment: &Arc<Environment>, engines: &[&Engine]) -> Result<Lake, Failure> {
+        let location = Location::new(&self.archive, std::env::vars()).map_err(|error| error.to_string())?;
+        let layout = self.layout.layout;
+        let logs = StoredLogs::new(environment, layout);
+        lake::open(&location, layout, self.archive_version, &logs, engines).await
     }
 }
 
@@ -210,12 +207,14 @@ impl Args {
     }
 
     /// Rules, as far as they can be read: that some cannot must not keep anybody from asking.
-    fn around(&self, limits: Limits, files: bool) -> Result<Around, Failure> {
+    async fn open(&self, limits: Limits, files: bool) -> Result<(Lake, Around), Failure> {
         let (set, _) = self.rules.load(Severity::Error)?;
         let surroundings = self.rules.around.read(rule_files::wants_shipped(&self.rules.rules))?;
         let specs = super::rules::all_sources(&self.config)?;
-        let matcher = Matcher::new(set, surroundings, specs, self.config.environment()?, files);
-        Ok(Around { limits, rules: matcher.rows(), matcher: Some(Arc::new(matcher)) })
+        let environment = self.config.environment()?;
+        let archive = self.archive.open(&environment, &[&Engine::new(&set, &specs)]).await?;
+        let matcher = Matcher::new(set, surroundings, specs, environment, files);
+        Ok((archive, Around { limits, rules: matcher.rows(), matcher: Some(Arc::new(matcher)) }))
     }
 }
 
@@ -224,8 +223,7 @@ async fn answer(args: &Args) -> Outcome {
     let rows = args.limits.rows.unwrap_or(if format == Format::Table { TABLE_ROWS } else { ROWS });
     // whoever reads a table or a file is told that there are more rows: it is not the query that fails
     let limits = Limits { rows: usize::MAX, ..args.limits.limits() };
-    let archive = args.archive.open().await?;
-    let around = args.around(limits, true)?;
+    let (archive, around) = args.open(limits, true).await?;
     let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
     let answer = session.run(&sql).await.map_err(|error| told(&sql, &error))?;
     let told = |error: SqlError| told(&sql, &error);
@@ -259,7 +257,10 @@ async fn answer(args: &Args) -> Outcome {
             show::BOLD
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match lake::tell(&archive, false) {
+        true => ExitCode::from(2),
+        false => ExitCode::SUCCESS,
+    })
 }
 
 /// A file that takes its name only when it is whole: an answer that fails half-way leaves none.
@@ -440,8 +441,8 @@ impl Args {
 async fn listen(args: &Args, address: SocketAddr) -> Outcome {
     let password = args.password()?;
     let is_made_up = password.is_none();
-    let archive = args.archive.open().await?;
-    let around = args.around(args.limits.limits(), false)?;
+    let (archive, around) = args.open(args.limits.limits(), false).await?;
+    lake::tell(&archive, false);
     let failure = |error: virga_archive::ArchiveError| Failure::Message(error.to_string());
     let session = Session::open(&archive, around).await.map_err(failure)?;
     let server = Server::listen(address, session, password).await.map_err(failure)?;

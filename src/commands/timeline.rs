@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ use virga_engine::alert::show_time;
 
 use super::query::{ArchiveArgs, LimitArgs, runtime};
 use super::{Failure, Outcome};
-use crate::show;
 use crate::timeline::fold::{Run, fold, unfolded};
 use crate::timeline::{Kind, MAX_EVENTS, Summary, Timeline, Wanted, make};
+use crate::{lake, show};
 
 /// Arguments of `virga timeline`.
 #[derive(clap::Args)]
@@ -132,11 +133,12 @@ impl Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let (wanted, alerts) = (args.wanted()?, args.alerts()?);
-    let timeline = runtime()?.block_on(async {
-        let archive = args.archive.open().await?;
+    let (timeline, incomplete) = runtime()?.block_on(async {
+        let archive = args.archive.open(&Arc::default(), &[]).await?;
+        let incomplete = lake::tell(&archive, false);
         let around = Around { limits: args.limits.limits(), ..Around::default() };
         let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
-        make(&session, &wanted, &alerts).await
+        Ok::<_, Failure>((make(&session, &wanted, &alerts).await?, incomplete))
     })?;
     if timeline.events.is_empty() {
         show::say!(
@@ -166,7 +168,7 @@ pub fn run(args: &Args) -> Outcome {
         Format::Ndjson => ndjson(&wanted, &timeline, &summary, &runs, &mut out)?,
     }
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if incomplete { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
 fn ndjson(

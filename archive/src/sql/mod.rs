@@ -9,6 +9,7 @@
 
 mod bounded;
 mod error;
+mod foreign;
 mod functions;
 mod limits;
 mod output;

@@ -43,7 +43,7 @@ use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
 use super::read_only;
 use super::session::{DATABASE, Session};
 use crate::error::ArchiveError;
-use crate::table::Archive;
+use crate::lake::Lake;
 
 /// The password of all who connect.
 #[derive(Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Server {
 
     /// Serves until `stop` is done. What others commit to the archive meanwhile is seen by queries that begin
     /// a little later; a failure to see it is told to `tell`, and the version at hand goes on being served.
-    pub async fn run(self, mut archive: Archive, stop: impl Future<Output = ()>, tell: impl Fn(&str)) {
+    pub async fn run(self, mut archive: Lake, stop: impl Future<Output = ()>, tell: impl Fn(&str)) {
         let handlers = Arc::new(Handlers::new(&self.session, &self.password));
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut refresh = tokio::time::interval(REFRESH);
@@ -160,7 +160,7 @@ impl Server {
     }
 }
 
-async fn renew(archive: &mut Archive, session: &Session) -> Result<(), ArchiveError> {
+async fn renew(archive: &mut Lake, session: &Session) -> Result<(), ArchiveError> {
     archive.refresh().await?;
     if archive.version() == session.version() {
         return Ok(());

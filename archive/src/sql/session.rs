@@ -27,7 +27,8 @@ use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, MAX_SQL, WITHOUT};
 use super::{read_only, tables};
 use crate::error::ArchiveError;
-use crate::table::{Archive, Entry, Range};
+use crate::lake::Lake;
+use crate::table::{Entry, Range};
 
 /// The name of the one database that a session shows.
 pub(crate) const DATABASE: &str = "virga";
@@ -52,8 +53,9 @@ pub struct Session {
 }
 
 /// The files of the version that is read: to say which of them is broken.
+#[derive(Default)]
 struct Files {
-    store: Arc<dyn ObjectStore>,
+    store: Option<Arc<dyn ObjectStore>>,
     entries: Vec<Entry>,
     version: u64,
 }
@@ -81,7 +83,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the archive cannot be read.
-    pub async fn open(archive: &Archive, around: Around) -> Result<Self, ArchiveError> {
+    pub async fn open(archive: &Lake, around: Around) -> Result<Self, ArchiveError> {
         let doing = format!("asking {}", archive.location());
         let limits = around.limits;
         let context = context(limits).map_err(ArchiveError::at(doing.clone()))?;
@@ -89,7 +91,7 @@ impl Session {
             context.register_udf(ScalarUDF::new_from_impl(SigmaMatch::new(matcher)));
         }
         tables::register_rules(&context, &around.rules).map_err(ArchiveError::at(doing))?;
-        let files = Files { store: archive.events.object_store(), entries: Vec::new(), version: 0 };
+        let files = Files::default();
         let session = Self { context, limits, files: Arc::new(RwLock::new(files)) };
         session.show(archive).await?;
         Ok(session)
@@ -99,13 +101,23 @@ impl Session {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub async fn show(&self, archive: &Archive) -> Result<(), ArchiveError> {
+    pub async fn show(&self, archive: &Lake) -> Result<(), ArchiveError> {
         let doing = format!("asking {}", archive.location());
-        let entries = archive.entries(Range::ALL).await?;
-        tables::register(&self.context, (&archive.events, &archive.alerts), &entries)
-            .await
-            .map_err(ArchiveError::at(doing))?;
-        let files = Files { store: archive.events.object_store(), entries, version: archive.version() };
+        let files = match archive {
+            Lake::Own(archive) => {
+                let entries = archive.entries(Range::ALL).await?;
+                let own = (&archive.events, &archive.alerts);
+                tables::register(&self.context, own, &entries).await.map_err(ArchiveError::at(doing))?;
+                let store = Some(archive.events.object_store());
+                Files { store, entries, version: archive.version() }
+            }
+            // what of it cannot be read is told by name when it is read
+            Lake::Foreign(archive) => {
+                let register = tables::register_foreign(&self.context, archive).await;
+                register.map_err(ArchiveError::at(doing))?;
+                Files::default()
+            }
+        };
         *self.files.write().unwrap_or_else(std::sync::PoisonError::into_inner) = files;
         Ok(())
     }
@@ -161,7 +173,7 @@ impl Session {
     async fn broken_file(&self) -> Option<(String, String)> {
         let (store, entries) = {
             let files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            (Arc::clone(&files.store), files.entries.clone())
+            (files.store.clone()?, files.entries.clone())
         };
         for entry in &entries {
             if let Err(error) = crate::reader::footer(&store, entry).await {

@@ -21,8 +21,10 @@ use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaScanNext;
 use virga_engine::event::COLUMNS;
 
+use super::foreign::ForeignEvents;
+use crate::foreign::ForeignArchive;
 use crate::layout::{self, timestamp};
-use crate::table::Entry;
+use crate::table::{Entry, Range};
 
 /// A rule, as the table `rules` shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +60,19 @@ pub(crate) async fn register(
         replace(context, name, reader(table).await?)?;
     }
     replace(context, "coverage", memory(coverage(entries)?)?)?;
+    view(context).await
+}
+
+/// Makes the tables of a session on an archive of another program: there are no alerts.
+pub(crate) async fn register_foreign(context: &SessionContext, archive: &Arc<ForeignArchive>) -> Result<()> {
+    replace(context, "events", Arc::new(ForeignEvents::new(archive)))?;
+    let alerts = RecordBatch::new_empty(super::alerts_schema());
+    replace(context, "alerts", memory(alerts)?)?;
+    replace(context, "coverage", memory(coverage(&archive.entries(Range::ALL))?)?)?;
+    view(context).await
+}
+
+async fn view(context: &SessionContext) -> Result<()> {
     let view = format!("CREATE OR REPLACE VIEW ocsf AS SELECT {} FROM events", ocsf_columns().join(", "));
     context.sql(&view).await?;
     Ok(())

@@ -41,6 +41,7 @@ mod prompt;
 mod recognise;
 mod role_session;
 mod slots;
+pub mod stored;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -12,6 +12,7 @@
 mod action;
 mod grants;
 mod identity;
+pub mod stored;
 mod target;
 
 use virga_engine::event::ColumnValue;

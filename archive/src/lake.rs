@@ -1,0 +1,94 @@
+//! An archive of one's own, or of another program: the same for whoever reads events.
+
+use std::sync::Arc;
+
+use crate::error::ArchiveError;
+use crate::foreign::{ForeignArchive, Parts};
+use crate::location::Location;
+use crate::reader::StoredFile;
+use crate::table::{Archive, Entry, Range};
+
+/// Where events are read from.
+#[derive(Debug)]
+pub enum Lake {
+    /// An archive of this crate's.
+    Own(Box<Archive>),
+    /// Files of another program.
+    Foreign(Arc<ForeignArchive>),
+}
+
+/// The files that an entry is read as: itself, or what is made of it in memory, one after the other.
+#[derive(Debug)]
+pub enum LakeFiles {
+    /// A file of an archive of this crate's.
+    Own(Option<Box<StoredFile>>),
+    /// What is made of a foreign one.
+    Foreign(Box<Parts>),
+}
+
+impl Lake {
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::Own(archive) => archive.location(),
+            Self::Foreign(archive) => archive.location(),
+        }
+    }
+
+    /// Its version; files of other programs have none that is known here.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Own(archive) => archive.version(),
+            Self::Foreign(_) => 0,
+        }
+    }
+
+    /// Learns what others have committed since; files of other programs stay those that there were.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn refresh(&mut self) -> Result<(), ArchiveError> {
+        match self {
+            Self::Own(archive) => archive.refresh().await,
+            Self::Foreign(_) => Ok(()),
+        }
+    }
+
+    /// Its files with events of a stretch of time.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn entries(&self, range: Range) -> Result<Vec<Entry>, ArchiveError> {
+        match self {
+            Self::Own(archive) => archive.entries(range).await,
+            Self::Foreign(archive) => Ok(archive.entries(range)),
+        }
+    }
+
+    /// Opens an entry.
+    ///
+    /// # Errors
+    /// Where it is not there, or is no Parquet file.
+    pub async fn open(&self, entry: &Entry) -> Result<LakeFiles, ArchiveError> {
+        match self {
+            Self::Own(archive) => {
+                let file = StoredFile::open(archive, entry).await?;
+                Ok(LakeFiles::Own(Some(Box::new(file))))
+            }
+            Self::Foreign(archive) => archive.parts(entry).map(|parts| LakeFiles::Foreign(Box::new(parts))),
+        }
+    }
+}
+
+impl LakeFiles {
+    /// The next file.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub async fn next(&mut self) -> Result<Option<StoredFile>, ArchiveError> {
+        match self {
+            Self::Own(file) => Ok(file.take().map(|file| *file)),
+            Self::Foreign(parts) => parts.next().await,
+        }
+    }
+}
