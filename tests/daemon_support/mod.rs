@@ -1,4 +1,6 @@
-//! What tests of `virga run` need: a broker, events, a daemon that can be killed.
+//! What tests of `virga run` need: a broker, a bucket, events, a daemon that can be killed.
+
+pub mod objects;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -126,8 +128,12 @@ impl Chance {
 
 /// An event of CloudTrail: `second` since a day of 2024.
 pub fn event(number: u64, second: u64, name: &str, address: &str) -> Value {
-    let time = 1_714_521_600 + second as i64;
-    let time = virga_engine::alert::show_time(time * 1_000_000);
+    event_at(number, 1_714_521_600 + second as i64, name, address)
+}
+
+/// An event of CloudTrail: `second` since 1970.
+pub fn event_at(number: u64, second: i64, name: &str, address: &str) -> Value {
+    let time = virga_engine::alert::show_time(second * 1_000_000);
     json!({
         "eventVersion": "1.08", "eventSource": "signin.amazonaws.com", "eventName": name,
         "eventID": format!("00000000-0000-4000-8000-{number:012x}"), "eventTime": time,
@@ -136,6 +142,14 @@ pub fn event(number: u64, second: u64, name: &str, address: &str) -> Value {
         "requestParameters": null, "responseElements": null,
     })
 }
+
+/// The rules that a run under load raises alerts of, whatever its chance.
+pub const TITLES: [&str; 4] = [
+    "Failed sign-in",
+    "Many failures from an address",
+    "Failures of many users from an address",
+    "An intruder after failures",
+];
 
 const RULES: &str = r#"title: Failed sign-in
 id: 11111111-0000-4000-8000-000000000001
@@ -225,6 +239,11 @@ impl Place {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
         command.arg("run").arg("-c").arg(self.path("virga.toml")).stdin(Stdio::null());
+        // what moto takes for a login
+        command
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env_remove("AWS_PROFILE");
         command
     }
 
@@ -234,6 +253,23 @@ impl Place {
         Daemon { child, log: self.path("log"), address: self.path("address") }
     }
 
+    /// Changes the configuration.
+    pub fn replace(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(self.path("virga.toml")).expect("a configuration");
+        assert!(config.contains(from), "{config}");
+        fs::write(self.path("virga.toml"), config.replace(from, to)).expect("a configuration");
+    }
+
+    /// Hits that came behind the watermark.
+    pub fn late(&self) -> String {
+        fs::read_to_string(self.path("state/late.ndjson")).unwrap_or_default()
+    }
+
+    /// What could not be read.
+    pub fn quarantined(&self) -> String {
+        fs::read_to_string(self.path("state/quarantine.ndjson")).unwrap_or_default()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -241,8 +277,13 @@ impl Place {
     /// How often each alert was delivered, by id, with its rule.
     pub fn alerts(&self) -> BTreeMap<String, (String, u32)> {
         let mut alerts = BTreeMap::new();
-        let text = fs::read_to_string(self.path("alerts.ndjson")).unwrap_or_default();
-        for line in text.lines() {
+        // the sink begins a new file where one has grown
+        let files = (0..).map(|number| match number {
+            0 => self.path("alerts.ndjson"),
+            number => self.path(&format!("alerts.ndjson.{number}")),
+        });
+        let texts = files.map_while(|path| fs::read_to_string(path).ok()).collect::<String>();
+        for line in texts.lines() {
             let Ok(alert) = serde_json::from_str::<Value>(line) else { continue };
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let entry = alerts.entry(text(&alert["alert_id"])).or_insert((text(&alert["rule"]["title"]), 0));
@@ -298,7 +339,6 @@ impl Daemon {
         }
     }
 
-    /// What it serves under a path.
     /// Waits until all partitions are read to their ends and have been for three seconds, in which a checkpoint
     /// is written many times.
     pub fn wait_until_read(&self, partitions: usize, most: Duration) {
@@ -320,6 +360,7 @@ impl Daemon {
         }
     }
 
+    /// What it serves under a path.
     pub fn get(&self, path: &str) -> String {
         use std::io::{Read, Write};
         let Ok(address) = fs::read_to_string(&self.address) else { return String::new() };
