@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use virga_test_support::workspace;
 
@@ -39,6 +39,26 @@ impl Broker {
         }
     }
 
+    /// The real Kafka, with listeners that want TLS and a login besides; `None` where it cannot be had.
+    pub fn start_secure() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = script("secure", folder.path())?;
+        Some(Self::Real { folder, address })
+    }
+
+    /// Where a real one lies.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Real { folder, .. } => folder.path(),
+            Self::Mock { .. } => panic!("it is not a real one"),
+        }
+    }
+
+    /// What a file of a real one says.
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.folder().join(name)).expect("a file").trim().to_owned()
+    }
+
     pub fn address(&self) -> &str {
         match self {
             Self::Real { address, .. } | Self::Mock { address, .. } => address,
@@ -57,8 +77,25 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
         let new =
             NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "12582912");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
+        let made = runtime().block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Drops what lies before an offset, as retention does.
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(before)).expect("a partition");
+        let done = runtime().block_on(admin.delete_records(&list, &AdminOptions::new()));
+        done.expect("they are dropped");
+    }
+
+    /// Makes partitions, until there are so many.
+    pub fn add_partitions(&self, topic: &str, count: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let new = NewPartitions::new(topic, count);
+        let made =
+            runtime().block_on(admin.create_partitions([&new], &AdminOptions::new())).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 
@@ -73,6 +110,10 @@ impl Broker {
         client.set("compression.type", "zstd").set("message.max.bytes", "12582912").set("linger.ms", "5");
         client.create().expect("a producer")
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 impl Drop for Broker {
@@ -248,8 +289,13 @@ impl Place {
     }
 
     pub fn start(&self) -> Daemon {
+        self.start_as(self.command(), Stdio::null())
+    }
+
+    /// Starts what runs the daemon.
+    pub fn start_as(&self, mut command: Command, stdout: Stdio) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
+        let child = command.stdout(stdout).stderr(log).spawn().expect("the daemon starts");
         Daemon { child, log: self.path("log"), address: self.path("address") }
     }
 
