@@ -174,9 +174,9 @@ fn intrusions(count: u64) -> Vec<Object> {
 fn what_a_queue_gives_again_is_counted_once_and_the_trouble_is_said() {
     let Some(mut bucket) = Bucket::start(&["again"]) else { return };
     let place = Place::new(&bucket.input(0, "1s", 2), "");
-    // a checkpoint so seldom that messages come again while they are in hand, for nothing extends them
+    // checkpoints so seldom that messages come again while they are in hand, for nothing extends them
     place.replace("every = \"200ms\"", "every = \"7s\"");
-    bucket.moto.fault(json!({ "match": "ChangeMessageVisibilityBatch", "times": 40, "status": 500 }));
+    bucket.moto.fault(json!({ "match": "ChangeMessageVisibilityBatch", "times": 9, "status": 500 }));
     let second = now();
     let failure = |number: u64| event_at(number, second, "FailedLogin", "203.0.113.1");
     // five failures make an alert; four that come five times do not
@@ -191,6 +191,8 @@ fn what_a_queue_gives_again_is_counted_once_and_the_trouble_is_said() {
     let daemon = place.start();
     bucket.wait_until_read(0, &place, LONG);
     wait_for_watermark(&daemon, second + 1, LONG);
+    // a call is tried again for some time before it has failed
+    until("it is said", LONG, || daemon.get("/metrics").contains("not_extended"));
     let metrics = daemon.get("/metrics");
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
     let said = place.log();

@@ -35,7 +35,9 @@ pub fn measure(broker: &Broker, ordinary: &[Vec<u8>]) {
             let at = began.elapsed();
             let alert: serde_json::Value = serde_json::from_str(&line).expect("an alert");
             let event = alert["events"][0]["event_id"].as_str();
-            let Some(number) = event.and_then(|id| usize::from_str_radix(id.get(24..)?, 16).ok()) else { continue };
+            let Some(number) = event.and_then(|id| usize::from_str_radix(id.get(24..)?, 16).ok()) else {
+                continue;
+            };
             if let Some(place) = arrived.get_mut(number) {
                 place.get_or_insert(at);
             }
@@ -43,7 +45,9 @@ pub fn measure(broker: &Broker, ordinary: &[Vec<u8>]) {
         arrived
     });
     // the group is joined and the first fetches are under way
-    crate::daemon_support::until("it is ready", Duration::from_secs(120), || daemon.get("/readyz").contains("200 OK"));
+    crate::daemon_support::until("it is ready", Duration::from_secs(120), || {
+        daemon.get("/readyz").contains("200 OK")
+    });
     let sent = produce(broker, ordinary, began, all);
     let arrived = reader.join().expect("all alerts come");
     let mut histogram: Histogram<u64> = Histogram::new(3).expect("a histogram");

@@ -151,7 +151,8 @@ impl Rules {
 fn events(count: usize) -> Vec<Vec<u8>> {
     let events_per_second = 50;
     let start_time = now() - count as i64 / i64::from(events_per_second) - 7_200;
-    let mut generator = Generator::new(Config { seed: SEED, start_time, events_per_second, ..Config::default() });
+    let mut generator =
+        Generator::new(Config { seed: SEED, start_time, events_per_second, ..Config::default() });
     (0..count)
         .map(|_| {
             let mut event = Vec::with_capacity(1_400);

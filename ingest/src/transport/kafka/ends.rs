@@ -73,7 +73,10 @@ const LATEST: i64 = -1;
 
 impl Ends {
     /// Asks the leaders, once for all partitions.
-    pub(super) fn ask<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> Self {
+    pub(super) fn ask<C: ConsumerContext>(
+        consumer: &BaseConsumer<C>,
+        partitions: &TopicPartitionList,
+    ) -> Self {
         let low = offsets(consumer, partitions, EARLIEST, ASKING).unwrap_or_default();
         let high = offsets(consumer, partitions, LATEST, ASKING).unwrap_or_default();
         Self { low, high }

@@ -31,8 +31,8 @@ use virga_engine::event::OriginBase;
 
 pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
-use self::ends::STATISTICS_EVERY;
 use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
+use self::ends::STATISTICS_EVERY;
 use super::live::{
     Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
