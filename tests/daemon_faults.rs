@@ -41,7 +41,9 @@ fn committed(broker: &Broker, topic: &str, group: &str, partitions: i32) -> (Vec
     let mut client = broker.client();
     let consumer: BaseConsumer = client.set("group.id", group).create().expect("a consumer");
     let mut list = TopicPartitionList::new();
-    (0..partitions).for_each(|number| drop(list.add_partition(topic, number)));
+    for number in 0..partitions {
+        list.add_partition(topic, number);
+    }
     let answer = consumer.committed_offsets(list, Duration::from_secs(20)).expect("an answer");
     let offset = |number: i32| {
         answer.find_partition(topic, number).and_then(|found| match found.offset() {
