@@ -39,8 +39,8 @@ test: setup-all ## all tests, with the real logs where they are at hand
 VIRGA_KILL_ROUNDS ?= 200
 VIRGA_SEED ?= 1
 .PHONY: torture
-torture: setup-all ## kill -9 the daemon under load 200 times: the alerts are those of a quiet run (Java 17 and Maven for the real Kafka)
-	VIRGA_KILL_ROUNDS=$(VIRGA_KILL_ROUNDS) VIRGA_SEED=$(VIRGA_SEED) $(CARGO) test --test daemon_kafka killed -- --nocapture
+torture: setup-all ## kill -9 the daemon under load 200 times, over Kafka and over S3: the alerts are those of a quiet run (Java 17 and Maven; Python 3)
+	VIRGA_KILL_ROUNDS=$(VIRGA_KILL_ROUNDS) VIRGA_SEED=$(VIRGA_SEED) $(CARGO) test --test daemon_kafka --test daemon_objects killed -- --nocapture
 
 .PHONY: lint
 lint: setup-all ## formatting, clippy and docs, warnings denied
@@ -51,6 +51,7 @@ lint: setup-all ## formatting, clippy and docs, warnings denied
 .PHONY: bench
 bench: setup-all ## benchmarks with their counts asserted, peers in the same run
 	$(CARGO) bench --package virga-benches
+	$(CARGO) bench --package virga --no-default-features --features daemon --bench daemon
 
 .PHONY: bench-memory
 bench-memory: setup-all ## ten gigabytes through virga detect; fails at a peak of 300 MB

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::producer::BaseProducer;
 
-use daemon_support::{Broker, Chance, Place, event, flush, kafka_input, send, until};
+use daemon_support::{Broker, Chance, Place, TITLES, event, flush, kafka_input, send, until};
 
 const PARTITIONS: i32 = 3;
 const LONG: Duration = Duration::from_secs(120);
@@ -76,12 +76,7 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     assert_eq!(daemon.end(), Some(0), "{}", killed.log());
     let quiet = quiet(&broker, "trail", "quiet");
     let (expected, found) = (quiet.alerts(), killed.alerts());
-    for title in [
-        "Failed sign-in",
-        "Many failures from an address",
-        "Failures of many users from an address",
-        "An intruder after failures",
-    ] {
+    for title in TITLES {
         assert!(expected.values().any(|(rule, _)| rule == title), "the quiet run raised none of `{title}`");
     }
     let missing: Vec<_> = expected.iter().filter(|(id, _)| !found.contains_key(*id)).collect();
@@ -89,8 +84,7 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}\nextra {extra:?}");
     let twice = found.values().filter(|(_, times)| *times > 1).count();
     eprintln!("{} alerts in both runs; {twice} were delivered more than once", found.len());
-    let late = fs::read_to_string(killed.path("state/late.ndjson")).unwrap_or_default();
-    assert_eq!(late, "", "nothing may be late");
+    assert_eq!(killed.late(), "", "nothing may be late");
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub fn steady() -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::marks::Marks;
+    use virga_ingest::transport::live::Frontier;
 
     const SECOND: i64 = 1_000_000;
 
@@ -65,5 +67,25 @@ mod tests {
         // where both agree, nothing is corrected
         let due = clock.now + SECOND;
         assert_eq!(clock.advance(SECOND, due), due);
+    }
+
+    #[test]
+    fn a_jump_of_an_hour_makes_nothing_late_that_comes_in_its_time() {
+        // true time, and a wall clock that somebody sets an hour ahead and a minute later back
+        let (start, lateness) = (1_000_000 * SECOND, 10 * SECOND);
+        let mut clock = Steady { at: Instant::now(), now: start };
+        let mut marks = Marks::default();
+        marks.open("a", "0", lateness);
+        for second in 1..=180 {
+            let truth = start + second * SECOND;
+            let wall = if (30..90).contains(&second) { truth + 3_600 * SECOND } else { truth };
+            let now = clock.advance(SECOND, wall);
+            // an idle partition moves by the clock; an event of now comes, and one as late as is allowed would
+            marks.reach("a", "0", Frontier::CaughtUp { now });
+            let ahead = now - truth;
+            assert!((0..=3 * SECOND).contains(&ahead), "second {second}: {ahead} µs ahead");
+            assert!(marks.now().is_some_and(|mark| mark <= truth - lateness + 3 * SECOND), "second {second}");
+        }
+        assert_eq!(clock.now, start + 180 * SECOND, "what it went ahead is made good");
     }
 }

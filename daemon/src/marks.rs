@@ -93,7 +93,11 @@ impl Marks {
                 self.watermarks.unread_since(number, None);
                 self.watermarks.caught_up(number, now);
             }
-            Frontier::Unread { since } => self.watermarks.unread_since(number, Some(since)),
+            Frontier::Unread { since } => {
+                self.watermarks.unread_since(number, Some(since));
+                // all that had come by then is read: where nothing comes any more, it moves with the clock
+                self.watermarks.caught_up(number, since);
+            }
         }
     }
 
@@ -187,5 +191,17 @@ mod tests {
         assert_eq!(marks.now(), Some(90 * SECOND));
         marks.reach("s", "objects", Frontier::CaughtUp { now: 1_000 * SECOND });
         assert_eq!(marks.now(), Some(990 * SECOND));
+    }
+
+    #[test]
+    fn where_no_objects_come_any_more_it_moves_with_the_clock() {
+        let mut marks = Marks::default();
+        marks.open("s", "objects", B);
+        marks.reach("s", "objects", Frontier::Unread { since: 0 });
+        marks.see("s", "objects", 900 * SECOND, 950 * SECOND);
+        marks.reach("s", "objects", Frontier::Unread { since: 960 * SECOND });
+        assert_eq!(marks.now(), Some(900 * SECOND));
+        marks.reach("s", "objects", Frontier::Unread { since: 1_000 * SECOND });
+        assert_eq!(marks.now(), Some(940 * SECOND));
     }
 }

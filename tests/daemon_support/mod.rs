@@ -1,4 +1,6 @@
-//! What tests of `virga run` need: a broker, events, a daemon that can be killed.
+//! What tests of `virga run` need: a broker, a bucket, events, a daemon that can be killed.
+
+pub mod objects;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -6,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use virga_test_support::workspace;
 
@@ -37,6 +39,26 @@ impl Broker {
         }
     }
 
+    /// The real Kafka, with listeners that want TLS and a login besides; `None` where it cannot be had.
+    pub fn start_secure() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = script("secure", folder.path())?;
+        Some(Self::Real { folder, address })
+    }
+
+    /// Where a real one lies.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Real { folder, .. } => folder.path(),
+            Self::Mock { .. } => panic!("it is not a real one"),
+        }
+    }
+
+    /// What a file of a real one says.
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.folder().join(name)).expect("a file").trim().to_owned()
+    }
+
     pub fn address(&self) -> &str {
         match self {
             Self::Real { address, .. } | Self::Mock { address, .. } => address,
@@ -55,8 +77,25 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
         let new =
             NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "12582912");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
+        let made = runtime().block_on(admin.create_topics([&new], &AdminOptions::new())).expect("an answer");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Drops what lies before an offset, as retention does.
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(before)).expect("a partition");
+        let done = runtime().block_on(admin.delete_records(&list, &AdminOptions::new()));
+        done.expect("they are dropped");
+    }
+
+    /// Makes partitions, until there are so many.
+    pub fn add_partitions(&self, topic: &str, count: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let new = NewPartitions::new(topic, count);
+        let made =
+            runtime().block_on(admin.create_partitions([&new], &AdminOptions::new())).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 
@@ -71,6 +110,10 @@ impl Broker {
         client.set("compression.type", "zstd").set("message.max.bytes", "12582912").set("linger.ms", "5");
         client.create().expect("a producer")
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 impl Drop for Broker {
@@ -126,8 +169,12 @@ impl Chance {
 
 /// An event of CloudTrail: `second` since a day of 2024.
 pub fn event(number: u64, second: u64, name: &str, address: &str) -> Value {
-    let time = 1_714_521_600 + second as i64;
-    let time = virga_engine::alert::show_time(time * 1_000_000);
+    event_at(number, 1_714_521_600 + second as i64, name, address)
+}
+
+/// An event of CloudTrail: `second` since 1970.
+pub fn event_at(number: u64, second: i64, name: &str, address: &str) -> Value {
+    let time = virga_engine::alert::show_time(second * 1_000_000);
     json!({
         "eventVersion": "1.08", "eventSource": "signin.amazonaws.com", "eventName": name,
         "eventID": format!("00000000-0000-4000-8000-{number:012x}"), "eventTime": time,
@@ -136,6 +183,14 @@ pub fn event(number: u64, second: u64, name: &str, address: &str) -> Value {
         "requestParameters": null, "responseElements": null,
     })
 }
+
+/// The rules that a run under load raises alerts of, whatever its chance.
+pub const TITLES: [&str; 4] = [
+    "Failed sign-in",
+    "Many failures from an address",
+    "Failures of many users from an address",
+    "An intruder after failures",
+];
 
 const RULES: &str = r#"title: Failed sign-in
 id: 11111111-0000-4000-8000-000000000001
@@ -225,13 +280,40 @@ impl Place {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
         command.arg("run").arg("-c").arg(self.path("virga.toml")).stdin(Stdio::null());
+        // what moto takes for a login
+        command
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env_remove("AWS_PROFILE");
         command
     }
 
     pub fn start(&self) -> Daemon {
+        self.start_as(self.command(), Stdio::null())
+    }
+
+    /// Starts what runs the daemon.
+    pub fn start_as(&self, mut command: Command, stdout: Stdio) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
+        let child = command.stdout(stdout).stderr(log).spawn().expect("the daemon starts");
         Daemon { child, log: self.path("log"), address: self.path("address") }
+    }
+
+    /// Changes the configuration.
+    pub fn replace(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(self.path("virga.toml")).expect("a configuration");
+        assert!(config.contains(from), "{config}");
+        fs::write(self.path("virga.toml"), config.replace(from, to)).expect("a configuration");
+    }
+
+    /// Hits that came behind the watermark.
+    pub fn late(&self) -> String {
+        fs::read_to_string(self.path("state/late.ndjson")).unwrap_or_default()
+    }
+
+    /// What could not be read.
+    pub fn quarantined(&self) -> String {
+        fs::read_to_string(self.path("state/quarantine.ndjson")).unwrap_or_default()
     }
 
     pub fn log(&self) -> String {
@@ -241,8 +323,13 @@ impl Place {
     /// How often each alert was delivered, by id, with its rule.
     pub fn alerts(&self) -> BTreeMap<String, (String, u32)> {
         let mut alerts = BTreeMap::new();
-        let text = fs::read_to_string(self.path("alerts.ndjson")).unwrap_or_default();
-        for line in text.lines() {
+        // the sink begins a new file where one has grown
+        let files = (0..).map(|number| match number {
+            0 => self.path("alerts.ndjson"),
+            number => self.path(&format!("alerts.ndjson.{number}")),
+        });
+        let texts = files.map_while(|path| fs::read_to_string(path).ok()).collect::<String>();
+        for line in texts.lines() {
             let Ok(alert) = serde_json::from_str::<Value>(line) else { continue };
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let entry = alerts.entry(text(&alert["alert_id"])).or_insert((text(&alert["rule"]["title"]), 0));
@@ -298,7 +385,6 @@ impl Daemon {
         }
     }
 
-    /// What it serves under a path.
     /// Waits until all partitions are read to their ends and have been for three seconds, in which a checkpoint
     /// is written many times.
     pub fn wait_until_read(&self, partitions: usize, most: Duration) {
@@ -320,6 +406,7 @@ impl Daemon {
         }
     }
 
+    /// What it serves under a path.
     pub fn get(&self, path: &str) -> String {
         use std::io::{Read, Write};
         let Ok(address) = fs::read_to_string(&self.address) else { return String::new() };

@@ -18,6 +18,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::ends::{Ends, Fetched};
 use super::settings::Sasl;
 use super::{Begin, partition_name};
 use crate::limits::MAX_PENDING_NOTES;
@@ -26,7 +27,7 @@ use crate::transport::live::{Clock, Event, Note};
 
 /// How long the coordinator and the leaders may take to say offsets while partitions are given out. Longer
 /// than a broker's restart needs; shorter than the time after which the group gives a member up.
-const ASKING: Duration = Duration::from_secs(10);
+pub(super) const ASKING: Duration = Duration::from_secs(10);
 
 /// How long after a refused commit the next try: a rebalance is over by then, mostly.
 pub(super) const COMMIT_AGAIN: Duration = Duration::from_secs(1);
@@ -60,6 +61,8 @@ pub struct State {
     pub(super) committing: Option<Instant>,
     /// When offsets that the broker did not take are committed again.
     pub(super) commit_again: Option<Instant>,
+    /// The ends that were fetched up to, as of the last word.
+    pub(super) fetched: Option<Fetched>,
     /// The last error of a broker that was told, so that one that goes on is told once.
     pub(super) last_error: String,
 }
@@ -116,6 +119,8 @@ impl Context {
         if state.paused {
             consumer.pause(&starts)?;
         }
+        // it may be of a time when a partition was this member's before, and stood further on
+        state.fetched = None;
         let epoch = state.assigned.values().map(|assigned| assigned.epoch).max().unwrap_or(0) + 1;
         for (topic, partition, start) in opened {
             let name = partition_name(&topic, partition);
@@ -207,72 +212,6 @@ fn choose(own: Option<i64>, committed: Option<&Committed>, instance: &str) -> Op
     }
 }
 
-/// The first offset kept and the next to be written, by partition.
-#[derive(Default)]
-pub(super) struct Ends {
-    low: HashMap<(String, i32), i64>,
-    high: HashMap<(String, i32), i64>,
-}
-
-/// What asks a leader for its first offset, and for its end, instead of a time.
-const EARLIEST: i64 = -2;
-const LATEST: i64 = -1;
-
-impl Ends {
-    /// Asks the leaders, once for all partitions.
-    fn ask<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> Self {
-        let low = offsets(consumer, partitions, EARLIEST, ASKING).unwrap_or_default();
-        let high = offsets(consumer, partitions, LATEST, ASKING).unwrap_or_default();
-        Self { low, high }
-    }
-
-    fn of(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
-        let key = (topic.to_owned(), partition);
-        Some((*self.low.get(&key)?, *self.high.get(&key)?))
-    }
-}
-
-/// The ends of partitions, as their leaders say them now.
-pub(super) fn ends<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    partitions: &TopicPartitionList,
-    wait: Duration,
-) -> KafkaResult<HashMap<(String, i32), i64>> {
-    offsets(consumer, partitions, LATEST, wait)
-}
-
-/// The first offsets that are kept.
-pub(super) fn beginnings<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    partitions: &TopicPartitionList,
-    wait: Duration,
-) -> KafkaResult<HashMap<(String, i32), i64>> {
-    offsets(consumer, partitions, EARLIEST, wait)
-}
-
-fn offsets<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    partitions: &TopicPartitionList,
-    which: i64,
-    wait: Duration,
-) -> KafkaResult<HashMap<(String, i32), i64>> {
-    let mut asked = TopicPartitionList::with_capacity(partitions.count());
-    for element in partitions.elements() {
-        // the offset is what librdkafka passes on as a time; these two are the protocol's words for the ends
-        let raw = Offset::from_raw(which);
-        asked.add_partition_offset(element.topic(), element.partition(), raw)?;
-    }
-    let answer = consumer.offsets_for_times(asked, wait)?;
-    let known =
-        answer.elements().into_iter().filter_map(|element| match (element.error(), element.offset()) {
-            (Ok(()), Offset::Offset(offset)) => {
-                Some(((element.topic().to_owned(), element.partition()), offset))
-            }
-            _ => None,
-        });
-    Ok(known.collect())
-}
-
 impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
@@ -280,6 +219,12 @@ impl ClientContext for Context {
         // what matters comes as an error too, and is told there
         if matches!(level, RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical) {
             self.note("librdkafka", 1, format!("{facility}: {message}"));
+        }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        if let Some(fetched) = Fetched::read(statistics) {
+            self.state().fetched = Some(fetched);
         }
     }
 

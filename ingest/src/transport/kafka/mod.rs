@@ -16,6 +16,7 @@
 //! paused partition is fetched no further, and its member stays in the group.
 
 mod assignment;
+mod ends;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -31,6 +32,7 @@ use virga_engine::event::OriginBase;
 pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
 use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
+use self::ends::STATISTICS_EVERY;
 use super::live::{
     Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
@@ -41,6 +43,8 @@ use crate::sources::{SourceDef, source};
 
 /// How long messages wait for others to be given together: short beside the second that an alert may take.
 const LINGER: Duration = Duration::from_millis(20);
+/// A wait for messages that says by its end that there are none.
+const WAITED_OUT: Duration = Duration::from_millis(5);
 /// How often the leaders are asked for the ends.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long they may take; meanwhile nothing is read.
@@ -135,6 +139,7 @@ impl KafkaConfig {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
+            .set("statistics.interval.ms", STATISTICS_EVERY)
             // aborted transactions are no events
             .set("isolation.level", "read_committed")
             // an offset that is no longer kept: the earliest that is; it is told
@@ -190,8 +195,8 @@ impl LiveConfig for KafkaConfig {
                 list.add_partition(topic, partition.id());
             }
             let (low, high) = (
-                assignment::beginnings(&consumer, &list, ASKING).map_err(unreachable)?,
-                assignment::ends(&consumer, &list, ASKING).map_err(unreachable)?,
+                ends::beginnings(&consumer, &list, ASKING).map_err(unreachable)?,
+                ends::ends(&consumer, &list, ASKING).map_err(unreachable)?,
             );
             let unread: i64 = high
                 .iter()
@@ -223,6 +228,7 @@ impl LiveConfig for KafkaConfig {
             waiting: VecDeque::new(),
             oldest_pending: None,
             asked: Instant::now(),
+            drained: Instant::now(),
             paused: false,
             ticket: 0,
             clock: context.clock,
@@ -247,6 +253,8 @@ struct KafkaTransport {
     /// Since when a message waits for others.
     oldest_pending: Option<Instant>,
     asked: Instant,
+    /// When the consumer had nothing to give last.
+    drained: Instant,
     paused: bool,
     ticket: Ticket,
     clock: super::live::Clock,
@@ -442,6 +450,7 @@ impl KafkaTransport {
                 None => left,
             };
             let mut full = None;
+            let began = Instant::now();
             match self.consumer.poll(left) {
                 Some(Ok(message)) => {
                     let taken = Taken {
@@ -462,6 +471,8 @@ impl KafkaTransport {
                     of_it.for_each(|partition| partition.at_end = true);
                 }
                 Some(Err(error)) => self.failed(&error)?,
+                // one that comes back early has served something else
+                None if left >= WAITED_OUT && began.elapsed() >= left => self.drained = Instant::now(),
                 None => {}
             }
             if let Some(at) = full {
@@ -515,7 +526,7 @@ impl KafkaTransport {
         let Some(partition) = self.partitions.get(at) else { return };
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.number);
-        let low = assignment::beginnings(&self.consumer, &list, ASKING).ok();
+        let low = ends::beginnings(&self.consumer, &list, ASKING).ok();
         let low = low.and_then(|low| low.get(&(partition.topic.clone(), partition.number)).copied());
         if low.is_some_and(|low| low > found - skipped) {
             let message = format!(
@@ -553,16 +564,24 @@ impl KafkaTransport {
         }
         // taken before the answer: what comes after it is not claimed to have been read
         let now = (self.clock)();
-        let Ok(ends) = assignment::ends(&self.consumer, &list, ASKING) else { return };
+        let Ok(ends) = ends::ends(&self.consumer, &list, ASKING) else { return };
         let paused = self.paused;
+        let fetched = {
+            let state = self.consumer.context().state();
+            let drained = state.fetched.as_ref().filter(|fetched| fetched.at < self.drained);
+            drained.map(|fetched| fetched.ends.clone()).unwrap_or_default()
+        };
         for partition in self.partitions.iter_mut().filter(|partition| partition.open) {
-            let Some(end) = ends.get(&(partition.topic.clone(), partition.number)) else { continue };
-            let unmoved = partition.end == Some(*end);
+            let key = (partition.topic.clone(), partition.number);
+            let Some(end) = ends.get(&key) else { continue };
             partition.end = Some(*end);
-            // marks of transactions at the end are never given out: there the consumer's own word counts
+            // marks of transactions at the end are never given out: there the consumer's own word counts. That some
+            // partition of the number has come to its end does not say which topic's
             let read = partition.next.is_some_and(|next| next >= *end)
-                || (partition.at_end && unmoved && partition.pending.is_empty());
+                || (partition.at_end && fetched.get(&key).is_some_and(|fetched| fetched >= end));
             if read && partition.pending.is_empty() && !paused {
+                // nothing but marks lies between
+                partition.next = partition.next.max(Some(*end));
                 let frontier = Frontier::CaughtUp { now };
                 self.waiting.push_back(Event::Reached { partition: Arc::clone(&partition.name), frontier });
             }

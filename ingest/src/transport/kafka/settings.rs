@@ -34,6 +34,7 @@ pub const OWN_PROPERTIES: &[&str] = &[
     "enable.auto.offset.store",
     "auto.offset.reset",
     "enable.partition.eof",
+    "statistics.interval.ms",
     "enable.idempotence",
     "acks",
     "security.protocol",

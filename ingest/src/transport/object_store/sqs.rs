@@ -90,13 +90,14 @@ impl Queue {
         Ok(read::<Received>(&answer)?.messages)
     }
 
-    /// Keeps messages from others for so many seconds more; 0 gives them back.
-    pub async fn keep(&self, receipts: &[String], visibility: u32) -> Result<(), ServiceError> {
+    /// Keeps messages from others for so many seconds more; 0 gives them back. Says for how many the queue
+    /// refused it.
+    pub async fn keep(&self, receipts: &[String], visibility: u32) -> Result<u64, ServiceError> {
         self.batches("ChangeMessageVisibilityBatch", receipts, Some(visibility)).await
     }
 
-    /// Deletes messages.
-    pub async fn delete(&self, receipts: &[String]) -> Result<(), ServiceError> {
+    /// Deletes messages. Says for how many the queue refused it: their receipts are worth nothing any more.
+    pub async fn delete(&self, receipts: &[String]) -> Result<u64, ServiceError> {
         self.batches("DeleteMessageBatch", receipts, None).await
     }
 
@@ -105,7 +106,8 @@ impl Queue {
         action: &str,
         receipts: &[String],
         visibility: Option<u32>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<u64, ServiceError> {
+        let mut refused = 0;
         for batch in receipts.chunks(MESSAGES_AT_ONCE) {
             let entries = batch.iter().enumerate().map(|(number, receipt)| Entry {
                 id: number.to_string(),
@@ -114,13 +116,10 @@ impl Queue {
             });
             let entries: Vec<Entry<'_>> = entries.collect();
             let answer = self.call(action, json!({ "Entries": entries })).await?;
-            let failed = read::<Value>(&answer)?.get("Failed").and_then(Value::as_array).map_or(0, Vec::len);
-            if failed > 0 {
-                let message = format!("{action}: {failed} of {} messages were refused", batch.len());
-                return Err(ServiceError { status: None, message });
-            }
+            refused +=
+                read::<Value>(&answer)?.get("Failed").and_then(Value::as_array).map_or(0, Vec::len) as u64;
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// About how many messages there are, those in somebody's hands included.

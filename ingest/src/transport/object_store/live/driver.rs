@@ -1,0 +1,290 @@
+//! What finds objects: it asks the queue, or lists, and hands on what is new.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use object_store::ObjectStore;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::super::layout::Selection;
+use super::super::ledger::Ledger;
+use super::super::notice::{self, Notice};
+use super::super::process_environment;
+use super::super::sqs::{Message, Queue};
+use super::super::url::ObjectUrl;
+use super::bound::Bound;
+use super::opening::InWork;
+use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, SECOND, Shared, lock, not_deleted};
+use crate::limits::{MESSAGES_IN_HAND, OBJECTS_AT_ONCE};
+use crate::transport::live::{Clock, Frontier, Note};
+use crate::transport::names;
+
+/// A pause after a failure that passes.
+const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Extends the visibility of all messages in hand, three times while it lasts.
+pub(super) async fn keep_in_hand(
+    queue: Queue,
+    shared: Arc<Shared>,
+    items: mpsc::WeakSender<Item>,
+    visibility: u32,
+) {
+    let mut untold = 0;
+    while !shared.closing.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(u64::from(visibility) * 1_000 / 3)).await;
+        let receipts: Vec<String> = lock(&shared.in_hand).keys().cloned().collect();
+        let mut cause = String::new();
+        for batch in receipts.chunks(crate::limits::MESSAGES_AT_ONCE) {
+            match queue.keep(batch, visibility).await {
+                Ok(0) => {}
+                Ok(refused) => {
+                    untold += refused;
+                    cause = "the queue refused it".to_owned();
+                }
+                Err(error) => {
+                    untold += batch.len() as u64;
+                    cause = error.to_string();
+                }
+            }
+        }
+        let Some(items) = items.upgrade() else { return };
+        if untold > 0 {
+            let message = format!(
+                "the visibility of {untold} messages was not extended ({cause}): they may come again, and are known then"
+            );
+            // where nobody has room for a note now, the next one counts these too: extending must not wait
+            if items.try_send(Item::Note(Note { cause: "not_extended", count: untold, message })).is_ok() {
+                untold = 0;
+            }
+        }
+    }
+}
+
+/// Finds objects, opens them, and hands them on.
+pub(super) struct Driver {
+    pub(super) config: ObjectsConfig,
+    pub(super) url: ObjectUrl,
+    pub(super) queue: Option<Queue>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Clock,
+    pub(super) items: mpsc::Sender<Item>,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) stores: HashMap<String, Arc<dyn ObjectStore>>,
+    /// The number of the next object.
+    pub(super) next: u64,
+    /// Everything that came before has been read.
+    pub(super) bound: Bound,
+}
+
+/// Whoever polled is gone.
+pub(super) struct Gone;
+
+/// An object that something tells of.
+pub(super) struct Told {
+    pub(super) notice: Notice,
+    pub(super) message: Option<Arc<InHand>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: &ObjectsConfig,
+        url: ObjectUrl,
+        queue: Option<Queue>,
+        clock: &Clock,
+        (shared, ledger): (&Arc<Shared>, &Arc<Ledger>),
+        items: mpsc::Sender<Item>,
+        next: u64,
+    ) -> Self {
+        Self {
+            bound: Bound::new(i64::from(config.settle_seconds) * SECOND),
+            config: config.clone(),
+            url,
+            queue,
+            ledger: Arc::clone(ledger),
+            shared: Arc::clone(shared),
+            clock: Arc::clone(clock),
+            items,
+            slots: Arc::new(Semaphore::new(OBJECTS_AT_ONCE * 2)),
+            stores: HashMap::new(),
+            next,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let driven = match self.queue.clone() {
+            Some(queue) => self.follow_queue(queue).await,
+            None => self.follow_listing().await,
+        };
+        // whoever polled is gone: there is nobody to tell
+        let _ = driven;
+    }
+
+    pub(super) async fn give(&self, item: Item) -> Result<(), Gone> {
+        self.items.send(item).await.map_err(|_| Gone)
+    }
+
+    pub(super) async fn note(&self, cause: &'static str, message: String) -> Result<(), Gone> {
+        self.give(Item::Note(Note { cause, count: 1, message })).await
+    }
+
+    /// Waits while reading is paused.
+    pub(super) async fn breathe(&self) -> Result<(), Gone> {
+        while self.shared.paused.load(Ordering::Relaxed) {
+            if self.items.is_closed() {
+                return Err(Gone);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    async fn follow_queue(&mut self, queue: Queue) -> Result<(), Gone> {
+        loop {
+            self.breathe().await?;
+            if self.items.is_closed() || self.shared.closing.load(Ordering::Relaxed) {
+                return Err(Gone);
+            }
+            self.count(&queue).await?;
+            if lock(&self.shared.in_hand).len() >= MESSAGES_IN_HAND {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            // before the call: until so long after it what it gives is nobody else's for certain
+            let asked = Instant::now();
+            match queue.receive(RECEIVE_WAIT, self.config.visibility_seconds).await {
+                Ok(messages) if messages.is_empty() => {
+                    self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
+                }
+                // what came with the last breath is given back
+                Ok(messages) if self.shared.closing.load(Ordering::Relaxed) => {
+                    let receipts: Vec<String> =
+                        messages.into_iter().map(|message| message.receipt_handle).collect();
+                    // what is not given back comes back by itself; whoever polled hears nothing more
+                    drop(queue.keep(&receipts, 0).await);
+                    return Err(Gone);
+                }
+                Ok(messages) => self.take(&queue, messages, asked + self.visibility()).await?,
+                Err(error) => {
+                    self.note("retrying", format!("the queue does not answer: {error}; trying again"))
+                        .await?;
+                    tokio::time::sleep(FAILURE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Counts the queue now and then: what must be read until nothing from before is left.
+    async fn count(&mut self, queue: &Queue) -> Result<(), Gone> {
+        if !self.bound.is_due() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let counted = {
+            let _counting = shared.counting.lock().await;
+            // all that is in hand has been delivered: the driver counts only between two calls
+            let in_hand = lock(&shared.in_hand).len();
+            let at = (self.clock)();
+            queue.count().await.map(|held| self.bound.count(at, held, in_hand))
+        };
+        match counted {
+            Ok(left) => {
+                *lock(&self.shared.lag) = Some(left);
+                Ok(())
+            }
+            Err(error) => self.note("retrying", format!("the queue cannot be counted: {error}")).await,
+        }
+    }
+
+    pub(super) fn visibility(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.visibility_seconds))
+    }
+
+    /// Works on messages, which are ours until then.
+    async fn take(&mut self, queue: &Queue, messages: Vec<Message>, until: Instant) -> Result<(), Gone> {
+        let mut told = Vec::new();
+        let mut done = Vec::new();
+        let mut sent = HashMap::new();
+        for message in messages {
+            // the same message again, while we hold it: its visibility ran out
+            let again = lock(&self.shared.in_hand).values().any(|held| held.id == message.message_id);
+            if again {
+                self.note("redelivered", format!("message {} came again", message.message_id)).await?;
+                continue;
+            }
+            match notice::read(&message.body) {
+                Err(cause) => {
+                    self.note(
+                        "message_unreadable",
+                        format!(
+                            "message {}: {cause}; it is left to the queue's own policy",
+                            message.message_id
+                        ),
+                    )
+                    .await?;
+                    let sent = message.sent();
+                    self.bound.give_up(message.message_id, sent, until);
+                }
+                Ok(notices) => {
+                    let wanted: Vec<Notice> =
+                        notices.into_iter().filter(|notice| self.wants(notice)).collect();
+                    if wanted.is_empty() {
+                        self.bound.done(&message.message_id, message.sent());
+                        done.push(message.receipt_handle);
+                        continue;
+                    }
+                    sent.insert(message.message_id.clone(), (message.sent(), message.times()));
+                    let held = Arc::new(InHand {
+                        id: message.message_id,
+                        receipt: message.receipt_handle,
+                        left: AtomicUsize::new(wanted.len()),
+                    });
+                    lock(&self.shared.in_hand).insert(held.receipt.clone(), Arc::clone(&held));
+                    told.extend(
+                        wanted.into_iter().map(|notice| Told { notice, message: Some(Arc::clone(&held)) }),
+                    );
+                }
+            }
+        }
+        self.delete(queue, &done).await?;
+        self.deliver(told, Some(InWork { queue, sent, until })).await
+    }
+
+    /// Deletes messages that need nothing more.
+    pub(super) async fn delete(&self, queue: &Queue, receipts: &[String]) -> Result<(), Gone> {
+        match queue.delete(receipts).await {
+            Ok(0) => Ok(()),
+            Ok(refused) => self.note("not_deleted", not_deleted(refused)).await,
+            Err(error) => self.note("not_deleted", format!("{error}; the messages come again")).await,
+        }
+    }
+
+    fn wants(&self, notice: &Notice) -> bool {
+        notice.bucket == *self.url.bucket
+            && notice.key.starts_with(&self.url.prefix)
+            && !names::is_digest(&notice.key)
+            && names::is_log_object(&notice.key)
+            && self.selection(None).key(&notice.key)
+    }
+
+    pub(super) fn selection(&self, from: Option<i64>) -> Selection {
+        Selection {
+            from,
+            to: None,
+            accounts: self.config.accounts.clone(),
+            regions: self.config.regions.clone(),
+        }
+    }
+
+    pub(super) async fn store(&mut self) -> Result<Arc<dyn ObjectStore>, String> {
+        let bucket = self.url.bucket.to_string();
+        if let Some(store) = self.stores.get(&bucket) {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.config.store.connect(&self.url, &process_environment).await?;
+        self.stores.insert(bucket, Arc::clone(&store));
+        Ok(store)
+    }
+}

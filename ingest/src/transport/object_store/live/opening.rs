@@ -1,0 +1,226 @@
+//! From what tells of an object to its delivery: opened, written into the ledger, handed on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::super::body::{Opened, Wanted, describe, open};
+use super::super::ledger::{Entry, Known};
+use super::super::notice::{self, Notice};
+use super::super::sqs::Queue;
+use super::super::url::Provider;
+use super::driver::{Driver, Gone, Told};
+use super::{InHand, Item, Ready, lock};
+use crate::limits::{OBJECT_TRIES, OBJECTS_AT_ONCE};
+use crate::transport::live::Frontier;
+
+/// Seconds until a message comes again whose object could not be read.
+const TRY_AGAIN: u32 = 5;
+
+/// Messages that are worked on.
+pub(super) struct InWork<'a> {
+    pub(super) queue: &'a Queue,
+    /// By their ids: when they were sent, and how often they were received.
+    pub(super) sent: HashMap<String, (Option<i64>, u64)>,
+    /// Until when they are ours for certain.
+    pub(super) until: Instant,
+}
+
+/// What became of an object that was told of.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
+enum Fate {
+    Opened(Told, Opened, OwnedSemaphorePermit, u64),
+    /// Read before; its message is settled with that delivery.
+    Known,
+    Missing,
+    Failed(String),
+}
+
+impl Driver {
+    /// Opens objects, writes them down and hands them on, few at a time: each that is open takes a place.
+    pub(super) async fn deliver(&mut self, told: Vec<Told>, work: Option<InWork<'_>>) -> Result<(), Gone> {
+        let mut failed: HashSet<String> = HashSet::new();
+        let mut told = told.into_iter().peekable();
+        while told.peek().is_some() {
+            let group: Vec<Told> = told.by_ref().take(OBJECTS_AT_ONCE).collect();
+            self.deliver_group(group, &mut failed).await?;
+        }
+        match work {
+            Some(work) => self.give_back(work, failed).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn deliver_group(&mut self, group: Vec<Told>, failed: &mut HashSet<String>) -> Result<(), Gone> {
+        let mut ready: Vec<(Ready, Notice)> = Vec::new();
+        let of_each: Vec<_> =
+            group.iter().map(|told| (told.message.clone(), self.url.of_key(&told.notice.key))).collect();
+        // a store answers within tens of milliseconds: all are asked for together
+        let store = self.store().await;
+        let opening = group.into_iter().map(|told| self.begin(store.clone(), told));
+        let fates = futures::future::join_all(opening).await;
+        for ((message, shown), fate) in of_each.into_iter().zip(fates) {
+            match fate {
+                Fate::Opened(told, opened, slot, from) => {
+                    let same = |(ready, notice): &&(Ready, Notice)| {
+                        notice.key == told.notice.key && ready.opened.meta.e_tag == opened.meta.e_tag
+                    };
+                    if let Some((first, _)) = ready.iter().find(same) {
+                        // told of twice at once
+                        let mut waiting = lock(&self.shared.waiting);
+                        waiting.entry(first.number).or_default().extend(told.message);
+                        continue;
+                    }
+                    let number = self.next;
+                    self.next += 1;
+                    let shown = match from {
+                        0 => told.notice.key.clone(),
+                        from => format!("{}@{from}", told.notice.key),
+                    };
+                    let bucket = Arc::clone(&self.url.bucket);
+                    let message = told.message;
+                    ready.push((Ready { number, bucket, shown, opened, slot, message }, told.notice));
+                }
+                Fate::Known => {}
+                Fate::Missing => {
+                    self.note("object_gone", format!("{shown} is not there any more")).await?;
+                    self.one_done(message.as_ref()).await?;
+                }
+                Fate::Failed(cause) => {
+                    self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await?;
+                    failed.extend(message.map(|message| message.receipt.clone()));
+                }
+            }
+        }
+        if let Err(cause) = self.write_down(&ready) {
+            return self.give(Item::Broken(cause)).await;
+        }
+        for (ready, _) in ready {
+            let frontier = Frontier::Unread { since: self.bound.at() };
+            self.give(Item::Object(Box::new(ready), frontier)).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles the messages that were worked on; those of objects that could not be read are given back.
+    async fn give_back(&mut self, work: InWork<'_>, failed: HashSet<String>) -> Result<(), Gone> {
+        let failed_ids: HashSet<String> = {
+            let mut in_hand = lock(&self.shared.in_hand);
+            failed.iter().filter_map(|receipt| in_hand.remove(receipt)).map(|held| held.id.clone()).collect()
+        };
+        for (id, (sent, times)) in work.sent {
+            if !failed_ids.contains(&id) {
+                self.bound.done(&id, sent);
+            } else if times >= OBJECT_TRIES {
+                self.bound.give_up(id, sent, work.until);
+            }
+        }
+        let receipts: Vec<String> = failed.into_iter().collect();
+        match work.queue.keep(&receipts, TRY_AGAIN).await {
+            Ok(0) => Ok(()),
+            Ok(refused) => {
+                self.note("retrying", format!("{refused} messages come again when their time is over")).await
+            }
+            Err(error) => self.note("retrying", error.to_string()).await,
+        }
+    }
+
+    /// One object of a message needs nothing more.
+    async fn one_done(&self, message: Option<&Arc<InHand>>) -> Result<(), Gone> {
+        let (Some(message), Some(queue)) = (message, &self.queue) else { return Ok(()) };
+        if message.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        lock(&self.shared.in_hand).remove(&message.receipt);
+        self.delete(queue, std::slice::from_ref(&message.receipt)).await
+    }
+
+    /// Opens an object that the ledger does not know.
+    async fn begin(&self, store: Result<Arc<dyn ObjectStore>, String>, told: Told) -> Fate {
+        let known = match &told.notice.etag {
+            Some(etag) => self.ledger.look_up(&told.notice.bucket, &told.notice.key, etag),
+            None => Ok(None),
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(cause) => return Fate::Failed(cause),
+        };
+        if let Some(known) = known.filter(|known| known.same) {
+            return self.known(told, known).await;
+        }
+        // only an append blob grows; an object of the others was written anew
+        let from = known.filter(|_| self.url.provider == Provider::Azure).map_or(0, |known| known.size);
+        let store = match store {
+            Ok(store) => store,
+            Err(cause) => return Fate::Failed(cause),
+        };
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+            return Fate::Failed("closed".into());
+        };
+        let location = match Path::parse(&told.notice.key) {
+            Ok(location) => location,
+            Err(error) => return Fate::Failed(error.to_string()),
+        };
+        match open(store, Wanted { location, from }).await {
+            Ok(Ok(opened)) => {
+                let etag = opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
+                match self.ledger.look_up(&told.notice.bucket, &told.notice.key, &etag) {
+                    // told of an older version, or without one, and this one is known
+                    Ok(Some(known)) if known.same => self.known(told, known).await,
+                    Ok(_) => Fate::Opened(told, opened, slot, from),
+                    Err(cause) => Fate::Failed(cause),
+                }
+            }
+            Ok(Err(object_store::Error::NotFound { .. })) => Fate::Missing,
+            Ok(Err(error)) => Fate::Failed(describe(&error)),
+            Err(_) => Fate::Failed("the reading of it ended".into()),
+        }
+    }
+
+    /// An object that was delivered before: its message goes when that delivery is behind a checkpoint.
+    async fn known(&self, told: Told, known: Known) -> Fate {
+        let Some(message) = told.message else { return Fate::Known };
+        let acknowledged = {
+            // held while it is looked at, so that an acknowledgement between does not pass the message by
+            let mut waiting = lock(&self.shared.waiting);
+            let acknowledged = *lock(&self.shared.acknowledged) > known.number;
+            if !acknowledged {
+                waiting.entry(known.number).or_default().push(Arc::clone(&message));
+            }
+            acknowledged
+        };
+        if acknowledged && self.one_done(Some(&message)).await.is_err() {
+            return Fate::Failed("closed".into());
+        }
+        Fate::Known
+    }
+
+    fn write_down(&self, ready: &[(Ready, Notice)]) -> Result<(), String> {
+        let etags: Vec<String> = ready
+            .iter()
+            .map(|(ready, _)| ready.opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default())
+            .collect();
+        let time = (self.clock)();
+        let entries: Vec<Entry<'_>> = ready
+            .iter()
+            .zip(&etags)
+            .map(|((ready, notice), etag)| Entry {
+                number: ready.number,
+                bucket: &notice.bucket,
+                key: &notice.key,
+                etag,
+                size: ready.opened.meta.size,
+                time,
+            })
+            .collect();
+        match entries.is_empty() {
+            true => Ok(()),
+            false => self.ledger.write_down(&entries),
+        }
+    }
+}

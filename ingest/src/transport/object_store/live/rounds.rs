@@ -1,0 +1,92 @@
+//! The way without a queue: the prefix is listed in rounds, and what the ledger does not know is delivered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::super::listing::{Counts, Walk};
+use super::super::notice::{self, Notice};
+use super::driver::{Driver, Gone, Told};
+use super::{DAY, Item};
+use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE};
+use crate::transport::live::Frontier;
+
+impl Driver {
+    pub(super) async fn follow_listing(&mut self) -> Result<(), Gone> {
+        let mut listed = match self.ledger.listed() {
+            Ok(listed) => listed,
+            Err(cause) => return self.give(Item::Broken(cause)).await,
+        };
+        loop {
+            self.breathe().await?;
+            let began = (self.clock)();
+            let from = listed.unwrap_or(began).min(began) - i64::from(self.config.days) * DAY;
+            if self.round(from).await? {
+                listed = Some(began);
+                self.bound.reach(began);
+                self.give(Item::Listed { began, next: self.next }).await?;
+            }
+            let mut waited = Duration::ZERO;
+            while waited < Duration::from_secs(u64::from(self.config.list_seconds)) {
+                self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                waited += Duration::from_secs(1);
+            }
+        }
+    }
+
+    /// Lists once and delivers what is new; whether everything was found and opened.
+    async fn round(&mut self, from: i64) -> Result<bool, Gone> {
+        let store = match self.store().await {
+            Ok(store) => store,
+            Err(cause) => {
+                self.note("retrying", cause).await?;
+                return Ok(false);
+            }
+        };
+        let (found, mut keys) = mpsc::channel(KEYS_AHEAD);
+        let counts = Arc::new(Counts::default());
+        let walk = Walk { store, selection: self.selection(Some(from)), counts, found };
+        tokio::spawn(walk.run(self.url.prefix.clone()));
+        let (mut complete, mut group) = (true, Vec::new());
+        loop {
+            let next = keys.recv().await;
+            let ended = next.is_none();
+            match next {
+                Some(Ok(meta)) => {
+                    let etag = meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
+                    let key = meta.location.to_string();
+                    match self.ledger.look_up(&self.url.bucket, &key, &etag) {
+                        Ok(Some(known)) if known.same => {}
+                        Ok(_) => {
+                            let notice =
+                                Notice { bucket: self.url.bucket.to_string(), key, etag: Some(etag) };
+                            group.push(Told { notice, message: None });
+                        }
+                        Err(cause) => self.give(Item::Broken(cause)).await?,
+                    }
+                }
+                Some(Err((prefix, cause))) => {
+                    complete = false;
+                    self.note(
+                        "listing_failed",
+                        format!("{}: {cause}; tried again", self.url.of_key(&prefix)),
+                    )
+                    .await?;
+                }
+                None => {}
+            }
+            if group.len() >= OBJECTS_AT_ONCE || (ended && !group.is_empty()) {
+                self.breathe().await?;
+                let (asked, before) = (group.len() as u64, self.next);
+                self.deliver(std::mem::take(&mut group), None).await?;
+                // what could not be opened is found again by the next round
+                complete &= self.next - before == asked;
+            }
+            if ended {
+                return Ok(complete);
+            }
+        }
+    }
+}

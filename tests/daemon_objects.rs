@@ -1,0 +1,256 @@
+//! `virga run` on objects that a queue tells of: what must hold whatever happens to it, to the store and to the
+//! queue. Against moto; skipped with a word where no Python is at hand.
+
+#![cfg(feature = "daemon")]
+#![allow(missing_docs, dead_code)]
+
+mod daemon_support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use daemon_support::objects::{Bucket, Object, name, now, object, wait_for_watermark};
+use daemon_support::{Chance, Place, TITLES, event_at, until};
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// Events of the last seconds in objects of twenty, each event up to ten seconds old when it is delivered.
+fn fresh(chance: &mut Chance, objects: u64, next: &mut u64) -> Vec<Object> {
+    let second = now();
+    let one = |number: u64, chance: &mut Chance| {
+        let events: Vec<_> = (0..20)
+            .map(|event| {
+                let address = format!("198.51.100.{}", chance.below(40));
+                event_at(number * 20 + event, second - chance.below(10) as i64, name(chance), &address)
+            })
+            .collect();
+        object(number % 5, second, number, &events)
+    };
+    let from = *next;
+    *next += objects;
+    (from..*next).map(|number| one(number, chance)).collect()
+}
+
+#[test]
+fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
+    let Some(mut bucket) = Bucket::start(&["killed", "quiet"]) else { return };
+    let number =
+        |name: &str, usual: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let (rounds, seed) = (number("VIRGA_KILL_ROUNDS", 4), number("VIRGA_SEED", 1));
+    // what is in hand when it is killed comes again after the two seconds
+    let killed = Place::new(&bucket.input(0, "15s", 2), "");
+    let mut chance = Chance(seed);
+    let mut next = 0;
+    for round in 0..rounds {
+        let daemon = killed.start();
+        let wait = 300 + chance.below(2_500);
+        // some come before, some while it reads
+        for _ in 0..4 {
+            let objects = fresh(&mut chance, 10, &mut next);
+            bucket.put(&objects);
+            std::thread::sleep(Duration::from_millis(wait / 4));
+        }
+        eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+        daemon.kill();
+    }
+    let last = now();
+    let daemon = killed.start();
+    bucket.wait_until_read(0, &killed, LONG);
+    wait_for_watermark(&daemon, last, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", killed.log());
+    let quiet = Place::new(&bucket.input(1, "15s", 60), "");
+    let daemon = quiet.start();
+    bucket.wait_until_read(1, &quiet, LONG);
+    wait_for_watermark(&daemon, last, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", quiet.log());
+    let (expected, found) = (quiet.alerts(), killed.alerts());
+    for title in TITLES {
+        assert!(expected.values().any(|(rule, _)| rule == title), "the quiet run raised none of `{title}`");
+    }
+    let missing: Vec<_> = expected.iter().filter(|(id, _)| !found.contains_key(*id)).collect();
+    let extra: Vec<_> = found.iter().filter(|(id, _)| !expected.contains_key(*id)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}\nextra {extra:?}");
+    let twice = found.values().filter(|(_, times)| *times > 1).count();
+    eprintln!("{} alerts in both runs; {twice} were delivered more than once", found.len());
+    assert_eq!(killed.late(), "", "nothing may be late");
+}
+
+/// What `virga detect` raises of the same objects as files, in order of time: the oracle.
+fn detected(place: &Place, objects: &[Object]) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (key, body) in objects {
+        let path = folder.path().join(key);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, body).expect("a file");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["detect", "--format", "ndjson", "--source", "aws.cloudtrail", "--rules"])
+        .arg(place.path("rules"))
+        .arg(folder.path())
+        .output()
+        .expect("virga runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let alerts = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an alert"));
+    alerts.map(|alert| alert["alert_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// Six hours of fifty accounts, an object of each every quarter of an hour. An address goes from account to
+/// account, so that what belongs together lies in many objects.
+fn backlog(chance: &mut Chance) -> Vec<Object> {
+    let end = now() - 120;
+    let mut objects = Vec::new();
+    for quarter in 0..24_i64 {
+        let from = end - (24 - quarter) * 900;
+        for account in 0..50 {
+            let number = quarter as u64 * 50 + account;
+            let events: Vec<_> = (0..12)
+                .map(|event| {
+                    let address = format!("198.51.100.{}", chance.below(30));
+                    let second = from + chance.below(900) as i64;
+                    event_at(number * 12 + event, second, name(chance), &address)
+                })
+                .collect();
+            objects.push(object(account, from + 900, number, &events));
+        }
+    }
+    objects
+}
+
+#[test]
+fn a_backlog_of_hours_in_any_order_is_late_for_nothing_across_restarts() {
+    let Some(mut bucket) = Bucket::start(&["backlog"]) else { return };
+    let mut chance = Chance(11);
+    let objects = backlog(&mut chance);
+    let mut shuffled = objects.clone();
+    for at in (1..shuffled.len()).rev() {
+        shuffled.swap(at, chance.below(at as u64 + 1) as usize);
+    }
+    bucket.put(&shuffled);
+    let all = bucket.messages(0);
+    assert!(all >= objects.len() as u64, "{all}");
+    let place = Place::new(&bucket.input(0, "1m", 3), "");
+    let expected = detected(&place, &objects);
+    // one that is killed, one that is asked to end, each within the backlog
+    let daemon = place.start();
+    until("a part is read", LONG, || bucket.messages(0) < all * 3 / 4);
+    daemon.kill();
+    let daemon = place.start();
+    until("half is read", LONG, || bucket.messages(0) < all / 2);
+    let within = daemon.get("/metrics");
+    assert!(within.contains("virga_watermark_held_by{input=\"trail\",partition=\"trail\"}"), "{within}");
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(bucket.messages(0) > 0, "the backlog was over before the restart");
+    let single = place.alerts().into_values().filter(|(rule, _)| rule.starts_with("Many")).count();
+    assert_eq!(single, 0, "the watermark has passed what is unread");
+    let daemon = place.start();
+    bucket.wait_until_read(0, &place, LONG);
+    wait_for_watermark(&daemon, now() - 119, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert_eq!(place.late(), "", "nothing may be late");
+    let found: BTreeSet<String> = place.ids().into_iter().collect();
+    let titles: BTreeSet<String> = place.alerts().into_values().map(|(title, _)| title).collect();
+    assert!(TITLES.iter().all(|title| titles.contains(*title)), "{titles:?}");
+    assert_eq!(found.len(), expected.len());
+    assert!(found == expected, "other alerts than those of `virga detect`");
+}
+
+/// Single events that each raise one alert, an object each.
+fn intrusions(count: u64) -> Vec<Object> {
+    let second = now();
+    (0..count)
+        .map(|number| {
+            let address = format!("203.0.113.{}", number % 200);
+            object(number % 5, second, number, &[event_at(number, second, "Intrusion", &address)])
+        })
+        .collect()
+}
+
+#[test]
+fn what_a_queue_gives_again_is_counted_once_and_the_trouble_is_said() {
+    let Some(mut bucket) = Bucket::start(&["again"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 2), "");
+    // checkpoints so seldom that messages come again while they are in hand, for nothing extends them
+    place.replace("every = \"200ms\"", "every = \"7s\"");
+    bucket.moto.fault(json!({ "match": "ChangeMessageVisibilityBatch", "times": 9, "status": 500 }));
+    let second = now();
+    let failure = |number: u64| event_at(number, second, "FailedLogin", "203.0.113.1");
+    // five failures make an alert; four that come five times do not
+    let five: Vec<_> = (0..5).map(failure).collect();
+    let four: Vec<_> =
+        (10..14).map(|number| event_at(number, second, "FailedLogin", "203.0.113.2")).collect();
+    let objects = [object(0, second, 0, &five), object(1, second, 1, &four)];
+    bucket.put(&objects);
+    for _ in 0..4 {
+        bucket.tell(0, &objects[1].0);
+    }
+    let daemon = place.start();
+    bucket.wait_until_read(0, &place, LONG);
+    wait_for_watermark(&daemon, second + 1, LONG);
+    // a call is tried again for some time before it has failed
+    until("it is said", LONG, || daemon.get("/metrics").contains("not_extended"));
+    let metrics = daemon.get("/metrics");
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    let said = place.log();
+    for cause in ["redelivered", "not_extended"] {
+        let counted = format!("virga_input_notes_total{{input=\"trail\",cause=\"{cause}\"}}");
+        assert!(metrics.contains(&counted) && said.contains(cause), "{cause}:\n{metrics}\n{said}");
+    }
+    assert!(
+        metrics.contains("virga_events_total{input=\"trail\",source=\"aws.cloudtrail\"} 9\n"),
+        "{metrics}"
+    );
+    let alerts = place.alerts();
+    let many: Vec<_> = alerts.values().filter(|(rule, _)| rule.starts_with("Many")).collect();
+    assert_eq!(many.len(), 1, "{alerts:?}");
+    assert!(alerts.values().all(|(_, times)| *times == 1), "{alerts:?}");
+}
+
+#[test]
+fn a_store_that_refuses_is_slow_or_has_lost_an_object_holds_up_nothing_else() {
+    let Some(mut bucket) = Bucket::start(&["faults"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 20), "");
+    let mut objects = intrusions(30);
+    let lost = objects.remove(7);
+    for (fault, times) in [("\"status\": 503", 12), ("\"delay\": 1.5", 3), ("\"cut\": 20", 3)] {
+        let fault = format!("{{\"match\": \"GET /trail/\", \"times\": {times}, {fault}}}");
+        bucket.moto.fault(serde_json::from_str(&fault).expect("a fault"));
+    }
+    // more than are tried again within a call
+    bucket.moto.fault(json!({ "match": "ReceiveMessage", "times": 9, "status": 500 }));
+    bucket.put(&objects);
+    bucket.tell(0, &lost.0);
+    let daemon = place.start();
+    bucket.wait_until_read(0, &place, LONG);
+    until("all alerts", LONG, || place.ids().len() == objects.len());
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    let said = place.log();
+    assert!(said.contains(&format!("{} is not there any more", lost.0)), "{said}");
+    assert!(said.contains("the queue does not answer") && said.contains("object_unreadable"), "{said}");
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+    assert!(!place.path("state/quarantine.ndjson").exists() || place.quarantined().is_empty(), "{said}");
+}
+
+#[test]
+fn messages_that_cannot_be_deleted_stay_and_are_known_when_they_come_again() {
+    let Some(mut bucket) = Bucket::start(&["kept"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 2), "");
+    bucket.moto.fault(json!({ "match": "DeleteMessageBatch", "times": 9, "status": 500 }));
+    let objects = intrusions(5);
+    bucket.put(&objects);
+    let daemon = place.start();
+    until("all alerts", LONG, || place.ids().len() == 5);
+    bucket.wait_until_read(0, &place, LONG);
+    let metrics = daemon.get("/metrics");
+    assert!(metrics.contains("cause=\"not_deleted\""), "{metrics}");
+    assert!(
+        metrics.contains("virga_events_total{input=\"trail\",source=\"aws.cloudtrail\"} 5\n"),
+        "{metrics}"
+    );
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+}
