@@ -13,7 +13,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::ArchiveError;
-use crate::retry::Retrying;
+use crate::retry::{Patience, Retrying};
 
 /// Where an archive is.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Location {
     pub(crate) options: HashMap<String, String>,
     /// A store that stands for the URL's own.
     store: Option<Arc<dyn ObjectStore>>,
+    patience: Option<Patience>,
 }
 
 /// Variables by which stores are told of their credentials and endpoints.
@@ -66,7 +67,7 @@ impl Location {
         }
         // commits put a new file only where there is none, which S3 does by itself
         options.entry("conditional_put".into()).or_insert_with(|| "etag".into());
-        Ok(Self { url, options, store: None })
+        Ok(Self { url, options, store: None, patience: None })
     }
 
     /// The same place in another store, whose root is the root of the URL's: what stands between an archive
@@ -74,6 +75,15 @@ impl Location {
     #[must_use]
     pub fn within(mut self, store: Arc<dyn ObjectStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// The same place for somebody who does not give up where a request fails again and again.
+    #[must_use]
+    pub fn patient(mut self, patience: Patience) -> Self {
+        self.patience = Some(patience);
+        // the store's own client would try for minutes before anybody heard of it
+        self.options.entry("max_retries".into()).or_insert_with(|| "1".into());
         self
     }
 
@@ -87,7 +97,7 @@ impl Location {
                 deltalake::logstore::logstore_for(&url, config)?.root_object_store(None)
             }
         };
-        let store = Arc::new(Retrying::new(root));
+        let store = Arc::new(Retrying::new(root, self.patience.clone()));
         Ok(DeltaTableBuilder::from_url(url.clone())?
             .with_storage_options(self.options.clone())
             .with_storage_backend(store, url))

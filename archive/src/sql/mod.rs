@@ -50,5 +50,6 @@ pub(crate) fn alerts_schema() -> SchemaRef {
         text("principal"),
         text("event_ids"),
         text("alert"),
+        Field::new("revision", DataType::Int64, true),
     ]))
 }
