@@ -170,14 +170,18 @@ impl Archive {
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         let doing = format!("writing {path} of the alerts of {}", self.location);
         let store = self.alerts.object_store();
-        store.put(&Path::from(path.as_str()), Bytes::from(bytes).into()).await.map_err(ArchiveError::at(doing))?;
+        store
+            .put(&Path::from(path.as_str()), Bytes::from(bytes).into())
+            .await
+            .map_err(ArchiveError::at(doing))?;
         Ok(AlertFile { path, day: day.to_owned(), size, rows: batch.num_rows(), times: times_of(batch) })
     }
 
     async fn read_alerts(&self, file: &AlertFile) -> Result<Vec<RecordBatch>, ArchiveError> {
         let doing = || format!("reading {} of the alerts of {}", file.path, self.location);
         let got = self.alerts.object_store().get(&Path::from(file.path.as_str())).await;
-        let bytes = got.map_err(ArchiveError::at(doing()))?.bytes().await.map_err(ArchiveError::at(doing()))?;
+        let bytes =
+            got.map_err(ArchiveError::at(doing()))?.bytes().await.map_err(ArchiveError::at(doing()))?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build());
         let batches: Result<Vec<_>, _> = reader.map_err(ArchiveError::at(doing()))?.collect();
         batches.map_err(ArchiveError::at(doing()))
@@ -187,11 +191,8 @@ impl Archive {
         let doing = format!("reading the alerts of {}", self.location);
         let snapshot = self.alerts.snapshot().map_err(ArchiveError::at(doing.clone()))?.snapshot();
         let log = self.alerts.log_store();
-        let views: Vec<LogicalFileView> = snapshot
-            .file_views(log.as_ref(), None)
-            .try_collect()
-            .await
-            .map_err(ArchiveError::at(doing))?;
+        let views: Vec<LogicalFileView> =
+            snapshot.file_views(log.as_ref(), None).try_collect().await.map_err(ArchiveError::at(doing))?;
         let file = |view: &LogicalFileView| AlertFile {
             path: view.path().into_owned(),
             day: view.partition_values_map().get("day").cloned().flatten().unwrap_or_default(),
@@ -209,7 +210,8 @@ impl Archive {
         let mut pause = FIRST_PAUSE;
         for _ in 0..MAX_COMMIT_ATTEMPTS {
             self.learn_alert_columns().await?;
-            let there: HashSet<String> = self.alert_files().await?.into_iter().map(|file| file.path).collect();
+            let there: HashSet<String> =
+                self.alert_files().await?.into_iter().map(|file| file.path).collect();
             if !remove.iter().all(|file| there.contains(&file.path)) {
                 let cause = "another program has replaced the same files; nothing was changed, try again";
                 return Err(ArchiveError::new(doing, cause));
@@ -227,8 +229,8 @@ impl Archive {
                     self.alerts.update_state().await.map_err(ArchiveError::at(doing.clone()))?;
                     let now = self.alert_files().await?;
                     let has = |path: &str| now.iter().any(|file| file.path == path);
-                    let is_so = new.iter().all(|file| has(&file.path))
-                        && !remove.iter().any(|file| has(&file.path));
+                    let is_so =
+                        new.iter().all(|file| has(&file.path)) && !remove.iter().any(|file| has(&file.path));
                     return if is_so { Ok(()) } else { Err(ArchiveError::new(doing, error)) };
                 }
             }

@@ -8,12 +8,12 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use chrono::{Duration, Utc};
-use deltalake::{DeltaTable, DeltaTableError};
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::kernel::{Action, Add, Remove, StructField};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 

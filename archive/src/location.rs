@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use deltalake::logstore::StorageConfig;
 use deltalake::{DeltaTableBuilder, DeltaTableError};
-use object_store::ObjectStore;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use url::Url;
 
 use crate::error::ArchiveError;
@@ -109,6 +111,23 @@ impl Location {
         let path = format!("{}/{name}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         Ok(url)
+    }
+
+    /// Proves that an object can be put there and taken away again; leaves nothing behind. Whether an archive is
+    /// there.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn prove(&self) -> Result<bool, ArchiveError> {
+        let doing = || format!("writing to {self}");
+        let built = self.builder("events").and_then(|builder| builder.build());
+        let store = built.map_err(ArchiveError::at(doing()))?.object_store();
+        let proof = Path::from("_virga_proof");
+        store.put(&proof, PutPayload::from_static(b"proof")).await.map_err(ArchiveError::at(doing()))?;
+        store.delete(&proof).await.map_err(ArchiveError::at(doing()))?;
+        let log = Path::from("_delta_log");
+        let first = store.list(Some(&log)).try_next().await.map_err(ArchiveError::at(doing()))?;
+        Ok(first.is_some())
     }
 
     /// Whether it is on this machine's disk.

@@ -82,6 +82,21 @@ impl Redaction {
         meet(&self.path, &path.split('.').collect::<Vec<_>>())
     }
 
+    /// Whether what stands at that path is taken out or changed as a whole: it is at the path, or above it.
+    pub fn covers(&self, path: &str) -> bool {
+        fn meet(pattern: &[String], path: &[&str]) -> bool {
+            let Some((first, rest)) = pattern.split_first() else { return true };
+            let Some((name, below)) = path.split_first() else { return false };
+            match first.as_str() {
+                "**" => meet(rest, path) || meet(pattern, below),
+                "*" => meet(rest, below),
+                first => first == *name && meet(rest, below),
+            }
+        }
+        let path = path.to_lowercase();
+        meet(&self.path, &path.split('.').collect::<Vec<_>>())
+    }
+
     /// The source, `*` for all.
     pub(crate) fn source(&self) -> &str {
         &self.source
@@ -321,6 +336,17 @@ mod tests {
             ("**.b", "x", true),
         ] {
             assert_eq!(of(pattern, RedactAction::Drop).touches(path), touches, "{pattern} {path}");
+        }
+        for (pattern, path, covers) in [
+            ("a.b", "A.B", true),
+            ("a.b", "a", false),
+            ("a.b", "a.b.c", true),
+            ("*.b", "x.b", true),
+            ("**.b", "x.y.b", true),
+            ("**.b", "x.b.c", true),
+            ("**.b", "x", false),
+        ] {
+            assert_eq!(of(pattern, RedactAction::Drop).covers(path), covers, "{pattern} {path}");
         }
         assert!(Redaction::new("s", "a..b", RedactAction::Drop, None).is_err());
     }

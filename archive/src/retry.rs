@@ -40,9 +40,7 @@ pub struct Patience(Arc<Wait>);
 
 impl Patience {
     /// From what says how long to wait.
-    pub fn new(
-        wait: impl Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(wait: impl Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync + 'static) -> Self {
         Self(Arc::new(wait))
     }
 }

@@ -46,7 +46,12 @@ struct Faulty {
 
 impl Faulty {
     fn new(inner: &Arc<InMemory>, fault: Fault) -> Self {
-        Self { inner: Arc::clone(inner), fault, requests: Arc::default(), full: Arc::new(AtomicBool::new(true)) }
+        Self {
+            inner: Arc::clone(inner),
+            fault,
+            requests: Arc::default(),
+            full: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// Whether this request fails, and whether it is served before it does.

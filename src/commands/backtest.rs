@@ -18,6 +18,7 @@ use super::arguments::{AroundArgs, RuleArgs};
 use super::{Failure, Outcome, backtest_table};
 use crate::config::ConfigArgs;
 use crate::log_sources::AllSources;
+use crate::redaction::{Redactions, tell_blinded};
 use crate::{rule_files, show, spill};
 
 /// Arguments of `virga backtest`.
@@ -209,10 +210,11 @@ async fn answer(
     }
     let specs = sources.specs();
     let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
-    let sides = sets.into_iter().map(|Loaded { name, hash, set }| RuleSide {
-        name,
-        hash,
-        engine: Engine::new(&set, &specs),
+    let redactions = Redactions::from(archive.redactions().map_err(|error| error.to_string())?);
+    let sides = sets.into_iter().map(|Loaded { name, hash, set }| {
+        let engine = Engine::new(&set, &specs);
+        tell_blinded(&engine, &redactions.blinded(&engine));
+        RuleSide { name, hash, engine }
     });
     let question =
         Question { range, prune: !args.no_prune, suppress: args.suppress, curves: &args.curve, labels };

@@ -231,6 +231,11 @@ impl Place {
     pub fn start(&self) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
         let child = self.command().stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
+        self.daemon(child)
+    }
+
+    /// A daemon of this place that was started otherwise.
+    pub fn daemon(&self, child: Child) -> Daemon {
         Daemon { child, log: self.path("log"), address: self.path("address") }
     }
 

@@ -6,7 +6,9 @@ so that a test that dies leaves nothing behind.
   {"call": ["sqs", "create_queue", {"QueueName": "q"}]}   a call of boto3; bytes are {"base64": "…"}
   {"put_many": {"bucket": "b", "objects": [["key", "base64"], …]}}   without a request for each
   {"fault": {"match": "GET /b/", "times": 2, "status": 503}}   what happens to requests that match:
-                 "status": n (an answer of that status), "delay": seconds, "cut": bytes of the body that come
+                 "status": n (an answer of that status), "delay": seconds, "cut": bytes of the body that come;
+                 with "every": n only each n-th of them
+  {"no_faults": true}   all is served again
   {"requests": true}   what was asked since the last time, as "GET /bucket/key?query"
 """
 
@@ -39,8 +41,10 @@ class Watched:
             self.requests.append(request)
             for fault in self.faults:
                 if fault["times"] > 0 and re.search(fault["match"], request):
-                    fault["times"] -= 1
-                    return fault
+                    fault["seen"] = fault.get("seen", 0) + 1
+                    if fault["seen"] % fault.get("every", 1) == 0:
+                        fault["times"] -= 1
+                        return fault
         return {}
 
     def __call__(self, environ, start_response):
@@ -109,6 +113,10 @@ def main():
             elif "fault" in asked:
                 with watched.lock:
                     watched.faults.append(asked["fault"])
+                answer = {}
+            elif "no_faults" in asked:
+                with watched.lock:
+                    watched.faults = []
                 answer = {}
             elif "requests" in asked:
                 with watched.lock:

@@ -86,7 +86,10 @@ async fn reader(table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
 }
 
 /// Each alert once: alerts are kept at least once, and a later revision stands beside an earlier one.
-fn last_revisions(context: &SessionContext, alerts: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+fn last_revisions(
+    context: &SessionContext,
+    alerts: Arc<dyn TableProvider>,
+) -> Result<Arc<dyn TableProvider>> {
     let order = match alerts.schema().column_with_name("revision") {
         Some(_) => vec![ident("alert_id").sort(true, true), ident("revision").sort(false, false)],
         // a table of an earlier version, which is empty
