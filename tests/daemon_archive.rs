@@ -82,14 +82,15 @@ fn ids_of(lines: &[String]) -> BTreeSet<String> {
     lines.iter().map(id).collect()
 }
 
-/// Runs on standard input to its end, with a pause between parts in which a checkpoint is written.
+/// Runs on standard input to its end; a part comes when the one before has raised alerts.
 fn run_stdin(place: &Place, parts: &[&[String]]) {
     let log = File::options().create(true).append(true).open(place.path("log")).expect("a log");
     let mut child = place.command().stdin(Stdio::piped()).stderr(log).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("its input");
     for (number, lines) in parts.iter().enumerate() {
         if number > 0 {
-            std::thread::sleep(Duration::from_secs(2));
+            until("the part before has raised alerts", LONG, || !place.ids().is_empty());
+            std::thread::sleep(Duration::from_secs(1));
         }
         lines.iter().for_each(|line| stdin.write_all(line.as_bytes()).expect("it reads"));
     }
