@@ -65,6 +65,8 @@ struct Config {
     _input: IgnoredAny,
     #[serde(default, rename = "sink")]
     _sink: IgnoredAny,
+    #[serde(default, rename = "archive")]
+    _archive: IgnoredAny,
 }
 
 /// One path of one source's events that must not be kept.

@@ -1,5 +1,7 @@
 //! The command line of Virga: parses, calls a crate, prints.
 
+#[cfg(all(feature = "lake", feature = "daemon"))]
+mod archiving;
 mod case_runner;
 mod commands;
 mod config;

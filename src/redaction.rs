@@ -11,6 +11,8 @@
 use std::borrow::Cow;
 
 use virga_archive::{ArchiveError, RedactAction, Redaction, redact};
+#[cfg(feature = "daemon")]
+use virga_daemon::redact::{Redact, Told};
 use virga_engine::Engine;
 use virga_engine::event::{ProjectedField, SourceSpec};
 use virga_engine::plan::LocalExpr;
@@ -18,11 +20,19 @@ use virga_ingest::quarantine::Quarantined;
 use virga_ingest::sources::{SOURCES, SourceDef, source};
 
 use crate::config::RedactSpec;
+use crate::show;
 
 /// What of events must not be kept.
 #[derive(Debug, Default)]
 pub struct Redactions {
     all: Vec<Redaction>,
+}
+
+impl From<Vec<Redaction>> for Redactions {
+    /// Those that an archive names.
+    fn from(all: Vec<Redaction>) -> Self {
+        Self { all }
+    }
 }
 
 impl Redactions {
@@ -64,6 +74,11 @@ impl Redactions {
             all.push(redaction);
         }
         Ok(Self { all })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Redaction] {
+        &self.all
     }
 
     /// Whether nothing is redacted.
@@ -118,8 +133,19 @@ impl Redactions {
 
     /// Whether a field's value may be changed: at its paths, or where it is derived from.
     fn hides(&self, source: &SourceDef, spec: &SourceSpec, field: &ProjectedField) -> bool {
+        self.hiding(source, spec, field, &Redaction::touches).is_some()
+    }
+
+    /// What meets a field's paths, or those that it is derived from.
+    fn hiding(
+        &self,
+        source: &SourceDef,
+        spec: &SourceSpec,
+        field: &ProjectedField,
+        meets: &dyn Fn(&Redaction, &str) -> bool,
+    ) -> Option<&Redaction> {
         let touched = |path: &str| {
-            self.all.iter().any(|redaction| redaction.concerns(source.name) && redaction.touches(path))
+            self.all.iter().find(|redaction| redaction.concerns(source.name) && meets(redaction, path))
         };
         let derived =
             source.derivations.iter().filter(|one| field.column.is_some_and(|c| c.name == one.column));
@@ -129,10 +155,41 @@ impl Redactions {
             .filter(|one| field.computed && one.column.eq_ignore_ascii_case(&field.name));
         let inputs =
             derived.chain(computed).flat_map(|one| one.inputs.iter().flat_map(|input| input.split(" | ")));
-        field.paths.iter().any(|path| touched(path))
-            || inputs
-                .into_iter()
-                .any(|input| ProjectedField::resolve(input, spec).paths.iter().any(|path| touched(path)))
+        field.paths.iter().find_map(|path| touched(path)).or_else(|| {
+            inputs.into_iter().find_map(|input| {
+                ProjectedField::resolve(input, spec).paths.iter().find_map(|path| touched(path))
+            })
+        })
+    }
+}
+
+#[cfg(feature = "daemon")]
+impl Redact for Redactions {
+    fn concerns(&self, source: &str) -> bool {
+        self.concern(source)
+    }
+
+    fn event<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, String> {
+        self.apply(source, event).map_err(|error| error.to_string())
+    }
+
+    fn value(&self, sources: &[&str], field: &str, text: &str) -> Told {
+        let is_meant = |source: &&&'static SourceDef| {
+            self.concern(source.name) && (sources.is_empty() || sources.contains(&source.name))
+        };
+        // below a plain text nothing can be redacted; what is JSON may hold more than it should
+        let is_plain = !text.trim_start().starts_with(['{', '[']);
+        let meets: &dyn Fn(&Redaction, &str) -> bool =
+            if is_plain { &Redaction::covers } else { &Redaction::touches };
+        let redaction = SOURCES.iter().filter(is_meant).find_map(|source| {
+            let spec = source.spec();
+            self.hiding(source, &spec, &ProjectedField::resolve(field, &spec), meets)
+        });
+        match redaction.map(|redaction| redaction.stands_for(text)) {
+            None => Told::Itself,
+            Some(None) => Told::Nothing,
+            Some(Some(other)) => Told::As(other),
+        }
     }
 }
 
@@ -145,6 +202,31 @@ fn fields_of(expr: &LocalExpr, hidden: &[Option<String>], fields: &mut Vec<Strin
             branches.iter().for_each(|branch| fields_of(branch, hidden, fields));
         }
     }
+}
+
+/// Rules that are named where some are blind; the others are counted.
+const BLINDED_SHOWN: usize = 5;
+
+/// Says which rules look at what is redacted, where some do.
+pub fn tell_blinded(engine: &Engine, blinded: &[(u32, Vec<String>)]) {
+    if blinded.is_empty() {
+        return;
+    }
+    let name = |(rule, fields): &(u32, Vec<String>)| {
+        let title = engine.rules().get(*rule as usize).map_or("?", |rule| rule.lowered.rule.title.as_str());
+        format!("{title} ({})", fields.join(", "))
+    };
+    let mut names: Vec<String> = blinded.iter().take(BLINDED_SHOWN).map(name).collect();
+    if blinded.len() > BLINDED_SHOWN {
+        names.push(format!("and {} more", blinded.len() - BLINDED_SHOWN));
+    }
+    show::say!(
+        "{}note:{:#} {} rules look at what is redacted; on this archive they may say less than live: {}",
+        show::BOLD,
+        show::BOLD,
+        blinded.len(),
+        show::printable(&names.join("; "))
+    );
 }
 
 /// A record that could not be read, without its bytes: no path leads into what is no JSON.

@@ -8,12 +8,12 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use chrono::{Duration, Utc};
-use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::kernel::{Action, Add, Remove, StructField};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
@@ -64,7 +64,7 @@ pub struct Expired {
 }
 
 /// Somebody else was first.
-fn is_conflict(error: &DeltaTableError) -> bool {
+pub(crate) fn is_conflict(error: &DeltaTableError) -> bool {
     match error {
         DeltaTableError::VersionAlreadyExists(_) => true,
         DeltaTableError::Transaction { source } => matches!(
@@ -75,6 +75,21 @@ fn is_conflict(error: &DeltaTableError) -> bool {
         ),
         _ => false,
     }
+}
+
+/// One try to change a table, on top of the version at hand and of no other.
+pub(crate) async fn commit_once(
+    table: &mut DeltaTable,
+    actions: Vec<Action>,
+    operation: DeltaOperation,
+) -> Result<(), DeltaTableError> {
+    let snapshot = table.snapshot()?.snapshot();
+    CommitBuilder::from(CommitProperties::default())
+        .with_max_retries(0)
+        .with_actions(actions)
+        .build(Some(snapshot), table.log_store(), operation)
+        .await?;
+    table.update_state().await
 }
 
 impl Archive {
@@ -142,13 +157,7 @@ impl Archive {
         let removes =
             remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
         let actions: Vec<Action> = adds.chain(removes).collect();
-        let snapshot = self.events.snapshot()?.snapshot();
-        CommitBuilder::from(CommitProperties::default())
-            .with_max_retries(0)
-            .with_actions(actions)
-            .build(Some(snapshot), self.events.log_store(), why.operation())
-            .await?;
-        self.events.update_state().await
+        commit_once(&mut self.events, actions, why.operation()).await
     }
 
     /// Whether the table is now as a commit was to make it.

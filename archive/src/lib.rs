@@ -9,6 +9,7 @@
 //! What is stored comes back as it was: a batch that is read holds the very cells that were written, so that
 //! rules say the same of it. The lake knows no log source, no correlation and no sink.
 
+mod alerts;
 mod cells;
 mod commit;
 mod compact;
@@ -24,6 +25,7 @@ mod location;
 mod prune;
 mod reader;
 mod redact;
+mod redacted;
 mod retry;
 mod rows;
 pub mod sql;
@@ -31,6 +33,7 @@ mod table;
 mod verify;
 mod writer;
 
+pub use alerts::{AlertRow, CompactedAlerts};
 pub use cells::CellArray;
 pub use commit::Expired;
 pub use compact::Compacted;
@@ -42,6 +45,7 @@ pub use location::Location;
 pub use prune::{Pruned, Wanted};
 pub use reader::{Needed, Rebuild, StoredEvents, StoredFile};
 pub use redact::{MASK, RedactAction, Redaction, redact};
+pub use retry::Patience;
 pub use table::{Archive, Coverage, Entry, Range};
 pub use verify::{Depth, Problem, Verified};
 pub use writer::{EventWriter, Written};

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use deltalake::logstore::StorageConfig;
 use deltalake::{DeltaTableBuilder, DeltaTableError};
-use object_store::ObjectStore;
+use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use url::Url;
 use virga_engine::event::OriginBase;
 
 use crate::error::ArchiveError;
-use crate::retry::Retrying;
+use crate::retry::{Patience, Retrying};
 
 /// Where an archive is.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub struct Location {
     pub(crate) options: HashMap<String, String>,
     /// A store that stands for the URL's own.
     store: Option<Arc<dyn ObjectStore>>,
+    patience: Option<Patience>,
 }
 
 /// Variables by which stores are told of their credentials and endpoints.
@@ -69,7 +71,7 @@ impl Location {
         }
         // commits put a new file only where there is none, which S3 does by itself
         options.entry("conditional_put".into()).or_insert_with(|| "etag".into());
-        Ok(Self { url, options, store: None })
+        Ok(Self { url, options, store: None, patience: None })
     }
 
     /// The same place in another store, whose root is the root of the URL's: what stands between an archive
@@ -84,7 +86,7 @@ impl Location {
     pub(crate) fn objects(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
         let root = self.root(&self.url)?;
         let path = Path::from_url_path(self.url.path()).map_err(object_store::Error::from)?;
-        Ok(Arc::new(PrefixStore::new(Retrying::new(root), path)))
+        Ok(Arc::new(PrefixStore::new(Retrying::new(root, self.patience.clone()), path)))
     }
 
     /// Where an object below it is, for whoever looks for it.
@@ -112,11 +114,20 @@ impl Location {
         }
     }
 
+    /// The same place for somebody who does not give up where a request fails again and again.
+    #[must_use]
+    pub fn patient(mut self, patience: Patience) -> Self {
+        self.patience = Some(patience);
+        // the store's own client would try for minutes before anybody heard of it
+        self.options.entry("max_retries".into()).or_insert_with(|| "1".into());
+        self
+    }
+
     /// What reads and writes a table below it. Requests that fail for a moment are made anew.
     pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, DeltaTableError> {
         let url = self.table(name).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
         let root = self.root(&url)?;
-        let store = Arc::new(Retrying::new(root));
+        let store = Arc::new(Retrying::new(root, self.patience.clone()));
         Ok(DeltaTableBuilder::from_url(url.clone())?
             .with_storage_options(self.options.clone())
             .with_storage_backend(store, url))
@@ -128,6 +139,23 @@ impl Location {
         let path = format!("{}/{name}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         Ok(url)
+    }
+
+    /// Proves that an object can be put there and taken away again; leaves nothing behind. Whether an archive is
+    /// there.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn prove(&self) -> Result<bool, ArchiveError> {
+        let doing = || format!("writing to {self}");
+        let built = self.builder("events").and_then(|builder| builder.build());
+        let store = built.map_err(ArchiveError::at(doing()))?.object_store();
+        let proof = Path::from("_virga_proof");
+        store.put(&proof, PutPayload::from_static(b"proof")).await.map_err(ArchiveError::at(doing()))?;
+        store.delete(&proof).await.map_err(ArchiveError::at(doing()))?;
+        let log = Path::from("_delta_log");
+        let first = store.list(Some(&log)).try_next().await.map_err(ArchiveError::at(doing()))?;
+        Ok(first.is_some())
     }
 
     /// Whether it is on this machine's disk.

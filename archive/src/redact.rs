@@ -7,14 +7,14 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use virga_engine::json::{skip_value, skip_whitespace, string_text};
 
 use crate::error::ArchiveError;
 use crate::limits::MAX_UNFOLDED_STRINGS;
 
 /// What becomes of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RedactAction {
     /// It is taken out, with its key.
@@ -82,19 +82,54 @@ impl Redaction {
         meet(&self.path, &path.split('.').collect::<Vec<_>>())
     }
 
-    fn replacement(&self, value: &str) -> Option<String> {
+    /// Whether what stands at that path is taken out or changed as a whole: it is at the path, or above it.
+    pub fn covers(&self, path: &str) -> bool {
+        fn meet(pattern: &[String], path: &[&str]) -> bool {
+            let Some((first, rest)) = pattern.split_first() else { return true };
+            let Some((name, below)) = path.split_first() else { return false };
+            match first.as_str() {
+                "**" => meet(rest, path) || meet(pattern, below),
+                "*" => meet(rest, below),
+                first => first == *name && meet(rest, below),
+            }
+        }
+        let path = path.to_lowercase();
+        meet(&self.path, &path.split('.').collect::<Vec<_>>())
+    }
+
+    /// The source, `*` for all.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The path, in lower case.
+    pub(crate) fn path(&self) -> String {
+        self.path.join(".")
+    }
+
+    pub(crate) fn action(&self) -> RedactAction {
+        self.action
+    }
+
+    /// What stands for the text of a value; `None` where nothing does.
+    pub fn stands_for(&self, text: &str) -> Option<String> {
         match self.action {
             RedactAction::Drop => None,
-            RedactAction::Mask => Some(format!("\"{MASK}\"")),
+            RedactAction::Mask => Some(MASK.to_owned()),
             RedactAction::Hash => {
-                let text = string_text(value).unwrap_or(Cow::Borrowed(value));
                 let hash = match &self.key {
                     Some(key) => blake3::keyed_hash(key, text.as_bytes()),
                     None => blake3::hash(text.as_bytes()),
                 };
-                Some(format!("\"hash:{}\"", hash.to_hex().get(..32).unwrap_or_default()))
+                Some(format!("hash:{}", hash.to_hex().get(..32).unwrap_or_default()))
             }
         }
+    }
+
+    /// The same as JSON.
+    fn replacement(&self, value: &str) -> Option<String> {
+        let text = string_text(value).unwrap_or(Cow::Borrowed(value));
+        self.stands_for(&text).map(|stands| format!("\"{stands}\""))
     }
 }
 
@@ -301,6 +336,17 @@ mod tests {
             ("**.b", "x", true),
         ] {
             assert_eq!(of(pattern, RedactAction::Drop).touches(path), touches, "{pattern} {path}");
+        }
+        for (pattern, path, covers) in [
+            ("a.b", "A.B", true),
+            ("a.b", "a", false),
+            ("a.b", "a.b.c", true),
+            ("*.b", "x.b", true),
+            ("**.b", "x.y.b", true),
+            ("**.b", "x.b.c", true),
+            ("**.b", "x", false),
+        ] {
+            assert_eq!(of(pattern, RedactAction::Drop).covers(path), covers, "{pattern} {path}");
         }
         assert!(Redaction::new("s", "a..b", RedactAction::Drop, None).is_err());
     }

@@ -3,6 +3,10 @@
 //! In: any object store. Out: the same store, of which a request that failed for no reason that lasts (a
 //! connection that broke, a server that was busy) is made anew, a few times, with growing pauses.
 //!
+//! Who must not give up says so with a [`Patience`]: it hears of each failure beyond those, and says how long to
+//! wait for the next try. Then what only a person mends (a right that is missing, a store that is full) is
+//! waited for too.
+//!
 //! One request is not safe to repeat: to put an object where there is none, for the first try may have come
 //! through without its answer. Whether it did shows in the object: where the very bytes stand already, they
 //! are ours.
@@ -11,6 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,56 +30,102 @@ use object_store::{
 
 use crate::limits::{FIRST_PAUSE, MAX_REQUESTS};
 
+/// Hears why a request has failed and how often one did before it, and says how long to wait for the next try;
+/// `None` gives up.
+type Wait = dyn Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync;
+
+/// What goes on where a request has been tried often enough for most.
+#[derive(Clone)]
+pub struct Patience(Arc<Wait>);
+
+impl Patience {
+    /// From what says how long to wait.
+    pub fn new(wait: impl Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wait))
+    }
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Patience")
+    }
+}
+
 /// A store whose requests are tried again.
 #[derive(Debug, Clone)]
 pub(crate) struct Retrying {
     inner: Arc<dyn ObjectStore>,
+    patience: Option<Patience>,
 }
 
-/// Whether the next try may end otherwise.
-fn may_pass(error: &Error) -> bool {
-    matches!(error, Error::Generic { .. } | Error::JoinError { .. })
+/// How often a request has failed, and what becomes of it.
+struct Tries<'a> {
+    patience: Option<&'a Patience>,
+    failures: u32,
+}
+
+impl Tries<'_> {
+    /// Waits for the next try; false where the error is to be given on.
+    async fn again(&mut self, error: &Error) -> bool {
+        let passes = matches!(error, Error::Generic { .. } | Error::JoinError { .. });
+        let mended = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
+        if !passes && !(mended && self.patience.is_some()) {
+            return false;
+        }
+        self.failures += 1;
+        let wait = match self.patience {
+            _ if self.failures < MAX_REQUESTS && passes => Some(FIRST_PAUSE * 2u32.pow(self.failures - 1)),
+            Some(Patience(wait)) => wait(error, self.failures),
+            None => None,
+        };
+        let Some(wait) = wait else { return false };
+        tokio::time::sleep(wait).await;
+        true
+    }
 }
 
 /// Makes a request until it is served, or cannot be.
-async fn tried<T, F: Future<Output = Result<T>>>(mut request: impl FnMut() -> F) -> Result<T> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..MAX_REQUESTS {
+async fn tried<T, F: Future<Output = Result<T>>>(
+    patience: Option<&Patience>,
+    mut request: impl FnMut() -> F,
+) -> Result<T> {
+    let mut tries = Tries { patience, failures: 0 };
+    loop {
         match request().await {
-            Err(error) if may_pass(&error) => tokio::time::sleep(pause).await,
+            Err(error) if tries.again(&error).await => {}
             done => return done,
         }
-        pause *= 2;
     }
-    request().await
 }
 
 impl Retrying {
-    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner }
+    pub fn new(inner: Arc<dyn ObjectStore>, patience: Option<Patience>) -> Self {
+        Self { inner, patience }
+    }
+
+    async fn tried<T, F: Future<Output = Result<T>>>(&self, request: impl FnMut() -> F) -> Result<T> {
+        tried(self.patience.as_ref(), request).await
     }
 
     /// Puts an object where there is none; an earlier try that came through counts.
     async fn create(&self, location: &Path, payload: &PutPayload, options: &PutOptions) -> Result<PutResult> {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        let mut tries = Tries { patience: self.patience.as_ref(), failures: 0 };
+        loop {
             match self.inner.put_opts(location, payload.clone(), options.clone()).await {
-                Err(error) if may_pass(&error) && attempt < MAX_REQUESTS => tokio::time::sleep(pause).await,
-                Err(Error::AlreadyExists { path, source }) if attempt > 1 => {
+                Err(Error::AlreadyExists { path, source }) if tries.failures > 0 => {
                     return match self.is_ours(location, payload).await? {
                         true => Ok(PutResult { e_tag: None, version: None }),
                         false => Err(Error::AlreadyExists { path, source }),
                     };
                 }
+                Err(error) if tries.again(&error).await => {}
                 done => return done,
             }
-            pause *= 2;
         }
-        unreachable!("the last attempt returns")
     }
 
     async fn is_ours(&self, location: &Path, payload: &PutPayload) -> Result<bool> {
-        let found = tried(|| async { self.inner.get(location).await?.bytes().await }).await?;
+        let found = self.tried(|| async { self.inner.get(location).await?.bytes().await }).await?;
         Ok(payload.iter().flatten().eq(found.iter()))
     }
 }
@@ -87,9 +138,10 @@ impl fmt::Display for Retrying {
 
 /// A listing as a whole, so that it can be made anew.
 fn listed(
+    patience: Option<Patience>,
     make: impl Fn() -> BoxStream<'static, Result<ObjectMeta>> + Send + Sync + 'static,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
-    let whole = async move { tried(|| make().try_collect::<Vec<_>>()).await };
+    let whole = async move { tried(patience.as_ref(), || make().try_collect::<Vec<_>>()).await };
     let flat = |found: Result<Vec<ObjectMeta>>| match found {
         Ok(found) => stream::iter(found.into_iter().map(Ok).collect::<Vec<_>>()),
         Err(error) => stream::iter(vec![Err(error)]),
@@ -102,7 +154,7 @@ impl ObjectStore for Retrying {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         match opts.mode {
             PutMode::Overwrite => {
-                tried(|| self.inner.put_opts(location, payload.clone(), opts.clone())).await
+                self.tried(|| self.inner.put_opts(location, payload.clone(), opts.clone())).await
             }
             PutMode::Create => self.create(location, &payload, &opts).await,
             PutMode::Update(_) => self.inner.put_opts(location, payload, opts).await,
@@ -118,20 +170,20 @@ impl ObjectStore for Retrying {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        tried(|| self.inner.get_opts(location, options.clone())).await
+        self.tried(|| self.inner.get_opts(location, options.clone())).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        tried(|| self.inner.get_ranges(location, ranges)).await
+        self.tried(|| self.inner.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let inner = Arc::clone(&self.inner);
+        let this = self.clone();
         let delete = move |location: Result<Path>| {
-            let inner = Arc::clone(&inner);
+            let this = this.clone();
             async move {
                 let location = location?;
-                match tried(|| inner.delete(&location)).await {
+                match this.tried(|| this.inner.delete(&location)).await {
                     // an earlier try came through
                     Ok(()) | Err(Error::NotFound { .. }) => Ok(location),
                     Err(error) => Err(error),
@@ -143,7 +195,7 @@ impl ObjectStore for Retrying {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (inner, prefix) = (Arc::clone(&self.inner), prefix.cloned());
-        listed(move || inner.list(prefix.as_ref()))
+        listed(self.patience.clone(), move || inner.list(prefix.as_ref()))
     }
 
     fn list_with_offset(
@@ -152,11 +204,11 @@ impl ObjectStore for Retrying {
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (inner, prefix, offset) = (Arc::clone(&self.inner), prefix.cloned(), offset.clone());
-        listed(move || inner.list_with_offset(prefix.as_ref(), &offset))
+        listed(self.patience.clone(), move || inner.list_with_offset(prefix.as_ref(), &offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        tried(|| self.inner.list_with_delimiter(prefix)).await
+        self.tried(|| self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

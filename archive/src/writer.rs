@@ -161,6 +161,15 @@ impl EventWriter {
     /// # Errors
     /// Where it cannot be written or committed; the archive is as it was then.
     pub async fn commit(mut self, archive: &mut Archive) -> Result<Written, ArchiveError> {
+        self.seal(archive).await?;
+        self.publish(archive).await
+    }
+
+    /// Writes what still waits: all files are in the store, and none is part of the archive yet.
+    ///
+    /// # Errors
+    /// Where they cannot be written. What was taken is lost with the writer, for it is not committed.
+    pub async fn seal(&mut self, archive: &Archive) -> Result<(), ArchiveError> {
         for partition in self.waiting.keys().cloned().collect::<Vec<_>>() {
             self.write(archive, &partition).await?;
         }
@@ -171,6 +180,14 @@ impl EventWriter {
             self.one_put().await?;
         }
         self.done.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// Makes all files that are sealed part of the archive at once. May be called again where it has failed.
+    ///
+    /// # Errors
+    /// Where it cannot be committed; the archive is as it was then.
+    pub async fn publish(&self, archive: &mut Archive) -> Result<Written, ArchiveError> {
         archive.commit(&self.done, &[], Why::Import).await?;
         Ok(Written {
             files: self.done.len(),

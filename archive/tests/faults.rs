@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range as Bytes64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Layout, Location, Range, Rebuild};
+use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Layout, Location, Patience, Range, Rebuild};
 use virga_engine::event::{
     BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
 };
@@ -31,6 +32,8 @@ enum Fault {
     EveryThird {
         after: bool,
     },
+    /// What is read is served; what is written is refused as long as `Faulty::full` stands.
+    Full,
 }
 
 #[derive(Debug, Clone)]
@@ -38,18 +41,24 @@ struct Faulty {
     inner: Arc<InMemory>,
     fault: Fault,
     requests: Arc<AtomicUsize>,
+    full: Arc<AtomicBool>,
 }
 
 impl Faulty {
     fn new(inner: &Arc<InMemory>, fault: Fault) -> Self {
-        Self { inner: Arc::clone(inner), fault, requests: Arc::default() }
+        Self {
+            inner: Arc::clone(inner),
+            fault,
+            requests: Arc::default(),
+            full: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// Whether this request fails, and whether it is served before it does.
     fn fails(&self) -> (bool, bool) {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         match self.fault {
-            Fault::Never => (false, false),
+            Fault::Never | Fault::Full => (false, false),
             Fault::From(first) => (number >= first, false),
             Fault::EveryThird { after } => (number % 3 == 2, after),
         }
@@ -84,6 +93,9 @@ impl fmt::Display for Faulty {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        if matches!(self.fault, Fault::Full) && self.full.load(Ordering::SeqCst) {
+            return Err(Error::PermissionDenied { path: location.to_string(), source: "it is full".into() });
+        }
         self.ask(self.inner.put_opts(location, payload, opts)).await
     }
     async fn put_multipart_opts(
@@ -270,6 +282,39 @@ async fn a_store_that_fails_every_third_request_serves_all_the_same() {
         compact(&faulty).await.expect("it is served");
         assert_eq!(state(&store).await, (20, 2), "after {after}");
     }
+}
+
+#[tokio::test]
+async fn who_is_patient_waits_for_a_full_store_and_loses_nothing() {
+    let store = Arc::new(InMemory::new());
+    import(&Faulty::new(&store, Fault::Never), &events(0..10)).await.expect("it is served");
+    let faulty = Faulty::new(&store, Fault::Full);
+    assert!(import(&faulty, &events(10..20)).await.is_err(), "others give up");
+    let (asked, full) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&faulty.full));
+    let count = Arc::clone(&asked);
+    let patience = Patience::new(move |why, _| {
+        assert!(why.to_string().contains("it is full"), "{why}");
+        if count.fetch_add(1, Ordering::SeqCst) == 5 {
+            full.store(false, Ordering::SeqCst);
+        }
+        Some(Duration::from_millis(1))
+    });
+    let mut archive = Archive::open(&location(&faulty).patient(patience)).await.expect("it is served");
+    let mut writer = EventWriter::new(layouts());
+    writer.push(&archive, &events(10..20)).await.expect("it waits");
+    writer.seal(&archive).await.expect("it waits");
+    assert_eq!(writer.publish(&mut archive).await.expect("it is served").rows, 10);
+    assert!(asked.load(Ordering::SeqCst) >= 6);
+    // to publish again what stands already doubles nothing
+    writer.publish(&mut archive).await.expect("it is served");
+    assert_eq!(state(&store).await.0, 20);
+    // one that has no more patience gives up
+    faulty.full.store(true, Ordering::SeqCst);
+    let none = Patience::new(|_, _| None);
+    let archive = Archive::open(&location(&faulty).patient(none)).await.expect("it is served");
+    let mut writer = EventWriter::new(layouts());
+    writer.push(&archive, &events(20..30)).await.expect("it only waits in memory");
+    assert!(writer.seal(&archive).await.is_err());
 }
 
 #[tokio::test]

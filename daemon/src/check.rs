@@ -2,6 +2,7 @@
 //!
 //! In: a configuration and a loader. Out: a line for each part, with what it would do or what does not work.
 
+use crate::archive::Outside;
 use crate::checkpoint::Store;
 use crate::clock::steady;
 use crate::config::Config;
@@ -18,7 +19,7 @@ pub struct Checked {
 }
 
 /// Proves all parts.
-pub fn check(config: &Config, loader: &Loader) -> Vec<Checked> {
+pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked> {
     let store = Store::new(&config.state.folder);
     let found = store.load();
     let state = match &found {
@@ -45,6 +46,17 @@ pub fn check(config: &Config, loader: &Loader) -> Vec<Checked> {
             None => Err("says not what to read".into()),
         };
         checked.push(Checked { part: format!("input \"{}\"", input.name), outcome });
+    }
+    if let Some(archive) = &config.archive {
+        let outcome = outside.prove(config).and_then(|()| match &outside.archive {
+            Some(kept) => kept.check().map(|said| format!("{said}, every {:?}", archive.every.0)),
+            None => Err("it is not there".into()),
+        });
+        checked.push(Checked { part: "archive".into(), outcome });
+    }
+    if config.redacts {
+        let outcome = outside.prove(config).map(|()| "paths are known".to_owned());
+        checked.push(Checked { part: "redact".into(), outcome });
     }
     for sink in &config.sinks {
         let outcome = sink.kind().map_or_else(|| Err("says not where to".into()), |kind| kind.check());

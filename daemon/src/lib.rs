@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! inputs ─▶ workers: decode, scan ─▶ correlator ─▶ outbox ─▶ sinks
-//!                                        │
+//!                                        │ └──▶ archive: events, alerts
 //!                                    checkpoint: positions, watermarks, state, outbox, all or nothing
 //!                                        │
 //! inputs ◀── acknowledge ────────────────┘
 //! ```
 //!
 //! [`pipeline`] says how pieces go through in one order, [`checkpoint`] what a restart goes on from,
-//! [`run`](run::run) how all of it begins and ends.
+//! [`archive`] how what is kept stands before both, [`redact`] what is not kept, [`run`](run::run) how all of it begins and ends.
 
+pub mod archive;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod marks;
 pub mod outbox;
 pub mod pipeline;
 pub mod quarantine;
+pub mod redact;
 pub mod reload;
 pub mod rotate;
 pub mod rules;

@@ -52,6 +52,21 @@ pub const CHECKPOINT_PAUSE: u32 = 10;
 /// How soon after the last a checkpoint may follow where somebody waits for it.
 pub const URGENT_CHECKPOINT: Duration = Duration::from_millis(100);
 
+/// How soon after the last a commit of the archive, and a checkpoint behind it, may follow where somebody waits for
+/// it: each makes a file for each hour of each source.
+pub const URGENT_COMMIT: Duration = Duration::from_secs(1);
+
+/// Batches and alerts that wait for the archive's thread. With batches of some megabytes it bounds memory; beyond
+/// it correlation waits, and reading with it.
+pub const ARCHIVE_QUEUE: usize = 8;
+
+/// Bytes of the events of one piece that wait for their turn with it. Of a larger piece (an object of gigabytes)
+/// what is beyond goes to the archive before its turn: after a kill it may be there twice.
+pub const PIECE_BYTES: usize = 32 << 20;
+
+/// The longest wait before a request to the archive's store is made anew.
+pub const STORE_RETRY_MOST: Duration = Duration::from_secs(5);
+
 /// After a change of a rule file: how long until nothing more changes before all are read.
 pub const SETTLE: Duration = Duration::from_millis(500);
 

@@ -10,7 +10,12 @@ use crate::config::{Log, LogFormat};
 /// Where the filter of the configuration is none.
 pub fn begin(log: &Log) -> Result<(), String> {
     let level = log.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|error| format!("[log] level = \"{level}\": {error}"))?;
+    // a word is the level of what is ours: the libraries of the archive tell of every request at `info`
+    let filter = match level {
+        "info" | "debug" | "trace" => format!("warn,virga={level}"),
+        filter => filter.to_owned(),
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| format!("[log] level = \"{level}\": {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let begun = match log.format {
         LogFormat::Json => builder.json().try_init(),

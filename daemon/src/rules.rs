@@ -4,6 +4,7 @@
 //! for each worker, compiled before anybody uses it; pieces say by which generation they are to be scanned, so
 //! that the switch lies between two pieces, for all workers at once.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virga_engine::correlate::Plan;
@@ -11,6 +12,9 @@ use virga_engine::event::SourceSpec;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::environment::Environment;
 use virga_ingest::sources::SOURCES;
+
+use crate::archive::columns::{Columns, by_source};
+use crate::archive::{Archive, Asked};
 
 /// What a loader has read.
 pub struct Loaded {
@@ -35,6 +39,10 @@ pub struct Generation {
     pub rules: usize,
     /// How many documents had an error.
     pub rejected: usize,
+    /// What it asks for of each source.
+    pub asked: Vec<Asked>,
+    /// By source: the columns that are read where events are archived too; none where they are not.
+    pub columns: HashMap<String, Columns>,
     /// An engine for each worker, until it takes it.
     engines: Mutex<Vec<Engine>>,
 }
@@ -50,6 +58,12 @@ impl Generation {
         let engines: Vec<Engine> = (0..workers).map(|_| Engine::new(&loaded.set, &specs)).collect();
         let Some(first) = engines.first() else { return Err("there is no worker".into()) };
         let (plans, rules) = (first.correlations().to_vec(), first.report().loaded);
+        let asked = specs.iter().map(|spec| Asked {
+            source: spec.name.clone(),
+            columns: spec.columns.clone(),
+            projection: first.projection(&spec.name).unwrap_or_default(),
+        });
+        let asked: Vec<Asked> = asked.collect();
         if rules == 0 {
             return Err("no rule could be loaded: nothing would ever be found".into());
         }
@@ -59,8 +73,17 @@ impl Generation {
             plans,
             rules,
             rejected: loaded.set.rejected,
+            columns: HashMap::new(),
+            asked,
             engines: Mutex::new(engines),
         })
+    }
+
+    /// The same where events are archived too.
+    #[must_use]
+    pub fn archived(mut self, archive: Option<&dyn Archive>) -> Self {
+        self.columns = archive.map(|archive| by_source(archive, &self.asked)).unwrap_or_default();
+        self
     }
 
     /// The engine of one worker; each takes one, once.

@@ -14,12 +14,15 @@ use std::time::{Duration, Instant};
 
 use virga_ingest::transport::live::{Clock, LiveTransport, OpenContext};
 
+use crate::archive::Outside;
+use crate::archive::keep;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::{steady, wall};
 use crate::config::Config;
 use crate::limits::{DRAIN, FILE_BYTES, FINISH, KEPT_FILES, QUEUE_PIECES};
 use crate::outbox::Outbox;
 use crate::pipeline::correlate::{Correlator, Parts};
+use crate::pipeline::scan::Shared;
 use crate::pipeline::{Dispatch, InputInfo, read, scan};
 use crate::quarantine::Quarantine;
 use crate::reload::Watch;
@@ -44,7 +47,8 @@ enum Word {
 ///
 /// # Errors
 /// What could not be opened, or failed for good.
-pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
+pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), String> {
+    outside.prove(config)?;
     let folder = &config.state.folder;
     let _lock = lock(folder)?;
     let store = Store::new(folder);
@@ -60,10 +64,11 @@ pub fn run(config: &Config, loader: &Loader) -> Result<(), String> {
     if from.instance.is_empty() {
         from.instance = instance(folder)?;
     }
-    let generation = Arc::new(Generation::compile(1, &loader()?, config.workers())?);
+    let generation = Generation::compile(1, &loader()?, config.workers())?;
+    let generation = Arc::new(generation.archived(outside.archive.as_deref()));
     tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
     let (words, heard) = channel();
-    let process = Process::open(config, loader, store, from, generation, words)?;
+    let process = Process::open(config, loader, outside, store, from, generation, words)?;
     process.run(&heard)
 }
 
@@ -108,6 +113,7 @@ fn new_instance() -> String {
 struct Process<'a> {
     config: &'a Config,
     loader: &'a Loader,
+    outside: &'a Outside,
     dispatch: Arc<Dispatch>,
     outbox: Arc<Outbox>,
     stop: Arc<AtomicBool>,
@@ -116,6 +122,7 @@ struct Process<'a> {
     workers: Vec<JoinHandle<()>>,
     sinks: Vec<JoinHandle<()>>,
     correlator: JoinHandle<Correlator>,
+    archive: Option<JoinHandle<()>>,
     words: Sender<Word>,
     _watch: Option<Watch>,
 }
@@ -124,6 +131,7 @@ impl<'a> Process<'a> {
     fn open(
         config: &'a Config,
         loader: &'a Loader,
+        outside: &'a Outside,
         store: Store,
         mut from: Checkpoint,
         generation: Arc<Generation>,
@@ -140,17 +148,25 @@ impl<'a> Process<'a> {
         };
         serve_and_listen(config, signs.clone(), &words)?;
         let opened_sinks = open_sinks(config)?;
+        let (keeper, archive) = match keep::open(config, outside, &hurry)? {
+            Some((keeper, keeping)) => (Some(keeper), Some(spawn_keeping(keeping, &words)?)),
+            None => (None, None),
+        };
         let inputs = open_inputs(config, &from, &clock)?;
         let (dispatch, work) = Dispatch::new(config.workers(), Arc::clone(&generation));
         let dispatch = Arc::new(dispatch);
-        let infos: Vec<InputInfo> = inputs.iter().map(|(info, _)| info.clone()).collect();
+        let shared = Shared {
+            inputs: inputs.iter().map(|(info, _)| info.clone()).collect(),
+            redact: outside.redact.clone(),
+            way: keeper.as_ref().map(|keeper| keeper.way.clone()),
+        };
         let mut results = Vec::new();
         let mut workers = Vec::new();
         for (number, work) in work.into_iter().enumerate() {
             let (done, result) = sync_channel(QUEUE_PIECES);
             results.push(result);
-            let infos = infos.clone();
-            workers.push(spawn(&format!("scan-{number}"), &words, move || scan::run(&infos, &work, &done))?);
+            let shared = shared.clone();
+            workers.push(spawn(&format!("scan-{number}"), &words, move || scan::run(&shared, &work, &done))?);
         }
         let mut told = Vec::new();
         let mut readers = Vec::new();
@@ -189,11 +205,13 @@ impl<'a> Process<'a> {
             late: Rotating::open(&config.state.folder.join("late.ndjson"), FILE_BYTES, KEPT_FILES)
                 .map_err(|error| format!("late hits: {error}"))?,
             store,
-            every: config.checkpoint.every.0,
+            every: config.archive.as_ref().map_or(config.checkpoint.every.0, |archive| archive.every.0),
             clock: Arc::clone(&clock),
             hurry: Arc::clone(&hurry),
             alive: signs.alive,
             ready: signs.ready,
+            keeper: keeper.map(|keeper| (keeper, config.archive.as_ref().map_or(u64::MAX, |of| of.size.0))),
+            redact: outside.redact.clone(),
         })?;
         let correlator = spawn("correlate", &words, move || {
             correlator.run(&results);
@@ -213,6 +231,7 @@ impl<'a> Process<'a> {
         Ok(Self {
             config,
             loader,
+            outside,
             dispatch,
             outbox,
             stop,
@@ -221,6 +240,7 @@ impl<'a> Process<'a> {
             workers,
             sinks,
             correlator,
+            archive,
             words,
             _watch,
         })
@@ -261,6 +281,7 @@ impl<'a> Process<'a> {
         });
         match compiled {
             Ok(generation) => {
+                let generation = generation.archived(self.outside.archive.as_deref());
                 tracing::info!("{why}: rules were compiled, and are at work from the next piece on");
                 metrics::counter!("virga_reloads_total", "outcome" => "done").increment(1);
                 self.dispatch.switch(Arc::new(generation));
@@ -295,14 +316,19 @@ impl<'a> Process<'a> {
                 "alerts that sinks did not take stay in the checkpoint"
             );
         }
-        let saved = correlator.finish();
+        let saved = correlator.finish(FINISH);
+        if !saved {
+            // what the archive does not take now it does not take at all
+            self.hurry.store(true, Ordering::Relaxed);
+        }
         // readers hear that no checkpoint comes any more, acknowledge the last, and close
         drop(correlator);
         self.dispatch.close();
         self.outbox.close();
         self.hurry.store(true, Ordering::Relaxed);
         drop(self.words);
-        for thread in self.readers.into_iter().chain(self.workers).chain(self.sinks) {
+        let threads = self.readers.into_iter().chain(self.workers).chain(self.sinks);
+        for thread in threads.chain(self.archive) {
             if thread.join().is_err() {
                 return Err("a thread has failed".into());
             }
@@ -338,6 +364,16 @@ fn spawn<T: Send + 'static>(
         body()
     });
     thread.map_err(|error| format!("a thread cannot be started: {error}"))
+}
+
+/// The thread of the archive; where it fails for good, the process hears of it.
+fn spawn_keeping(keeping: keep::Work, words: &Sender<Word>) -> Result<JoinHandle<()>, String> {
+    let failed = words.clone();
+    spawn("archive", words, move || {
+        if let Err(error) = keeping() {
+            let _ = failed.send(Word::Failed(error));
+        }
+    })
 }
 
 fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod position;
 pub mod quarantine;
 pub mod reader;
+pub mod remake;
 pub mod secret;
 pub mod sources;
 pub mod tables;

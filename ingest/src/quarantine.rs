@@ -150,6 +150,12 @@ impl CauseCounts {
         }
     }
 
+    /// Counts what others have counted.
+    pub fn extend(&mut self, others: &Self) {
+        self.counts.resize(CAUSES.len(), 0);
+        self.counts.iter_mut().zip(&others.counts).for_each(|(count, more)| *count += more);
+    }
+
     /// How many records that cause took.
     pub fn of(&self, cause: Cause) -> u64 {
         self.counts.get(cause.index()).copied().unwrap_or_default()

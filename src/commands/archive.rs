@@ -29,8 +29,9 @@ use virga_engine::event::{BatchBuilder, EventBatch, OriginBase};
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::environment::Environment;
-use virga_ingest::quarantine::Quarantined;
+use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
+use virga_ingest::remake::remake;
 use virga_ingest::sources::{Arrival, Normaliser, SOURCES, SourceDef, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
 
@@ -40,7 +41,7 @@ use super::objects::{self, Left, ObjectArgs};
 use super::{Failure, Outcome, line};
 use crate::config::ConfigArgs;
 use crate::lake::{LayoutArgs, LayoutName, StoredLogs};
-use crate::redaction::{Redactions, quarantined_without_bytes};
+use crate::redaction::{Redactions, quarantined_without_bytes, tell_blinded};
 use crate::{interrupt, lake, show};
 
 /// `virga archive …`
@@ -324,6 +325,7 @@ fn import(args: &ImportArgs) -> Outcome {
     let runtime = runtime()?;
     let location = args.archive.location()?;
     let mut archive = runtime.block_on(Archive::open_or_create(&location)).map_err(failed)?;
+    runtime.block_on(archive.note_redactions(redactions.all())).map_err(failed)?;
     let (sender, receiver) = channel(2);
     let commit = interrupt::Commit::default();
     let (watched, committing) = (commit.clone(), commit.clone());
@@ -350,14 +352,8 @@ fn import(args: &ImportArgs) -> Outcome {
     sink.bar.finish_and_clear();
     report(args, &summary, &written, version, started)?;
     let incomplete = foreign.iter().fold(false, |so_far, (_, lake)| lake::tell(lake, args.quiet) || so_far);
-    if !blinded.is_empty() && !args.quiet {
-        show::say!(
-            "{}note:{:#} {} rules look at what is redacted; on this archive they may say less than live: {}",
-            show::BOLD,
-            show::BOLD,
-            blinded.len(),
-            names(&engine, &blinded)
-        );
+    if !args.quiet {
+        tell_blinded(&engine, &blinded);
     }
     Ok(match () {
         () if commit.was_interrupted() => ExitCode::from(interrupt::STATUS),
@@ -365,21 +361,6 @@ fn import(args: &ImportArgs) -> Outcome {
         () if summary.quarantined.total() > 0 && args.quarantine.is_none() => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
-}
-
-/// Rules that are named where some are blind; the others are counted.
-const BLINDED_SHOWN: usize = 5;
-
-fn names(engine: &Engine, blinded: &[(u32, Vec<String>)]) -> String {
-    let name = |(rule, fields): &(u32, Vec<String>)| {
-        let title = engine.rules().get(*rule as usize).map_or("?", |rule| rule.lowered.rule.title.as_str());
-        format!("{title} ({})", fields.join(", "))
-    };
-    let mut names: Vec<String> = blinded.iter().take(BLINDED_SHOWN).map(name).collect();
-    if blinded.len() > BLINDED_SHOWN {
-        names.push(format!("and {} more", blinded.len() - BLINDED_SHOWN));
-    }
-    show::printable(&names.join("; "))
 }
 
 /// Takes batches until the reader says that these are all.
@@ -424,22 +405,13 @@ impl Redactor {
         let (source, layout) = source(name)
             .zip(self.layouts.get(name))
             .ok_or_else(|| ArchiveError::new(doing(), "the source is not known"))?;
-        let mut normaliser = Normaliser::new(source, &layout.projection, &self.environment);
-        let mut builder = BatchBuilder::new(name.into(), Arc::clone(&layout.projection));
-        for row in (0..batch.len()).map(|row| batch.row(row)) {
-            let origin = row.origin();
-            let text = self.redactions.apply(name, row.raw()).map_err(ArchiveError::at(doing()))?;
-            let arrival = Arrival {
-                base: &origin.base,
-                line: origin.line,
-                record: origin.record,
-                ingest_time: batch.ingest_times().value(builder.len()),
-            };
-            normaliser
-                .normalise(&text, &arrival, &mut builder)
-                .map_err(|cause| ArchiveError::new(doing(), cause))?;
+        let (made, refused) = remake(batch, source, &layout.projection, &self.environment, &|text| {
+            self.redactions.apply(name, text).map_err(|_| Cause::NotJson)
+        });
+        match refused.first() {
+            Some(first) => Err(ArchiveError::new(doing(), format!("{}: {}", first.origin, first.cause))),
+            None => Ok(Some(made)),
         }
-        Ok(Some(builder.finish()))
     }
 }
 
@@ -824,10 +796,11 @@ fn compact(args: &CompactArgs) -> Outcome {
         let batch = rebuilt(&environment, name, projection, &mut raw.iter().map(Option::unwrap_or_default))?;
         Ok(batch.fields().to_vec())
     };
-    let (done, version) = until_interrupted(&location, async {
+    let (done, alerts, version) = until_interrupted(&location, async {
         let mut archive = Archive::open(&location).await?;
         let done = archive.compact(&layouts, rebuild, &|files| bar.inc(files as u64)).await?;
-        Ok((done, archive.version()))
+        let alerts = archive.compact_alerts().await?;
+        Ok((done, alerts, archive.version()))
     })?;
     bar.finish_and_clear();
     line(format!(
@@ -837,6 +810,14 @@ fn compact(args: &CompactArgs) -> Outcome {
         show::thousands(done.rows as u64),
         show::thousands(done.duplicates as u64)
     ))?;
+    if alerts.replaced > 0 {
+        line(format!(
+            "{} files of alerts became {}: {} that came again or were revised dropped",
+            alerts.replaced,
+            alerts.written,
+            show::thousands(alerts.duplicates as u64)
+        ))?;
+    }
     if done.left > 0 {
         line(format!("{} files share events and are too large to be merged: they stay", done.left))?;
     }

@@ -19,6 +19,7 @@ use super::{Failure, Outcome, backtest_table};
 use crate::config::ConfigArgs;
 use crate::lake::LayoutArgs;
 use crate::log_sources::AllSources;
+use crate::redaction::{Redactions, tell_blinded};
 use crate::{lake, rule_files, show, spill};
 
 /// Arguments of `virga backtest`.
@@ -221,6 +222,12 @@ async fn answer(
     let range = Range { from: from.unwrap_or(i64::MIN), to: to.unwrap_or(i64::MAX) };
     if range.from >= range.to {
         return Err("--from must be before --to".into());
+    }
+    if let Lake::Own(archive) = &archive {
+        let redactions = Redactions::from(archive.redactions().map_err(|error| error.to_string())?);
+        for side in &sides {
+            tell_blinded(&side.engine, &redactions.blinded(&side.engine));
+        }
     }
     let question =
         Question { range, prune: !args.no_prune, suppress: args.suppress, curves: &args.curve, labels };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use virga_daemon::archive::Outside;
 use virga_daemon::check::check;
 use virga_daemon::config::Config;
 use virga_daemon::rules::{Loaded, Loader};
@@ -25,14 +26,14 @@ it goes on from its last checkpoint. SIGHUP, and any change of a rule file, load
 Exit status: 0; 2 where something could not be opened or failed for good.
 
 Examples:
-  virga run -c virga.toml --check    prove inputs, rules and sinks by real calls; read nothing
+  virga run -c virga.toml --check    prove inputs, rules, archive and sinks by real calls; read nothing
   virga run -c virga.toml"
 )]
 pub struct Args {
     /// The configuration.
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
-    /// Prove every input, table, rule folder and sink by a real call, say what would be done, and end.
+    /// Prove every input, table, rule folder, archive and sink by a real call, say what would be done, and end.
     #[arg(long)]
     check: bool,
 }
@@ -41,8 +42,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let config = Config::read(&args.config).map_err(Failure::Message)?;
     let loader = loader(args, &config);
+    let outside = outside(args, &config)?;
     if args.check {
-        let checked = check(&config, &loader);
+        let checked = check(&config, &loader, &outside);
         for one in &checked {
             match &one.outcome {
                 Ok(said) => line(format!("ok      {}: {said}", one.part))?,
@@ -53,8 +55,29 @@ pub fn run(args: &Args) -> Outcome {
         return Ok(if failed { ExitCode::from(2) } else { ExitCode::SUCCESS });
     }
     virga_daemon::log::begin(&config.log).map_err(Failure::Message)?;
-    virga_daemon::run::run(&config, &loader).map_err(Failure::Message)?;
+    virga_daemon::run::run(&config, &loader, &outside).map_err(Failure::Message)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The archive that the configuration names, and what must not be kept of events.
+#[cfg(feature = "lake")]
+fn outside(args: &Args, config: &Config) -> Result<Outside, Failure> {
+    let redactions = Arc::new(ConfigArgs { config: Some(args.config.clone()) }.redactions()?);
+    let archive = match &config.archive {
+        Some(archive) => Some(crate::archiving::Lake::new(archive, &redactions).map_err(Failure::Message)?),
+        None => None,
+    };
+    let redact = (!redactions.is_empty()).then_some(redactions);
+    Ok(Outside {
+        archive: archive.map(|archive| Arc::new(archive) as _),
+        redact: redact.map(|redactions| redactions as _),
+    })
+}
+
+/// Neither is there: whoever asks for them is refused.
+#[cfg(not(feature = "lake"))]
+fn outside(_: &Args, _: &Config) -> Result<Outside, Failure> {
+    Ok(Outside::default())
 }
 
 /// Reads rules, what stands around them and the environment, as often as it is called.

@@ -296,6 +296,11 @@ impl Place {
     pub fn start_as(&self, mut command: Command, stdout: Stdio) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
         let child = command.stdout(stdout).stderr(log).spawn().expect("the daemon starts");
+        self.daemon(child)
+    }
+
+    /// A daemon of this place that was started otherwise.
+    pub fn daemon(&self, child: Child) -> Daemon {
         Daemon { child, log: self.path("log"), address: self.path("address") }
     }
 

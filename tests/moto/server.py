@@ -8,6 +8,7 @@ so that a test that dies leaves nothing behind.
   {"fault": {"match": "GET /b/", "times": 2, "status": 503}}   what happens to requests that match:
                  "status": n (an answer of that status), "delay": seconds, "cut": bytes of the body that come;
                  "every": n (only each n-th of them)
+  {"no_faults": true}   all is served again
   {"requests": true}   what was asked since the last time, as "GET /bucket/key?query"
 """
 
@@ -112,6 +113,10 @@ def main():
             elif "fault" in asked:
                 with watched.lock:
                     watched.faults.append(asked["fault"])
+                answer = {}
+            elif "no_faults" in asked:
+                with watched.lock:
+                    watched.faults = []
                 answer = {}
             elif "requests" in asked:
                 with watched.lock:

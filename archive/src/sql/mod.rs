@@ -51,5 +51,6 @@ pub(crate) fn alerts_schema() -> SchemaRef {
         text("principal"),
         text("event_ids"),
         text("alert"),
+        Field::new("revision", DataType::Int64, true),
     ]))
 }

@@ -2,7 +2,7 @@
 //!
 //! In: an archive at one version. Out: tables of a session. `events` and `alerts` are the Delta tables
 //! themselves, read with their partitions and statistics, and without the handle by which they could be
-//! written.
+//! written; of each alert only the last revision.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::error::Result;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaScanNext;
 use virga_engine::event::COLUMNS;
@@ -55,10 +55,11 @@ pub(crate) async fn register(
     (events, alerts): (&DeltaTable, &DeltaTable),
     entries: &[Entry],
 ) -> Result<()> {
-    for (name, table) in [("events", events), ("alerts", alerts)] {
+    for table in [events, alerts] {
         table.update_datafusion_session(&context.state())?;
-        replace(context, name, reader(table).await?)?;
     }
+    replace(context, "events", reader(events).await?)?;
+    replace(context, "alerts", last_revisions(context, reader(alerts).await?)?)?;
     replace(context, "coverage", memory(coverage(entries)?)?)?;
     view(context).await
 }
@@ -97,6 +98,21 @@ fn memory(batch: RecordBatch) -> Result<Arc<dyn TableProvider>> {
 async fn reader(table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
     let snapshot = table.snapshot()?.snapshot().clone();
     Ok(Arc::new(DeltaScanNext::builder().with_eager_snapshot(snapshot).build().await?))
+}
+
+/// Each alert once: alerts are kept at least once, and a later revision stands beside an earlier one.
+fn last_revisions(
+    context: &SessionContext,
+    alerts: Arc<dyn TableProvider>,
+) -> Result<Arc<dyn TableProvider>> {
+    let order = match alerts.schema().column_with_name("revision") {
+        Some(_) => vec![ident("alert_id").sort(true, true), ident("revision").sort(false, false)],
+        // a table of an earlier version, which is empty
+        None => vec![ident("alert_id").sort(true, true)],
+    };
+    let columns = alerts.schema().fields().iter().map(|field| ident(field.name())).collect();
+    let each = context.read_table(alerts)?.distinct_on(vec![ident("alert_id")], columns, Some(order))?;
+    Ok(each.into_view())
 }
 
 /// The events by their OCSF names.

@@ -17,6 +17,7 @@
 //! file = { path = "/var/log/virga/alerts.ndjson" }
 //! ```
 
+mod archive;
 mod input;
 mod sink;
 
@@ -28,6 +29,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use virga_ingest::units::{Size, Span};
 
+pub use archive::ArchiveConfig;
 pub use input::InputConfig;
 pub use sink::SinkConfig;
 
@@ -50,6 +52,10 @@ struct File {
     input: Vec<InputConfig>,
     #[serde(default)]
     sink: Vec<SinkConfig>,
+    archive: Option<ArchiveConfig>,
+    /// What they say is the root's; that there are some is not passed over.
+    #[serde(default)]
+    redact: Vec<IgnoredAny>,
     #[serde(default, rename = "environment")]
     _environment: IgnoredAny,
     #[serde(default, rename = "tables")]
@@ -75,6 +81,10 @@ pub struct Config {
     pub inputs: Vec<InputConfig>,
     /// Where alerts go.
     pub sinks: Vec<SinkConfig>,
+    /// Where events and alerts are kept, if they are.
+    pub archive: Option<ArchiveConfig>,
+    /// Whether something must not be kept of them.
+    pub redacts: bool,
     /// The folder of the file: paths in it begin there.
     pub base: PathBuf,
 }
@@ -223,6 +233,8 @@ impl Config {
             limits: file.limits,
             inputs: file.input,
             sinks: file.sink,
+            archive: file.archive,
+            redacts: !file.redact.is_empty(),
             base: base.to_owned(),
         };
         config.resolve();
@@ -249,6 +261,9 @@ impl Config {
             *path = base.join(&path);
         }
         self.sinks.iter_mut().for_each(|sink| sink.resolve(&base));
+        if let Some(archive) = &mut self.archive {
+            archive.resolve(&base);
+        }
     }
 
     fn prove(&self) -> Result<(), String> {
@@ -262,6 +277,7 @@ impl Config {
         names("[[sink]]", self.sinks.iter().map(|sink| sink.name.as_str()))?;
         self.inputs.iter().try_for_each(InputConfig::prove)?;
         self.sinks.iter().try_for_each(SinkConfig::prove)?;
+        self.archive.as_ref().map_or(Ok(()), ArchiveConfig::prove)?;
         let metrics = &self.metrics;
         if !metrics.off && !metrics.allow_remote && !metrics.listen.ip().is_loopback() {
             return Err(format!(
@@ -335,6 +351,13 @@ name = "out"
         assert!(config.metrics.listen.ip().is_loopback());
         let rules = parse(&format!("{LEAST}\n[rules]\npaths = [\"built-in\", \"mine\"]")).unwrap().rules;
         assert_eq!(rules.paths, [Path::new("built-in"), Path::new("/etc/virga/mine")]);
+        assert!(config.archive.is_none() && !config.redacts);
+        for (url, expected) in
+            [("lake", "/etc/virga/lake"), ("/lake", "/lake"), ("s3://b/lake", "s3://b/lake")]
+        {
+            let archive = parse(&format!("{LEAST}\n[archive]\nurl = \"{url}\"")).unwrap().archive.unwrap();
+            assert_eq!((archive.url.as_str(), archive.every), (expected, Span::seconds(60)));
+        }
     }
 
     #[test]
@@ -344,6 +367,7 @@ name = "out"
             ("[input.stdin]\n", "[input.stdin]\nx = 1\n", "line 8"),
             ("[[sink]]\n", "[[sinc]]\n", "line 9"),
             ("[sink.stdout]\n", "[sink.stdout]\nformt = \"ocsf\"\n", "line 12"),
+            ("[[sink]]\n", "[archive]\nurl = \"lake\"\nevry = \"1m\"\n[[sink]]\n", "line 11"),
         ] {
             let error = parse(&LEAST.replace(from, to)).unwrap_err();
             assert!(error.contains(place) && error.contains("unknown field"), "{to}: {error}");
@@ -360,6 +384,9 @@ name = "out"
             (format!("{LEAST}\n[metrics]\nlisten = \"0.0.0.0:1\""), "allow_remote"),
             (format!("{LEAST}\n[checkpoint]\nevery = \"5\""), "no length of time"),
             (format!("{LEAST}\n[[sink]]\nname = \"out\"\n[sink.stdout]"), "given twice"),
+            (format!("{LEAST}\n[archive]\nurl = \"\""), "url is empty"),
+            (format!("{LEAST}\n[archive]\nurl = \"lake\"\nevery = \"0s\""), "every is zero"),
+            (format!("{LEAST}\n[archive]\nurl = \"lake\"\nstore = {{ region = \"x\" }}"), "names a folder"),
             ("[state]\nfolder=\"s\"".to_owned(), "no [[input]]"),
         ] {
             let error = parse(&text).unwrap_err();

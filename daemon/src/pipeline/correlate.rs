@@ -1,26 +1,36 @@
 //! The correlator: takes what workers have made, in the one order, and makes checkpoints.
 //!
-//! In: scanned pieces. Out: alerts to the outbox, records to quarantine, and now and then a checkpoint, after
-//! which inputs are acknowledged. Each piece is taken whole: between two pieces everything fits together.
+//! In: scanned pieces. Out: alerts to the outbox, records to quarantine, events and alerts to the archive, and now
+//! and then a checkpoint, after which inputs are acknowledged. Each piece is taken whole: between two pieces
+//! everything fits together. Where there is an archive, the state of such an instant waits in memory until all that
+//! came before it is committed there; only then it becomes the checkpoint. Pieces are taken on meanwhile.
 
-use std::collections::BTreeMap;
+mod save;
+mod tell;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use virga_engine::alert::Alert;
 use virga_engine::correlate::{CorrelationCounts, LateHit, Live, LiveLimits};
 use virga_ingest::position::Positions;
-use virga_ingest::transport::live::{Clock, Event, Frontier, Note, Ticket};
+use virga_ingest::quarantine::Quarantined;
+use virga_ingest::transport::live::{Clock, Event, Note, Ticket};
 
+use self::save::Prepared;
+use self::tell::{count, tell_anew, tell_removed};
 use super::read::Acknowledged;
 use super::scan::{Scanned, out};
 use super::{Done, DoneItem, InputInfo};
+use crate::archive::keep::{Keeper, Kept};
 use crate::checkpoint::{Checkpoint, Store};
-use crate::limits::{CHECKPOINT_PAUSE, URGENT_CHECKPOINT};
 use crate::marks::Marks;
 use crate::outbox::{OutAlert, Outbox};
 use crate::quarantine::Quarantine;
+use crate::redact::{self, Redactions};
 use crate::rotate::Rotating;
 use crate::rules::Generation;
 use crate::suppress::Suppressed;
@@ -72,6 +82,10 @@ pub struct Parts {
     pub alive: Arc<AtomicI64>,
     /// All inputs have begun.
     pub ready: Arc<AtomicBool>,
+    /// Where events and alerts are kept, and how many bytes are read before a commit does not wait for its time.
+    pub keeper: Option<(Keeper, u64)>,
+    /// What must not be kept.
+    pub redact: Redactions,
 }
 
 /// Correlates.
@@ -90,6 +104,12 @@ pub struct Correlator {
     incomplete: bool,
     written: Instant,
     pause: Duration,
+    /// Waits for the archive.
+    waiting: Option<Prepared>,
+    /// Counts what the archive was asked to commit.
+    barrier: u64,
+    /// Bytes that were read since the last checkpoint.
+    read: u64,
 }
 
 impl Correlator {
@@ -135,6 +155,9 @@ impl Correlator {
             incomplete: false,
             written: Instant::now(),
             pause: Duration::ZERO,
+            waiting: None,
+            barrier: 0,
+            read: 0,
         })
     }
 
@@ -164,12 +187,6 @@ impl Correlator {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-    }
-
-    /// The last checkpoint: all that was taken, and what sinks have not.
-    pub fn finish(&mut self) -> bool {
-        self.changed = true;
-        self.checkpoint()
     }
 
     fn take(&mut self, done: Done) {
@@ -251,8 +268,13 @@ impl Correlator {
         }
     }
 
-    fn take_scanned(&mut self, number: usize, name: &Arc<str>, scanned: Scanned) {
+    fn take_scanned(&mut self, number: usize, name: &Arc<str>, mut scanned: Scanned) {
         self.keep_unreadable(&scanned);
+        self.incomplete |= !scanned.is_whole;
+        for batch in std::mem::take(&mut scanned.kept) {
+            self.archive(Kept::Events(Arc::clone(&self.generation), Box::new(batch)));
+        }
+        self.read += scanned.bytes;
         count(name, &scanned);
         let arrived = scanned.latest.map_or(0, |(_, arrived)| arrived);
         let mut alerts = Vec::new();
@@ -269,7 +291,8 @@ impl Correlator {
             self.live.take(&occurrence.as_occurrence());
         }
         self.live.count_dropped(&scanned.dropped);
-        alerts.extend(self.live.commit().iter().map(|alert| out(alert, arrived)));
+        let raised = self.live.commit();
+        alerts.extend(raised.into_iter().map(|alert| self.out(alert, arrived)));
         if let Some((time, arrived)) = scanned.latest {
             self.marks.see(name, &scanned.partition, time, arrived);
         }
@@ -289,15 +312,36 @@ impl Correlator {
     fn advance(&mut self) {
         let Some(watermark) = self.marks.now() else { return };
         let arrived = (self.parts.clock)();
-        let alerts: Vec<OutAlert> =
-            self.live.advance(watermark).iter().map(|alert| out(alert, arrived)).collect();
+        let raised = self.live.advance(watermark);
+        let alerts: Vec<OutAlert> = raised.into_iter().map(|alert| self.out(alert, arrived)).collect();
         self.suppressed.pass(watermark);
         self.changed |= !alerts.is_empty();
         self.raise(alerts);
-        let late = self.live.take_late();
+        let mut late = self.live.take_late();
+        if let Some(redact) = &self.parts.redact {
+            late.iter_mut().for_each(|hit| redact::late(redact.as_ref(), &self.generation.plans, hit));
+        }
         if !late.is_empty() {
             self.keep_late(&late);
         }
+    }
+
+    /// An alert of a correlation as it goes out.
+    fn out(&self, mut alert: Alert, arrived: i64) -> OutAlert {
+        if let Some(redact) = &self.parts.redact {
+            redact::correlated(redact.as_ref(), &self.generation.plans, &mut alert);
+        }
+        out(&alert, arrived)
+    }
+
+    /// Gives something to the archive, however long it takes; false where it does not take it any more.
+    fn archive(&mut self, kept: Kept) -> bool {
+        let Some((keeper, _)) = &self.parts.keeper else { return true };
+        let alive = || self.parts.alive.store((self.parts.clock)(), Ordering::Relaxed);
+        let given = keeper.way.give(kept, &alive);
+        // what was not kept must not count as read
+        self.incomplete |= !given;
+        given
     }
 
     fn raise(&mut self, alerts: Vec<OutAlert>) {
@@ -305,6 +349,11 @@ impl Correlator {
             let level = alert.level.clone().unwrap_or_default();
             metrics::counter!("virga_alerts_total", "rule" => alert.rule.clone(), "level" => level)
                 .increment(1);
+        }
+        if self.parts.keeper.is_some() && !alerts.is_empty() {
+            // they wait for a commit as events do
+            self.read += alerts.iter().map(|alert| alert.json.len() as u64).sum::<u64>();
+            self.archive(Kept::Alerts(alerts.clone()));
         }
         self.parts.outbox.push(alerts);
     }
@@ -314,7 +363,13 @@ impl Correlator {
         if scanned.quarantined.is_empty() {
             return;
         }
-        while let Err(error) = self.parts.quarantine.take(&scanned.quarantined).map(tell_removed) {
+        // what could not be read may hold what must not be kept, and no path leads there
+        let bare = |record: &Quarantined| Quarantined { bytes: Vec::new(), ..record.clone() };
+        let records = match &self.parts.redact {
+            Some(_) => Cow::Owned(scanned.quarantined.iter().map(bare).collect()),
+            None => Cow::Borrowed(&scanned.quarantined),
+        };
+        while let Err(error) = self.parts.quarantine.take(&records).map(tell_removed) {
             tracing::error!("quarantine cannot be written ({error}): everything waits for it");
             std::thread::sleep(DISK_WAIT);
             if self.parts.hurry.load(Ordering::Relaxed) {
@@ -340,168 +395,8 @@ impl Correlator {
             tracing::warn!("late hits cannot be written: {error}");
         }
     }
-
-    fn checkpoint_if_due(&mut self) {
-        let since = self.written.elapsed();
-        let due = since >= self.parts.every.max(self.pause);
-        let urgent = self.urgent && since >= URGENT_CHECKPOINT.max(self.pause);
-        if !due && !urgent {
-            return;
-        }
-        self.tell();
-        if self.changed || !self.parts.outbox.is_empty() {
-            self.checkpoint();
-        } else {
-            self.written = Instant::now();
-        }
-    }
-
-    /// Writes a checkpoint and acknowledges what is behind it.
-    fn checkpoint(&mut self) -> bool {
-        let began = Instant::now();
-        let saved = self.save();
-        (self.written, self.pause) = (Instant::now(), began.elapsed() * CHECKPOINT_PAUSE);
-        let outcome = if saved.is_ok() { "written" } else { "failed" };
-        metrics::counter!("virga_checkpoints_total", "outcome" => outcome).increment(1);
-        metrics::histogram!("virga_checkpoint_seconds").record(began.elapsed().as_secs_f64());
-        match saved {
-            Ok(bytes) => {
-                metrics::gauge!("virga_checkpoint_bytes").set(bytes as f64);
-                metrics::gauge!("virga_checkpoint_timestamp_seconds").set(crate::clock::wall() as f64 / 1e6);
-                (self.changed, self.urgent) = (false, false);
-                self.acknowledge();
-                true
-            }
-            Err(error) => {
-                tracing::error!(
-                    "the checkpoint was not written ({error}): nothing is acknowledged until one is"
-                );
-                false
-            }
-        }
-    }
-
-    fn save(&mut self) -> Result<usize, String> {
-        if self.incomplete {
-            return Err("a record could not be quarantined".into());
-        }
-        self.parts.quarantine.sync().map_err(|error| format!("quarantine: {error}"))?;
-        let checkpoint = Checkpoint {
-            instance: self.parts.from.instance.clone(),
-            number: self.number + 1,
-            written: (self.parts.clock)(),
-            positions: self
-                .inputs
-                .iter()
-                .map(|input| (input.info.name.to_string(), input.positions.clone()))
-                .collect(),
-            marks: self.marks.clone(),
-            correlations: self.live.snapshot().map_err(|error| error.to_string())?,
-            suppressed: self.suppressed.kept(),
-            outbox: self.parts.outbox.kept(),
-        };
-        let bytes = checkpoint.to_bytes()?;
-        self.parts.store.save(&bytes).map_err(|error| error.to_string())?;
-        self.number += 1;
-        Ok(bytes.len())
-    }
-
-    fn acknowledge(&mut self) {
-        for input in &mut self.inputs {
-            if input.taken > input.acknowledged {
-                input.acknowledged = input.taken;
-                let done = Acknowledged { ticket: input.taken, positions: input.positions.clone() };
-                // an input that is gone needs no word
-                let _ = input.acknowledgements.send(done);
-            }
-        }
-    }
-
-    /// What the metrics say of the state.
-    fn tell(&mut self) {
-        let counts = self.live.counts();
-        for ((plan, now), before) in self.generation.plans.iter().zip(counts).zip(&self.told) {
-            let correlation = plan.key();
-            let add = |name: &'static str, cause: &'static str, count: u64| {
-                if count > 0 {
-                    metrics::counter!(name, "correlation" => correlation.clone(), "cause" => cause)
-                        .increment(count);
-                }
-            };
-            add("virga_correlation_hits_total", "taken", now.taken - before.taken);
-            add("virga_correlation_hits_total", "repeated", now.repeated - before.repeated);
-            add("virga_late_total", "watermark", now.late - before.late);
-            add("virga_correlation_dropped_total", "forgotten", now.forgotten - before.forgotten);
-            add(
-                "virga_correlation_dropped_total",
-                "missing_key",
-                now.dropped.missing_key - before.dropped.missing_key,
-            );
-            add(
-                "virga_correlation_dropped_total",
-                "missing_value",
-                now.dropped.missing_value - before.dropped.missing_value,
-            );
-            add(
-                "virga_correlation_dropped_total",
-                "bad_value",
-                now.dropped.bad_value - before.dropped.bad_value,
-            );
-            add(
-                "virga_correlation_dropped_total",
-                "too_many",
-                now.dropped.too_many - before.dropped.too_many,
-            );
-        }
-        self.told = counts.to_vec();
-        metrics::gauge!("virga_correlation_groups").set(self.live.groups() as f64);
-        metrics::gauge!("virga_outbox_alerts").set(self.parts.outbox.len() as f64);
-        for (sink, waiting) in self.parts.outbox.waiting() {
-            metrics::gauge!("virga_sink_waiting", "sink" => sink).set(waiting as f64);
-        }
-        if let Some(watermark) = self.marks.now() {
-            metrics::gauge!("virga_watermark_timestamp_seconds").set(watermark as f64 / 1e6);
-        }
-        if let Some(holder) = self.marks.holder() {
-            let at = holder.at.unwrap_or(0) as f64 / 1e6;
-            crate::serve::tell_holder(&holder.input, &holder.partition, at);
-        }
-    }
 }
 
 fn new_live(generation: &Generation, tenant: &str, memory: usize) -> Live {
     Live::new(&generation.plans, tenant, LiveLimits { memory, ..LiveLimits::default() })
-}
-
-fn tell_anew(anew: &[String]) {
-    if !anew.is_empty() {
-        tracing::info!("correlations that are new or have changed begin without memory: {}", anew.join(", "));
-    }
-}
-
-fn tell_removed(removed: usize) {
-    if removed > 0 {
-        metrics::counter!("virga_dropped_total", "cause" => "quarantine_full").increment(removed as u64);
-        tracing::warn!("the oldest file of quarantine was removed to make room");
-    }
-}
-
-fn count(name: &Arc<str>, scanned: &Scanned) {
-    for (source, events) in &scanned.summary.events {
-        metrics::counter!("virga_events_total", "input" => name.to_string(), "source" => *source)
-            .increment(*events);
-    }
-    metrics::counter!("virga_bytes_total", "input" => name.to_string()).increment(scanned.bytes);
-    metrics::counter!("virga_messages_total", "input" => name.to_string()).increment(scanned.summary.inputs);
-    for (cause, count) in scanned.summary.quarantined.iter() {
-        metrics::counter!("virga_quarantined_total", "input" => name.to_string(), "cause" => cause.code())
-            .increment(count);
-    }
-    let hits: &BTreeMap<String, u64> = &scanned.hits;
-    for (rule, count) in hits {
-        metrics::counter!("virga_hits_total", "rule" => rule.clone()).increment(*count);
-    }
-    if matches!(scanned.frontier, Frontier::Unread { .. }) {
-        metrics::counter!("virga_objects_total", "input" => name.to_string()).increment(1);
-    }
 }

@@ -1,7 +1,8 @@
 //! A worker: decodes what was read, makes batches, scans them, and keeps what matters.
 //!
 //! In: pieces. Out: for each, in the same order, its alerts on single events, what correlations see of it,
-//! what could not be read, and how far its events reach in time. The events themselves are not kept.
+//! what could not be read, and how far its events reach in time. The events themselves are kept where there is an
+//! archive, as it wants them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -15,14 +16,18 @@ use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::position::Position;
-use virga_ingest::quarantine::Quarantined;
+use virga_ingest::quarantine::{CauseCounts, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::sources::{Describer, SOURCES, SourceDef};
 use virga_ingest::transport::InputError;
 use virga_ingest::transport::live::{Contents, Delivery, Event, Frontier, Ticket};
 
 use super::{Done, DoneItem, InputInfo, Item, Work};
+use crate::archive::columns::Columns;
+use crate::archive::keep::{Kept, Way};
+use crate::limits::PIECE_BYTES;
 use crate::outbox::OutAlert;
+use crate::redact::{self, Redactions};
 use crate::rules::Generation;
 
 /// A delivery, scanned.
@@ -53,6 +58,10 @@ pub struct Scanned {
     pub hits: BTreeMap<String, u64>,
     /// What could not be read.
     pub quarantined: Vec<Quarantined>,
+    /// The events, where they are archived.
+    pub kept: Vec<EventBatch>,
+    /// Whether all that was to be kept is among them or on its way.
+    pub is_whole: bool,
 }
 
 /// An alert on a single event.
@@ -63,17 +72,28 @@ pub struct Detected {
     pub bucket_end: Option<i64>,
 }
 
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The inputs.
+    pub inputs: Vec<InputInfo>,
+    /// What must not be kept.
+    pub redact: Redactions,
+    /// The way to the archive, for pieces that are too large to wait as a whole.
+    pub way: Option<Way>,
+}
+
 /// Works until nothing more comes.
-pub fn run(inputs: &[InputInfo], work: &Receiver<Work>, done: &SyncSender<Done>) {
-    let mut worker: Option<Worker> = None;
+pub fn run(shared: &Shared, work: &Receiver<Work>, done: &SyncSender<Done>) {
+    let mut worker: Option<Worker<'_>> = None;
     while let Ok(Work { input, generation, item }) = work.recv() {
         let item = match item {
             Item::Stopped => DoneItem::Stopped,
             Item::Event(Event::Delivery(delivery)) => {
                 if worker.as_ref().is_none_or(|worker| worker.generation.number != generation.number) {
-                    worker = Worker::new(&generation);
+                    worker = Worker::new(&generation, shared);
                 }
-                let (Some(worker), Some(info)) = (&mut worker, inputs.get(input)) else { return };
+                let (Some(worker), Some(info)) = (&mut worker, shared.inputs.get(input)) else { return };
                 DoneItem::Scanned(Box::new(worker.scan(delivery, info)))
             }
             Item::Event(event) => DoneItem::Event(event),
@@ -85,7 +105,8 @@ pub fn run(inputs: &[InputInfo], work: &Receiver<Work>, done: &SyncSender<Done>)
 }
 
 /// A worker with its rules.
-struct Worker {
+struct Worker<'a> {
+    shared: &'a Shared,
     generation: Arc<Generation>,
     engine: Engine,
     /// By source; `None` is `auto`.
@@ -93,11 +114,12 @@ struct Worker {
     describers: HashMap<&'static str, Describer>,
 }
 
-impl Worker {
-    fn new(generation: &Arc<Generation>) -> Option<Self> {
+impl<'a> Worker<'a> {
+    fn new(generation: &Arc<Generation>, shared: &'a Shared) -> Option<Self> {
         let describers =
             SOURCES.iter().map(|source| (source.name, Describer::new(source, &generation.environment)));
         Some(Self {
+            shared,
             engine: generation.engine()?,
             readers: HashMap::new(),
             describers: describers.collect(),
@@ -112,7 +134,12 @@ impl Worker {
             return reader;
         }
         let plan = |source: &&'static SourceDef| {
-            Some(SourcePlan { source, projection: self.engine.projection(source.name)? })
+            let projection = match self.generation.columns.get(source.name) {
+                // what is redacted gets the archive's columns afterwards
+                Some(columns) if !self.shared.redacts(source.name) => Arc::clone(&columns.read),
+                _ => self.engine.projection(source.name)?,
+            };
+            Some(SourcePlan { source, projection })
         };
         let plans: Vec<SourcePlan> = match &source {
             Some(source) => plan(source).into_iter().collect(),
@@ -143,7 +170,13 @@ impl Worker {
                 dropped: vec![Dropped::default(); self.generation.plans.len()],
                 hits: BTreeMap::new(),
                 quarantined: Vec::new(),
+                kept: Vec::new(),
+                is_whole: true,
             },
+            kept_bytes: 0,
+            refused: CauseCounts::default(),
+            shared: self.shared,
+            generation: &self.generation,
             engine: &mut self.engine,
             describers: &self.describers,
             hits: Vec::new(),
@@ -160,8 +193,9 @@ impl Worker {
             }
         };
         let _ = reader.flush(&mut sink);
-        let mut scanned = sink.scanned;
+        let (mut scanned, refused) = (sink.scanned, sink.refused);
         scanned.summary = reader.take_summary();
+        scanned.summary.quarantined.extend(&refused);
         self.readers.insert(source.map(|source| source.name), reader);
         scanned
     }
@@ -170,29 +204,43 @@ impl Worker {
 /// Takes the batches of one delivery.
 struct ScanSink<'a> {
     scanned: Scanned,
+    kept_bytes: usize,
+    /// What could not be redacted.
+    refused: CauseCounts,
+    shared: &'a Shared,
+    generation: &'a Arc<Generation>,
     engine: &'a mut Engine,
     describers: &'a HashMap<&'static str, Describer>,
     hits: Vec<Hit>,
 }
 
 impl Sink for ScanSink<'_> {
-    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+    fn batch(&mut self, read: EventBatch) -> ControlFlow<()> {
+        let columns = self.generation.columns.get(read.source().as_ref());
+        let is_wide = columns.filter(|columns| Arc::ptr_eq(read.projection(), &columns.read));
+        let narrow = is_wide.map(|columns| columns.scanned(&read));
+        let batch = narrow.as_ref().unwrap_or(&read);
         for row in 0..batch.len() {
-            let (time, arrived) = (Times::Clamped.of(&batch, row), batch.ingest_times().value(row));
+            let (time, arrived) = (Times::Clamped.of(batch, row), batch.ingest_times().value(row));
             let latest = self.scanned.latest.get_or_insert((time, arrived));
             *latest = (latest.0.max(time), latest.1.max(arrived));
         }
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
-        self.engine.scan(&batch, &mut hits);
+        self.engine.scan(batch, &mut hits);
         let occurrences = &mut self.scanned.occurrences;
-        self.engine.occurrences(&batch, &hits, Times::Clamped, &mut self.scanned.dropped, &mut |one| {
+        self.engine.occurrences(batch, &hits, Times::Clamped, &mut self.scanned.dropped, &mut |one| {
             occurrences.push(one.to_owned());
         });
         for hit in &hits {
-            self.raise(&batch, *hit);
+            self.raise(batch, *hit);
         }
         self.hits = hits;
+        match (is_wide, columns) {
+            (Some(columns), _) => self.keep(columns.kept(&read)),
+            (None, Some(columns)) => self.keep_redacted(&read, columns),
+            (None, None) => {}
+        }
         ControlFlow::Continue(())
     }
 
@@ -206,7 +254,43 @@ impl Sink for ScanSink<'_> {
     }
 }
 
+impl Shared {
+    fn redacts(&self, source: &str) -> bool {
+        self.redact.as_ref().is_some_and(|redact| redact.concerns(source))
+    }
+}
+
 impl ScanSink<'_> {
+    /// Events wait for the turn of their piece; of a piece of gigabytes not all can.
+    fn keep(&mut self, batch: EventBatch) {
+        let way = self.shared.way.as_ref().filter(|_| self.kept_bytes > PIECE_BYTES);
+        let Some(way) = way else {
+            self.kept_bytes += batch.raw().value_data().len();
+            self.scanned.kept.push(batch);
+            return;
+        };
+        // where the process ends at once, nothing that stands behind it counts as read either
+        if !way.give(Kept::Events(Arc::clone(self.generation), Box::new(batch)), &|| ()) {
+            self.scanned.is_whole = false;
+        }
+    }
+
+    fn keep_redacted(&mut self, batch: &EventBatch, columns: &Columns) {
+        let Some(redact) = &self.shared.redact else { return };
+        let environment = &self.generation.environment;
+        match redact::batch(redact.as_ref(), batch, columns.kept_fields(), environment) {
+            Ok((batch, refused)) => {
+                refused.iter().for_each(|refused| self.refused.add(refused.cause));
+                self.scanned.quarantined.extend(refused);
+                self.keep(batch);
+            }
+            Err(why) => {
+                tracing::error!("events cannot be archived: {why}");
+                self.scanned.is_whole = false;
+            }
+        }
+    }
+
     fn raise(&mut self, batch: &EventBatch, hit: Hit) {
         let Some(rule) = self.engine.rules().get(hit.rule as usize) else { return };
         let rule = Arc::clone(&rule.lowered.rule);
@@ -215,10 +299,7 @@ impl ScanSink<'_> {
             return;
         }
         let row = batch.row(hit.row as usize);
-        let describer = self.describers.get(row.source());
-        let columns = describer.map(|describer| describer.describe(row.raw())).unwrap_or_default();
-        let computed = |name: &str| describer?.value(row.raw(), name);
-        let mut alert = self.engine.alert(batch, hit, &columns, &computed);
+        let mut alert = self.alert(batch, hit);
         let mut bucket_end = None;
         if let (Some(id), Some(suppress)) = (self.engine.suppressed_id(hit, &alert, row), &rule.suppress) {
             alert.alert_id = id;
@@ -226,7 +307,20 @@ impl ScanSink<'_> {
             bucket_end = Some(row.time().div_euclid(bucket).saturating_add(1).saturating_mul(bucket));
         }
         let arrived = batch.ingest_times().value(hit.row as usize);
+        if let Some(redact) = self.shared.redact.as_ref().filter(|redact| redact.concerns(row.source())) {
+            // what it is known by is that of the event as it came
+            let shown = redact::shown(redact.as_ref(), row, arrived);
+            alert.fields = self.alert(&shown, Hit { row: 0, ..hit }).fields;
+        }
         self.scanned.alerts.push(Detected { alert: out(&alert, arrived), bucket_end });
+    }
+
+    fn alert(&mut self, batch: &EventBatch, hit: Hit) -> Alert {
+        let row = batch.row(hit.row as usize);
+        let describer = self.describers.get(row.source());
+        let columns = describer.map(|describer| describer.describe(row.raw())).unwrap_or_default();
+        let computed = |name: &str| describer?.value(row.raw(), name);
+        self.engine.alert(batch, hit, &columns, &computed)
     }
 }
 

@@ -92,6 +92,27 @@ impl Plan {
     pub fn group_by(&self) -> impl Iterator<Item = &str> {
         self.correlation.group_by.iter().map(|name| name.value.as_str())
     }
+
+    /// What one of its fields is called in the rules at the bottom: several names where there are aliases.
+    /// `plans` are all of its engine, which it is one of.
+    pub fn called_below(&self, plans: &[Self], field: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for (number, asks) in self.members.iter().enumerate() {
+            let name = called(&self.correlation, number, field);
+            match asks.member {
+                // inner ones stand before outer ones: this ends
+                Member::Correlation(inner) => {
+                    names.extend(
+                        plans.get(inner).map(|inner| inner.called_below(plans, &name)).unwrap_or_default(),
+                    );
+                }
+                Member::Rule(_) => names.push(name),
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 /// Makes plans of linked correlations; inner ones stand before outer ones.

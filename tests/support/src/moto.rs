@@ -82,6 +82,11 @@ impl Moto {
         self.ask(&json!({ "fault": fault }));
     }
 
+    /// All is served again.
+    pub fn clear_faults(&mut self) {
+        self.ask(&json!({ "no_faults": true }));
+    }
+
     /// What was asked since the last time.
     pub fn requests(&mut self) -> Vec<String> {
         let requests = self.ask(&json!({ "requests": true }));

@@ -1,0 +1,326 @@
+//! The thread of the archive, and what the correlator and the workers see of it.
+//!
+//! In: batches of events and alerts, in their order, and now and then a barrier. Out: for each barrier a word,
+//! once all that came before it is part of the archive. The queue is bounded, and so is what the writer holds:
+//! where the store is slow or away, whoever gives waits, and with it the reading.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+use virga_engine::event::EventBatch;
+
+use super::{ArchiveFailure, ArchiveWriter, Committed, Held, Outside};
+use crate::config::Config;
+use crate::limits::{ARCHIVE_QUEUE, RETRY_FIRST, STORE_RETRY_MOST};
+use crate::outbox::OutAlert;
+use crate::rules::Generation;
+
+/// How long to wait for room before the wish to end is looked at.
+const BREATH: Duration = Duration::from_millis(5);
+
+/// What goes to the archive.
+pub enum Kept {
+    /// Events that were read under some rules.
+    Events(Arc<Generation>, Box<EventBatch>),
+    /// Alerts.
+    Alerts(Vec<OutAlert>),
+    /// All that came before is to be committed.
+    Barrier(u64),
+}
+
+/// The way to the archive.
+#[derive(Clone)]
+pub struct Way {
+    queue: SyncSender<Kept>,
+    /// Set where the process is to end at once.
+    hurry: Arc<AtomicBool>,
+}
+
+impl Way {
+    /// Gives something on, however long that takes; false where the process ends at once, or the archive is gone.
+    /// `waiting` is called now and then meanwhile.
+    pub fn give(&self, mut kept: Kept, waiting: &dyn Fn()) -> bool {
+        loop {
+            kept = match self.queue.try_send(kept) {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(kept)) => kept,
+            };
+            if self.hurry.load(Ordering::Relaxed) {
+                return false;
+            }
+            waiting();
+            std::thread::sleep(BREATH);
+        }
+    }
+}
+
+/// The way to the archive, and what tells of its commits.
+pub struct Keeper {
+    /// The way.
+    pub way: Way,
+    /// The barriers that are behind a commit.
+    pub committed: Receiver<u64>,
+}
+
+/// The other end: what the archive's thread runs on.
+pub struct Desk {
+    queue: Receiver<Kept>,
+    committed: Sender<u64>,
+    hurry: Arc<AtomicBool>,
+}
+
+/// What the archive's thread runs.
+pub type Work = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+/// Opens the archive that the configuration names: the way to it, and what its thread is to run.
+///
+/// # Errors
+/// Where it can neither be opened nor made.
+pub fn open(
+    config: &Config,
+    outside: &Outside,
+    hurry: &Arc<AtomicBool>,
+) -> Result<Option<(Keeper, Work)>, String> {
+    let (Some(archive), Some(of)) = (&outside.archive, &config.archive) else { return Ok(None) };
+    let mut writer = archive.open(held(hurry)).map_err(|error| format!("[archive] {error}"))?;
+    tracing::info!(url = %of.url, every = ?of.every.0, "events and alerts are archived");
+    let (keeper, desk) = ends(hurry);
+    Ok(Some((keeper, Box::new(move || run(&desk, writer.as_mut())))))
+}
+
+/// Both ends.
+pub fn ends(hurry: &Arc<AtomicBool>) -> (Keeper, Desk) {
+    let (queue, taken) = sync_channel(ARCHIVE_QUEUE);
+    let (told, committed) = channel();
+    let way = Way { queue, hurry: Arc::clone(hurry) };
+    (Keeper { way, committed }, Desk { queue: taken, committed: told, hurry: Arc::clone(hurry) })
+}
+
+/// What becomes of a request that the store did not serve: it is said, counted, and tried again after a pause
+/// that grows, until the process is to end.
+pub fn held(hurry: &Arc<AtomicBool>) -> Held {
+    let hurry = Arc::clone(hurry);
+    Arc::new(move |why, failures| {
+        metrics::counter!("virga_archive_failures_total").increment(1);
+        if hurry.load(Ordering::Relaxed) {
+            return None;
+        }
+        let wait =
+            (RETRY_FIRST * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(STORE_RETRY_MOST);
+        tracing::warn!(
+            "the archive is held up ({why}); tried again in {wait:?}, nothing is acknowledged meanwhile"
+        );
+        metrics::gauge!("virga_archive_held").set(1.0);
+        Some(wait)
+    })
+}
+
+/// Writes until nothing more comes.
+///
+/// # Errors
+/// What no waiting mends: the next process begins from the last checkpoint.
+pub fn run(desk: &Desk, writer: &mut dyn ArchiveWriter) -> Result<(), String> {
+    let mut keeping = Keeping { writer, hurry: &desk.hurry, generation: 0, waiting: 0 };
+    while let Ok(kept) = desk.queue.recv() {
+        match kept {
+            Kept::Events(generation, batch) => keeping.events(&generation, &batch)?,
+            Kept::Alerts(alerts) => {
+                keeping.tried(&mut |writer| writer.alerts(&alerts))?;
+            }
+            Kept::Barrier(number) => {
+                keeping.commit()?;
+                // whoever asked may be gone
+                let _ = desk.committed.send(number);
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Keeping<'a> {
+    writer: &'a mut dyn ArchiveWriter,
+    hurry: &'a AtomicBool,
+    generation: u64,
+    /// Events since the last commit.
+    waiting: u64,
+}
+
+impl Keeping<'_> {
+    fn events(&mut self, generation: &Generation, batch: &EventBatch) -> Result<(), String> {
+        if self.generation != generation.number {
+            self.tried(&mut |writer| writer.begin(&generation.asked))?;
+            self.generation = generation.number;
+        }
+        self.tried(&mut |writer| writer.events(batch))?;
+        self.waiting += batch.len() as u64;
+        metrics::gauge!("virga_archive_waiting_events").set(self.waiting as f64);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        let began = Instant::now();
+        let committed = self.tried(&mut |writer| writer.commit())?;
+        self.waiting = 0;
+        tell(&committed, began.elapsed());
+        Ok(())
+    }
+
+    /// Tries until it is done, or cannot be.
+    fn tried<T>(
+        &mut self,
+        what: &mut dyn FnMut(&mut dyn ArchiveWriter) -> Result<T, ArchiveFailure>,
+    ) -> Result<T, String> {
+        let mut failures = 0u32;
+        loop {
+            match what(self.writer) {
+                Ok(done) => return Ok(done),
+                Err(ArchiveFailure::Lost(why)) => return Err(format!("archive: {why}")),
+                Err(ArchiveFailure::Again(why)) => {
+                    metrics::counter!("virga_archive_commits_total", "outcome" => "failed").increment(1);
+                    if self.hurry.load(Ordering::Relaxed) {
+                        return Err(format!("archive: {why}"));
+                    }
+                    let wait = (RETRY_FIRST * 2u32.saturating_pow(failures.min(16))).min(STORE_RETRY_MOST);
+                    failures += 1;
+                    tracing::warn!("the archive was not written ({why}); tried again in {wait:?}");
+                    std::thread::sleep(wait);
+                }
+            }
+        }
+    }
+}
+
+fn tell(committed: &Committed, took: Duration) {
+    metrics::counter!("virga_archive_commits_total", "outcome" => "done").increment(1);
+    metrics::counter!("virga_archive_events_total").increment(committed.events);
+    metrics::counter!("virga_archive_events_left_out_total").increment(committed.left_out);
+    metrics::counter!("virga_archive_alerts_total").increment(committed.alerts);
+    metrics::counter!("virga_archive_files_total").increment(committed.files);
+    metrics::counter!("virga_archive_bytes_total").increment(committed.bytes);
+    metrics::histogram!("virga_archive_commit_seconds").record(took.as_secs_f64());
+    metrics::gauge!("virga_archive_commit_timestamp_seconds").set(crate::clock::wall() as f64 / 1e6);
+    metrics::gauge!("virga_archive_waiting_events").set(0.0);
+    metrics::gauge!("virga_archive_held").set(0.0);
+    tracing::debug!(
+        events = committed.events,
+        alerts = committed.alerts,
+        files = committed.files,
+        "archived"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use virga_engine::diagnostic::SourceFile;
+    use virga_engine::event::Projection;
+
+    /// What a writer was told, and what of it is committed; it fails so many times at each step.
+    #[derive(Default)]
+    struct Fake {
+        refuse: u32,
+        is_broken: bool,
+        taken: usize,
+        committed: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Fake {
+        fn step(&mut self) -> Result<(), ArchiveFailure> {
+            if self.is_broken {
+                return Err(ArchiveFailure::Lost("gone".into()));
+            }
+            if self.refuse > 0 {
+                self.refuse -= 1;
+                return Err(ArchiveFailure::Again("not now".into()));
+            }
+            Ok(())
+        }
+    }
+
+    impl ArchiveWriter for Fake {
+        fn begin(&mut self, _: &[crate::archive::Asked]) -> Result<(), ArchiveFailure> {
+            self.step()
+        }
+        fn events(&mut self, batch: &EventBatch) -> Result<(), ArchiveFailure> {
+            self.step()?;
+            self.taken += batch.len();
+            Ok(())
+        }
+        fn alerts(&mut self, _: &[OutAlert]) -> Result<(), ArchiveFailure> {
+            self.step()
+        }
+        fn commit(&mut self) -> Result<Committed, ArchiveFailure> {
+            self.step()?;
+            self.committed.lock().unwrap().push(std::mem::take(&mut self.taken));
+            Ok(Committed::default())
+        }
+    }
+
+    fn batch(events: usize) -> Kept {
+        let text = "title: r\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {a: 1}\n  condition: s\n";
+        let rule = Arc::new(SourceFile { name: "r.yml".into(), text: text.into() });
+        let loaded = crate::rules::Loaded {
+            set: virga_engine::RuleSet::load([rule], &Default::default()),
+            environment: Arc::default(),
+        };
+        let generation = Arc::new(Generation::compile(1, &loaded, 1).unwrap());
+        let events = EventBatch::of_raw("s", &Arc::new(Projection::default()), vec!["{}"; events]).unwrap();
+        Kept::Events(generation, Box::new(events))
+    }
+
+    fn never() {}
+
+    #[test]
+    fn a_barrier_is_told_once_all_before_it_is_committed_however_often_that_fails() {
+        let hurry = Arc::new(AtomicBool::new(false));
+        let (keeper, desk) = ends(&hurry);
+        let mut fake = Fake { refuse: 2, ..Fake::default() };
+        let committed = Arc::clone(&fake.committed);
+        let thread = std::thread::spawn(move || run(&desk, &mut fake));
+        for kept in
+            [batch(2), Kept::Alerts(Vec::new()), batch(3), Kept::Barrier(1), batch(4), Kept::Barrier(2)]
+        {
+            assert!(keeper.way.give(kept, &never));
+        }
+        assert_eq!(keeper.committed.recv(), Ok(1));
+        assert_eq!(committed.lock().unwrap()[0], 5);
+        assert_eq!(keeper.committed.recv(), Ok(2));
+        assert_eq!(*committed.lock().unwrap(), [5, 4]);
+        drop(keeper);
+        assert_eq!(thread.join().unwrap(), Ok(()));
+    }
+
+    #[test]
+    fn what_was_given_is_bounded_and_where_the_process_ends_at_once_it_is_not_taken() {
+        let hurry = Arc::new(AtomicBool::new(false));
+        let (keeper, desk) = ends(&hurry);
+        for _ in 0..ARCHIVE_QUEUE {
+            assert!(keeper.way.give(batch(1), &never));
+        }
+        let waited = std::cell::Cell::new(0);
+        let waiting = || {
+            waited.set(waited.get() + 1);
+            if waited.get() == 3 {
+                hurry.store(true, Ordering::Relaxed);
+            }
+        };
+        assert!(!keeper.way.give(batch(1), &waiting));
+        assert_eq!(waited.get(), 3);
+        drop(desk);
+        assert!(!keeper.way.give(batch(1), &never), "nobody takes it");
+    }
+
+    #[test]
+    fn what_is_lost_ends_the_thread_and_no_barrier_is_told() {
+        let (keeper, desk) = ends(&Arc::default());
+        let mut fake = Fake { is_broken: true, ..Fake::default() };
+        assert!(keeper.way.give(Kept::Barrier(1), &never));
+        assert_eq!(run(&desk, &mut fake), Err("archive: gone".into()));
+        drop(desk);
+        assert!(keeper.committed.recv().is_err());
+    }
+}

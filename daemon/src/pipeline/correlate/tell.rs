@@ -1,0 +1,95 @@
+//! What metrics and the log say of correlation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use virga_ingest::transport::live::Frontier;
+
+use super::Correlator;
+use crate::pipeline::scan::Scanned;
+
+impl Correlator {
+    /// What the metrics say of the state.
+    pub(super) fn tell(&mut self) {
+        let counts = self.live.counts();
+        for ((plan, now), before) in self.generation.plans.iter().zip(counts).zip(&self.told) {
+            let correlation = plan.key();
+            let add = |name: &'static str, cause: &'static str, count: u64| {
+                if count > 0 {
+                    metrics::counter!(name, "correlation" => correlation.clone(), "cause" => cause)
+                        .increment(count);
+                }
+            };
+            add("virga_correlation_hits_total", "taken", now.taken - before.taken);
+            add("virga_correlation_hits_total", "repeated", now.repeated - before.repeated);
+            add("virga_late_total", "watermark", now.late - before.late);
+            add("virga_correlation_dropped_total", "forgotten", now.forgotten - before.forgotten);
+            add(
+                "virga_correlation_dropped_total",
+                "missing_key",
+                now.dropped.missing_key - before.dropped.missing_key,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "missing_value",
+                now.dropped.missing_value - before.dropped.missing_value,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "bad_value",
+                now.dropped.bad_value - before.dropped.bad_value,
+            );
+            add(
+                "virga_correlation_dropped_total",
+                "too_many",
+                now.dropped.too_many - before.dropped.too_many,
+            );
+        }
+        self.told = counts.to_vec();
+        metrics::gauge!("virga_correlation_groups").set(self.live.groups() as f64);
+        metrics::gauge!("virga_outbox_alerts").set(self.parts.outbox.len() as f64);
+        for (sink, waiting) in self.parts.outbox.waiting() {
+            metrics::gauge!("virga_sink_waiting", "sink" => sink).set(waiting as f64);
+        }
+        if let Some(watermark) = self.marks.now() {
+            metrics::gauge!("virga_watermark_timestamp_seconds").set(watermark as f64 / 1e6);
+        }
+        if let Some(holder) = self.marks.holder() {
+            let at = holder.at.unwrap_or(0) as f64 / 1e6;
+            crate::serve::tell_holder(&holder.input, &holder.partition, at);
+        }
+    }
+}
+
+pub(super) fn tell_anew(anew: &[String]) {
+    if !anew.is_empty() {
+        tracing::info!("correlations that are new or have changed begin without memory: {}", anew.join(", "));
+    }
+}
+
+pub(super) fn tell_removed(removed: usize) {
+    if removed > 0 {
+        metrics::counter!("virga_dropped_total", "cause" => "quarantine_full").increment(removed as u64);
+        tracing::warn!("the oldest file of quarantine was removed to make room");
+    }
+}
+
+pub(super) fn count(name: &Arc<str>, scanned: &Scanned) {
+    for (source, events) in &scanned.summary.events {
+        metrics::counter!("virga_events_total", "input" => name.to_string(), "source" => *source)
+            .increment(*events);
+    }
+    metrics::counter!("virga_bytes_total", "input" => name.to_string()).increment(scanned.bytes);
+    metrics::counter!("virga_messages_total", "input" => name.to_string()).increment(scanned.summary.inputs);
+    for (cause, count) in scanned.summary.quarantined.iter() {
+        metrics::counter!("virga_quarantined_total", "input" => name.to_string(), "cause" => cause.code())
+            .increment(count);
+    }
+    let hits: &BTreeMap<String, u64> = &scanned.hits;
+    for (rule, count) in hits {
+        metrics::counter!("virga_hits_total", "rule" => rule.clone()).increment(*count);
+    }
+    if matches!(scanned.frontier, Frontier::Unread { .. }) {
+        metrics::counter!("virga_objects_total", "input" => name.to_string()).increment(1);
+    }
+}

@@ -1,0 +1,205 @@
+//! The archive of the long-running process: what its daemon asks of one, made of the lake.
+//!
+//! In: batches and alerts, in their order. Out: one commit of all events and one of all alerts since the last, in
+//! this order. What the store does not serve is waited for; what the table does not take is tried again with the
+//! files that are written already.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use virga_archive::{AlertRow, Archive, EventWriter, Layout, Location, Patience, Written};
+use virga_daemon::archive::{self, ArchiveFailure, ArchiveWriter, Asked, Committed, Held};
+use virga_daemon::config::ArchiveConfig;
+use virga_daemon::outbox::OutAlert;
+use virga_engine::event::{EventBatch, Projection};
+use virga_ingest::transport::object_store::{ObjectUrl, process_environment};
+
+use crate::redaction::Redactions;
+
+/// Bytes of alerts that wait for a commit; beyond it they are committed before the events that stand beside them.
+const ALERT_BYTES: usize = 32 << 20;
+
+/// An archive that the configuration names.
+pub struct Lake {
+    location: Location,
+    redactions: Arc<Redactions>,
+}
+
+impl Lake {
+    /// From the configuration.
+    ///
+    /// # Errors
+    /// Where it names no place.
+    pub fn new(config: &ArchiveConfig, redactions: &Arc<Redactions>) -> Result<Self, String> {
+        let at = |error: &dyn std::fmt::Display| format!("[archive] url = \"{}\": {error}", config.url);
+        let mut location = Location::new(&config.url, std::env::vars()).map_err(|error| at(&error))?;
+        if let Some(settings) = &config.store {
+            let url = ObjectUrl::parse(&config.url).ok_or_else(|| at(&"it is no address of a store"))?;
+            let url = url.map_err(|error| at(&error))?;
+            let store = runtime()?.block_on(settings.connect(&url, &process_environment));
+            location = location.within(store.map_err(|error| at(&error))?);
+        }
+        Ok(Self { location, redactions: Arc::clone(redactions) })
+    }
+
+    /// What proves that it can be written, and leaves nothing behind.
+    async fn prove(&self) -> Result<String, String> {
+        let words = |error: virga_archive::ArchiveError| error.to_string();
+        let is_there = match self.location.folder() {
+            Some(folder) => {
+                prove_folder(&folder)?;
+                folder.join("events/_delta_log").is_dir()
+            }
+            None => self.location.prove().await.map_err(words)?,
+        };
+        if !is_there {
+            return Ok(format!("would make an archive at {}", self.location));
+        }
+        let archive = Archive::open(&self.location).await.map_err(words)?;
+        Ok(format!("would add to version {} of {}", archive.version(), self.location))
+    }
+}
+
+/// A file can be made there, or in the folder in which it would be made.
+fn prove_folder(folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|above| above.is_dir()).map(PathBuf::from);
+    let there = there.ok_or_else(|| format!("{}: there is no such folder", folder.display()))?;
+    tempfile::tempfile_in(&there).map_err(|error| format!("{}: {error}", there.display()))?;
+    Ok(())
+}
+
+fn runtime() -> Result<Runtime, String> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).thread_name("virga-archive").enable_all().build();
+    built.map_err(|error| format!("no runtime: {error}"))
+}
+
+impl archive::Archive for Lake {
+    fn fields(&self, asked: &Asked) -> Arc<Projection> {
+        Layout::new(&asked.columns, &asked.projection).projection
+    }
+
+    fn check(&self) -> Result<String, String> {
+        runtime()?.block_on(self.prove())
+    }
+
+    fn open(&self, held: Held) -> Result<Box<dyn ArchiveWriter>, String> {
+        let runtime = runtime()?;
+        let archive = runtime.block_on(async {
+            // what is wrong with the address or the credentials shows here, and is not waited for
+            let mut archive = Archive::open_or_create(&self.location).await?;
+            archive.note_redactions(self.redactions.all()).await?;
+            let patience = Patience::new(move |why, failures| held(&why, failures));
+            Archive::open(&self.location.clone().patient(patience)).await
+        });
+        Ok(Box::new(LakeWriter {
+            archive: archive.map_err(|error| error.to_string())?,
+            runtime,
+            layouts: HashMap::new(),
+            writer: None,
+            is_sealed: false,
+            alerts: Vec::new(),
+            alert_bytes: 0,
+            done: Committed::default(),
+        }))
+    }
+}
+
+/// Writes into the lake.
+struct LakeWriter {
+    runtime: Runtime,
+    archive: Archive,
+    layouts: HashMap<String, Layout>,
+    /// What has come since the last commit.
+    writer: Option<EventWriter>,
+    /// All of its files are in the store.
+    is_sealed: bool,
+    alerts: Vec<AlertRow>,
+    alert_bytes: usize,
+    /// What was committed and is not told yet.
+    done: Committed,
+}
+
+impl LakeWriter {
+    fn commit_events(&mut self) -> Result<(), ArchiveFailure> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        if !self.is_sealed {
+            let sealed = self.runtime.block_on(writer.seal(&self.archive));
+            sealed.map_err(|error| ArchiveFailure::Lost(error.to_string()))?;
+            self.is_sealed = true;
+        }
+        let published = self.runtime.block_on(async {
+            let published = writer.publish(&mut self.archive).await;
+            if published.is_err() {
+                // the next try begins with what the table has become
+                self.archive.refresh().await?;
+            }
+            published
+        });
+        let written = published.map_err(|error| ArchiveFailure::Again(error.to_string()))?;
+        (self.writer, self.is_sealed) = (None, false);
+        add(&mut self.done, &written);
+        Ok(())
+    }
+
+    fn commit_alerts(&mut self) -> Result<(), ArchiveFailure> {
+        if self.alerts.is_empty() {
+            return Ok(());
+        }
+        let added = self.runtime.block_on(async {
+            let added = self.archive.add_alerts(&self.alerts).await;
+            if added.is_err() {
+                self.archive.refresh().await?;
+            }
+            added
+        });
+        added.map_err(|error| ArchiveFailure::Again(error.to_string()))?;
+        self.done.alerts += self.alerts.len() as u64;
+        self.alerts.clear();
+        self.alert_bytes = 0;
+        Ok(())
+    }
+}
+
+fn add(done: &mut Committed, written: &Written) {
+    done.events += written.rows as u64;
+    done.left_out += (written.duplicates + written.present) as u64;
+    done.files += written.files as u64;
+    done.bytes += written.bytes;
+}
+
+impl ArchiveWriter for LakeWriter {
+    fn begin(&mut self, asked: &[Asked]) -> Result<(), ArchiveFailure> {
+        // what was taken has the columns of the rules before
+        self.commit_events()?;
+        let layout = |asked: &Asked| (asked.source.clone(), Layout::new(&asked.columns, &asked.projection));
+        self.layouts = asked.iter().map(layout).collect();
+        Ok(())
+    }
+
+    fn events(&mut self, batch: &EventBatch) -> Result<(), ArchiveFailure> {
+        let writer = self.writer.get_or_insert_with(|| EventWriter::new(self.layouts.clone()));
+        let pushed = self.runtime.block_on(writer.push(&self.archive, batch));
+        pushed.map_err(|error| ArchiveFailure::Lost(error.to_string()))
+    }
+
+    fn alerts(&mut self, alerts: &[OutAlert]) -> Result<(), ArchiveFailure> {
+        if self.alert_bytes > ALERT_BYTES {
+            self.commit_alerts()?;
+        }
+        for alert in alerts {
+            let row = AlertRow::parse(&alert.json);
+            self.alerts.push(row.map_err(|error| ArchiveFailure::Lost(error.to_string()))?);
+            self.alert_bytes += alert.json.len();
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<Committed, ArchiveFailure> {
+        self.commit_events()?;
+        self.commit_alerts()?;
+        Ok(std::mem::take(&mut self.done))
+    }
+}
