@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use virga_archive::StoredFile;
 use virga_engine::Engine;
 use virga_engine::event::Projection;
-use virga_engine::scan::Facet;
+use virga_engine::scan::{Facet, Known};
 
 use crate::report::{BlindRule, DeadRule};
 
@@ -101,7 +101,7 @@ fn dead_rules(engine: &Engine, source: &str, seen: &Seen<'_>) -> BTreeMap<u32, B
     let Some(mut pruner) = engine.pruner(source) else { return BTreeMap::new() };
     let absent = Facet { values: Vec::new(), absent: 1 };
     let never = |column: usize| seen.columns.get(column).is_some_and(|column| seen.occurs.never(*column));
-    let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(&absent));
+    let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(Known::Values(&absent)));
     let plan = pruner.plan();
     let mut dead = BTreeMap::new();
     for (rule, _) in plan.rules.iter().zip(kept).filter(|(_, kept)| *kept == 0) {

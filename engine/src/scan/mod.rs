@@ -10,10 +10,12 @@ mod dispatch;
 mod evaluate;
 mod prune;
 pub mod reference;
+mod sketch;
 
 pub use dispatch::{Dispatch, Dispatcher};
 pub use evaluate::{Hit, ScanCounts, Scanner};
-pub use prune::{Blocks, Facet, MAX_BLOCKS, Pruner};
+pub use prune::{Blocks, Facet, Known, MAX_BLOCKS, Pruner};
+pub use sketch::{Needles, Sketch};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Which stretches of stored events can hold a match at all.
 //!
-//! In: for each field of a plan which values occur in which blocks of rows ([`Facet`]), as whoever stores
-//! events keeps it beside them. Out: the blocks in which some rule may match. Of a field without a facet
-//! everything is possible. A block may be kept for nothing; none is left out in which a rule matches.
+//! In: for each field of a plan which values occur in which blocks of rows ([`Facet`]), or which pieces of text
+//! they hold at all ([`Sketch`]), as whoever stores events keeps it beside them. Out: the blocks in which some
+//! rule may match. Of a field of which nothing is known everything is possible. A block may be kept for nothing; none is left out in which a rule matches.
 //!
 //! ```text
 //! eventName = GetObject | DeleteTrail     blocks 0, 2 | 1
@@ -13,6 +13,7 @@
 use crate::plan::{LocalExpr, SourcePlan};
 
 use super::classes::FieldMatcher;
+use super::sketch::{Needles, Sketch};
 
 /// Blocks of rows as bits: block *i* is bit *i*.
 pub type Blocks = u64;
@@ -29,11 +30,22 @@ pub struct Facet {
     pub absent: Blocks,
 }
 
+/// What is known of a field's values in a stretch of stored events.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'f> {
+    /// All of them, and where each is.
+    Values(&'f Facet),
+    /// Which pieces of text they hold, wherever.
+    Pieces(&'f Sketch),
+}
+
 /// Looks for blocks that can be left out. Holds matchers of its own: it looks at other values than the scan.
 #[derive(Debug)]
 pub struct Pruner {
     plan: SourcePlan,
     matchers: Vec<FieldMatcher>,
+    /// By test.
+    needles: Vec<Needles>,
     /// By test: it stands somewhere under a `not`, so that where it must hold is asked too.
     negated: Vec<bool>,
 }
@@ -55,7 +67,8 @@ impl Pruner {
         };
         let mut negated = vec![false; plan.tests.len()];
         plan.rules.iter().for_each(|rule| mark_negated(&rule.expr, false, &mut negated));
-        Self { matchers: plan.fields.iter().map(matcher).collect(), plan: plan.clone(), negated }
+        let needles = plan.tests.iter().map(|test| Needles::of(&test.test)).collect();
+        Self { matchers: plan.fields.iter().map(matcher).collect(), needles, plan: plan.clone(), negated }
     }
 
     /// The plan.
@@ -63,10 +76,10 @@ impl Pruner {
         &self.plan
     }
 
-    /// The blocks, of those given, in which a rule may match. `facet` gives what is known of a column of the
+    /// The blocks, of those given, in which a rule may match. `known` gives what is known of a column of the
     /// plan's projection.
-    pub fn keep<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Blocks {
-        let tests = self.tests(all, facet);
+    pub fn keep<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Blocks {
+        let tests = self.tests(all, known);
         let rules = self.plan.rules.iter();
         rules.fold(0, |kept, rule| if kept == all { kept } else { kept | place(&rule.expr, &tests, all).may })
     }
@@ -77,7 +90,7 @@ impl Pruner {
         &mut self,
         all: Blocks,
         wanted: &dyn Fn(u32) -> bool,
-        facet: &dyn Fn(usize) -> Option<&'f Facet>,
+        known: &dyn Fn(usize) -> Option<Known<'f>>,
     ) -> Vec<Blocks> {
         let rules = &self.plan.rules;
         let wanted: Vec<bool> = rules.iter().map(|rule| wanted(rule.rule)).collect();
@@ -90,29 +103,38 @@ impl Pruner {
                 self.plan.fields.iter().zip(&asked).any(|(f, asked)| *asked && f.column == Some(column))
             })
             .collect();
-        let tests = self.tests(all, &|column| facet(column).filter(|_| columns.get(column) == Some(&true)));
+        let tests = self.tests(all, &|column| known(column).filter(|_| columns.get(column) == Some(&true)));
         let each = self.plan.rules.iter().zip(&wanted);
         each.map(|(rule, wanted)| if *wanted { place(&rule.expr, &tests, all).may } else { 0 }).collect()
     }
 
     /// Where each test may hold and must hold.
-    fn tests<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Vec<Where> {
+    fn tests<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Vec<Where> {
         let unknown = Where { may: all, must: 0 };
         let mut places = vec![unknown; self.plan.tests.len()];
         for (field, matcher) in self.plan.fields.iter().zip(&mut self.matchers) {
-            let Some(facet) = field.column.and_then(facet) else { continue };
             // what compares two fields says nothing of one of them alone
-            let known: Vec<u32> = field
+            let tests: Vec<u32> = field
                 .tests
                 .iter()
                 .copied()
                 .filter(|&t| self.plan.tests[t as usize].other.is_none())
                 .collect();
-            known.iter().for_each(|&test| places[test as usize] = NOWHERE);
+            let facet = match field.column.and_then(known) {
+                None => continue,
+                Some(Known::Values(facet)) => facet,
+                Some(Known::Pieces(sketch)) => {
+                    for test in tests.into_iter().filter(|&t| !sketch.may_hold(&self.needles[t as usize])) {
+                        places[test as usize] = NOWHERE;
+                    }
+                    continue;
+                }
+            };
+            tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
             let mut fails =
-                vec![0; if known.iter().any(|&t| self.negated[t as usize]) { known.len() } else { 0 }];
+                vec![0; if tests.iter().any(|&t| self.negated[t as usize]) { tests.len() } else { 0 }];
             let mut see = |passed: &[u32], blocks: Blocks| {
-                for (at, &test) in known.iter().enumerate() {
+                for (at, &test) in tests.iter().enumerate() {
                     match passed.binary_search(&test).is_ok() {
                         true => places[test as usize].may |= blocks & all,
                         false => fails.get_mut(at).into_iter().for_each(|fails| *fails |= blocks),
@@ -125,7 +147,7 @@ impl Pruner {
             if facet.absent & all != 0 {
                 see(matcher.absent(), facet.absent);
             }
-            for (&test, fails) in known.iter().zip(&fails) {
+            for (&test, fails) in tests.iter().zip(&fails) {
                 places[test as usize].must = all & !fails;
             }
         }
@@ -233,11 +255,18 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         (0..projection.fields.len()).map(facet).collect()
     }
 
+    fn sketch(facet: &Facet) -> Sketch {
+        let mut sketch = Sketch::default();
+        facet.values.iter().for_each(|(value, _)| sketch.add(value));
+        sketch
+    }
+
     proptest! {
         #[test]
         fn no_block_with_a_match_is_left_out_and_unknown_fields_are_possible(
             rows in proptest::collection::vec((0usize..6, 0usize..5, 0usize..3), 1..64),
             unknown in 0usize..4,
+            sketched in 0usize..4,
         ) {
             let mut engine = engine();
             let projection = engine.projection("test").unwrap();
@@ -251,7 +280,12 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
             let facets = facets(&batch, &projection);
             let all = (1u64 << events.len().div_ceil(4)) - 1;
             let mut pruner = engine.pruner("test").unwrap();
-            let known = |column: usize| (column != unknown).then(|| &facets[column]);
+            let sketches: Vec<Sketch> = facets.iter().map(sketch).collect();
+            let known = |column: usize| match () {
+                () if column == unknown => None,
+                () if column == sketched => Some(Known::Pieces(&sketches[column])),
+                () => Some(Known::Values(&facets[column])),
+            };
             let kept = pruner.keep(all, &known);
             let mut hits = Vec::new();
             engine.scan(&batch, &mut hits);
@@ -285,6 +319,24 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
             Facet { values, absent: 0 }
         };
         let facets: Vec<Facet> = (0..columns.len()).map(facet).collect();
-        assert_eq!(pruner.keep(3, &|column| facets.get(column)), 1);
+        assert_eq!(pruner.keep(3, &|column| facets.get(column).map(Known::Values)), 1);
+    }
+
+    #[test]
+    fn a_text_that_occurs_nowhere_rules_its_rule_out() {
+        let text = "
+title: long
+logsource: {product: aws, service: audit}
+detection: {s: {a|contains: trufflehog}, condition: s}
+";
+        let file = Arc::new(SourceFile { name: "t.yml".into(), text: text.into() });
+        let engine = Engine::new(&RuleSet::load([file], &Lists::new()), &[crate::testing::source()]);
+        let mut pruner = engine.pruner("test").unwrap();
+        let mut kept = |value: &str| {
+            let mut sketch = Sketch::default();
+            sketch.add(value);
+            pruner.keep(3, &|_| Some(Known::Pieces(&sketch)))
+        };
+        assert_eq!((kept("\"TruffleHog/3\""), kept("\"Truffle Hog\"")), (3, 0));
     }
 }
