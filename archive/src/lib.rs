@@ -38,7 +38,7 @@ pub use file::FileStats;
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};
-pub use reader::{Needed, NeededBlocks, Rebuild, StoredEvents, StoredFile};
+pub use reader::{Needed, NeededBlocks, Rebuild, StoredEvents, StoredFile, Who};
 pub use redact::{MASK, RedactAction, Redaction, redact};
 pub use table::{Archive, Coverage, Entry, Range};
 pub use verify::{Depth, Problem, Verified};

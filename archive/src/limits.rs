@@ -19,10 +19,10 @@ pub const MAX_PUTTING: usize = 4;
 
 /// Values of a column in one row group beyond which there is no facet: what is new in every event says
 /// nothing of where to look.
-pub const MAX_FACET_VALUES: usize = 4_096;
+pub const MAX_FACET_VALUES: usize = 8_192;
 
 /// Bytes of the values of one facet: whoever asks of a column reads it whole.
-pub const MAX_FACET_BYTES: usize = 256 << 10;
+pub const MAX_FACET_BYTES: usize = 1 << 20;
 
 /// Bytes of a section as it stands in a file; a larger one is not read, and nothing is known of its column.
 pub const MAX_SECTION: u64 = 4 << 20;

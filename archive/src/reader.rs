@@ -48,13 +48,24 @@ pub struct StoredFile {
     nowhere: Vec<Facet>,
 }
 
+/// How much is told of who events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// When they happened; their ids read as empty.
+    Times,
+    /// Their ids too.
+    Ids,
+    /// Where and when they were read too; else they read as from nowhere, received when they happened.
+    Origins,
+}
+
 /// What of a projection is read of some rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Needed<'n> {
     /// By column of the projection: whether anybody looks at it. What nobody looks at reads as absent.
     pub columns: &'n [bool],
-    /// Where they were read, and when.
-    pub origins: bool,
+    /// Who the events are.
+    pub who: Who,
     /// The events as they came.
     pub raw: bool,
 }
@@ -276,7 +287,7 @@ impl StoredFile {
         // what is looked at in the same blocks is read together
         for mask in masks.into_iter().filter(|mask| *mask != 0) {
             let columns: Vec<bool> = needed.columns.iter().map(|blocks| *blocks == mask).collect();
-            let here = Needed { columns: &columns, origins: false, raw: needed.raw == mask };
+            let here = Needed { columns: &columns, who: Who::Times, raw: needed.raw == mask };
             let spread = Spread { mask, blocks, all: self.rows(group) };
             let selection = selection_of(mask, spread.all);
             let count = spread.count();
@@ -297,7 +308,7 @@ impl StoredFile {
     }
 
     /// Whole events: rows of a row group, by number and in order. Where `raw` is not needed their text is left
-    /// out, and where `origins` are not, they read as from nowhere, received when they happened.
+    /// out.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -308,15 +319,19 @@ impl StoredFile {
         needed: Needed<'_>,
         rebuild: &Rebuild<'_>,
     ) -> Result<(EventBatch, u64), ArchiveError> {
-        let mut names = vec![layout::EVENT_ID, layout::TIME];
-        if needed.origins {
+        let mut names = vec![layout::TIME];
+        if needed.who >= Who::Ids {
+            names.push(layout::EVENT_ID);
+        }
+        let with_origins = needed.who >= Who::Origins;
+        if with_origins {
             names.extend([layout::INGEST_TIME, layout::TIME_MISSING]);
             names.extend([layout::ORIGIN, layout::LINE, layout::RECORD]);
         }
         let selection = selection_of_rows(rows, self.rows(group));
         let read = self.some((group, selection, rows.len()), projection, needed, &names, rebuild).await?;
         let time: TimestampMicrosecondArray = column(&read.batch, layout::TIME)?;
-        let (ingest_time, time_missing, origins) = match needed.origins {
+        let (ingest_time, time_missing, origins) = match with_origins {
             true => (
                 column(&read.batch, layout::INGEST_TIME)?,
                 column(&read.batch, layout::TIME_MISSING)?,
@@ -329,7 +344,10 @@ impl StoredFile {
             }
         };
         let kept = KeptColumns {
-            event_id: column(&read.batch, layout::EVENT_ID)?,
+            event_id: match needed.who >= Who::Ids {
+                true => column(&read.batch, layout::EVENT_ID)?,
+                false => StringArray::from_iter_values(std::iter::repeat_n("", rows.len())),
+            },
             time,
             ingest_time,
             time_missing,

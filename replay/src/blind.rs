@@ -99,7 +99,7 @@ pub fn find(engine: &Engine, seen: &BTreeMap<&str, Seen<'_>>) -> (Vec<DeadRule>,
 /// The rules that cannot match on a source, whatever its other fields hold, for the want of these.
 fn dead_rules(engine: &Engine, source: &str, seen: &Seen<'_>) -> BTreeMap<u32, BTreeSet<String>> {
     let Some(mut pruner) = engine.pruner(source) else { return BTreeMap::new() };
-    let absent = Facet { values: Vec::new(), absent: 1 };
+    let absent = Facet::new([], 1);
     let never = |column: usize| seen.columns.get(column).is_some_and(|column| seen.occurs.never(*column));
     let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(Known::Values(&absent)));
     let plan = pruner.plan();

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use arrow::array::{Array as _, StringArray};
-use virga_archive::{Archive, BLOCK, Entry, Needed, NeededBlocks, Range, StoredFile};
+use virga_archive::{Archive, BLOCK, Entry, Needed, NeededBlocks, Range, StoredFile, Who};
 use virga_engine::Engine;
 use virga_engine::alert::{Alert, detection_number, show_time};
 use virga_engine::correlate::{Dropped, Finite, Spill, Times};
@@ -47,6 +47,8 @@ pub struct Question<'q> {
     pub curves: &'q [String],
     /// What is known of the events.
     pub labels: Option<&'q Labels>,
+    /// A hash of all alerts is asked for: the id of every event that matched is read for it.
+    pub digest: bool,
 }
 
 /// A rule set that takes part.
@@ -129,6 +131,8 @@ pub(crate) struct Side {
     /// Of this row group, by rule: the blocks in which it may match.
     candidate: Vec<Blocks>,
     hits: Vec<Hit>,
+    /// Of this row group, by rule.
+    by_rule: Vec<Vec<Hit>>,
 }
 
 impl Side {
@@ -160,6 +164,7 @@ impl Side {
             },
             candidate: vec![0; rules.len()],
             hits: Vec::new(),
+            by_rule: vec![Vec::new(); rules.len()],
             name,
             hash,
             engine,
@@ -180,7 +185,7 @@ impl Side {
     }
 
     /// Counts hits of one rule in one hour, of which there is one at least.
-    fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled]) {
+    fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled], digest: bool) {
         let times = hits.iter().map(|hit| fetched.batch.times().value(hit.row as usize));
         let (Some(hit), Some(first), Some(last)) = (hits.first(), times.clone().min(), times.max()) else {
             return;
@@ -200,13 +205,16 @@ impl Side {
                 }
             }
         }
-        let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
-        for hit in hits {
-            let event = fetched.batch.row(hit.row as usize);
-            tally.alert(detection_number("", &key, &event.event_id()));
-            if let Some(labelled) = labelled.get(hit.row as usize) {
-                tally.scored.detection(labelled, event.time());
+        if digest {
+            let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
+            for hit in hits {
+                let id = fetched.batch.row(hit.row as usize).event_id();
+                tally.alert(detection_number("", &key, &id));
             }
+        }
+        for hit in hits {
+            let Some(labelled) = labelled.get(hit.row as usize) else { continue };
+            tally.scored.detection(labelled, fetched.batch.times().value(hit.row as usize));
         }
     }
 
@@ -220,6 +228,8 @@ struct Fetched {
     /// The rows of the row group, in order.
     rows: Vec<u32>,
     batch: EventBatch,
+    /// All of them happened in one hour.
+    one_hour: bool,
     /// Where the canonical columns stand that are counted.
     entities: Vec<usize>,
 }
@@ -235,14 +245,21 @@ impl Fetched {
         else {
             return vec![(None, hits.len() as u64)];
         };
-        let values = cells.values().as_any().downcast_ref::<StringArray>();
-        let mut keys: Vec<Option<usize>> = hits.iter().map(|hit| cells.key(hit.row as usize)).collect();
+        let Some(values) = cells.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
+        let keys = hits.iter().map(|hit| cells.key(hit.row as usize));
+        let shown = |key: usize| plain_text(values.value(key));
+        // few values are counted by their number, of many those that occur
+        if values.len() <= 4 * hits.len() {
+            let (mut counts, mut without) = (vec![0; values.len()], 0);
+            keys.for_each(|key| *key.map_or(&mut without, |key| &mut counts[key]) += 1);
+            let there = counts.into_iter().enumerate().map(|(key, count)| (Some(key), count));
+            let there = there.chain([(None, without)]).filter(|(_, count)| *count > 0);
+            return there.map(|(key, count)| (key.map(shown), count)).collect();
+        }
+        let mut keys: Vec<Option<usize>> = keys.collect();
         keys.sort_unstable();
-        let counted = keys.chunk_by(|a, b| a == b).map(|equal| {
-            let key = equal.first().copied().flatten();
-            (key.zip(values).map(|(key, values)| plain_text(values.value(key))), equal.len() as u64)
-        });
-        counted.collect()
+        let counted = keys.chunk_by(|a, b| a == b);
+        counted.map(|equal| (equal.first().copied().flatten().map(shown), equal.len() as u64)).collect()
     }
 }
 
@@ -259,7 +276,7 @@ fn plain_text(cell: &str) -> Cow<'_, str> {
 }
 
 pub(crate) struct Pass<'a> {
-    question: &'a Question<'a>,
+    pub question: &'a Question<'a>,
     world: &'a World<'a>,
     archive: &'a Archive,
     alerts: Option<AlertSink<'a>>,
@@ -488,7 +505,7 @@ impl<'a> Pass<'a> {
         rows.dedup();
         let numbers: Vec<u32> = rows.iter().map(|row| fetched.rows[*row]).collect();
         let nothing = vec![false; lane.union.fields.len()];
-        let needed = Needed { columns: &nothing, origins: true, raw: true };
+        let needed = Needed { columns: &nothing, who: Who::Origins, raw: true };
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
@@ -523,14 +540,25 @@ impl<'a> Pass<'a> {
         lane.labels.iter().for_each(|column| needed[*column] = true);
         rows.sort_unstable();
         rows.dedup();
+        self.cost.fetched += rows.len() as u64;
+        if self.question.labels.is_none() && file.holds(&lane.union) {
+            rows = dense(rows, file.rows(group));
+        }
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let needed = Needed { columns: &needed, origins: feeds, raw: false };
+        let ids = self.question.digest || self.question.labels.is_some() || self.differ.is_some();
+        let who = match (feeds, ids) {
+            (true, _) => Who::Origins,
+            (false, true) => Who::Ids,
+            (false, false) => Who::Times,
+        };
+        let needed = Needed { columns: &needed, who, raw: false };
         let (batch, bytes) = file.needed_events((group, &rows), &lane.union, needed, &rebuild).await?;
         self.cost.bytes_read += bytes;
-        self.cost.fetched += rows.len() as u64;
-        Ok(Fetched { rows, batch, entities: lane.entities.clone() })
+        let (first, last) = file.entry().times;
+        let one_hour = hour(first) == hour(last);
+        Ok(Fetched { rows, batch, one_hour, entities: lane.entities.clone() })
     }
 
     /// What labels say of the events that matched.
@@ -558,11 +586,14 @@ impl<'a> Pass<'a> {
         part: &Part,
         labelled: &[Labelled],
     ) -> Result<Vec<Hit>, ReplayError> {
-        let range = self.range;
+        let (range, digest) = (self.range, self.question.digest);
         let side = &mut self.sides[at];
         let mut hits = std::mem::take(&mut side.hits);
+        // both are in order, and the row of each hit is among those that were fetched
+        let mut rows = (0u32..).zip(&fetched.rows).peekable();
         for hit in &mut hits {
-            hit.row = fetched.rows.binary_search(&hit.row).unwrap_or(0) as u32;
+            while rows.next_if(|(_, row)| **row < hit.row).is_some() {}
+            hit.row = rows.peek().map_or(0, |(place, _)| *place);
         }
         let time = |hit: &Hit| fetched.batch.times().value(hit.row as usize);
         if let Some(finite) = &mut side.finite {
@@ -590,11 +621,14 @@ impl<'a> Pass<'a> {
         }
         hits.retain(|hit| range.has(time(hit)));
         self.hits += hits.len() as u64;
-        let mut by_rule = hits.clone();
-        by_rule.sort_unstable_by_key(|hit| (hit.rule, hit.row));
-        for hits in by_rule.chunk_by(|a, b| a.rule == b.rule && hour(time(a)) == hour(time(b))) {
-            side.count(hits, fetched, labelled);
+        let mut by_rule = std::mem::take(&mut side.by_rule);
+        hits.iter().for_each(|hit| by_rule[hit.rule as usize].push(*hit));
+        for hits in by_rule.iter_mut().filter(|hits| !hits.is_empty()) {
+            let is_like = |a: &Hit, b: &Hit| fetched.one_hour || hour(time(a)) == hour(time(b));
+            hits.chunk_by(is_like).for_each(|hits| side.count(hits, fetched, labelled, digest));
+            hits.clear();
         }
+        side.by_rule = by_rule;
         hits.retain(|hit| !side.engine.is_muted(hit.rule));
         Ok(hits)
     }
@@ -771,6 +805,24 @@ fn prune(
             part.rules.iter().map(|rule| if matters(rule.rule) { all } else { 0 }).collect()
         }
     }
+}
+
+/// A block of which more rows than one in so many matched is fetched whole: to pick rows out of a page costs
+/// more than to read it.
+const DENSE: usize = 32;
+
+/// Rows in order, and all others of the blocks in which they are many.
+fn dense(rows: Vec<u32>, all: usize) -> Vec<u32> {
+    let block = |row: &u32| *row as usize / BLOCK;
+    let mut filled: Vec<u32> = Vec::with_capacity(rows.len());
+    for rows in rows.chunk_by(|a, b| block(a) == block(b)) {
+        let start = rows.first().map_or(0, block) * BLOCK;
+        match rows.len() * DENSE > BLOCK {
+            true => filled.extend((start..all.min(start + BLOCK)).map(|row| row as u32)),
+            false => filled.extend(rows),
+        }
+    }
+    filled
 }
 
 /// The rows of blocks.

@@ -149,13 +149,18 @@ pub fn drop_cache(folder: &Path) -> bool {
 }
 
 /// One backtest, of files that the page cache does not hold.
-pub async fn backtest(folder: &Path, rules: &RuleSet, spec: &SourceSpec, prune: bool) -> (Report, Duration) {
+pub async fn backtest(
+    folder: &Path,
+    rules: &RuleSet,
+    spec: &SourceSpec,
+    (prune, digest): (bool, bool),
+) -> (Report, Duration) {
     assert!(drop_cache(folder), "the page cache can be told to forget");
     let started = Instant::now();
     let archive = Archive::open(&location(folder)).await.expect("an archive");
     let engine = Engine::new(rules, std::slice::from_ref(spec));
     let sides = vec![RuleSide { name: "rules".into(), hash: String::new(), engine }];
-    let question = Question { range: Range::ALL, prune, suppress: false, curves: &[], labels: None };
+    let question = Question { range: Range::ALL, prune, suppress: false, curves: &[], labels: None, digest };
     let logs = CloudTrail(Describer::new(&aws_cloudtrail::SOURCE, &Arc::default()));
     let clock = || started.elapsed();
     let world = World {

@@ -10,6 +10,8 @@
 //! rule: not eventName: GetObject          can match in block 1: everywhere else all rows hold it
 //! ```
 
+use std::collections::HashMap;
+
 use crate::plan::{LocalExpr, SourcePlan};
 
 use super::classes::FieldMatcher;
@@ -21,13 +23,53 @@ pub type Blocks = u64;
 /// So many blocks fit into [`Blocks`].
 pub const MAX_BLOCKS: usize = 64;
 
-/// Which values of a field occur where.
+/// Values of a field whose tests a pruner remembers; beyond it all are forgotten.
+const MAX_SEEN: usize = 1 << 15;
+
+/// Bytes of a value that is remembered.
+const MAX_SEEN_BYTES: usize = 512;
+
+/// Which values of a field occur where. All texts stand in one, so that a facet is read by a few copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facet {
-    /// The texts of cells, each with the blocks that hold it.
-    pub values: Vec<(String, Blocks)>,
+    text: String,
+    /// By value: where its text ends, and the blocks that hold it.
+    ends: Vec<u32>,
+    blocks: Vec<Blocks>,
     /// The blocks with rows that do not have the field.
     pub absent: Blocks,
+}
+
+impl Facet {
+    /// Of the texts of cells, each with the blocks that hold it.
+    pub fn new<'v>(values: impl IntoIterator<Item = (&'v str, Blocks)>, absent: Blocks) -> Self {
+        let mut facet = Self { absent, ..Self::default() };
+        for (value, blocks) in values {
+            facet.text.push_str(value);
+            facet.ends.push(facet.text.len() as u32);
+            facet.blocks.push(blocks);
+        }
+        facet
+    }
+
+    /// The values with the blocks that hold them. `None` where the facet was not made by [`Facet::new`] and
+    /// its parts do not fit each other.
+    pub fn values(&self) -> Option<impl Iterator<Item = (&str, Blocks)>> {
+        let mut start = 0;
+        let fits = self.ends.len() == self.blocks.len()
+            && self.ends.iter().all(|&end| {
+                let text = self.text.get(start..end as usize);
+                start = end as usize;
+                text.is_some()
+            });
+        let mut start = 0;
+        let value = move |(&end, &blocks): (&u32, &Blocks)| {
+            let text = self.text.get(start..end as usize).unwrap_or_default();
+            start = end as usize;
+            (text, blocks)
+        };
+        fits.then(|| self.ends.iter().zip(&self.blocks).map(value))
+    }
 }
 
 /// What is known of a field's values in a stretch of stored events.
@@ -46,6 +88,8 @@ pub struct Pruner {
     matchers: Vec<FieldMatcher>,
     /// By test.
     needles: Vec<Needles>,
+    /// By field: the tests that values pass which were seen before. Files hold the same ones again and again.
+    seen: Vec<HashMap<Box<str>, Box<[u32]>>>,
     /// By test: it stands somewhere under a `not`, so that where it must hold is asked too.
     negated: Vec<bool>,
 }
@@ -68,7 +112,13 @@ impl Pruner {
         let mut negated = vec![false; plan.tests.len()];
         plan.rules.iter().for_each(|rule| mark_negated(&rule.expr, false, &mut negated));
         let needles = plan.tests.iter().map(|test| Needles::of(&test.test)).collect();
-        Self { matchers: plan.fields.iter().map(matcher).collect(), needles, plan: plan.clone(), negated }
+        Self {
+            matchers: plan.fields.iter().map(matcher).collect(),
+            needles,
+            seen: vec![HashMap::new(); plan.fields.len()],
+            plan: plan.clone(),
+            negated,
+        }
     }
 
     /// The plan.
@@ -112,7 +162,7 @@ impl Pruner {
     fn tests<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Vec<Where> {
         let unknown = Where { may: all, must: 0 };
         let mut places = vec![unknown; self.plan.tests.len()];
-        for (field, matcher) in self.plan.fields.iter().zip(&mut self.matchers) {
+        for ((field, matcher), seen) in self.plan.fields.iter().zip(&mut self.matchers).zip(&mut self.seen) {
             // what compares two fields says nothing of one of them alone
             let tests: Vec<u32> = field
                 .tests
@@ -130,6 +180,7 @@ impl Pruner {
                     continue;
                 }
             };
+            let Some(values) = facet.values() else { continue };
             tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
             let mut fails =
                 vec![0; if tests.iter().any(|&t| self.negated[t as usize]) { tests.len() } else { 0 }];
@@ -141,8 +192,19 @@ impl Pruner {
                     }
                 }
             };
-            for (value, blocks) in &facet.values {
-                see(matcher.classify(value), *blocks);
+            for (value, blocks) in values {
+                if let Some(passed) = seen.get(value) {
+                    see(passed, blocks);
+                    continue;
+                }
+                let passed = matcher.classify(value);
+                see(passed, blocks);
+                if seen.len() >= MAX_SEEN {
+                    seen.clear();
+                }
+                if value.len() <= MAX_SEEN_BYTES {
+                    seen.insert(value.into(), passed.into());
+                }
             }
             if facet.absent & all != 0 {
                 see(matcher.absent(), facet.absent);
@@ -239,25 +301,22 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         let facet = |column: usize| {
             let cells = &batch.fields()[column];
             let values = cells.values().as_any().downcast_ref::<StringArray>().unwrap();
-            let mut facet = Facet::default();
+            let (mut known, mut absent): (std::collections::BTreeMap<&str, Blocks>, _) = Default::default();
             for row in 0..cells.len() {
                 let block = 1 << (row / 4);
                 match cells.key(row).map(|key| values.value(key)) {
-                    None => facet.absent |= block,
-                    Some(text) => match facet.values.iter_mut().find(|(value, _)| value == text) {
-                        Some((_, blocks)) => *blocks |= block,
-                        None => facet.values.push((text.to_owned(), block)),
-                    },
+                    None => absent |= block,
+                    Some(text) => *known.entry(text).or_default() |= block,
                 }
             }
-            facet
+            Facet::new(known, absent)
         };
         (0..projection.fields.len()).map(facet).collect()
     }
 
     fn sketch(facet: &Facet) -> Sketch {
         let mut sketch = Sketch::default();
-        facet.values.iter().for_each(|(value, _)| sketch.add(value));
+        facet.values().unwrap().for_each(|(value, _)| sketch.add(value));
         sketch
     }
 
@@ -312,11 +371,11 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         let facet = |column: usize| {
             let values = match columns[column].as_str() {
                 // a: x in block 0, w in block 1; b everywhere 1
-                "a" => vec![("\"x\"".to_owned(), 1), ("\"w\"".to_owned(), 2)],
-                "b" => vec![("1".to_owned(), 3)],
+                "a" => vec![("\"x\"", 1), ("\"w\"", 2)],
+                "b" => vec![("1", 3)],
                 _ => Vec::new(),
             };
-            Facet { values, absent: 0 }
+            Facet::new(values, 0)
         };
         let facets: Vec<Facet> = (0..columns.len()).map(facet).collect();
         assert_eq!(pruner.keep(3, &|column| facets.get(column).map(Known::Values)), 1);
