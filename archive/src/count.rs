@@ -14,7 +14,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::limits::FOOTER_READ;
+use crate::limits::{FOOTER_READ, SMALL_FILE};
 
 /// An object of which every byte that is read is counted. Its end is read once.
 #[derive(Debug, Clone)]
@@ -31,7 +31,8 @@ impl Counted {
     /// Reads the end of an object.
     pub async fn open(store: &Arc<dyn ObjectStore>, path: &str, size: u64) -> object_store::Result<Self> {
         let path = Path::from(path);
-        let range = size.saturating_sub(FOOTER_READ)..size;
+        let at_once = if size <= SMALL_FILE { size } else { FOOTER_READ };
+        let range = size - at_once..size;
         let tail = match range.is_empty() {
             true => Bytes::new(),
             false => store.get_range(&path, range).await?,

@@ -58,15 +58,17 @@ impl SectionWriter {
         self.columns.entry(column.to_owned()).or_default().push(pieces(values));
     }
 
-    /// The sections as they stand in a file, by column.
+    /// The sections as they stand in a file: the small ones last, next to the footer, with which they are read.
     pub fn finish(self) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
         let doing = "writing what is known of a file";
         let told = self.columns.into_iter().filter(|(_, groups)| groups.iter().any(Option::is_some));
-        told.map(|(column, groups)| {
+        let packed = told.map(|(column, groups)| {
             let bytes = postcard::to_allocvec(&groups).map_err(ArchiveError::at(doing))?;
             Ok((column, zstd::bulk::compress(&bytes, 3).map_err(ArchiveError::at(doing))?))
-        })
-        .collect()
+        });
+        let mut packed: Vec<(String, Vec<u8>)> = packed.collect::<Result<_, ArchiveError>>()?;
+        packed.sort_by_key(|(_, section)| std::cmp::Reverse(section.len()));
+        Ok(packed)
     }
 }
 

@@ -40,8 +40,12 @@ pub const MAX_REQUESTS: u32 = 6;
 /// The pause before the second try; it doubles before each one after.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Bytes at a file's end that are read at once and kept while it is open: the footer of an ordinary file with
-/// what is known of its values, and small files whole.
+/// Bytes of a file that is read whole when it is opened: to read it piece by piece takes as many bytes, and more
+/// requests.
+pub const SMALL_FILE: u64 = 1 << 20;
+
+/// Bytes at the end of a larger file that are read at once and kept while it is open: the footer of an ordinary
+/// file with what is known of its values.
 pub const FOOTER_READ: u64 = 192 << 10;
 
 /// Events of one partition that compaction looks at for duplicates: 16 bytes each. Of a larger one the files

@@ -41,7 +41,7 @@ pub(crate) enum Raw {
     Plain(StringArray),
     /// While they wait: compressed as one, with the length of each.
     Packed {
-        frame: Vec<u8>,
+        frame: Box<[u8]>,
         lengths: Vec<u32>,
         bytes: usize,
     },
@@ -62,6 +62,8 @@ impl Raw {
         let range = first.map_or(0, |at| *at as usize)..last.map_or(0, |at| *at as usize);
         let data = texts.value_data().get(range).unwrap_or_default();
         let frame = zstd::bulk::compress(data, WAITING_LEVEL).map_err(ArchiveError::at("packing events"))?;
+        // room for the worst case was made, and this is what waits
+        let frame = frame.into_boxed_slice();
         let lengths = texts.offsets().lengths().map(|length| length as u32).collect();
         Ok(Self::Packed { frame, lengths, bytes: data.len() })
     }

@@ -33,12 +33,14 @@ const RUNS: usize = 3;
 
 const EQUALITY: &str = "
 title: one rule, by equality
+id: 5b4f0a52-5d0e-4d3d-9a3b-0f6f6d3a0011
 logsource: {product: aws, service: cloudtrail}
 detection: {s: {eventSource: cloudtrail.amazonaws.com, eventName: StopLogging}, condition: s}
 ";
 
 const CONTAINS: &str = "
 title: one rule, contains
+id: 5b4f0a52-5d0e-4d3d-9a3b-0f6f6d3a0012
 logsource: {product: aws, service: cloudtrail}
 detection: {s: {userAgent|contains: kali}, condition: s}
 ";

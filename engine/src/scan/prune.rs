@@ -182,13 +182,14 @@ impl Pruner {
             };
             let Some(values) = facet.values() else { continue };
             tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
-            let mut fails =
-                vec![0; if tests.iter().any(|&t| self.negated[t as usize]) { tests.len() } else { 0 }];
+            // where a test must hold is asked of those under a `not` alone
+            let negated = tests.iter().copied().filter(|&t| self.negated[t as usize]);
+            let mut fails: Vec<(u32, Blocks)> = negated.map(|test| (test, 0)).collect();
             let mut see = |passed: &[u32], blocks: Blocks| {
-                for (at, &test) in tests.iter().enumerate() {
-                    match passed.binary_search(&test).is_ok() {
-                        true => places[test as usize].may |= blocks & all,
-                        false => fails.get_mut(at).into_iter().for_each(|fails| *fails |= blocks),
+                passed.iter().for_each(|&test| places[test as usize].may |= blocks & all);
+                for (test, fails) in &mut fails {
+                    if passed.binary_search(test).is_err() {
+                        *fails |= blocks;
                     }
                 }
             };
@@ -209,7 +210,7 @@ impl Pruner {
             if facet.absent & all != 0 {
                 see(matcher.absent(), facet.absent);
             }
-            for (&test, fails) in tests.iter().zip(&fails) {
+            for (test, fails) in fails {
                 places[test as usize].must = all & !fails;
             }
         }
