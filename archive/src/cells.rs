@@ -11,6 +11,7 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array,
     Int64Array, Int64Builder, ListArray, ListBuilder, StringArray, StringBuilder,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Int32Type;
 use virga_engine::event::ColumnKind;
 
@@ -20,18 +21,18 @@ use crate::layout;
 pub type CellArray = DictionaryArray<Int32Type>;
 
 /// The plain text that a cell is, if it comes back as the same cell.
-fn plain(cell: &str) -> Option<&str> {
+pub(crate) fn plain(cell: &str) -> Option<&str> {
     let inner = cell.strip_prefix('"')?.strip_suffix('"')?;
     let is_plain = inner.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
     (is_plain && !inner.contains('\u{1e}')).then_some(inner)
 }
 
-fn texts(column: &CellArray) -> &StringArray {
+pub(crate) fn texts(column: &CellArray) -> &StringArray {
     column.values().as_any().downcast_ref::<StringArray>().expect("cells are texts")
 }
 
-/// A native field's cells as texts, and what is no plain text as JSON, where there is any.
-pub(crate) fn native_columns(cells: &CellArray) -> (ArrayRef, Option<ArrayRef>) {
+/// A native field's cells as texts, and what is no plain text as JSON.
+pub(crate) fn native_columns(cells: &CellArray) -> (ArrayRef, ArrayRef) {
     let values = texts(cells);
     let is_plain: Vec<bool> = (0..values.len()).map(|key| plain(values.value(key)).is_some()).collect();
     let text: StringArray =
@@ -40,10 +41,15 @@ pub(crate) fn native_columns(cells: &CellArray) -> (ArrayRef, Option<ArrayRef>) 
         cells.keys().iter().map(|key| key.filter(|key| is_plain[*key as usize] == of)).collect()
     };
     let plain_column = DictionaryArray::new(keys(true), Arc::new(text));
-    if is_plain.iter().all(|plain| *plain) {
-        return (Arc::new(plain_column), None);
+    (Arc::new(plain_column), Arc::new(DictionaryArray::new(keys(false), Arc::clone(cells.values()))))
+}
+
+/// The text of a canonical column's cell.
+pub(crate) fn canonical_text(cell: &str) -> Cow<'_, str> {
+    match plain(cell) {
+        Some(text) => Cow::Borrowed(text),
+        None => serde_json::from_str::<String>(cell).map_or_else(|_| Cow::Borrowed(cell), Cow::Owned),
     }
-    (Arc::new(plain_column), Some(Arc::new(DictionaryArray::new(keys(false), cells.values().clone()))))
 }
 
 /// A canonical column's cells, typed.
@@ -53,12 +59,8 @@ pub(crate) fn canonical_column(cells: &CellArray, kind: ColumnKind) -> ArrayRef 
     let rows = 0..cells.len();
     match kind {
         ColumnKind::Text => {
-            let text = |key| match plain(values.value(key)) {
-                Some(text) => Cow::Borrowed(text),
-                None => serde_json::from_str::<String>(values.value(key))
-                    .map_or_else(|_| Cow::Borrowed(values.value(key)), Cow::Owned),
-            };
-            let texts: StringArray = (0..values.len()).map(|key| Some(text(key))).collect();
+            let texts: StringArray =
+                (0..values.len()).map(|key| Some(canonical_text(values.value(key)))).collect();
             Arc::new(DictionaryArray::new(cells.keys().clone(), Arc::new(texts)))
         }
         ColumnKind::Int => {
@@ -124,25 +126,43 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Cells of a stored text column, each distinct text looked at once.
-fn cells_of_texts(column: &CellArray) -> CellArray {
-    use std::fmt::Write as _;
-    let values = texts(column);
+/// Texts as cells; `None` where they are too long for one array.
+fn cells_of(values: &StringArray) -> Option<StringArray> {
     let bytes = values.value_data().len() + 2 * values.len();
-    let mut cells = StringBuilder::with_capacity(values.len(), bytes);
+    let mut data: Vec<u8> = Vec::with_capacity(bytes);
+    let mut offsets: Vec<i32> = Vec::with_capacity(values.len() + 1);
+    offsets.push(0);
     for text in values {
-        let Some(text) = text else {
-            cells.append_null();
-            continue;
-        };
-        // nearly no text needs an escape; writing into memory cannot fail
-        let _ = match text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-            true => write!(cells, "\"{text}\""),
-            false => cells.write_str(&quoted(text)),
-        };
-        cells.append_value("");
+        if let Some(text) = text {
+            // nearly no text needs an escape
+            match text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+                true => {
+                    data.push(b'"');
+                    data.extend_from_slice(text.as_bytes());
+                    data.push(b'"');
+                }
+                false => data.extend_from_slice(quoted(text).as_bytes()),
+            }
+        }
+        offsets.push(i32::try_from(data.len()).ok()?);
     }
-    DictionaryArray::new(column.keys().clone(), Arc::new(cells.finish()))
+    let offsets = OffsetBuffer::new(offsets.into());
+    StringArray::try_new(offsets, data.into(), values.nulls().cloned()).ok()
+}
+
+/// Cells of a stored text column: each distinct text is looked at once where the file tells them apart.
+fn cells_of_texts(column: &ArrayRef) -> Option<CellArray> {
+    let any = column.as_any();
+    if let Some(column) = any.downcast_ref::<CellArray>() {
+        return Some(DictionaryArray::new(column.keys().clone(), Arc::new(cells_of(texts(column))?)));
+    }
+    Some(each_row(cells_of(any.downcast_ref::<StringArray>()?)?))
+}
+
+/// A column of cells in which each row has a value of its own.
+fn each_row(cells: StringArray) -> CellArray {
+    let keys = Int32Array::new((0..cells.len() as i32).collect(), cells.nulls().cloned());
+    DictionaryArray::new(keys, Arc::new(cells))
 }
 
 /// Cells of no rows' worth of values: a field that a file does not have.
@@ -159,11 +179,14 @@ pub(crate) fn native_cells(
 ) -> Option<CellArray> {
     let plain = match plain {
         None => None,
-        Some(plain) => Some(cells_of_texts(plain.as_any().downcast_ref::<CellArray>()?)),
+        Some(plain) => Some(cells_of_texts(plain)?),
     };
     let json = match json {
         None => None,
-        Some(json) => Some(json.as_any().downcast_ref::<CellArray>()?.clone()),
+        Some(json) => Some(match json.as_any().downcast_ref::<CellArray>() {
+            Some(json) => json.clone(),
+            None => each_row(json.as_any().downcast_ref::<StringArray>()?.clone()),
+        }),
     };
     match (plain, json) {
         (None, None) => Some(absent(rows)),
@@ -189,7 +212,7 @@ fn merged(first: &CellArray, second: &CellArray) -> CellArray {
 pub(crate) fn canonical_cells(column: &ArrayRef, kind: ColumnKind) -> Option<CellArray> {
     let any = column.as_any();
     if kind == ColumnKind::Text {
-        return Some(cells_of_texts(any.downcast_ref::<CellArray>()?));
+        return cells_of_texts(column);
     }
     let mut cells = CellBuilder::default();
     match kind {
@@ -253,10 +276,9 @@ mod tests {
         ];
         let stored = column(&cells);
         let (plain, json) = native_columns(&stored);
-        let back = native_cells(Some(&plain), json.as_ref(), cells.len()).unwrap();
+        let back = native_cells(Some(&plain), Some(&json), cells.len()).unwrap();
         assert_eq!(shown(&back), shown(&stored));
-        let (plain, json) = native_columns(&column(&[Some("\"a\""), None]));
-        assert!(json.is_none());
+        let (plain, _) = native_columns(&column(&[Some("\"a\""), None]));
         assert_eq!(shown(&native_cells(Some(&plain), None, 2).unwrap()), [Some("\"a\"".to_owned()), None]);
         assert_eq!(shown(&native_cells(None, None, 2).unwrap()), [None, None]);
     }

@@ -16,9 +16,9 @@ use crate::commit::Why;
 use crate::error::ArchiveError;
 use crate::file::FieldName;
 use crate::layout::{self, JSON_SUFFIX, Layout, ROW_GROUP};
-use crate::limits::{MAX_COMPARED, MAX_MERGED, MAX_WAITING};
+use crate::limits::{MAX_COMPARED, MAX_MERGED, MAX_RAW};
 use crate::reader::{Rebuild, StoredFile, column as column_of};
-use crate::rows::Rows;
+use crate::rows::{Raw, Rows};
 use crate::table::{Archive, Entry, Range, partition_of};
 use crate::writer::{Packed, pack};
 
@@ -187,7 +187,7 @@ async fn rows_of(
         origin: column_of(&batch, layout::ORIGIN)?,
         line: numbers(layout::LINE)?,
         record: numbers(layout::RECORD)?,
-        raw,
+        raw: Raw::Plain(raw),
         cells,
     })
 }
@@ -240,11 +240,11 @@ fn groups(files: &[Candidate], alike: &[(usize, usize)]) -> Vec<Vec<usize>> {
     let mut open: Vec<usize> = Vec::new();
     for group in sharing.into_values() {
         // what is large already and shares nothing stays
-        let is_large = rows(&group) >= ROW_GROUP / 2 || bytes(&group) >= MAX_WAITING / 2;
+        let is_large = rows(&group) >= ROW_GROUP / 2 || bytes(&group) >= MAX_RAW / 2;
         if group.len() == 1 && is_large {
             continue;
         }
-        if rows(&open) + rows(&group) > ROW_GROUP || bytes(&open) + bytes(&group) > MAX_WAITING {
+        if rows(&open) + rows(&group) > ROW_GROUP || bytes(&open) + bytes(&group) > MAX_RAW {
             merged.push(std::mem::take(&mut open));
         }
         open.extend(group);

@@ -1,4 +1,4 @@
-//! Reads an object as a Parquet file, and counts the bytes that it takes.
+//! Reads an object as a Parquet file, and counts the bytes that it takes. What stands at its end is read once.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,19 +14,58 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::limits::FOOTER_READ;
+use crate::limits::{FOOTER_READ, SMALL_FILE};
 
-/// An object of which every byte that is asked for is counted.
+/// An object of which every byte that is read is counted. Its end is read once.
+#[derive(Debug, Clone)]
 pub(crate) struct Counted {
     store: Arc<dyn ObjectStore>,
     path: Path,
     size: u64,
+    /// The object's last bytes.
+    tail: Bytes,
     bytes: Arc<AtomicU64>,
 }
 
 impl Counted {
-    pub fn new(store: &Arc<dyn ObjectStore>, path: &str, size: u64) -> Self {
-        Self { store: Arc::clone(store), path: Path::from(path), size, bytes: Arc::default() }
+    /// Reads the end of an object.
+    pub async fn open(store: &Arc<dyn ObjectStore>, path: &str, size: u64) -> object_store::Result<Self> {
+        let path = Path::from(path);
+        let at_once = if size <= SMALL_FILE { size } else { FOOTER_READ };
+        let range = size - at_once..size;
+        let tail = match range.is_empty() {
+            true => Bytes::new(),
+            false => store.get_range(&path, range).await?,
+        };
+        let bytes = Arc::new(AtomicU64::new(tail.len() as u64));
+        Ok(Self { store: Arc::clone(store), path, size, tail, bytes })
+    }
+
+    /// The same object with a count of its own, from nothing.
+    pub fn anew(&self) -> Self {
+        Self { bytes: Arc::default(), ..self.clone() }
+    }
+
+    /// What is known already of a range.
+    fn known(&self, range: &Range<u64>) -> Option<Bytes> {
+        let start = self.size.checked_sub(self.tail.len() as u64)?;
+        let at = |end: u64| usize::try_from(end.checked_sub(start)?).ok();
+        let (from, to) = (at(range.start)?, at(range.end)?);
+        (from <= to && to <= self.tail.len()).then(|| self.tail.slice(from..to))
+    }
+
+    /// Some ranges.
+    pub async fn ranges(&self, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
+        let known: Vec<Option<Bytes>> = ranges.iter().map(|range| self.known(range)).collect();
+        let wanted = ranges.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let wanted: Vec<Range<u64>> = wanted.map(|(range, _)| range.clone()).collect();
+        if wanted.is_empty() {
+            return Ok(known.into_iter().flatten().collect());
+        }
+        self.add(&wanted);
+        let mut read = self.store.get_ranges(&self.path, &wanted).await?.into_iter();
+        // one piece comes back for each range that was asked for
+        Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
     }
 
     /// Where the count stands, also when the reader is gone.
@@ -42,13 +81,15 @@ impl Counted {
 
 impl AsyncFileReader for Counted {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        if let Some(known) = self.known(&range) {
+            return async move { Ok(known) }.boxed();
+        }
         self.add(std::slice::from_ref(&range));
         self.store.get_range(&self.path, range).map_err(ParquetError::from).boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        self.add(&ranges);
-        async move { Ok(self.store.get_ranges(&self.path, &ranges).await?) }.boxed()
+        async move { Ok(self.ranges(&ranges).await?) }.boxed()
     }
 
     fn get_metadata<'a>(
@@ -62,7 +103,7 @@ impl AsyncFileReader for Counted {
                 .with_metadata_options(options.map(|options| options.metadata_options().clone()))
                 .with_offset_index_policy(offsets)
                 .with_column_index_policy(columns)
-                .with_prefetch_hint(Some(FOOTER_READ));
+                .with_prefetch_hint(Some(self.tail.len()));
             let size = self.size;
             Ok(Arc::new(reader.load_and_finish(self, size).await?))
         }

@@ -1,66 +1,130 @@
-//! Facets: which values of a column occur in which blocks of a file.
+//! What is known of a file's values without reading them: which stand in which blocks, or what they hold at all.
 //!
-//! In: the cells of a column, row group by row group. Out: for each value the blocks that hold it, kept in
-//! the file's footer. Unlike minima and maxima they serve any test, also one that ignores case or looks into
-//! the middle of a text: the test is run over the values.
+//! In: the cells of a column, row group by row group. Out: for each column a *section*, which stands in the file
+//! behind its rows; the footer says where, so that who asks of three columns reads three sections. A column with
+//! few values has a facet: for each value the blocks that hold it. Unlike minima and maxima that serves any test,
+//! also one that ignores case or looks into the middle of a text: the test is run over the values. Of a column
+//! with many values the pieces of text are kept that occur at all.
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array, StringArray};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use arrow::array::{Array as _, StringArray};
 use serde::{Deserialize, Serialize};
-use virga_engine::scan::{Blocks, Facet};
+use virga_engine::scan::{Blocks, Facet, Known, Sketch};
 
-use crate::cells::CellArray;
+use crate::cells::{CellArray, texts};
+use crate::error::ArchiveError;
 use crate::layout::BLOCK;
-use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_FACETS_UNFOLDED};
+use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_SECTION_UNFOLDED};
 use crate::prune::all_blocks;
 
-/// The footer's key.
-pub(crate) const FOOTER_KEY: &str = "virga.facets";
+/// The footer's key for where the sections stand.
+pub(crate) const SECTIONS_KEY: &str = "virga.sections";
 
-/// By row group: facets by column.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
-pub(crate) struct FileFacets {
-    groups: Vec<BTreeMap<String, Facet>>,
+/// What a section says of one row group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Written {
+    Values(Facet),
+    Pieces(Vec<u8>),
 }
 
-impl FileFacets {
-    /// Adds what one row group of so many rows holds; a column without cells is one that no event has.
-    pub fn add_group<'c>(
-        &mut self,
-        rows: usize,
-        columns: impl Iterator<Item = (&'c str, Option<&'c CellArray>)>,
-    ) {
-        let nowhere = || Facet { values: Vec::new(), absent: all_blocks(rows) };
-        let facet = |cells: Option<&CellArray>| cells.map_or_else(|| Some(nowhere()), facet);
-        let facets = columns.filter_map(|(name, cells)| Some((name.to_owned(), facet(cells)?))).collect();
-        self.groups.push(facets);
+/// Where a column's section stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Section {
+    pub column: String,
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Gathers what a file will say.
+#[derive(Debug, Default)]
+pub(crate) struct SectionWriter {
+    columns: BTreeMap<String, Vec<Option<Written>>>,
+}
+
+impl SectionWriter {
+    /// Adds the cells of a column's next row group.
+    pub fn add(&mut self, column: &str, cells: &CellArray) {
+        let values = texts(cells);
+        let written = match facet(cells, values) {
+            Some(facet) => Some(Written::Values(facet)),
+            None => pieces(values.iter().flatten()),
+        };
+        self.columns.entry(column.to_owned()).or_default().push(written);
     }
 
-    /// The facet of a column in a row group, where there is one.
-    pub fn facet(&self, group: usize, column: &str) -> Option<&Facet> {
-        self.groups.get(group)?.get(column)
+    /// Adds the values of a column's next row group: too many for a facet.
+    pub fn add_many<'v>(&mut self, column: &str, values: impl Iterator<Item = &'v str>) {
+        self.columns.entry(column.to_owned()).or_default().push(pieces(values));
     }
 
-    /// As it stands in a footer.
-    pub fn to_text(&self) -> Option<String> {
-        let bytes = postcard::to_allocvec(self).ok()?;
-        Some(STANDARD.encode(zstd::bulk::compress(&bytes, 3).ok()?))
-    }
-
-    /// From a footer; `None` where it cannot be read, and nothing is known then.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text).ok()?;
-        // a footer from elsewhere must not unfold without end
-        let bytes = zstd::bulk::decompress(&bytes, MAX_FACETS_UNFOLDED).ok()?;
-        postcard::from_bytes(&bytes).ok()
+    /// The sections as they stand in a file: the small ones last, next to the footer, with which they are read.
+    pub fn finish(self) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+        let doing = "writing what is known of a file";
+        let told = self.columns.into_iter().filter(|(_, groups)| groups.iter().any(Option::is_some));
+        let packed = told.map(|(column, groups)| {
+            let bytes = postcard::to_allocvec(&groups).map_err(ArchiveError::at(doing))?;
+            Ok((column, zstd::bulk::compress(&bytes, 3).map_err(ArchiveError::at(doing))?))
+        });
+        let mut packed: Vec<(String, Vec<u8>)> = packed.collect::<Result<_, ArchiveError>>()?;
+        packed.sort_by_key(|(_, section)| std::cmp::Reverse(section.len()));
+        Ok(packed)
     }
 }
 
-fn facet(cells: &CellArray) -> Option<Facet> {
-    let values = cells.values().as_any().downcast_ref::<StringArray>()?;
+/// What is known of one row group of a column.
+#[derive(Debug, Clone)]
+enum Fact {
+    Values(Facet),
+    Pieces(Sketch),
+}
+
+/// What was read of a file's sections.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    columns: HashMap<String, Vec<Option<Fact>>>,
+}
+
+impl Facts {
+    /// Takes a section. Where it cannot be read nothing is known of its column, and all is read.
+    pub fn learn(&mut self, column: &str, section: &[u8]) {
+        // a file from elsewhere must not unfold without end
+        let bytes = zstd::bulk::decompress(section, MAX_SECTION_UNFOLDED).unwrap_or_default();
+        let groups: Vec<Option<Written>> = postcard::from_bytes(&bytes).unwrap_or_default();
+        let fact = |written| match written {
+            Some(Written::Values(facet)) => Some(Fact::Values(facet)),
+            Some(Written::Pieces(bytes)) => Sketch::from_bytes(&bytes).map(Fact::Pieces),
+            None => None,
+        };
+        self.columns.insert(column.to_owned(), groups.into_iter().map(fact).collect());
+    }
+
+    /// Whether a column's section was taken.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
+    /// What is known of a column in a row group.
+    pub fn known(&self, group: usize, column: &str) -> Option<Known<'_>> {
+        self.columns.get(column)?.get(group)?.as_ref().map(|fact| match fact {
+            Fact::Values(facet) => Known::Values(facet),
+            Fact::Pieces(sketch) => Known::Pieces(sketch),
+        })
+    }
+}
+
+/// The facet of a column that no event has.
+pub(crate) fn nowhere(rows: usize) -> Facet {
+    Facet::new([], all_blocks(rows))
+}
+
+fn pieces<'v>(values: impl Iterator<Item = &'v str>) -> Option<Written> {
+    let mut sketch = Sketch::default();
+    values.for_each(|value| sketch.add(value));
+    sketch.is_useful().then(|| Written::Pieces(sketch.to_bytes()))
+}
+
+fn facet(cells: &CellArray, values: &StringArray) -> Option<Facet> {
     if cells.len() > BLOCK * virga_engine::scan::MAX_BLOCKS {
         return None;
     }
@@ -82,38 +146,56 @@ fn facet(cells: &CellArray) -> Option<Facet> {
         }
     }
     let bytes: usize = joined.keys().map(|value| value.len() + 8).sum();
-    let mut values: Vec<(String, Blocks)> =
-        joined.into_iter().map(|(value, blocks)| (value.to_owned(), blocks)).collect();
+    let mut values: Vec<(&str, Blocks)> = joined.into_iter().collect();
     values.sort_unstable();
-    (bytes <= MAX_FACET_BYTES).then_some(Facet { values, absent })
+    (bytes <= MAX_FACET_BYTES).then(|| Facet::new(values, absent))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_facet_says_which_blocks_hold_a_value_and_comes_back_from_a_footer() {
-        let rows = 2 * BLOCK + 1;
-        let cells: CellArray =
-            (0..rows).map(|row| (row != 5).then_some(if row < BLOCK { "\"a\"" } else { "\"b\"" })).collect();
-        let mut facets = FileFacets::default();
-        facets.add_group(rows, [("x", Some(&cells)), ("z", None)].into_iter());
-        let read = FileFacets::from_text(&facets.to_text().unwrap()).unwrap();
-        assert_eq!(read, facets);
-        let facet = read.facet(0, "x").unwrap();
-        assert_eq!(facet.values, [("\"a\"".to_owned(), 1), ("\"b\"".to_owned(), 6)]);
-        assert_eq!(facet.absent, 1);
-        let nowhere = read.facet(0, "z").unwrap();
-        assert_eq!((nowhere.values.len(), nowhere.absent), (0, 7));
-        assert!(read.facet(0, "y").is_none() && read.facet(1, "x").is_none());
-        assert!(FileFacets::from_text("no facets").is_none());
+    fn read(writer: SectionWriter) -> Facts {
+        let mut facts = Facts::default();
+        for (column, bytes) in writer.finish().unwrap() {
+            facts.learn(&column, &bytes);
+        }
+        facts
     }
 
     #[test]
-    fn what_is_new_in_every_event_has_none() {
-        let texts: Vec<String> = (0..=MAX_FACET_VALUES).map(|n| n.to_string()).collect();
+    fn a_facet_says_which_blocks_hold_a_value_and_comes_back_from_a_file() {
+        let rows = 2 * BLOCK + 1;
+        let cells: CellArray =
+            (0..rows).map(|row| (row != 5).then_some(if row < BLOCK { "\"a\"" } else { "\"b\"" })).collect();
+        let mut writer = SectionWriter::default();
+        writer.add("x", &cells);
+        let facts = read(writer);
+        let Some(Known::Values(facet)) = facts.known(0, "x") else { panic!("{facts:?}") };
+        let values: Vec<(&str, Blocks)> = facet.values().unwrap().collect();
+        assert_eq!(values, [("\"a\"", 1), ("\"b\"", 6)]);
+        assert_eq!(facet.absent, 1);
+        assert_eq!(nowhere(rows).absent, 7);
+        assert!(facts.known(0, "y").is_none() && facts.known(1, "x").is_none());
+    }
+
+    #[test]
+    fn what_is_new_in_every_event_has_a_sketch() {
+        let texts: Vec<String> = (0..=MAX_FACET_VALUES).map(|n| format!("\"agent {n}\"")).collect();
         let cells: CellArray = texts.iter().map(|text| Some(text.as_str())).collect();
-        assert!(facet(&cells).is_none());
+        let mut writer = SectionWriter::default();
+        writer.add("x", &cells);
+        writer.add_many("y", texts.iter().map(String::as_str));
+        let facts = read(writer);
+        for column in ["x", "y"] {
+            assert!(matches!(facts.known(0, column), Some(Known::Pieces(_))), "{column}");
+        }
+    }
+
+    #[test]
+    fn of_a_section_that_cannot_be_read_nothing_is_known() {
+        let mut facts = Facts::default();
+        facts.learn("x", b"no section");
+        assert!(facts.known(0, "x").is_none() && facts.has("x"));
     }
 }

@@ -1,25 +1,28 @@
-//! One file of events: Parquet, sorted, with facets in its footer.
+//! One file of events: Parquet, sorted, with what is known of its values behind them.
 //!
-//! In: rows of one partition in order. Out: the file's bytes, and what the table says of it. Row groups have
-//! 131,072 rows and pages 8,192, so that a block of a facet is a page. `raw` and ids are not dictionary-coded;
-//! everything else is.
+//! In: rows of one partition and their order. Out: the file's bytes, and what the table says of it. Row groups have
+//! 131,072 rows and pages 8,192, so that a block of a facet is a page. `raw`, ids and fields that are new in nearly
+//! every event are not dictionary-coded; everything else is.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::compute::interleave;
+use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use virga_engine::event::ProjectedField;
+use virga_engine::event::{ColumnKind, ProjectedField};
 
-use crate::cells::{CellArray, canonical_column, native_columns};
 use crate::error::ArchiveError;
-use crate::facets::{FOOTER_KEY, FileFacets};
+use crate::facets::{SECTIONS_KEY, Section, SectionWriter};
+use crate::joined::Joined;
 use crate::layout::{self, BLOCK, JSON_SUFFIX, Layout, ROW_GROUP};
 use crate::rows::Rows;
 
@@ -82,53 +85,120 @@ impl FileStats {
     }
 }
 
-/// The columns of rows as a file has them.
-struct Columns {
-    fields: Vec<Field>,
-    arrays: Vec<ArrayRef>,
+/// How columns of a file are made.
+enum Made<'p> {
+    Identity(fn(&Rows) -> &dyn Array),
+    Raw,
+    Origin(Joined<'p>),
+    Canonical(String, Joined<'p>, ColumnKind),
+    /// Which of its two columns there are.
+    Native(String, Joined<'p>, (bool, bool)),
 }
 
-impl Columns {
-    fn of(rows: &Rows, layout: &Layout) -> Self {
-        let mut columns = Self { fields: layout::identity_fields(), arrays: Vec::new() };
-        columns.arrays.push(Arc::new(rows.event_id.clone()));
-        columns.arrays.push(Arc::new(rows.time.clone()));
-        columns.arrays.push(Arc::new(rows.ingest_time.clone()));
-        columns.arrays.push(Arc::new(rows.time_missing.clone()));
-        columns.arrays.push(Arc::new(rows.origin.clone()));
-        columns.arrays.push(Arc::new(rows.line.clone()));
-        columns.arrays.push(Arc::new(rows.record.clone()));
-        for ((_, stored), cells) in layout.fields().zip(&rows.cells) {
-            let Some(cells) = cells else { continue };
-            match stored.kind {
-                Some(kind) => columns.add(&stored.column, canonical_column(cells, kind)),
-                None => {
-                    let (plain, json) = native_columns(cells);
-                    columns.add(&stored.column, plain);
-                    if let Some(json) = json {
-                        columns.add(&format!("{}{JSON_SUFFIX}", stored.column), json);
+impl Made<'_> {
+    /// How many columns it makes.
+    fn columns(&self) -> usize {
+        match self {
+            Self::Native(_, _, (some, others)) => usize::from(*some) + usize::from(*others),
+            _ => 1,
+        }
+    }
+}
+
+/// A file that is being made.
+struct Making<'p> {
+    parts: &'p [Rows],
+    raw: &'p [StringArray],
+    made: Vec<Made<'p>>,
+    fields: Vec<Field>,
+}
+
+impl<'p> Making<'p> {
+    fn new(parts: &'p [Rows], raw: &'p [StringArray], layout: &Layout) -> Self {
+        let mut making = Self { parts, raw, made: Vec::new(), fields: Vec::new() };
+        for field in layout::identity_fields() {
+            let made = match field.name().as_str() {
+                layout::EVENT_ID => Made::Identity(|rows| &rows.event_id),
+                layout::TIME => Made::Identity(|rows| &rows.time),
+                layout::INGEST_TIME => Made::Identity(|rows| &rows.ingest_time),
+                layout::TIME_MISSING => Made::Identity(|rows| &rows.time_missing),
+                layout::LINE => Made::Identity(|rows| &rows.line),
+                layout::RECORD => Made::Identity(|rows| &rows.record),
+                _ => {
+                    let origins = parts.iter().map(|part| Some(&part.origin)).collect();
+                    // many paths are a dictionary too: each is long, and read only of what matched
+                    match Joined::unless_wider(origins, usize::MAX) {
+                        Some(joined) => Made::Origin(joined),
+                        None => continue,
                     }
+                }
+            };
+            making.fields.push(field);
+            making.made.push(made);
+        }
+        for (at, (_, stored)) in layout.fields().enumerate() {
+            // a column of nothing but nulls is left out: the table says so of what a file does not have
+            let cells = parts.iter().map(|part| part.cells.get(at)?.as_ref()).collect();
+            let Some(joined) = Joined::of(cells) else { continue };
+            let name = stored.column.clone();
+            let of_texts = if joined.is_wide() { DataType::Utf8 } else { layout::dictionary() };
+            match stored.kind {
+                Some(kind) => {
+                    let data_type = match kind {
+                        ColumnKind::Text => of_texts,
+                        kind => layout::stored_type(kind),
+                    };
+                    making.fields.push(Field::new(&name, data_type, true));
+                    making.made.push(Made::Canonical(name, joined, kind));
+                }
+                None => {
+                    let kinds = joined.kinds();
+                    if kinds.0 {
+                        making.fields.push(Field::new(&name, of_texts.clone(), true));
+                    }
+                    if kinds.1 {
+                        making.fields.push(Field::new(format!("{name}{JSON_SUFFIX}"), of_texts, true));
+                    }
+                    making.made.push(Made::Native(name, joined, kinds));
                 }
             }
         }
-        columns.add(layout::RAW, Arc::new(rows.raw.clone()));
-        columns
+        making.fields.push(Field::new(layout::RAW, DataType::Utf8, true));
+        making.made.push(Made::Raw);
+        making
     }
 
-    /// A column of nothing but nulls is left out: the table says so of what a file does not have.
-    fn add(&mut self, name: &str, array: ArrayRef) {
-        if array.null_count() < array.len() {
-            self.fields.push(Field::new(name, array.data_type().clone(), true));
-            self.arrays.push(array);
+    /// Texts that are no dictionary.
+    fn wide(&self) -> impl Iterator<Item = &str> {
+        let wide = self.fields.iter().filter(|field| field.data_type() == &DataType::Utf8);
+        wide.map(|field| field.name().as_str())
+    }
+
+    /// Some rows of what is made so: an array for each of its columns.
+    fn arrays(&self, made: &Made<'_>, order: &[(usize, usize)]) -> Result<Vec<ArrayRef>, ArchiveError> {
+        let ordered = |arrays: &[&dyn Array]| {
+            Ok(vec![interleave(arrays, order).map_err(ArchiveError::at("ordering rows"))?])
+        };
+        match made {
+            Made::Identity(of) => ordered(&self.parts.iter().map(of).collect::<Vec<_>>()),
+            Made::Raw => ordered(&self.raw.iter().map(|raw| raw as &dyn Array).collect::<Vec<_>>()),
+            Made::Origin(joined) => {
+                Ok(joined.cells(order).map(|cells| Arc::new(cells) as ArrayRef).into_iter().collect())
+            }
+            Made::Canonical(_, joined, kind) => Ok(vec![joined.canonical(order, *kind)]),
+            Made::Native(_, joined, (some, others)) => {
+                let (plain, json) = joined.native(order);
+                let there = [some.then_some(plain), others.then_some(json)];
+                Ok(there.into_iter().flatten().collect())
+            }
         }
     }
 }
 
-fn properties(facets: &FileFacets, layout: &Layout) -> WriterProperties {
+fn properties<'w>(wide: impl Iterator<Item = &'w str>, layout: &Layout) -> WriterProperties {
     let fields: Vec<FieldName> =
         layout.fields().map(|(field, stored)| FieldName::of(field, &stored.column)).collect();
-    let mut footer = vec![KeyValue::new(FIELDS_KEY.to_owned(), serde_json::to_string(&fields).ok())];
-    footer.push(KeyValue::new(FOOTER_KEY.to_owned(), facets.to_text()));
+    let footer = vec![KeyValue::new(FIELDS_KEY.to_owned(), serde_json::to_string(&fields).ok())];
     let level = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
     let path = |name: &str| ColumnPath::from(vec![name.to_owned()]);
     let mut properties = WriterProperties::builder()
@@ -147,6 +217,9 @@ fn properties(facets: &FileFacets, layout: &Layout) -> WriterProperties {
             .set_column_dictionary_enabled(path(name), false)
             .set_column_statistics_enabled(path(name), EnabledStatistics::None);
     }
+    for name in wide {
+        properties = properties.set_column_dictionary_enabled(path(name), false);
+    }
     for name in [layout::TIME, layout::INGEST_TIME] {
         properties = properties
             .set_column_dictionary_enabled(path(name), false)
@@ -155,36 +228,92 @@ fn properties(facets: &FileFacets, layout: &Layout) -> WriterProperties {
     properties.set_column_compression(path(layout::RAW), level(3)).build()
 }
 
-/// Rows as a file has them.
+const DOING: &str = "writing a Parquet file";
+
+/// Rows as a file has them, in their own order.
 pub(crate) fn columns(rows: &Rows, layout: &Layout) -> Result<RecordBatch, ArchiveError> {
-    let columns = Columns::of(rows, layout);
-    let schema = Arc::new(Schema::new(columns.fields));
-    RecordBatch::try_new(schema, columns.arrays).map_err(ArchiveError::at("making columns"))
+    let raw = [rows.raw.clone().unpacked()?];
+    let making = Making::new(std::slice::from_ref(rows), &raw, layout);
+    let order: Vec<(usize, usize)> = (0..rows.len()).map(|row| (0, row)).collect();
+    let mut arrays = Vec::with_capacity(making.fields.len());
+    for made in &making.made {
+        arrays.extend(making.arrays(made, &order)?);
+    }
+    let schema = Arc::new(Schema::new(making.fields.clone()));
+    RecordBatch::try_new(schema, arrays).map_err(ArchiveError::at("making columns"))
 }
 
-/// Writes rows, which are in order, as a file.
-pub(crate) fn write(rows: &Rows, layout: &Layout) -> Result<(Vec<u8>, FileStats), ArchiveError> {
-    let doing = "writing a Parquet file";
-    let mut facets = FileFacets::default();
-    let names: Vec<&str> = layout.fields().map(|(_, stored)| stored.column.as_str()).collect();
-    for start in (0..rows.len()).step_by(ROW_GROUP) {
-        let length = ROW_GROUP.min(rows.len() - start);
-        let group: Vec<Option<CellArray>> =
-            rows.cells.iter().map(|cells| cells.as_ref().map(|cells| cells.slice(start, length))).collect();
-        facets.add_group(length, names.iter().copied().zip(group.iter().map(Option::as_ref)));
-    }
-    let batch = columns(rows, layout)?;
-    let schema = batch.schema();
+/// Writes rows of parts in an order as a file.
+pub(crate) fn write(
+    parts: &[Rows],
+    raw: &[StringArray],
+    order: &[(usize, usize)],
+    layout: &Layout,
+) -> Result<(Vec<u8>, FileStats), ArchiveError> {
+    let making = Making::new(parts, raw, layout);
+    let schema = Arc::new(Schema::new(making.fields.clone()));
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties(&facets, layout)))
-        .map_err(ArchiveError::at(doing))?;
-    writer.write(&batch).map_err(ArchiveError::at(doing))?;
-    writer.close().map_err(ArchiveError::at(doing))?;
-    let times = rows.time.values().iter();
+    let properties = properties(making.wide(), layout);
+    let writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties));
+    let writer = writer.and_then(ArrowWriter::into_serialized_writer);
+    let (mut writer, factory) = writer.map_err(ArchiveError::at(DOING))?;
+    let mut known = SectionWriter::default();
+    for (number, order) in order.chunks(ROW_GROUP).enumerate() {
+        let columns = factory.create_column_writers(number).map_err(ArchiveError::at(DOING))?;
+        write_group(&making, order, (&mut writer, columns), &mut known)?;
+    }
+    let mut sections = Vec::new();
+    for (column, section) in known.finish()? {
+        let offset = writer.bytes_written() as u64;
+        writer.write_all(&section).map_err(ArchiveError::at(DOING))?;
+        sections.push(Section { column, offset, length: section.len() as u64 });
+    }
+    let sections = serde_json::to_string(&sections).map_err(ArchiveError::at(DOING))?;
+    writer.append_key_value_metadata(KeyValue::new(SECTIONS_KEY.to_owned(), sections));
+    writer.close().map_err(ArchiveError::at(DOING))?;
+    let times = order.iter().map(|&(part, row)| parts[part].time.value(row));
     let stats = FileStats {
-        rows: rows.len(),
-        times: (times.clone().copied().min().unwrap_or(0), times.copied().max().unwrap_or(0)),
+        rows: order.len(),
+        times: (times.clone().min().unwrap_or(0), times.max().unwrap_or(0)),
         columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
     };
     Ok((bytes, stats))
+}
+
+/// Writes a row group column by column, so that only one column at a time is held twice.
+fn write_group(
+    making: &Making<'_>,
+    order: &[(usize, usize)],
+    (writer, columns): (&mut SerializedFileWriter<&mut Vec<u8>>, Vec<ArrowColumnWriter>),
+    known: &mut SectionWriter,
+) -> Result<(), ArchiveError> {
+    let mut group = writer.next_row_group().map_err(ArchiveError::at(DOING))?;
+    let (mut columns, mut fields) = (columns.into_iter(), making.fields.iter());
+    for made in &making.made {
+        let count = made.columns();
+        let mut writers: Vec<ArrowColumnWriter> = columns.by_ref().take(count).collect();
+        let fields: Vec<&Field> = fields.by_ref().take(count).collect();
+        // texts are copied: no more of them at a time than a page has
+        let step = if matches!(made, Made::Raw) { BLOCK } else { ROW_GROUP };
+        for order in order.chunks(step) {
+            let arrays = making.arrays(made, order)?;
+            for ((array, field), column) in arrays.iter().zip(&fields).zip(&mut writers) {
+                for leaf in compute_leaves(field, array).map_err(ArchiveError::at(DOING))? {
+                    column.write(&leaf).map_err(ArchiveError::at(DOING))?;
+                }
+            }
+        }
+        for column in writers {
+            let chunk = column.close().map_err(ArchiveError::at(DOING))?;
+            chunk.append_to_row_group(&mut group).map_err(ArchiveError::at(DOING))?;
+        }
+        if let Made::Canonical(name, joined, _) | Made::Native(name, joined, _) = made {
+            match joined.cells(order) {
+                Some(cells) => known.add(name, &cells),
+                None => known.add_many(name, joined.values()),
+            }
+        }
+    }
+    group.close().map_err(ArchiveError::at(DOING))?;
+    Ok(())
 }

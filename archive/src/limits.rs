@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 /// Bytes of events that wait to be written, over all partitions; beyond it the largest partition is written.
-/// While one file is packed its events are held twice and as many may wait: three times this, and what a
-/// batch takes, stays below half a gigabyte.
+/// What waits is packed; while a file is made its events are unpacked, and as many may wait: with what a batch
+/// takes that stays below half a gigabyte.
 pub const MAX_WAITING: usize = 112 << 20;
 
-/// Files that are sorted and packed at once: each holds its events twice while it is.
+/// Bytes of raw events of one file, unpacked: while the file is made all of them are in memory. A file that
+/// reaches it has fewer rows.
+pub const MAX_RAW: usize = 192 << 20;
+
+/// Files that are sorted and packed at once: each holds its events unpacked while it is.
 pub const MAX_AT_WORK: usize = 1;
 
 /// Files on their way to the store at once: what is packed waits in memory for them.
@@ -15,14 +19,16 @@ pub const MAX_PUTTING: usize = 4;
 
 /// Values of a column in one row group beyond which there is no facet: what is new in every event says
 /// nothing of where to look.
-pub const MAX_FACET_VALUES: usize = 4_096;
+pub const MAX_FACET_VALUES: usize = 8_192;
 
-/// Bytes of the values of one facet: a footer is read whole.
-pub const MAX_FACET_BYTES: usize = 256 << 10;
+/// Bytes of the values of one facet: whoever asks of a column reads it whole.
+pub const MAX_FACET_BYTES: usize = 1 << 20;
 
-/// Bytes that the facets of one footer may unfold to; beyond it nothing is known of the file's blocks, and
-/// all are read.
-pub const MAX_FACETS_UNFOLDED: usize = 256 << 20;
+/// Bytes of a section as it stands in a file; a larger one is not read, and nothing is known of its column.
+pub const MAX_SECTION: u64 = 4 << 20;
+
+/// Bytes that a section may unfold to; beyond it nothing is known of the column, and all of it is read.
+pub const MAX_SECTION_UNFOLDED: usize = 16 << 20;
 
 /// How often a commit is tried while others commit too; beyond it the commit is an error and nothing of it
 /// is there.
@@ -34,8 +40,13 @@ pub const MAX_REQUESTS: u32 = 6;
 /// The pause before the second try; it doubles before each one after.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Bytes at a file's end that are read at once: the footer of an ordinary file with its facets.
-pub const FOOTER_READ: usize = 64 << 10;
+/// Bytes of a file that is read whole when it is opened: to read it piece by piece takes as many bytes, and more
+/// requests.
+pub const SMALL_FILE: u64 = 1 << 20;
+
+/// Bytes at the end of a larger file that are read at once and kept while it is open: the footer of an ordinary
+/// file with what is known of its values.
+pub const FOOTER_READ: u64 = 192 << 10;
 
 /// Events of one partition that compaction looks at for duplicates: 16 bytes each. Of a larger one the files
 /// are merged in runs of this many, and a duplicate in another run stays.

@@ -1,6 +1,6 @@
 //! What of a file need not be read.
 //!
-//! In: what rules ask for, and a file's facets. Out: for each row group the blocks of 8,192 rows in which some
+//! In: what rules ask for, and what is known of a file's values. Out: for each row group the blocks of 8,192 rows in which some
 //! rule may match. A block may be kept for nothing; none with a match is left out.
 
 use virga_engine::scan::{Blocks, Pruner};
@@ -57,16 +57,16 @@ impl Wanted {
     pub fn each(&mut self, file: &StoredFile, group: usize, wanted: &dyn Fn(u32) -> bool) -> Vec<Blocks> {
         let all = all_blocks(file.rows(group));
         let projection = std::sync::Arc::clone(&self.pruner.plan().projection);
-        let facet = |column: usize| projection.fields.get(column).and_then(|field| file.facet(group, field));
-        self.pruner.keep_each(all, wanted, &facet)
+        let known = |column: usize| projection.fields.get(column).and_then(|field| file.known(group, field));
+        self.pruner.keep_each(all, wanted, &known)
     }
 
     fn group(&mut self, file: &StoredFile, group: usize) -> Pruned {
         let rows = file.rows(group);
         let all = all_blocks(rows);
         let projection = std::sync::Arc::clone(&self.pruner.plan().projection);
-        let facet = |column: usize| projection.fields.get(column).and_then(|field| file.facet(group, field));
-        let blocks = self.pruner.keep(all, &facet);
+        let known = |column: usize| projection.fields.get(column).and_then(|field| file.known(group, field));
+        let blocks = self.pruner.keep(all, &known);
         Pruned { group, rows, blocks }
     }
 }

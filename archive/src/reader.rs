@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Int32Builder, Int64Array, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
 use bytes::Bytes;
@@ -22,16 +23,17 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowS
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::PageIndexPolicy;
 use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, ProjectedField, Projection};
-use virga_engine::scan::{Blocks, Facet};
+use virga_engine::scan::{Blocks, Facet, Known};
 
 use crate::cells::{self, CellArray};
 use crate::count::Counted;
 use crate::error::ArchiveError;
-use crate::facets::{FOOTER_KEY, FileFacets};
+use crate::facets::{Facts, SECTIONS_KEY, Section, nowhere};
 use crate::file::{FIELDS_KEY, FieldName};
 use crate::layout::{self, BLOCK, JSON_SUFFIX, ROW_GROUP};
+use crate::limits::MAX_SECTION;
 use crate::rows::{base_of, typed};
-use crate::table::{Archive, Entry, Range};
+use crate::table::{Archive, Entry};
 
 /// Makes the cells of a projection from raw events of a source: what a file does not hold.
 pub type Rebuild<'r> = dyn Fn(&str, &Arc<Projection>, &StringArray) -> Result<Vec<CellArray>, String> + 'r;
@@ -41,19 +43,43 @@ pub type Rebuild<'r> = dyn Fn(&str, &Arc<Projection>, &StringArray) -> Result<Ve
 pub struct StoredFile {
     entry: Entry,
     metadata: ArrowReaderMetadata,
-    store: Arc<dyn ObjectStore>,
+    object: Counted,
     fields: Vec<FieldName>,
-    facets: FileFacets,
-    footer_bytes: u64,
+    sections: Vec<Section>,
+    facts: Facts,
+    /// By row group: what is known of a field that occurs in no event.
+    nowhere: Vec<Facet>,
 }
 
-/// What of a projection is read.
+/// How much is told of who events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// When they happened; their ids read as empty.
+    Times,
+    /// Their ids too.
+    Ids,
+    /// Where and when they were read too; else they read as from nowhere, received when they happened.
+    Origins,
+}
+
+/// What of a projection is read of some rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Needed<'n> {
     /// By column of the projection: whether anybody looks at it. What nobody looks at reads as absent.
     pub columns: &'n [bool],
+    /// Who the events are.
+    pub who: Who,
     /// The events as they came.
     pub raw: bool,
+}
+
+/// What of a projection is read of a row group.
+#[derive(Debug, Clone, Copy)]
+pub struct NeededBlocks<'n> {
+    /// By column of the projection: the blocks in which somebody looks at it. Elsewhere it reads as absent.
+    pub columns: &'n [Blocks],
+    /// The blocks in which somebody looks at the events as they came.
+    pub raw: Blocks,
 }
 
 /// Cells of a row group, for a scan.
@@ -76,17 +102,18 @@ struct SomeRows {
     bytes: u64,
 }
 
-/// A file's footer, with the places of its pages, and the bytes that it took to read.
+/// A file's footer, with the places of its pages.
 pub(crate) async fn footer(
     store: &Arc<dyn ObjectStore>,
     entry: &Entry,
-) -> Result<(ArrowReaderMetadata, u64), ArchiveError> {
+) -> Result<(ArrowReaderMetadata, Counted), ArchiveError> {
+    let doing = || format!("reading {}", entry.path);
     let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-    let mut reader = Counted::new(store, &entry.path, entry.size);
-    let metadata = ArrowReaderMetadata::load_async(&mut reader, options)
-        .await
-        .map_err(ArchiveError::at(format!("reading {}", entry.path)))?;
-    Ok((metadata, reader.bytes().load(Ordering::Relaxed)))
+    let mut object =
+        Counted::open(store, &entry.path, entry.size).await.map_err(ArchiveError::at(doing()))?;
+    let metadata =
+        ArrowReaderMetadata::load_async(&mut object, options).await.map_err(ArchiveError::at(doing()))?;
+    Ok((metadata, object))
 }
 
 impl StoredFile {
@@ -105,11 +132,12 @@ impl StoredFile {
         let path = Path::from(entry.path.as_str());
         store.put(&path, bytes.into()).await.map_err(ArchiveError::at(doing))?;
         let file = Self::of(Arc::new(store), &entry).await?;
-        Ok(Self { footer_bytes: read, ..file })
+        file.object.bytes().store(read, Ordering::Relaxed);
+        Ok(file)
     }
 
     async fn of(store: Arc<dyn ObjectStore>, entry: &Entry) -> Result<Self, ArchiveError> {
-        let (metadata, footer_bytes) = footer(&store, entry).await?;
+        let (metadata, object) = footer(&store, entry).await?;
         let footer: HashMap<&str, &str> = metadata
             .metadata()
             .file_metadata()
@@ -120,8 +148,49 @@ impl StoredFile {
             .collect();
         let fields =
             footer.get(FIELDS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let facets = footer.get(FOOTER_KEY).and_then(|text| FileFacets::from_text(text)).unwrap_or_default();
-        Ok(Self { entry: entry.clone(), metadata, store, fields, facets, footer_bytes })
+        let sections =
+            footer.get(SECTIONS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let groups = metadata.metadata().row_groups().iter();
+        let rows = groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0));
+        let nowhere = rows.map(nowhere).collect();
+        Ok(Self {
+            entry: entry.clone(),
+            metadata,
+            object,
+            fields,
+            sections,
+            facts: Facts::default(),
+            nowhere,
+        })
+    }
+
+    /// Reads what the file says of the values of some fields: what it is asked for twice it reads once.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn learn(&mut self, fields: &[&ProjectedField]) -> Result<(), ArchiveError> {
+        let columns = fields.iter().filter_map(|field| Some(self.stored(field)?.stored.as_str()));
+        let mut columns: Vec<&str> = columns.filter(|column| !self.facts.has(column)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let is_whole = |section: &&Section| {
+            let end = section.offset.checked_add(section.length);
+            end.is_some_and(|end| end <= self.entry.size) && section.length <= MAX_SECTION
+        };
+        let wanted: Vec<&Section> = self
+            .sections
+            .iter()
+            .filter(|section| columns.binary_search(&section.column.as_str()).is_ok())
+            .filter(is_whole)
+            .collect();
+        let ranges: Vec<_> =
+            wanted.iter().map(|section| section.offset..section.offset + section.length).collect();
+        let doing = format!("reading {}", self.entry.path);
+        let read = self.object.ranges(&ranges).await.map_err(ArchiveError::at(doing))?;
+        for (section, bytes) in wanted.iter().zip(read) {
+            self.facts.learn(&section.column, &bytes);
+        }
+        Ok(())
     }
 
     /// Its entry in the table.
@@ -129,9 +198,9 @@ impl StoredFile {
         &self.entry
     }
 
-    /// Bytes that were read to open it.
+    /// Bytes that were read to open it, and to learn of its values.
     pub fn footer_bytes(&self) -> u64 {
-        self.footer_bytes
+        self.object.bytes().load(Ordering::Relaxed)
     }
 
     /// Its row groups.
@@ -169,8 +238,12 @@ impl StoredFile {
     }
 
     /// What is known of a field in a row group.
-    pub(crate) fn facet(&self, group: usize, field: &ProjectedField) -> Option<&Facet> {
-        self.facets.facet(group, &self.stored(field)?.stored)
+    pub(crate) fn known(&self, group: usize, field: &ProjectedField) -> Option<Known<'_>> {
+        let stored = self.stored(field)?;
+        match self.occurs(field) {
+            Some(false) => self.nowhere.get(group).map(Known::Values),
+            _ => self.facts.known(group, &stored.stored),
+        }
     }
 
     fn has_column(&self, name: &str) -> bool {
@@ -192,7 +265,7 @@ impl StoredFile {
             .map(|(at, _)| at)
             .collect();
         let mask = ProjectionMask::roots(schema, wanted.iter().copied());
-        let counted = Counted::new(&self.store, &self.entry.path, self.entry.size);
+        let counted = self.object.anew();
         let bytes = counted.bytes();
         let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(counted, self.metadata.clone())
             .with_row_groups(vec![group])
@@ -210,67 +283,6 @@ impl StoredFile {
         Ok((batch, bytes.load(Ordering::Relaxed)))
     }
 
-    /// The cells of a projection in some blocks of a row group, of the events within a stretch of time.
-    /// `whole` asks for the raw events too.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn cells(
-        &self,
-        (group, blocks): (usize, Blocks),
-        projection: &Arc<Projection>,
-        range: Range,
-        whole: bool,
-        rebuild: &Rebuild<'_>,
-    ) -> Result<StoredEvents, ArchiveError> {
-        let holds = self.holds(projection);
-        let mut names: Vec<String> = Vec::new();
-        if holds {
-            for stored in projection.fields.iter().filter_map(|field| self.stored(field)) {
-                names.extend([stored.stored.clone(), format!("{}{JSON_SUFFIX}", stored.stored)]);
-            }
-        }
-        if !holds || whole {
-            names.push(layout::RAW.to_owned());
-        }
-        let (first, last) = self.entry.times;
-        let cuts = !(range.from <= first && last < range.to);
-        if cuts {
-            names.push(layout::TIME.to_owned());
-        }
-        let mut rows: Vec<u32> = rows_of(blocks, self.rows(group)).collect();
-        let (mut batch, bytes) = match names.iter().any(|name| self.has_column(name)) {
-            true => self.columns(group, &names, selection_of(blocks, self.rows(group))).await?,
-            // none of the fields occurs in the file
-            false => (empty(rows.len()), 0),
-        };
-        if cuts {
-            let times: TimestampMicrosecondArray = column(&batch, layout::TIME)?;
-            let within: BooleanArray = times.values().iter().map(|time| Some(range.has(*time))).collect();
-            batch = arrow::compute::filter_record_batch(&batch, &within)
-                .map_err(ArchiveError::at(format!("reading {}", self.entry.path)))?;
-            let mut within = within.values().iter();
-            rows.retain(|_| within.next() == Some(true));
-        }
-        let count = rows.len();
-        let raw: Option<StringArray> = match !holds || whole {
-            true => Some(column(&batch, layout::RAW)?),
-            false => None,
-        };
-        let source: Arc<str> = self.entry.source.as_str().into();
-        let fields = match (&raw, holds) {
-            (Some(raw), false) => rebuild(&source, projection, raw)
-                .map_err(ArchiveError::at(format!("reading events of {}", self.entry.path)))?,
-            _ => projection
-                .fields
-                .iter()
-                .map(|field| self.cell_column(&batch, field, count))
-                .collect::<Result<_, _>>()?,
-        };
-        let batch = EventBatch::of_cells(source, Arc::clone(projection), fields, count, raw);
-        Ok(StoredEvents { batch, rows, bytes })
-    }
-
     /// Cells of some blocks of a row group, for a scan.
     ///
     /// # Errors
@@ -279,15 +291,37 @@ impl StoredFile {
         &self,
         (group, blocks): (usize, Blocks),
         projection: &Arc<Projection>,
-        needed: Needed<'_>,
+        needed: NeededBlocks<'_>,
         rebuild: &Rebuild<'_>,
     ) -> Result<StoredEvents, ArchiveError> {
         let rows: Vec<u32> = rows_of(blocks, self.rows(group)).collect();
-        let selection = selection_of(blocks, self.rows(group));
-        let read = self.some((group, selection, rows.len()), projection, needed, &[], rebuild).await?;
-        let batch =
-            EventBatch::of_cells(read.source, Arc::clone(projection), read.fields, rows.len(), read.raw);
-        Ok(StoredEvents { batch, rows, bytes: read.bytes })
+        let nothing = cells::absent(rows.len());
+        let mut fields = vec![nothing; projection.fields.len()];
+        let (mut raw, mut bytes) = (None, 0);
+        let mut masks: Vec<Blocks> = needed.columns.iter().copied().chain([needed.raw]).collect();
+        masks.sort_unstable();
+        masks.dedup();
+        // what is looked at in the same blocks is read together
+        for mask in masks.into_iter().filter(|mask| *mask != 0) {
+            let columns: Vec<bool> = needed.columns.iter().map(|blocks| *blocks == mask).collect();
+            let here = Needed { columns: &columns, who: Who::Times, raw: needed.raw == mask };
+            let spread = Spread { mask, blocks, all: self.rows(group) };
+            let selection = selection_of(mask, spread.all);
+            let count = spread.count();
+            let read = self.some((group, selection, count), projection, here, &[], rebuild).await?;
+            bytes += read.bytes;
+            for ((field, cells), _) in
+                fields.iter_mut().zip(read.fields).zip(&columns).filter(|(_, is_read)| **is_read)
+            {
+                *field = spread.cells(cells);
+            }
+            if let (true, Some(texts)) = (here.raw, read.raw) {
+                raw = Some(spread.texts(texts));
+            }
+        }
+        let source: Arc<str> = self.entry.source.as_str().into();
+        let batch = EventBatch::of_cells(source, Arc::clone(projection), fields, rows.len(), raw);
+        Ok(StoredEvents { batch, rows, bytes })
     }
 
     /// Whole events: rows of a row group, by number and in order. Where `raw` is not needed their text is left
@@ -302,16 +336,39 @@ impl StoredFile {
         needed: Needed<'_>,
         rebuild: &Rebuild<'_>,
     ) -> Result<(EventBatch, u64), ArchiveError> {
-        let identity = layout::identity_fields();
-        let names: Vec<&str> = identity.iter().map(|field| field.name().as_str()).collect();
+        let mut names = vec![layout::TIME];
+        if needed.who >= Who::Ids {
+            names.push(layout::EVENT_ID);
+        }
+        let with_origins = needed.who >= Who::Origins;
+        if with_origins {
+            names.extend([layout::INGEST_TIME, layout::TIME_MISSING]);
+            names.extend([layout::ORIGIN, layout::LINE, layout::RECORD]);
+        }
         let selection = selection_of_rows(rows, self.rows(group));
         let read = self.some((group, selection, rows.len()), projection, needed, &names, rebuild).await?;
+        let time: TimestampMicrosecondArray = column(&read.batch, layout::TIME)?;
+        let (ingest_time, time_missing, origins) = match with_origins {
+            true => (
+                column(&read.batch, layout::INGEST_TIME)?,
+                column(&read.batch, layout::TIME_MISSING)?,
+                origins(&read.batch)?,
+            ),
+            false => {
+                let nowhere = Origin { base: OriginBase::File { path: "".into() }, line: None, record: None };
+                let not_missing = BooleanArray::from(vec![false; rows.len()]);
+                (time.clone(), not_missing, vec![nowhere; rows.len()])
+            }
+        };
         let kept = KeptColumns {
-            event_id: column(&read.batch, layout::EVENT_ID)?,
-            time: column(&read.batch, layout::TIME)?,
-            ingest_time: column(&read.batch, layout::INGEST_TIME)?,
-            time_missing: column(&read.batch, layout::TIME_MISSING)?,
-            origins: origins(&read.batch)?,
+            event_id: match needed.who >= Who::Ids {
+                true => column(&read.batch, layout::EVENT_ID)?,
+                false => StringArray::from_iter_values(std::iter::repeat_n("", rows.len())),
+            },
+            time,
+            ingest_time,
+            time_missing,
+            origins,
             raw: match read.raw {
                 Some(raw) if needed.raw => raw,
                 _ => StringArray::new_null(rows.len()),
@@ -419,38 +476,6 @@ impl StoredFile {
             )
         })
     }
-
-    /// Whole events: rows of a row group, by number and in order, with the cells that were read of them.
-    /// Without `raw` their text is left out.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn events(
-        &self,
-        group: usize,
-        rows: &[u32],
-        (projection, fields): (&Arc<Projection>, Vec<CellArray>),
-        raw: bool,
-    ) -> Result<(EventBatch, u64), ArchiveError> {
-        let identity = layout::identity_fields();
-        let mut names: Vec<String> = identity.iter().map(|field| field.name().clone()).collect();
-        if raw {
-            names.push(layout::RAW.to_owned());
-        }
-        let selection = selection_of_rows(rows, self.rows(group));
-        let (batch, bytes) = self.columns(group, &names, selection).await?;
-        let kept = KeptColumns {
-            event_id: column(&batch, layout::EVENT_ID)?,
-            time: column(&batch, layout::TIME)?,
-            ingest_time: column(&batch, layout::INGEST_TIME)?,
-            time_missing: column(&batch, layout::TIME_MISSING)?,
-            origins: origins(&batch)?,
-            raw: if raw { column(&batch, layout::RAW)? } else { StringArray::new_null(rows.len()) },
-            fields,
-        };
-        let source = self.entry.source.as_str().into();
-        Ok((EventBatch::of_columns(source, Arc::clone(projection), kept), bytes))
-    }
 }
 
 pub(crate) fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ArchiveError> {
@@ -486,6 +511,61 @@ fn origins(batch: &RecordBatch) -> Result<Vec<Origin>, ArchiveError> {
             record: number(&records, row),
         })
         .collect())
+}
+
+/// Rows of some blocks among those of more.
+struct Spread {
+    mask: Blocks,
+    /// The mask's, and others.
+    blocks: Blocks,
+    /// The rows of the row group.
+    all: usize,
+}
+
+impl Spread {
+    fn count(&self) -> usize {
+        self.each().filter(|(_, is_there)| *is_there).map(|(rows, _)| rows).sum()
+    }
+
+    /// The rows of each block, and whether it is one of the mask's.
+    fn each(&self) -> impl Iterator<Item = (usize, bool)> {
+        let blocks = (0..self.all.div_ceil(BLOCK)).filter(|block| self.blocks & (1 << block) != 0);
+        blocks.map(|block| (BLOCK.min(self.all - block * BLOCK), self.mask & (1 << block) != 0))
+    }
+
+    fn cells(&self, cells: CellArray) -> CellArray {
+        if self.mask == self.blocks {
+            return cells;
+        }
+        let (mut keys, mut from) = (Int32Builder::new(), 0);
+        for (rows, is_there) in self.each() {
+            match is_there {
+                true => {
+                    keys.append_array(&cells.keys().slice(from, rows));
+                    from += rows;
+                }
+                false => keys.append_nulls(rows),
+            }
+        }
+        CellArray::new(keys.finish(), Arc::clone(cells.values()))
+    }
+
+    fn texts(&self, texts: StringArray) -> StringArray {
+        if self.mask == self.blocks {
+            return texts;
+        }
+        let (mut spread, mut from) = (StringBuilder::new(), 0);
+        for (rows, is_there) in self.each() {
+            match is_there {
+                true => {
+                    texts.slice(from, rows).iter().for_each(|text| spread.append_option(text));
+                    from += rows;
+                }
+                false => (0..rows).for_each(|_| spread.append_null()),
+            }
+        }
+        spread.finish()
+    }
 }
 
 /// The rows of blocks.

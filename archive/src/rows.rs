@@ -1,6 +1,6 @@
-//! Events that wait to be written: batches of one partition, joined and put in order.
+//! Events that wait to be written: batches of one partition, and the order in which they are joined.
 //!
-//! In: [`EventBatch`]es of a [`Layout`]'s projection. Out: columns of cells in the order of the file: what
+//! In: [`EventBatch`]es of a [`Layout`]'s projection. Out: their columns, and which row comes when in a file: what
 //! rules dispatch on first (`service`, `action`), then time, so that an event that a rule looks for lies
 //! beside its like and a page holds few different values. An event that came twice is kept once: the same
 //! id, and the same record however it was printed. One id with two records keeps both.
@@ -12,10 +12,11 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
     UInt32Array,
 };
-use arrow::compute::{interleave, take};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::take;
 use virga_engine::event::{EventBatch, Origin, OriginBase, record_hash};
 
-use crate::cells::CellArray;
+use crate::cells::{CellArray, texts};
 use crate::error::ArchiveError;
 use crate::layout::Layout;
 
@@ -29,9 +30,72 @@ pub(crate) struct Rows {
     pub origin: CellArray,
     pub line: Int64Array,
     pub record: Int64Array,
-    pub raw: StringArray,
+    pub raw: Raw,
     /// In the order of the layout; `None` where no event has the field.
     pub cells: Vec<Option<CellArray>>,
+}
+
+/// The texts of events.
+#[derive(Debug, Clone)]
+pub(crate) enum Raw {
+    Plain(StringArray),
+    /// While they wait: compressed as one, with the length of each.
+    Packed {
+        frame: Box<[u8]>,
+        lengths: Vec<u32>,
+        bytes: usize,
+    },
+}
+
+/// What is packed only to wait is packed as fast as can be.
+const WAITING_LEVEL: i32 = -3;
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self::Plain(StringArray::new_null(0))
+    }
+}
+
+impl Raw {
+    fn packed(texts: &StringArray) -> Result<Self, ArchiveError> {
+        let (first, last) = (texts.value_offsets().first(), texts.value_offsets().last());
+        let range = first.map_or(0, |at| *at as usize)..last.map_or(0, |at| *at as usize);
+        let data = texts.value_data().get(range).unwrap_or_default();
+        let frame = zstd::bulk::compress(data, WAITING_LEVEL).map_err(ArchiveError::at("packing events"))?;
+        // room for the worst case was made, and this is what waits
+        let frame = frame.into_boxed_slice();
+        let lengths = texts.offsets().lengths().map(|length| length as u32).collect();
+        Ok(Self::Packed { frame, lengths, bytes: data.len() })
+    }
+
+    /// The texts; what was packed is unpacked.
+    pub fn unpacked(self) -> Result<StringArray, ArchiveError> {
+        let doing = "unpacking events that waited";
+        match self {
+            Self::Plain(texts) => Ok(texts),
+            Self::Packed { frame, lengths, bytes } => {
+                let data = zstd::bulk::decompress(&frame, bytes).map_err(ArchiveError::at(doing))?;
+                let offsets = OffsetBuffer::from_lengths(lengths.into_iter().map(|length| length as usize));
+                StringArray::try_new(offsets, data.into(), None).map_err(ArchiveError::at(doing))
+            }
+        }
+    }
+
+    /// Bytes held.
+    fn held(&self) -> usize {
+        match self {
+            Self::Plain(texts) => texts.value_data().len(),
+            Self::Packed { frame, lengths, .. } => frame.len() + 4 * lengths.len(),
+        }
+    }
+
+    /// Bytes of the texts.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Plain(texts) => texts.value_data().len(),
+            Self::Packed { bytes, .. } => *bytes,
+        }
+    }
 }
 
 /// An origin's base as JSON: what alerts show of it.
@@ -80,7 +144,7 @@ impl Rows {
             origin: origins.bases,
             line: origins.lines,
             record: origins.records,
-            raw: typed(&taken(batch.raw())?)?,
+            raw: Raw::packed(&typed(&taken(batch.raw())?)?)?,
             cells: cells.collect(),
         })
     }
@@ -91,41 +155,10 @@ impl Rows {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        let texts = |array: &StringArray| array.value_offsets().last().copied().unwrap_or(0) as usize;
+        let ids = self.event_id.value_data().len();
         let cells = self.cells.iter().flatten();
         let cells: usize = cells.map(|cells| 4 * cells.len() + cells.values().get_buffer_memory_size()).sum();
-        texts(&self.raw) + texts(&self.event_id) + 48 * self.len() + cells
-    }
-
-    /// Joins parts of one layout and puts their rows in the order of a file; how many came twice is told too.
-    pub fn ordered(parts: Vec<Self>, layout: &Layout) -> Result<(Self, usize), ArchiveError> {
-        let (order, duplicates) = order(&parts, layout);
-        fn one<T: Array + Clone + 'static>(
-            parts: &[Rows],
-            order: &[(usize, usize)],
-            of: &dyn Fn(&Rows) -> &T,
-        ) -> Result<T, ArchiveError> {
-            let arrays: Vec<&dyn Array> = parts.iter().map(|part| of(part) as &dyn Array).collect();
-            typed(&interleave(&arrays, order).map_err(ArchiveError::at("ordering rows"))?)
-        }
-        let width = parts.first().map_or(0, |part| part.cells.len());
-        let origins: Vec<Option<&CellArray>> = parts.iter().map(|part| Some(&part.origin)).collect();
-        let cells = |column: usize| {
-            let columns: Vec<_> = parts.iter().map(|part| part.cells[column].as_ref()).collect();
-            gather(&columns, &order)
-        };
-        let ordered = Self {
-            event_id: one(&parts, &order, &|rows| &rows.event_id)?,
-            time: one(&parts, &order, &|rows| &rows.time)?,
-            ingest_time: one(&parts, &order, &|rows| &rows.ingest_time)?,
-            time_missing: one(&parts, &order, &|rows| &rows.time_missing)?,
-            origin: gather(&origins, &order).unwrap_or_else(|| crate::cells::absent(order.len())),
-            line: one(&parts, &order, &|rows| &rows.line)?,
-            record: one(&parts, &order, &|rows| &rows.record)?,
-            raw: one(&parts, &order, &|rows| &rows.raw)?,
-            cells: (0..width).map(cells).collect(),
-        };
-        Ok((ordered, duplicates))
+        self.raw.held() + ids + 48 * self.len() + cells
     }
 }
 
@@ -165,13 +198,9 @@ impl Origins {
     }
 }
 
-fn texts(cells: &CellArray) -> Option<&StringArray> {
-    cells.values().as_any().downcast_ref::<StringArray>()
-}
-
 /// Some rows of a column with no more values than they hold: what is left out must not be held.
 fn compact(cells: &CellArray, rows: &[u32]) -> Option<CellArray> {
-    let values = texts(cells)?;
+    let values = texts(cells);
     let mut new_keys: HashMap<i32, i32> = HashMap::new();
     let mut kept: Vec<&str> = Vec::new();
     let keys: Int32Array = rows
@@ -188,39 +217,9 @@ fn compact(cells: &CellArray, rows: &[u32]) -> Option<CellArray> {
     (!kept.is_empty()).then(|| CellArray::new(keys, Arc::new(StringArray::from(kept))))
 }
 
-/// Columns of parts as one, in an order, each distinct text once.
-fn gather(parts: &[Option<&CellArray>], order: &[(usize, usize)]) -> Option<CellArray> {
-    let mut known: HashMap<&str, i32> = HashMap::default();
-    let mut values: Vec<&str> = Vec::new();
-    let maps: Vec<Vec<i32>> = parts
-        .iter()
-        .map(|part| {
-            let texts = part.and_then(texts).into_iter().flatten();
-            texts
-                .map(|text| {
-                    let text = text.unwrap_or_default();
-                    *known.entry(text).or_insert_with(|| {
-                        values.push(text);
-                        values.len() as i32 - 1
-                    })
-                })
-                .collect()
-        })
-        .collect();
-    if values.is_empty() {
-        return None;
-    }
-    let key = |&(part, row): &(usize, usize)| {
-        let keys = parts[part]?.keys();
-        keys.is_valid(row).then(|| maps[part][keys.value(row) as usize])
-    };
-    let keys: Int32Array = order.iter().map(key).collect();
-    Some(CellArray::new(keys, Arc::new(StringArray::from(values))))
-}
-
 /// The rows of parts, as part and row, in the order of a file; and how many are left out because they came
 /// before.
-fn order(parts: &[Rows], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
+pub(crate) fn order(parts: &[Rows], raw: &[StringArray], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
     let (service, action) = (Ranks::of(parts, layout, "service"), Ranks::of(parts, layout, "action"));
     let mut order: Vec<(u32, u32, i64, u32, u32)> =
         Vec::with_capacity(parts.iter().map(Rows::len).sum::<usize>());
@@ -245,7 +244,7 @@ fn order(parts: &[Rows], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
         seen.clear();
         for (part, row) in places {
             let same_id = seen.entry(parts[part].event_id.value(row)).or_default();
-            let raw = |(part, row): (usize, usize)| parts[part].raw.value(row);
+            let raw = |(part, row): (usize, usize)| raw[part].value(row);
             if same_id.iter().any(|&other| is_same_record(raw(other), raw((part, row)))) {
                 continue;
             }
@@ -274,7 +273,7 @@ impl Ranks {
         let column = layout.fields().position(|(_, stored)| stored.column == name);
         let values = |part: &Rows| -> Vec<String> {
             let cells = column.and_then(|column| part.cells.get(column)?.as_ref());
-            let texts = cells.and_then(texts).into_iter().flatten();
+            let texts = cells.map(texts).into_iter().flatten();
             texts.map(|text| text.unwrap_or_default().to_owned()).collect()
         };
         let values: Vec<Vec<String>> = parts.iter().map(values).collect();

@@ -17,8 +17,8 @@ use crate::commit::Why;
 use crate::error::ArchiveError;
 use crate::file;
 use crate::layout::{Layout, ROW_GROUP};
-use crate::limits::{MAX_AT_WORK, MAX_PUTTING, MAX_WAITING};
-use crate::rows::Rows;
+use crate::limits::{MAX_AT_WORK, MAX_PUTTING, MAX_RAW, MAX_WAITING};
+use crate::rows::{Rows, order};
 use crate::table::{Archive, Partition, Uncommitted};
 
 /// What was written.
@@ -42,6 +42,8 @@ struct Waiting {
     parts: Vec<Rows>,
     rows: usize,
     bytes: usize,
+    /// Bytes of the events' texts once they are unpacked.
+    raw: usize,
 }
 
 /// Writes events into an archive.
@@ -90,14 +92,21 @@ impl EventWriter {
             by_partition.entry(Partition::of(batch.source(), *time)).or_default().push(row as u32);
         }
         for (partition, rows) in by_partition {
-            let rows = Rows::of(batch, &rows)?;
-            let waiting = self.waiting.entry(partition.clone()).or_default();
-            waiting.rows += rows.len();
-            waiting.bytes += rows.bytes();
-            self.waiting_bytes += rows.bytes();
-            waiting.parts.push(rows);
-            if waiting.rows >= ROW_GROUP {
-                self.write(archive, &partition).await?;
+            let mut rows = rows.as_slice();
+            while !rows.is_empty() {
+                let waiting = self.waiting.entry(partition.clone()).or_default();
+                // a file has one row group: a second of a few rows would cost what a whole one does
+                let (now, later) = rows.split_at(rows.len().min(ROW_GROUP - waiting.rows));
+                rows = later;
+                let now = Rows::of(batch, now)?;
+                waiting.rows += now.len();
+                waiting.raw += now.raw.text_bytes();
+                waiting.bytes += now.bytes();
+                self.waiting_bytes += now.bytes();
+                waiting.parts.push(now);
+                if waiting.rows >= ROW_GROUP || waiting.raw >= MAX_RAW {
+                    self.write(archive, &partition).await?;
+                }
             }
         }
         while self.waiting_bytes > MAX_WAITING {
@@ -200,9 +209,17 @@ impl EventWriter {
 
 /// Sorts rows and packs them into a file. Its name is a hash of what is in it: the same events written twice
 /// are one file.
-pub(crate) fn pack(partition: &Partition, layout: &Layout, parts: Vec<Rows>) -> Result<Packed, ArchiveError> {
-    let (rows, duplicates) = Rows::ordered(parts, layout)?;
-    let (bytes, stats) = file::write(&rows, layout)?;
+pub(crate) fn pack(
+    partition: &Partition,
+    layout: &Layout,
+    mut parts: Vec<Rows>,
+) -> Result<Packed, ArchiveError> {
+    let mut raw = Vec::with_capacity(parts.len());
+    for part in &mut parts {
+        raw.push(std::mem::take(&mut part.raw).unpacked()?);
+    }
+    let (order, duplicates) = order(&parts, &raw, layout);
+    let (bytes, stats) = file::write(&parts, &raw, &order, layout)?;
     let hash = blake3::hash(&bytes).to_hex();
     let name = hash.get(..32).unwrap_or_default();
     let path = format!("{}/{name}.parquet", partition.folder());

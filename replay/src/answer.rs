@@ -122,7 +122,7 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
         alerts,
         by_level,
         over_time,
-        digest: format!("{digest:032x}"),
+        digest: pass.question.digest.then(|| format!("{digest:032x}")),
         silent: rules_run.saturating_sub(loud + report.muted.len() + report.muted_correlations.len()),
         rules,
         curves: curves(side),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use virga_archive::StoredFile;
 use virga_engine::Engine;
 use virga_engine::event::{ProjectedField, Projection};
-use virga_engine::scan::Facet;
+use virga_engine::scan::{Facet, Known};
 
 use crate::report::{BlindRule, DeadRule};
 
@@ -154,8 +154,8 @@ fn fields_in(
 /// The rules that cannot match on a source, whatever its other fields hold, for the want of these.
 fn dead_rules(engine: &Engine, source: &str, never: &dyn Fn(usize) -> bool) -> ByRule {
     let Some(mut pruner) = engine.pruner(source) else { return ByRule::new() };
-    let absent = Facet { values: Vec::new(), absent: 1 };
-    let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(&absent));
+    let absent = Facet::new([], 1);
+    let kept = pruner.keep_each(1, &|_| true, &|column| never(column).then_some(Known::Values(&absent)));
     let plan = pruner.plan();
     let mut dead = ByRule::new();
     for (rule, _) in plan.rules.iter().zip(kept).filter(|(_, kept)| *kept == 0) {

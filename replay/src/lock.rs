@@ -46,23 +46,25 @@ pub struct LockedSet {
 }
 
 impl Lock {
-    /// Of a report.
-    pub fn of(report: &Report) -> Self {
-        let set = |set: &crate::report::SetReport| LockedSet {
-            name: set.name.clone(),
-            hash: set.hash.clone(),
-            alerts: set.alerts,
-            digest: set.digest.clone(),
+    /// Of a report; `None` where it was not asked for a hash of its alerts.
+    pub fn of(report: &Report) -> Option<Self> {
+        let set = |set: &crate::report::SetReport| {
+            Some(LockedSet {
+                name: set.name.clone(),
+                hash: set.hash.clone(),
+                alerts: set.alerts,
+                digest: set.digest.clone()?,
+            })
         };
-        Self {
+        Some(Self {
             form: FORM,
             engine: report.engine.clone(),
             archive: report.archive.location.clone(),
             version: report.archive.version,
             from: report.from.clone(),
             to: report.to.clone(),
-            sets: report.sets.iter().map(set).collect(),
-        }
+            sets: report.sets.iter().map(set).collect::<Option<_>>()?,
+        })
     }
 
     /// From the text of a lock file.
@@ -107,7 +109,7 @@ impl Lock {
             all.push(format!("the lock is of virga {}, this is {}", self.engine, report.engine));
         }
         for (locked, set) in self.sets.iter().zip(&report.sets) {
-            if (locked.alerts, &locked.digest) != (set.alerts, &set.digest) {
+            if (locked.alerts, Some(&locked.digest)) != (set.alerts, set.digest.as_ref()) {
                 all.push(format!(
                     "`{}` raised {} alerts, the lock has {}{}",
                     set.name,

@@ -9,15 +9,17 @@
 //! 4. *fetch*: of the events that matched, and of them alone, who they are, what correlations and the report
 //!    ask for; the event as it came only where an alert is written, suppressed or explained.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use arrow::array::{Array as _, StringArray};
-use virga_archive::{BLOCK, Entry, Lake, Needed, Range, StoredFile};
+use virga_archive::{BLOCK, Entry, Lake, Needed, NeededBlocks, Range, StoredFile, Who};
 use virga_engine::Engine;
-use virga_engine::alert::{Alert, detection_id, show_time};
+use virga_engine::alert::{Alert, detection_number, show_time};
 use virga_engine::correlate::{Dropped, Finite, Spill, Times};
-use virga_engine::event::{EventBatch, SourceSpec};
+use virga_engine::event::{EventBatch, ProjectedField, SourceSpec};
+use virga_engine::json::string_text;
 use virga_engine::scan::{Blocks, Hit};
 
 use crate::blind::Occurs;
@@ -25,11 +27,11 @@ use crate::curve::Collector;
 use crate::diff::{Differ, diff_event};
 use crate::error::ReplayError;
 use crate::labels::{Evidence, Labelled, Labels};
-use crate::lane::{Lane, Part};
+use crate::lane::{Lane, Part, PartRule};
 use crate::reach::{self, Reach};
 use crate::report::{Cost, Report};
 use crate::sources::LogSources;
-use crate::tally::{ENTITIES, Tally};
+use crate::tally::{ENTITIES, Tally, hour};
 use crate::time::moment_of;
 
 /// What is asked.
@@ -45,6 +47,8 @@ pub struct Question<'q> {
     pub curves: &'q [String],
     /// What is known of the events.
     pub labels: Option<&'q Labels>,
+    /// A hash of all alerts is asked for: the id of every event that matched is read for it.
+    pub digest: bool,
 }
 
 /// A rule set that takes part.
@@ -124,9 +128,11 @@ pub(crate) struct Side {
     pub curves: Vec<crate::curve::Curve>,
     /// By rule: its number in the comparison.
     compared: Vec<usize>,
-    /// Of this row group: whether a rule may match in it.
-    candidate: Vec<bool>,
+    /// Of this row group, by rule: the blocks in which it may match.
+    candidate: Vec<Blocks>,
     hits: Vec<Hit>,
+    /// Of this row group, by rule.
+    by_rule: Vec<Vec<Hit>>,
 }
 
 impl Side {
@@ -156,8 +162,9 @@ impl Side {
                 Some(differ) => rules.iter().map(|rule| differ.number(&rule.lowered.rule.key())).collect(),
                 None => Vec::new(),
             },
-            candidate: vec![false; rules.len()],
+            candidate: vec![0; rules.len()],
             hits: Vec::new(),
+            by_rule: vec![Vec::new(); rules.len()],
             name,
             hash,
             engine,
@@ -177,6 +184,40 @@ impl Side {
         self.dropped.iter().map(Dropped::total).sum()
     }
 
+    /// Counts hits of one rule in one hour, of which there is one at least.
+    fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled], digest: bool) {
+        let times = hits.iter().map(|hit| fetched.batch.times().value(hit.row as usize));
+        let (Some(hit), Some(first), Some(last)) = (hits.first(), times.clone().min(), times.max()) else {
+            return;
+        };
+        let tally = &mut self.tallies[hit.rule as usize];
+        tally.during((first, last), hits.len() as u64);
+        if self.engine.is_muted(hit.rule) {
+            return tally.principal(None, first);
+        }
+        for entity in 0..ENTITIES.len() {
+            for (value, count) in fetched.counts(entity, hits) {
+                if entity == 0 {
+                    tally.principal(value.as_deref(), first);
+                }
+                if let Some(value) = value {
+                    tally.entities[entity].add(&value, count);
+                }
+            }
+        }
+        if digest {
+            let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
+            for hit in hits {
+                let id = fetched.batch.row(hit.row as usize).event_id();
+                tally.alert(detection_number("", &key, &id));
+            }
+        }
+        for hit in hits {
+            let Some(labelled) = labelled.get(hit.row as usize) else { continue };
+            tally.scored.detection(labelled, fetched.batch.times().value(hit.row as usize));
+        }
+    }
+
     fn feeds(&self, rule: u32) -> bool {
         matches!(self.reach.get(rule as usize), Some(Some(_)))
     }
@@ -187,6 +228,8 @@ struct Fetched {
     /// The rows of the row group, in order.
     rows: Vec<u32>,
     batch: EventBatch,
+    /// All of them happened in one hour.
+    one_hour: bool,
     /// Where the canonical columns stand that are counted.
     entities: Vec<usize>,
 }
@@ -195,18 +238,45 @@ impl Fetched {
     fn entity(&self, entity: usize, row: usize) -> Option<String> {
         cell_text(&self.batch, *self.entities.get(entity)?, row)
     }
+
+    /// The values of an entity that hits have, each with their number; those without are counted too.
+    fn counts(&self, entity: usize, hits: &[Hit]) -> Vec<(Option<Cow<'_, str>>, u64)> {
+        let Some(cells) = self.entities.get(entity).and_then(|column| self.batch.fields().get(*column))
+        else {
+            return vec![(None, hits.len() as u64)];
+        };
+        let Some(values) = cells.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
+        let keys = hits.iter().map(|hit| cells.key(hit.row as usize));
+        let shown = |key: usize| plain_text(values.value(key));
+        // few values are counted by their number, of many those that occur
+        if values.len() <= 4 * hits.len() {
+            let (mut counts, mut without) = (vec![0; values.len()], 0);
+            keys.for_each(|key| *key.map_or(&mut without, |key| &mut counts[key]) += 1);
+            let there = counts.into_iter().enumerate().map(|(key, count)| (Some(key), count));
+            let there = there.chain([(None, without)]).filter(|(_, count)| *count > 0);
+            return there.map(|(key, count)| (key.map(shown), count)).collect();
+        }
+        let mut keys: Vec<Option<usize>> = keys.collect();
+        keys.sort_unstable();
+        let counted = keys.chunk_by(|a, b| a == b);
+        counted.map(|equal| (equal.first().copied().flatten().map(shown), equal.len() as u64)).collect()
+    }
 }
 
 /// The text of a cell: of a JSON string what it says, of anything else itself.
 fn cell_text(batch: &EventBatch, column: usize, row: usize) -> Option<String> {
     let column = batch.fields().get(column)?;
     let values = column.values().as_any().downcast_ref::<StringArray>()?;
-    let text = values.value(column.key(row)?);
-    Some(serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned()))
+    Some(plain_text(values.value(column.key(row)?)).into_owned())
+}
+
+/// Of a JSON string what it says, of anything else itself.
+fn plain_text(cell: &str) -> Cow<'_, str> {
+    string_text(cell).unwrap_or(Cow::Borrowed(cell))
 }
 
 pub(crate) struct Pass<'a> {
-    question: &'a Question<'a>,
+    pub question: &'a Question<'a>,
     world: &'a World<'a>,
     archive: &'a Lake,
     alerts: Option<AlertSink<'a>>,
@@ -337,7 +407,16 @@ impl<'a> Pass<'a> {
         let mut files = self.archive.open(entry).await?;
         self.cost.files += 1;
         let mut began = began;
-        while let Some(file) = files.next().await? {
+        while let Some(mut file) = files.next().await? {
+            if self.question.prune {
+                let parts = lane.parts.iter().zip(&self.sides);
+                let tests = parts.flat_map(|(part, side)| {
+                    let matters = |rule: &&PartRule| meets(side.matters(rule.rule, self.range), entry.times);
+                    part.rules.iter().filter(matters).flat_map(|rule| &rule.tests)
+                });
+                let fields: Vec<&ProjectedField> = tests.map(|column| &lane.union.fields[*column]).collect();
+                file.learn(&fields).await?;
+            }
             self.cost.bytes_read += file.footer_bytes();
             if is_within {
                 self.occurs.entry(entry.source.clone()).or_default().see(&file, &lane.union);
@@ -354,20 +433,20 @@ impl<'a> Pass<'a> {
     /// One row group.
     async fn group(&mut self, file: &StoredFile, group: usize, lane: &mut Lane) -> Result<(), ReplayError> {
         let began = (self.world.clock)();
-        let mut needed = vec![false; lane.union.fields.len()];
-        let (mut kept, mut raw): (Blocks, bool) = (0, false);
+        let mut needed: Vec<Blocks> = vec![0; lane.union.fields.len()];
+        let (mut kept, mut raw): (Blocks, Blocks) = (0, 0);
         let mut shares: Vec<(usize, u32, f64)> = Vec::new();
         let bytes = file.bytes_by_field(group, &lane.union);
         for (at, (side, part)) in self.sides.iter_mut().zip(&mut lane.parts).enumerate() {
             let each = prune(side, part, (file, group), self.range, self.question.prune);
-            side.candidate.fill(false);
+            side.candidate.fill(0);
             for (rule, blocks) in part.rules.iter().zip(each).filter(|(_, blocks)| *blocks != 0) {
                 kept |= blocks;
-                raw |= rule.whole;
-                side.candidate[rule.rule as usize] = true;
+                raw |= if rule.whole { blocks } else { 0 };
+                side.candidate[rule.rule as usize] = blocks;
                 let rows = rows_of(blocks, file.rows(group));
                 let own: u64 = rule.tests.iter().map(|column| bytes[*column]).sum();
-                rule.tests.iter().for_each(|column| needed[*column] = true);
+                rule.tests.iter().for_each(|column| needed[*column] |= blocks);
                 let tally = &mut side.tallies[rule.rule as usize];
                 tally.rows += rows;
                 tally.bytes += own as f64 * rows as f64 / file.rows(group).max(1) as f64;
@@ -381,8 +460,8 @@ impl<'a> Pass<'a> {
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let read =
-            file.needed_cells((group, kept), &lane.union, Needed { columns: &needed, raw }, &rebuild).await?;
+        let needed = NeededBlocks { columns: &needed, raw };
+        let read = file.needed_cells((group, kept), &lane.union, needed, &rebuild).await?;
         self.cost.bytes_read += read.bytes;
         self.cost.scanned += read.rows.len() as u64;
         let after = self.phase("read", after);
@@ -390,9 +469,11 @@ impl<'a> Pass<'a> {
             let batch = read.batch.with_fields(&part.projection, &part.columns);
             side.hits.clear();
             side.engine.scan(&batch, &mut side.hits);
-            let candidate = &side.candidate;
-            side.hits.retain(|hit| candidate[hit.rule as usize]);
             side.hits.iter_mut().for_each(|hit| hit.row = read.rows[hit.row as usize]);
+            // where a rule may not match, its columns were not read
+            let candidate = &side.candidate;
+            let is_real = |hit: &Hit| candidate[hit.rule as usize] & (1 << (hit.row as usize / BLOCK)) != 0;
+            side.hits.retain(is_real);
         }
         let after = self.phase("scan", after);
         if self.sides.iter().any(|side| !side.hits.is_empty()) {
@@ -432,7 +513,7 @@ impl<'a> Pass<'a> {
         rows.dedup();
         let numbers: Vec<u32> = rows.iter().map(|row| fetched.rows[*row]).collect();
         let nothing = vec![false; lane.union.fields.len()];
-        let needed = Needed { columns: &nothing, raw: true };
+        let needed = Needed { columns: &nothing, who: Who::Origins, raw: true };
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
@@ -451,13 +532,14 @@ impl<'a> Pass<'a> {
     /// Who the events are that matched, and what is asked of them.
     async fn fetch(&mut self, file: &StoredFile, group: usize, lane: &Lane) -> Result<Fetched, ReplayError> {
         let mut needed = vec![false; lane.union.fields.len()];
-        let mut rows: Vec<u32> = Vec::new();
+        let (mut rows, mut feeds): (Vec<u32>, bool) = (Vec::new(), false);
         for (side, part) in self.sides.iter().zip(&lane.parts) {
             rows.extend(side.hits.iter().map(|hit| hit.row));
-            let mut hit_rules = vec![false; side.candidate.len()];
+            let mut hit_rules = vec![false; side.tallies.len()];
             side.hits.iter().for_each(|hit| hit_rules[hit.rule as usize] = true);
             for rule in part.rules.iter().filter(|rule| hit_rules[rule.rule as usize]) {
                 rule.asked.iter().for_each(|column| needed[*column] = true);
+                feeds |= side.feeds(rule.rule);
                 if !side.engine.is_muted(rule.rule) {
                     lane.entities.iter().for_each(|column| needed[*column] = true);
                 }
@@ -466,14 +548,25 @@ impl<'a> Pass<'a> {
         lane.labels.iter().for_each(|column| needed[*column] = true);
         rows.sort_unstable();
         rows.dedup();
+        self.cost.fetched += rows.len() as u64;
+        if self.question.labels.is_none() && file.holds(&lane.union) {
+            rows = dense(rows, file.rows(group));
+        }
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let needed = Needed { columns: &needed, raw: false };
+        let ids = self.question.digest || self.question.labels.is_some() || self.differ.is_some();
+        let who = match (feeds, ids) {
+            (true, _) => Who::Origins,
+            (false, true) => Who::Ids,
+            (false, false) => Who::Times,
+        };
+        let needed = Needed { columns: &needed, who, raw: false };
         let (batch, bytes) = file.needed_events((group, &rows), &lane.union, needed, &rebuild).await?;
         self.cost.bytes_read += bytes;
-        self.cost.fetched += rows.len() as u64;
-        Ok(Fetched { rows, batch, entities: lane.entities.clone() })
+        let (first, last) = file.entry().times;
+        let one_hour = hour(first) == hour(last);
+        Ok(Fetched { rows, batch, one_hour, entities: lane.entities.clone() })
     }
 
     /// What labels say of the events that matched.
@@ -501,11 +594,14 @@ impl<'a> Pass<'a> {
         part: &Part,
         labelled: &[Labelled],
     ) -> Result<Vec<Hit>, ReplayError> {
-        let range = self.range;
+        let (range, digest) = (self.range, self.question.digest);
         let side = &mut self.sides[at];
         let mut hits = std::mem::take(&mut side.hits);
+        // both are in order, and the row of each hit is among those that were fetched
+        let mut rows = (0u32..).zip(&fetched.rows).peekable();
         for hit in &mut hits {
-            hit.row = fetched.rows.binary_search(&hit.row).unwrap_or(0) as u32;
+            while rows.next_if(|(_, row)| **row < hit.row).is_some() {}
+            hit.row = rows.peek().map_or(0, |(place, _)| *place);
         }
         let time = |hit: &Hit| fetched.batch.times().value(hit.row as usize);
         if let Some(finite) = &mut side.finite {
@@ -533,26 +629,14 @@ impl<'a> Pass<'a> {
         }
         hits.retain(|hit| range.has(time(hit)));
         self.hits += hits.len() as u64;
-        for hit in &hits {
-            let row = hit.row as usize;
-            let event = fetched.batch.row(row);
-            let tally = &mut side.tallies[hit.rule as usize];
-            if side.engine.is_muted(hit.rule) {
-                tally.at(event.time(), None);
-                continue;
-            }
-            tally.at(event.time(), fetched.entity(0, row).as_deref());
-            for (entity, top) in tally.entities.iter_mut().enumerate() {
-                if let Some(value) = fetched.entity(entity, row) {
-                    top.add(&value, 1);
-                }
-            }
-            let key = side.engine.rules()[hit.rule as usize].lowered.rule.key();
-            tally.alert(&detection_id("", &key, &event.event_id()));
-            if let Some(labelled) = labelled.get(row) {
-                tally.scored.detection(labelled, event.time());
-            }
+        let mut by_rule = std::mem::take(&mut side.by_rule);
+        hits.iter().for_each(|hit| by_rule[hit.rule as usize].push(*hit));
+        for hits in by_rule.iter_mut().filter(|hits| !hits.is_empty()) {
+            let is_like = |a: &Hit, b: &Hit| fetched.one_hour || hour(time(a)) == hour(time(b));
+            hits.chunk_by(is_like).for_each(|hits| side.count(hits, fetched, labelled, digest));
+            hits.clear();
         }
+        side.by_rule = by_rule;
         hits.retain(|hit| !side.engine.is_muted(hit.rule));
         Ok(hits)
     }
@@ -690,7 +774,7 @@ impl<'a> Pass<'a> {
                 text(name).iter().for_each(|value| top.add(value, 1));
             }
             tally.groups.add(&group_text(&alert), 1);
-            tally.alert(&alert.alert_id);
+            tally.alert(u128::from_str_radix(&alert.alert_id, 16).unwrap_or(0));
             if self.question.labels.is_some() {
                 tally.scored.detection(&self.evidence.of(&alert), time);
             }
@@ -729,6 +813,24 @@ fn prune(
             part.rules.iter().map(|rule| if matters(rule.rule) { all } else { 0 }).collect()
         }
     }
+}
+
+/// A block of which more rows than one in so many matched is fetched whole: to pick rows out of a page costs
+/// more than to read it.
+const DENSE: usize = 32;
+
+/// Rows in order, and all others of the blocks in which they are many.
+fn dense(rows: Vec<u32>, all: usize) -> Vec<u32> {
+    let block = |row: &u32| *row as usize / BLOCK;
+    let mut filled: Vec<u32> = Vec::with_capacity(rows.len());
+    for rows in rows.chunk_by(|a, b| block(a) == block(b)) {
+        let start = rows.first().map_or(0, block) * BLOCK;
+        match rows.len() * DENSE > BLOCK {
+            true => filled.extend((start..all.min(start + BLOCK)).map(|row| row as u32)),
+            false => filled.extend(rows),
+        }
+    }
+    filled
 }
 
 /// The rows of blocks.

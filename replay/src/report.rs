@@ -61,8 +61,8 @@ pub struct SetReport {
     pub by_level: BTreeMap<String, u64>,
     /// Alerts by bar.
     pub over_time: Vec<u64>,
-    /// The same for equal alerts.
-    pub digest: String,
+    /// The same for equal alerts, where it was asked for.
+    pub digest: Option<String>,
     /// Rules with at least one hit or alert, the loudest first.
     pub rules: Vec<RuleReport>,
     /// Threshold curves of correlations.

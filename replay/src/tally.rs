@@ -12,6 +12,11 @@ pub const ENTITIES: [&str; 5] = ["principal", "src_ip", "account", "action", "ta
 
 const HOUR: i64 = 3_600_000_000;
 
+/// The hour of a moment, since 1970.
+pub fn hour(time: i64) -> i64 {
+    time.div_euclid(HOUR)
+}
+
 /// What is counted of one rule.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -69,17 +74,27 @@ impl Different {
 impl Tally {
     /// Counts a hit or alert at a moment.
     pub fn at(&mut self, time: i64, principal: Option<&str>) {
-        self.hits += 1;
-        *self.by_hour.entry(time.div_euclid(HOUR)).or_default() += 1;
-        let (first, last) = self.times.unwrap_or((time, time));
-        self.times = Some((first.min(time), last.max(time)));
+        self.during((time, time), 1);
+        self.principal(principal, time);
+    }
+
+    /// Counts hits between two moments of one hour.
+    pub fn during(&mut self, (from, to): (i64, i64), count: u64) {
+        self.hits += count;
+        *self.by_hour.entry(hour(from)).or_default() += count;
+        let (first, last) = self.times.unwrap_or((from, to));
+        self.times = Some((first.min(from), last.max(to)));
+    }
+
+    /// Counts who is behind hits of an hour, however many.
+    pub fn principal(&mut self, principal: Option<&str>, time: i64) {
         for (different, length) in self.per_principal.iter_mut().zip([HOUR, 24 * HOUR]) {
             different.add((principal, time.div_euclid(length)));
         }
     }
 
     /// Counts the id of an alert.
-    pub fn alert(&mut self, id: &str) {
-        self.digest = self.digest.wrapping_add(u128::from_str_radix(id, 16).unwrap_or(0));
+    pub fn alert(&mut self, id: u128) {
+        self.digest = self.digest.wrapping_add(id);
     }
 }

@@ -229,8 +229,14 @@ async fn answer(
             tell_blinded(&side.engine, &redactions.blinded(&side.engine));
         }
     }
-    let question =
-        Question { range, prune: !args.no_prune, suppress: args.suppress, curves: &args.curve, labels };
+    let question = Question {
+        range,
+        prune: !args.no_prune,
+        suppress: args.suppress,
+        curves: &args.curve,
+        labels,
+        digest: args.lock.is_some() || locked.is_some() || args.format == Format::Json,
+    };
     let started = Instant::now();
     let clock = || started.elapsed();
     let world = World {
@@ -342,7 +348,8 @@ fn write_files(args: &Args, report: &Report, checks: &[Check]) -> Result<(), Fai
         write_whole(path, &virga_replay::junit(checks, report.cost.seconds))?;
     }
     if let Some(path) = &args.lock {
-        write_whole(path, &Lock::of(report).to_text())?;
+        let lock = Lock::of(report).ok_or("the run was not asked for a hash of its alerts")?;
+        write_whole(path, &lock.to_text())?;
     }
     Ok(())
 }

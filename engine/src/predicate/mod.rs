@@ -203,6 +203,17 @@ impl RegexTest {
             .build()
             .map_err(RegexError::Compile)
     }
+
+    /// What the expression is made of; `None` where it is none.
+    pub(crate) fn syntax(&self) -> Option<regex_syntax::hir::Hir> {
+        regex_syntax::ParserBuilder::new()
+            .case_insensitive(self.ignore_case)
+            .multi_line(self.multi_line)
+            .dot_matches_new_line(self.dot_all)
+            .build()
+            .parse(&self.pattern)
+            .ok()
+    }
 }
 
 /// Whether a quantifier stands directly behind another. The parser bounds how deep an expression nests.

@@ -60,6 +60,8 @@ pub struct Scanner {
     stamp: u64,
     /// Numbers that the verdicts hold.
     remembered: usize,
+    /// This batch: the fields that are part of the tuple and not absent everywhere.
+    active: Vec<u32>,
     bits: Bits,
     key: Vec<u32>,
     counts: ScanCounts,
@@ -85,6 +87,8 @@ struct Memo {
     deferred: Vec<bool>,
     table: HashTable<u32>,
     tuples: Vec<u32>,
+    /// By tuple: the fields that are not absent.
+    present: Vec<Box<[u32]>>,
     hashes: Vec<u64>,
     verdicts: Vec<Verdict>,
 }
@@ -265,6 +269,7 @@ impl Scanner {
             stamps,
             stamp: 0,
             remembered: 0,
+            active: Vec::new(),
             bits,
             key: Vec::new(),
             counts: ScanCounts::default(),
@@ -296,6 +301,8 @@ impl Scanner {
         for field in 0..self.fields.len() {
             self.classify_field(field, batch, &mut hashes);
         }
+        let there = self.fields.iter().enumerate().filter(|(_, field)| !field.by_row.is_empty());
+        self.active = there.map(|(field, _)| field as u32).collect();
         let memo = self.memo();
         let start = hits.len();
         for (row, &hash) in hashes.iter().enumerate() {
@@ -376,6 +383,7 @@ impl Scanner {
             deferred: self.fields.iter().map(|field| field.deferred).collect(),
             table: HashTable::new(),
             tuples: Vec::new(),
+            present: Vec::new(),
             hashes: Vec::new(),
             verdicts: Vec::new(),
         });
@@ -392,11 +400,15 @@ impl Scanner {
         let found = {
             let memo = &self.memos[memo];
             memo.table.find(hash, |&entry| {
-                memo.hashes[entry as usize] == hash
-                    && memo.tuples[entry as usize * width..][..width]
-                        .iter()
-                        .zip(&self.fields)
-                        .all(|(class, field)| *class == field.by_row.get(row).copied().unwrap_or(ABSENT))
+                // what is absent in the whole batch must be so in the tuple, all else equal: field by field
+                memo.hashes[entry as usize] == hash && {
+                    let tuple = &memo.tuples[entry as usize * width..][..width];
+                    memo.present[entry as usize].iter().all(|field| self.active.binary_search(field).is_ok())
+                        && self
+                            .active
+                            .iter()
+                            .all(|&field| tuple[field as usize] == self.fields[field as usize].by_row[row])
+                }
             })
         };
         if let Some(&entry) = found {
@@ -408,6 +420,8 @@ impl Scanner {
         self.remembered += width + verdict.size();
         let memo = &mut self.memos[memo];
         let entry = memo.verdicts.len() as u32;
+        let present = (0u32..).zip(&tuple).filter(|(_, class)| **class != ABSENT).map(|(field, _)| field);
+        memo.present.push(present.collect());
         memo.tuples.extend(tuple);
         memo.hashes.push(hash);
         memo.verdicts.push(verdict);

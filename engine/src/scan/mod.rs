@@ -11,10 +11,12 @@ mod evaluate;
 mod prune;
 mod quick;
 pub mod reference;
+mod sketch;
 
 pub use dispatch::{Dispatch, Dispatcher};
 pub use evaluate::{Hit, ScanCounts, Scanner};
-pub use prune::{Blocks, Facet, MAX_BLOCKS, Pruner};
+pub use prune::{Blocks, Facet, Known, MAX_BLOCKS, Pruner};
+pub use sketch::{Needles, Sketch};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Which stretches of stored events can hold a match at all.
 //!
-//! In: for each field of a plan which values occur in which blocks of rows ([`Facet`]), as whoever stores
-//! events keeps it beside them. Out: the blocks in which some rule may match. Of a field without a facet
-//! everything is possible. A block may be kept for nothing; none is left out in which a rule matches.
+//! In: for each field of a plan which values occur in which blocks of rows ([`Facet`]), or which pieces of text
+//! they hold at all ([`Sketch`]), as whoever stores events keeps it beside them. Out: the blocks in which some
+//! rule may match. Of a field of which nothing is known everything is possible. A block may be kept for nothing; none is left out in which a rule matches.
 //!
 //! ```text
 //! eventName = GetObject | DeleteTrail     blocks 0, 2 | 1
@@ -10,9 +10,12 @@
 //! rule: not eventName: GetObject          can match in block 1: everywhere else all rows hold it
 //! ```
 
+use std::collections::HashMap;
+
 use crate::plan::{LocalExpr, SourcePlan};
 
 use super::classes::FieldMatcher;
+use super::sketch::{Needles, Sketch};
 
 /// Blocks of rows as bits: block *i* is bit *i*.
 pub type Blocks = u64;
@@ -20,13 +23,62 @@ pub type Blocks = u64;
 /// So many blocks fit into [`Blocks`].
 pub const MAX_BLOCKS: usize = 64;
 
-/// Which values of a field occur where.
+/// Values of a field whose tests a pruner remembers; beyond it all are forgotten.
+const MAX_SEEN: usize = 1 << 15;
+
+/// Bytes of a value that is remembered.
+const MAX_SEEN_BYTES: usize = 512;
+
+/// Which values of a field occur where. All texts stand in one, so that a facet is read by a few copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facet {
-    /// The texts of cells, each with the blocks that hold it.
-    pub values: Vec<(String, Blocks)>,
+    text: String,
+    /// By value: where its text ends, and the blocks that hold it.
+    ends: Vec<u32>,
+    blocks: Vec<Blocks>,
     /// The blocks with rows that do not have the field.
     pub absent: Blocks,
+}
+
+impl Facet {
+    /// Of the texts of cells, each with the blocks that hold it.
+    pub fn new<'v>(values: impl IntoIterator<Item = (&'v str, Blocks)>, absent: Blocks) -> Self {
+        let mut facet = Self { absent, ..Self::default() };
+        for (value, blocks) in values {
+            facet.text.push_str(value);
+            facet.ends.push(facet.text.len() as u32);
+            facet.blocks.push(blocks);
+        }
+        facet
+    }
+
+    /// The values with the blocks that hold them. `None` where the facet was not made by [`Facet::new`] and
+    /// its parts do not fit each other.
+    pub fn values(&self) -> Option<impl Iterator<Item = (&str, Blocks)>> {
+        let mut start = 0;
+        let fits = self.ends.len() == self.blocks.len()
+            && self.ends.iter().all(|&end| {
+                let text = self.text.get(start..end as usize);
+                start = end as usize;
+                text.is_some()
+            });
+        let mut start = 0;
+        let value = move |(&end, &blocks): (&u32, &Blocks)| {
+            let text = self.text.get(start..end as usize).unwrap_or_default();
+            start = end as usize;
+            (text, blocks)
+        };
+        fits.then(|| self.ends.iter().zip(&self.blocks).map(value))
+    }
+}
+
+/// What is known of a field's values in a stretch of stored events.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'f> {
+    /// All of them, and where each is.
+    Values(&'f Facet),
+    /// Which pieces of text they hold, wherever.
+    Pieces(&'f Sketch),
 }
 
 /// Looks for blocks that can be left out. Holds matchers of its own: it looks at other values than the scan.
@@ -34,6 +86,10 @@ pub struct Facet {
 pub struct Pruner {
     plan: SourcePlan,
     matchers: Vec<FieldMatcher>,
+    /// By test.
+    needles: Vec<Needles>,
+    /// By field: the tests that values pass which were seen before. Files hold the same ones again and again.
+    seen: Vec<HashMap<Box<str>, Box<[u32]>>>,
     /// By test: it stands somewhere under a `not`, so that where it must hold is asked too.
     negated: Vec<bool>,
 }
@@ -55,7 +111,14 @@ impl Pruner {
         };
         let mut negated = vec![false; plan.tests.len()];
         plan.rules.iter().for_each(|rule| mark_negated(&rule.expr, false, &mut negated));
-        Self { matchers: plan.fields.iter().map(matcher).collect(), plan: plan.clone(), negated }
+        let needles = plan.tests.iter().map(|test| Needles::of(&test.test)).collect();
+        Self {
+            matchers: plan.fields.iter().map(matcher).collect(),
+            needles,
+            seen: vec![HashMap::new(); plan.fields.len()],
+            plan: plan.clone(),
+            negated,
+        }
     }
 
     /// The plan.
@@ -63,10 +126,10 @@ impl Pruner {
         &self.plan
     }
 
-    /// The blocks, of those given, in which a rule may match. `facet` gives what is known of a column of the
+    /// The blocks, of those given, in which a rule may match. `known` gives what is known of a column of the
     /// plan's projection.
-    pub fn keep<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Blocks {
-        let tests = self.tests(all, facet);
+    pub fn keep<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Blocks {
+        let tests = self.tests(all, known);
         let rules = self.plan.rules.iter();
         rules.fold(0, |kept, rule| if kept == all { kept } else { kept | place(&rule.expr, &tests, all).may })
     }
@@ -77,7 +140,7 @@ impl Pruner {
         &mut self,
         all: Blocks,
         wanted: &dyn Fn(u32) -> bool,
-        facet: &dyn Fn(usize) -> Option<&'f Facet>,
+        known: &dyn Fn(usize) -> Option<Known<'f>>,
     ) -> Vec<Blocks> {
         let rules = &self.plan.rules;
         let wanted: Vec<bool> = rules.iter().map(|rule| wanted(rule.rule)).collect();
@@ -90,42 +153,64 @@ impl Pruner {
                 self.plan.fields.iter().zip(&asked).any(|(f, asked)| *asked && f.column == Some(column))
             })
             .collect();
-        let tests = self.tests(all, &|column| facet(column).filter(|_| columns.get(column) == Some(&true)));
+        let tests = self.tests(all, &|column| known(column).filter(|_| columns.get(column) == Some(&true)));
         let each = self.plan.rules.iter().zip(&wanted);
         each.map(|(rule, wanted)| if *wanted { place(&rule.expr, &tests, all).may } else { 0 }).collect()
     }
 
     /// Where each test may hold and must hold.
-    fn tests<'f>(&mut self, all: Blocks, facet: &dyn Fn(usize) -> Option<&'f Facet>) -> Vec<Where> {
+    fn tests<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Vec<Where> {
         let unknown = Where { may: all, must: 0 };
         let mut places = vec![unknown; self.plan.tests.len()];
-        for (field, matcher) in self.plan.fields.iter().zip(&mut self.matchers) {
-            let Some(facet) = field.column.and_then(facet) else { continue };
+        for ((field, matcher), seen) in self.plan.fields.iter().zip(&mut self.matchers).zip(&mut self.seen) {
             // what compares two fields says nothing of one of them alone
-            let known: Vec<u32> = field
+            let tests: Vec<u32> = field
                 .tests
                 .iter()
                 .copied()
                 .filter(|&t| self.plan.tests[t as usize].other.is_none())
                 .collect();
-            known.iter().for_each(|&test| places[test as usize] = NOWHERE);
-            let mut fails =
-                vec![0; if known.iter().any(|&t| self.negated[t as usize]) { known.len() } else { 0 }];
+            let facet = match field.column.and_then(known) {
+                None => continue,
+                Some(Known::Values(facet)) => facet,
+                Some(Known::Pieces(sketch)) => {
+                    for test in tests.into_iter().filter(|&t| !sketch.may_hold(&self.needles[t as usize])) {
+                        places[test as usize] = NOWHERE;
+                    }
+                    continue;
+                }
+            };
+            let Some(values) = facet.values() else { continue };
+            tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
+            // where a test must hold is asked of those under a `not` alone
+            let negated = tests.iter().copied().filter(|&t| self.negated[t as usize]);
+            let mut fails: Vec<(u32, Blocks)> = negated.map(|test| (test, 0)).collect();
             let mut see = |passed: &[u32], blocks: Blocks| {
-                for (at, &test) in known.iter().enumerate() {
-                    match passed.binary_search(&test).is_ok() {
-                        true => places[test as usize].may |= blocks & all,
-                        false => fails.get_mut(at).into_iter().for_each(|fails| *fails |= blocks),
+                passed.iter().for_each(|&test| places[test as usize].may |= blocks & all);
+                for (test, fails) in &mut fails {
+                    if passed.binary_search(test).is_err() {
+                        *fails |= blocks;
                     }
                 }
             };
-            for (value, blocks) in &facet.values {
-                see(matcher.classify(value), *blocks);
+            for (value, blocks) in values {
+                if let Some(passed) = seen.get(value) {
+                    see(passed, blocks);
+                    continue;
+                }
+                let passed = matcher.classify(value);
+                see(passed, blocks);
+                if seen.len() >= MAX_SEEN {
+                    seen.clear();
+                }
+                if value.len() <= MAX_SEEN_BYTES {
+                    seen.insert(value.into(), passed.into());
+                }
             }
             if facet.absent & all != 0 {
                 see(matcher.absent(), facet.absent);
             }
-            for (&test, fails) in known.iter().zip(&fails) {
+            for (test, fails) in fails {
                 places[test as usize].must = all & !fails;
             }
         }
@@ -217,20 +302,23 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         let facet = |column: usize| {
             let cells = &batch.fields()[column];
             let values = cells.values().as_any().downcast_ref::<StringArray>().unwrap();
-            let mut facet = Facet::default();
+            let (mut known, mut absent): (std::collections::BTreeMap<&str, Blocks>, _) = Default::default();
             for row in 0..cells.len() {
                 let block = 1 << (row / 4);
                 match cells.key(row).map(|key| values.value(key)) {
-                    None => facet.absent |= block,
-                    Some(text) => match facet.values.iter_mut().find(|(value, _)| value == text) {
-                        Some((_, blocks)) => *blocks |= block,
-                        None => facet.values.push((text.to_owned(), block)),
-                    },
+                    None => absent |= block,
+                    Some(text) => *known.entry(text).or_default() |= block,
                 }
             }
-            facet
+            Facet::new(known, absent)
         };
         (0..projection.fields.len()).map(facet).collect()
+    }
+
+    fn sketch(facet: &Facet) -> Sketch {
+        let mut sketch = Sketch::default();
+        facet.values().unwrap().for_each(|(value, _)| sketch.add(value));
+        sketch
     }
 
     proptest! {
@@ -238,6 +326,7 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         fn no_block_with_a_match_is_left_out_and_unknown_fields_are_possible(
             rows in proptest::collection::vec((0usize..6, 0usize..5, 0usize..3), 1..64),
             unknown in 0usize..4,
+            sketched in 0usize..4,
         ) {
             let mut engine = engine();
             let projection = engine.projection("test").unwrap();
@@ -251,7 +340,12 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
             let facets = facets(&batch, &projection);
             let all = (1u64 << events.len().div_ceil(4)) - 1;
             let mut pruner = engine.pruner("test").unwrap();
-            let known = |column: usize| (column != unknown).then(|| &facets[column]);
+            let sketches: Vec<Sketch> = facets.iter().map(sketch).collect();
+            let known = |column: usize| match () {
+                () if column == unknown => None,
+                () if column == sketched => Some(Known::Pieces(&sketches[column])),
+                () => Some(Known::Values(&facets[column])),
+            };
             let kept = pruner.keep(all, &known);
             let mut hits = Vec::new();
             engine.scan(&batch, &mut hits);
@@ -278,13 +372,31 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         let facet = |column: usize| {
             let values = match columns[column].as_str() {
                 // a: x in block 0, w in block 1; b everywhere 1
-                "a" => vec![("\"x\"".to_owned(), 1), ("\"w\"".to_owned(), 2)],
-                "b" => vec![("1".to_owned(), 3)],
+                "a" => vec![("\"x\"", 1), ("\"w\"", 2)],
+                "b" => vec![("1", 3)],
                 _ => Vec::new(),
             };
-            Facet { values, absent: 0 }
+            Facet::new(values, 0)
         };
         let facets: Vec<Facet> = (0..columns.len()).map(facet).collect();
-        assert_eq!(pruner.keep(3, &|column| facets.get(column)), 1);
+        assert_eq!(pruner.keep(3, &|column| facets.get(column).map(Known::Values)), 1);
+    }
+
+    #[test]
+    fn a_text_that_occurs_nowhere_rules_its_rule_out() {
+        let text = "
+title: long
+logsource: {product: aws, service: audit}
+detection: {s: {a|contains: trufflehog}, condition: s}
+";
+        let file = Arc::new(SourceFile { name: "t.yml".into(), text: text.into() });
+        let engine = Engine::new(&RuleSet::load([file], &Lists::new()), &[crate::testing::source()]);
+        let mut pruner = engine.pruner("test").unwrap();
+        let mut kept = |value: &str| {
+            let mut sketch = Sketch::default();
+            sketch.add(value);
+            pruner.keep(3, &|_| Some(Known::Pieces(&sketch)))
+        };
+        assert_eq!((kept("\"TruffleHog/3\""), kept("\"Truffle Hog\"")), (3, 0));
     }
 }
