@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use virga_archive::sql::{Around, Session};
-use virga_archive::{AlertRow, Archive, CompactedAlerts, Location, RedactAction, Redaction};
+use virga_archive::{AlertRow, Archive, CompactedAlerts, Lake, Location, RedactAction, Redaction};
 
 fn alert(id: &str, revision: u32, day: u32, count: u64) -> AlertRow {
     let time = format!("2026-03-{day:02}T10:00:00Z");
@@ -17,7 +17,7 @@ fn alert(id: &str, revision: u32, day: u32, count: u64) -> AlertRow {
 }
 
 async fn rows(location: &Location) -> Vec<String> {
-    let archive = Archive::open(location).await.expect("an archive");
+    let archive = Lake::Own(Box::new(Archive::open(location).await.expect("an archive")));
     let session = Session::open(&archive, Around::default()).await.expect("a session");
     let sql = "SELECT alert_id, count, revision, principal, event_ids FROM alerts ORDER BY alert_id";
     let mut answer = session.run(sql).await.expect("an answer");

@@ -63,7 +63,7 @@ pub(super) async fn open(
         let (store, object) = (Arc::clone(store), object.clone());
         async move {
             let metadata = footer(&store, object.location.as_ref(), object.size).await;
-            (object, metadata)
+            (object, metadata.map(|(metadata, _)| metadata))
         }
     };
     let mut footers = futures::stream::iter(listed.iter().map(read)).buffered(MAX_FOOTERS);
@@ -100,15 +100,17 @@ fn table_folder(path: &str) -> String {
     if folder.is_empty() { "the archive".to_owned() } else { folder }
 }
 
+/// A file's footer, and what reads the rest of it.
 pub(super) async fn footer(
     store: &Arc<dyn ObjectStore>,
     path: &str,
     size: u64,
-) -> Result<ArrowReaderMetadata, String> {
-    let mut reader = Counted::new(store, path, size);
-    ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
+) -> Result<(ArrowReaderMetadata, Counted), String> {
+    let mut reader = Counted::open(store, path, size).await.map_err(|error| error.to_string())?;
+    let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
         .await
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    Ok((metadata, reader))
 }
 
 /// Every column, and every member of an object, with its path.
@@ -234,7 +236,8 @@ async fn read_times(
     let Some(path) = shape.time() else { return Ok(None) };
     let leaf = leaf(metadata.parquet_schema(), path);
     let Some(leaf) = leaf else { return Ok(None) };
-    let reader = Counted::new(store, object.location.as_ref(), object.size);
+    let reader = Counted::open(store, object.location.as_ref(), object.size);
+    let reader = reader.await.map_err(|error| error.to_string())?;
     let mut rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone())
         .with_projection(ProjectionMask::leaves(metadata.parquet_schema(), [leaf]))
         .build()

@@ -66,8 +66,7 @@ impl Events {
 
     async fn open(&mut self) -> Result<(), String> {
         let entry = &self.file.entry;
-        let metadata = footer(&self.store, &entry.path, entry.size).await?;
-        let reader = Counted::new(&self.store, &entry.path, entry.size);
+        let (metadata, reader) = footer(&self.store, &entry.path, entry.size).await?;
         self.bytes = reader.bytes();
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
             .with_batch_size(FOREIGN_BATCH)

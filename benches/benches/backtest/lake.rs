@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Sender, channel};
-use virga_archive::{Archive, CellArray, EventWriter, Layout, Location, Range, Written};
+use virga_archive::{Archive, CellArray, EventWriter, Lake, Layout, Location, Range, Written};
 use virga_benches::generator::{Config, Generator};
 use virga_engine::correlate::MemorySpill;
 use virga_engine::event::{
@@ -157,7 +157,7 @@ pub async fn backtest(
 ) -> (Report, Duration) {
     assert!(drop_cache(folder), "the page cache can be told to forget");
     let started = Instant::now();
-    let archive = Archive::open(&location(folder)).await.expect("an archive");
+    let archive = Lake::Own(Box::new(Archive::open(&location(folder)).await.expect("an archive")));
     let engine = Engine::new(rules, std::slice::from_ref(spec));
     let sides = vec![RuleSide { name: "rules".into(), hash: String::new(), engine }];
     let question = Question { range: Range::ALL, prune, suppress: false, curves: &[], labels: None, digest };
