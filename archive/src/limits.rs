@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 /// Bytes of events that wait to be written, over all partitions; beyond it the largest partition is written.
-/// What waits is packed; while a file is made its events are unpacked, and as many may wait: with what a batch
-/// takes that stays below half a gigabyte.
-pub const MAX_WAITING: usize = 112 << 20;
+/// What waits is packed; while a file is made its events are unpacked, and as many may wait. An import of
+/// CloudTrail took 608 MB with this in all (docs/benchmarks.md).
+pub const MAX_WAITING: usize = 72 << 20;
 
 /// Bytes of raw events of one file, unpacked: while the file is made all of them are in memory. A file that
 /// reaches it has fewer rows.
-pub const MAX_RAW: usize = 192 << 20;
+pub const MAX_RAW: usize = 128 << 20;
 
 /// Files that are sorted and packed at once: each holds its events unpacked while it is.
 pub const MAX_AT_WORK: usize = 1;
 
 /// Files on their way to the store at once: what is packed waits in memory for them.
-pub const MAX_PUTTING: usize = 4;
+pub const MAX_PUTTING: usize = 2;
 
 /// Values of a column in one row group beyond which there is no facet: what is new in every event says
 /// nothing of where to look.
