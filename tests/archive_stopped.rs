@@ -2,6 +2,7 @@
 #![cfg(all(feature = "lake", unix))]
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -86,6 +87,17 @@ impl SmallDisk {
     }
 }
 
+/// What the files of a folder take of a disk.
+fn taken(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries
+        .map(|entry| match entry.metadata().expect("a file") {
+            found if found.is_dir() => taken(&entry.path()),
+            found => usize::try_from(found.blocks() * 512).expect("a small file"),
+        })
+        .sum()
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
@@ -95,14 +107,15 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_ends_an_import_with_a_word_and_the_archive_as_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(disk) = SmallDisk::mount(folder.path(), 6) else { return };
+    let Some(disk) = SmallDisk::mount(folder.path(), 40) else { return };
     let lake = disk.0.join("lake");
     let small = workspace().join("samples/stories");
     import(&lake, &small);
     let before = version(&lake);
     let large = logs(folder.path(), 4);
-    // what fills the disk but for a little: the import's files do not fit beside it
-    std::fs::write(disk.0.join("ballast"), vec![1_u8; 4 << 20]).expect("a file");
+    // what fills the disk but for a megabyte: the import's files do not fit beside it
+    let ballast = (39_usize << 20).checked_sub(taken(&disk.0)).expect("a small archive");
+    std::fs::write(disk.0.join("ballast"), vec![1_u8; ballast]).expect("a file");
     let output = virga(&["archive", "import", "--archive", shown(&lake), shown(&large)]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     assert!(told(&output).contains("No space left on device"), "{}", told(&output));

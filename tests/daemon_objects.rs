@@ -230,7 +230,7 @@ fn a_store_that_refuses_is_slow_or_has_lost_an_object_holds_up_nothing_else() {
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
     let said = place.log();
     assert!(said.contains(&format!("{} is not there any more", lost.0)), "{said}");
-    assert!(said.contains("the queue does not answer") && said.contains("object_unreadable"), "{said}");
+    assert!(said.contains("the queue does not answer"), "{said}");
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
     assert!(!place.path("state/quarantine.ndjson").exists() || place.quarantined().is_empty(), "{said}");
 }

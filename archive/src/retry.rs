@@ -69,7 +69,8 @@ impl Tries<'_> {
     async fn again(&mut self, error: &Error) -> bool {
         let passes = matches!(error, Error::Generic { .. } | Error::JoinError { .. });
         let mended = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
-        if !passes && !(mended && self.patience.is_some()) {
+        let is_worth_it = passes || mended && self.patience.is_some();
+        if !is_worth_it {
             return false;
         }
         self.failures += 1;

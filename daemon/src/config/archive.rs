@@ -33,7 +33,7 @@ fn size() -> Size {
 impl ArchiveConfig {
     /// A folder begins at the configuration's.
     pub(super) fn resolve(&mut self, base: &Path) {
-        if !self.url.contains("://") {
+        if !self.url.is_empty() && !self.url.contains("://") {
             self.url = base.join(&self.url).display().to_string();
         }
     }

@@ -122,7 +122,9 @@ pub static OCSF: Shape = Shape {
     fields: &[
         from("eventVersion", &["metadata.product.version"], How::Text),
         from("userIdentity.type", &["actor.user.type"], How::Text),
-        from("userIdentity.principalId", &["actor.user.uid_alt", "actor.user.uid"], How::BeginsNot("arn:")),
+        // of a web identity it is an ARN too
+        from("userIdentity.principalId", &["actor.user.uid_alt"], How::Text),
+        from("userIdentity.principalId", &["actor.user.uid"], How::BeginsNot("arn:")),
         from("userIdentity.arn", &["actor.user.uuid", "actor.user.uid"], How::Begins("arn:")),
         from("userIdentity.accountId", &["actor.user.account.uid", "actor.user.account_uid"], ACCOUNT),
         from("userIdentity.accessKeyId", &["actor.user.credential_uid"], How::Text),

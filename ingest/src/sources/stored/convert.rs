@@ -13,7 +13,8 @@ pub(super) fn convert(how: How, value: &Value) -> Option<Value> {
     match how {
         How::Text => text(value).map(Value::from),
         How::Digits(count) => match value {
-            Value::Number(number) => Some(format!("{number:0>count$}").into()),
+            // a number shows itself without regard to width
+            Value::Number(number) => Some(format!("{:0>count$}", number.to_string()).into()),
             other => text(other).map(Value::from),
         },
         How::Bool => match value {

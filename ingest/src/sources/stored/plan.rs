@@ -44,11 +44,10 @@ impl Plan {
         let by_name: HashMap<String, &StoredColumn> =
             columns.iter().rev().map(|column| (plain(&column.path), column)).collect();
         let has = |name: &&str| by_name.contains_key(&plain(&[(*name).to_owned()]));
-        if let Some(shape) = shapes().find(|shape| shape.needs.iter().all(|name| has(name))) {
+        if let Some(shape) = shapes().find(|shape| shape.needs.iter().all(&has)) {
             return Self::fit(shape, columns, &by_name);
         }
-        if let Some(shape) =
-            shapes().find(|shape| shape.family.iter().all(|name| has(name)) && !shape.family.is_empty())
+        if let Some(shape) = shapes().find(|shape| shape.family.iter().all(&has) && !shape.family.is_empty())
         {
             let lacking: Vec<&str> = shape.needs.iter().filter(|name| !has(name)).copied().collect();
             return Err(Unfit::Other(format!(

@@ -169,10 +169,10 @@ fn an_event_that_is_kept_whole_is_taken_as_it_is() {
 }
 
 #[test]
-fn every_shape_names_a_source_and_fields_once() {
+fn every_shape_names_a_source_and_each_way_to_a_field_once() {
     for shape in SHAPES {
         assert!(crate::sources::source(shape.source).is_some(), "{}", shape.name);
-        let mut fields: Vec<&str> = shape.fields.iter().map(|taken| taken.field).collect();
+        let mut fields: Vec<_> = shape.fields.iter().map(|taken| (taken.field, taken.from)).collect();
         fields.sort_unstable();
         let all = fields.len();
         fields.dedup();
