@@ -488,6 +488,29 @@ fn what_events_carry_is_forgotten_with_them() {
     }
 }
 
+/// A partition that says nothing holds the watermark; what is asked to stay away matches meanwhile, with every
+/// hit, and is told when it is final.
+#[test]
+fn matches_that_are_asked_to_stay_away_do_not_heap_up_while_the_watermark_stands() {
+    let inner = "type: event_count, rules: [fail], group-by: [user], timespan: 1h, condition: {gte: 2}";
+    let outer = "type: temporal, rules: [ok, i], group-by: [user], timespan: 1h, condition: ok and not i";
+    let set = rules(&[&correlation("i", inner), &correlation("o", outer)]);
+    let plans = plan(&set.correlations);
+    let held = |hits: u64| {
+        let mut live = Live::new(&plans, "", LiveLimits::default());
+        for id in 0..hits {
+            take(&mut live, 0, 1, id as i64, "[\"a\"]", id, Value::None);
+            if id % 50 == 49 {
+                live.commit();
+            }
+        }
+        live.bytes()
+    };
+    // a hit itself takes 60 bytes in a tree, and nothing is held besides
+    let (few, many) = (held(2_000), held(20_000));
+    assert!(many < few + 18_000 * 100, "{few} bytes, then {many}");
+}
+
 #[test]
 fn late_hits_are_kept_by_themselves_and_counted() {
     let set = rules(&[&correlation(

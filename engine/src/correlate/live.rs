@@ -62,6 +62,13 @@ pub struct CorrelationCounts {
     pub dropped: Dropped,
 }
 
+/// When a match is told: as soon as it is certain, or, all of them, once nothing can come before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Early,
+    Final,
+}
+
 /// A match of an inner correlation on its way to one that asks it to stay away.
 #[derive(Debug, Clone)]
 struct HeldBack {
@@ -156,7 +163,7 @@ impl Live {
         for number in 0..self.machines.len() {
             let mut out = Emitted::default();
             self.machines[number].commit(&mut out);
-            self.pass_on(number, out, &mut alerts);
+            self.pass_on(number, out, Told::Early, &mut alerts);
         }
         alerts
     }
@@ -176,7 +183,7 @@ impl Live {
             };
             self.release(number, own);
             self.machines[number].advance(own, &mut out);
-            self.pass_on(number, out, &mut alerts);
+            self.pass_on(number, out, Told::Final, &mut alerts);
         }
         // matches that have become certain only now may complete others
         alerts.extend(self.tell());
@@ -200,11 +207,15 @@ impl Live {
         alerts
     }
 
-    fn pass_on(&mut self, number: usize, out: Emitted, alerts: &mut Vec<Alert>) {
+    fn pass_on(&mut self, number: usize, out: Emitted, told: Told, alerts: &mut Vec<Alert>) {
         let plan = &self.plans[number];
         let stays_away = |outer: usize, member: usize| self.plans[outer].members[member].stays_away;
-        let (away, there): (Vec<_>, Vec<_>) =
+        let (mut away, there): (Vec<_>, Vec<_>) =
             plan.feeds.iter().copied().partition(|(outer, member)| stays_away(*outer, *member));
+        if told == Told::Early {
+            // it is told again, in time; held back until a watermark that stands, it would be without bound
+            away.clear();
+        }
         for fed in out.fed {
             if !there.is_empty() {
                 self.give(number, &fed, &|outer, member| there.contains(&(outer, member)), false);

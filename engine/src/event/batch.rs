@@ -386,6 +386,7 @@ impl BatchBuilder {
 
     /// Gives the current row one JSON text for a field. A field that is not given is absent.
     pub fn field(&mut self, field: usize, text: &str) {
+        self.own(field);
         self.fields[field].push(text, self.places.len());
     }
 
@@ -423,6 +424,12 @@ impl BatchBuilder {
         }
     }
 
+    fn own(&mut self, field: usize) {
+        if self.fields[field].like.is_some() {
+            self.part(field);
+        }
+    }
+
     /// Whether the current row has been given something for a field.
     pub fn is_given(&self, field: usize) -> bool {
         self.value(field).is_some()
@@ -449,6 +456,7 @@ impl BatchBuilder {
             }
             scratch.push_str(text);
         }
+        self.own(field);
         self.fields[field].push(&scratch, self.places.len());
         self.scratch = scratch;
     }
