@@ -526,16 +526,22 @@ impl KafkaTransport {
         let Some(partition) = self.partitions.get(at) else { return };
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.number);
-        let low = ends::beginnings(&self.consumer, &list, ASKING).ok();
-        let low = low.and_then(|low| low.get(&(partition.topic.clone(), partition.number)).copied());
-        if low.is_some_and(|low| low > found - skipped) {
-            let message = format!(
-                "{}: the broker no longer kept {skipped} offsets before {found}: reading was slower than the topic's retention allows",
-                partition.name
-            );
-            let count = skipped.unsigned_abs();
-            self.waiting.push_back(Event::Note(Note { cause: "offset_expired", count, message }));
-        }
+        let name = &partition.name;
+        let note = match ends::beginnings(&self.consumer, &list, ASKING) {
+            Ok(low) => {
+                let low = low.get(&(partition.topic.clone(), partition.number)).copied();
+                let is_lost = low.is_some_and(|low| low > found - skipped);
+                is_lost.then(|| ("offset_expired", format!("{name}: the broker no longer kept {skipped} offsets before {found}: reading was slower than the topic's retention allows")))
+            }
+            Err(error) => Some((
+                "offset_gap",
+                format!(
+                    "{name}: {skipped} offsets before {found} were passed over, and the broker did not say whether it still keeps them: {error}"
+                ),
+            )),
+        };
+        let count = skipped.unsigned_abs();
+        self.waiting.extend(note.map(|(cause, message)| Event::Note(Note { cause, count, message })));
     }
 
     fn failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
