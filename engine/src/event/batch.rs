@@ -501,16 +501,23 @@ impl BatchBuilder {
             };
             fields.push(array);
         }
+        // the next batch is about as large: texts that grow to megabytes by doubling are copied several times, each
+        // time into memory that nobody has touched
+        let next = |of: &StringBuilder| {
+            let bytes = of.values_slice().len();
+            StringBuilder::with_capacity(rows, bytes + bytes / 8)
+        };
+        let (next_raw, next_id) = (next(&self.raw), next(&self.event_id));
         EventBatch {
             source: Arc::clone(&self.source),
             projection: Arc::clone(&self.projection),
-            event_id: self.event_id.finish(),
+            event_id: std::mem::replace(&mut self.event_id, next_id).finish(),
             time: self.time.finish().with_timezone("UTC"),
             ingest_time: self.ingest_time.finish().with_timezone("UTC"),
             time_missing: self.time_missing.finish(),
             bases: std::mem::take(&mut self.bases),
             places: std::mem::take(&mut self.places),
-            raw: self.raw.finish(),
+            raw: std::mem::replace(&mut self.raw, next_raw).finish(),
             fields,
         }
     }

@@ -151,6 +151,8 @@ struct Node {
 struct Child {
     /// The key in lower case.
     key: String,
+    /// The key as whoever asked first wrote it, which is nearly always how logs write it.
+    written: String,
     /// Slots whose value this is, with the rank of the route.
     leaves: Vec<(u32, u32)>,
     /// The node of the objects below it.
@@ -201,7 +203,8 @@ impl Projector {
             let child = match self.nodes[node].children.iter().position(|child| child.key == key) {
                 Some(child) => child,
                 None => {
-                    self.nodes[node].children.push(Child { key, leaves: Vec::new(), node: None });
+                    let written = (*name).to_owned();
+                    self.nodes[node].children.push(Child { key, written, leaves: Vec::new(), node: None });
                     self.nodes[node].children.len() - 1
                 }
             };
@@ -497,12 +500,13 @@ impl Node {
         let mut at = key_hash(key) as usize & mask;
         while self.table[at] != EMPTY {
             let number = self.table[at] as usize;
-            if self.children[number].key.as_bytes().eq_ignore_ascii_case(key) {
+            let child = &self.children[number];
+            if child.written.as_bytes() == key || child.key.as_bytes().eq_ignore_ascii_case(key) {
                 return Ok(Some(number));
             }
             at = (at + 1) & mask;
         }
-        if key.iter().all(|&b| b < 0x80 && b != b'\\') { Ok(None) } else { Err(Stop::Careful) }
+        if key.is_ascii() && !key.contains(&b'\\') { Ok(None) } else { Err(Stop::Careful) }
     }
 }
 
