@@ -140,7 +140,7 @@ impl Plan {
             alert_id: correlation_id(tenant, &rule, key, body.bucket, body.term.as_deref()),
             revision: *revision,
             kind: AlertKind::Correlation,
-            rule: AlertRule::of_correlation(&self.correlation),
+            rule: Arc::new(AlertRule::of_correlation(&self.correlation)),
             time: show_time(body.time),
             first_seen: show_time(body.first_seen),
             last_seen: show_time(body.last_seen),

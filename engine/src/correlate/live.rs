@@ -5,8 +5,10 @@
 //! and however often it comes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde_bytes::ByteBuf;
 
 use super::chain::derive;
 use super::extract::Dropped;
@@ -193,6 +195,12 @@ impl Live {
         alerts
     }
 
+    /// By correlation: what its state is known by in a snapshot. Each is a hash over its document and those that
+    /// it stands on.
+    fn fingerprints(&self) -> Vec<String> {
+        self.plans.iter().map(|plan| plan.fingerprint(&self.plans)).collect()
+    }
+
     /// Forgets the texts of events that nobody remembers.
     fn sweep(&mut self) {
         let mut used = Used::default();
@@ -348,7 +356,7 @@ impl Live {
             alert_id: hash128(&["deg", &self.tenant, &plan.key(), &hour.to_string()]),
             revision: *revision,
             kind: AlertKind::Degraded,
-            rule: AlertRule::of_correlation(&plan.correlation),
+            rule: Arc::new(AlertRule::of_correlation(&plan.correlation)),
             time: time.clone(),
             first_seen: time.clone(),
             last_seen: time,
@@ -395,16 +403,15 @@ impl Live {
     /// # Errors
     /// Where it cannot be written.
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
-        let states: Result<Vec<(String, Vec<u8>)>, postcard::Error> = self
-            .plans
-            .iter()
-            .zip(&self.machines)
-            .map(|(plan, machine)| Ok((plan.fingerprint(&self.plans), machine.snapshot()?)))
-            .collect();
-        let fingerprint = |number: usize| self.plans[number].fingerprint(&self.plans);
+        let fingerprints = self.fingerprints();
+        let state = |(of, machine): (&String, &Box<dyn Machine>)| {
+            Ok((of.clone(), ByteBuf::from(machine.snapshot()?)))
+        };
+        let states: Result<Vec<(String, ByteBuf)>, postcard::Error> =
+            fingerprints.iter().zip(&self.machines).map(state).collect();
+        let of = |number: usize| fingerprints[number].clone();
         let held_back = self.held_back.iter().enumerate().flat_map(|(outer, held)| {
-            held.iter()
-                .map(move |one| (fingerprint(outer), fingerprint(one.inner), one.member, one.fed.clone()))
+            held.iter().map(move |one| (of(outer), of(one.inner), one.member, one.fed.clone()))
         });
         snapshot::write(&snapshot::Contents {
             held_back: held_back.collect(),
@@ -422,14 +429,15 @@ impl Live {
         let contents = snapshot::read(bytes)?;
         let identities: Identities = postcard::from_bytes(&contents.identities)?;
         let mut machines: Vec<Box<dyn Machine>> = self.plans.iter().map(Plan::machine).collect();
+        let fingerprints = self.fingerprints();
         let mut anew = Vec::new();
-        for (plan, machine) in self.plans.iter().zip(&mut machines) {
-            match contents.states.iter().find(|(of, _)| *of == plan.fingerprint(&self.plans)) {
+        for ((plan, own), machine) in self.plans.iter().zip(&fingerprints).zip(&mut machines) {
+            match contents.states.iter().find(|(of, _)| of == own) {
                 Some((_, state)) => machine.restore(state)?,
                 None => anew.push(plan.key()),
             }
         }
-        let number = |of: &str| self.plans.iter().position(|plan| plan.fingerprint(&self.plans) == of);
+        let number = |of: &str| fingerprints.iter().position(|own| own == of);
         let mut held_back: Vec<Vec<HeldBack>> = vec![Vec::new(); self.plans.len()];
         for (outer, inner, member, fed) in contents.held_back {
             if let (Some(outer), Some(inner)) = (number(&outer), number(&inner)) {

@@ -148,6 +148,8 @@ pub(crate) struct Node<K: Kind> {
 #[derive(Debug)]
 struct Group<K: Kind> {
     key: Box<str>,
+    /// What [`About`] knows it by.
+    hash: u64,
     fold: Fold<K::State>,
     pending: Pending<K::Detail>,
     told: Option<Box<Told<K::State>>>,
@@ -184,6 +186,7 @@ impl<S> Default for Told<S> {
 #[derive(Debug)]
 struct Finite<K: Kind> {
     key: Box<str>,
+    hash: u64,
     fold: Fold<K::State>,
     tick: Vec<Hit<K::Detail>>,
     events: u64,
@@ -207,11 +210,11 @@ struct Meaning {
 }
 
 impl About {
-    fn learn(&mut self, arrival: &Arrival<'_>) {
+    fn learn(&mut self, group: u64, arrival: &Arrival<'_>) {
         if arrival.carried.is_empty() && arrival.evidence.is_none() {
             return;
         }
-        let meaning = self.of.entry((hash_of(arrival.key), arrival.seen.id())).or_default();
+        let meaning = self.of.entry((group, arrival.seen.id())).or_default();
         // an event may match several rules, under each of which it carries something else
         for one in arrival.carried {
             if meaning.carried.len() < MAX_CARRIED && !meaning.carried.contains(one) {
@@ -237,20 +240,20 @@ impl About {
         self.swept = self.of.len();
     }
 
-    fn meaning(&self, key: &str, hit: &Seen) -> Option<&Meaning> {
-        if self.of.is_empty() { None } else { self.of.get(&(hash_of(key), hit.id())) }
+    fn meaning(&self, group: u64, hit: &Seen) -> Option<&Meaning> {
+        if self.of.is_empty() { None } else { self.of.get(&(group, hit.id())) }
     }
 
     /// The events behind some hits of a group: of each match of an inner correlation its own.
-    fn events(&self, key: &str, seen: &[Seen]) -> Vec<Seen> {
+    fn events(&self, group: u64, seen: &[Seen]) -> Vec<Seen> {
         if !seen.iter().any(Seen::is_derived) {
             return seen[..seen.len().min(MAX_EVIDENCE)].to_vec();
         }
-        let behind = |hit: &Seen| match self.meaning(key, hit).and_then(|meaning| meaning.evidence.as_deref())
-        {
-            Some(evidence) => evidence.to_vec(),
-            None => vec![*hit],
-        };
+        let behind =
+            |hit: &Seen| match self.meaning(group, hit).and_then(|meaning| meaning.evidence.as_deref()) {
+                Some(evidence) => evidence.to_vec(),
+                None => vec![*hit],
+            };
         let parts: Vec<Vec<Seen>> = seen.iter().take(MAX_CARRIED).map(behind).collect();
         // each in its turn, so that no part crowds out another
         let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
@@ -266,9 +269,10 @@ impl About {
     }
 
     /// What hits of a group carry, each different one once; of very many the first.
-    fn carried(&self, key: &str, seen: &[Seen]) -> Vec<Arc<Carried>> {
+    fn carried(&self, group: u64, seen: &[Seen]) -> Vec<Arc<Carried>> {
         let mut carried: Vec<Arc<Carried>> = Vec::new();
-        for one in seen.iter().filter_map(|hit| self.meaning(key, hit)).flat_map(|meaning| &meaning.carried) {
+        for one in seen.iter().filter_map(|hit| self.meaning(group, hit)).flat_map(|meaning| &meaning.carried)
+        {
             if carried.len() == MAX_CARRIED {
                 break;
             }
@@ -319,6 +323,7 @@ impl<K: Kind> Node<K> {
         }
         let slot = self.groups.insert(Group {
             key: key.into(),
+            hash: hash_of(key),
             fold: Fold::default(),
             pending: Pending::default(),
             told: None,
@@ -431,9 +436,9 @@ impl<K: Kind> Node<K> {
             group.tell(body, false, &self.about, out);
         }
         if !self.how.carries {
-            let (key, about) = (&group.key, &self.about);
+            let (of, about) = ((&*group.key, group.hash), &self.about);
             let instants = outcome.instants.into_iter().filter(|instant| instant.time >= fresh);
-            out.fed.extend(instants.map(|instant| feed(key, instant, about)));
+            out.fed.extend(instants.map(|instant| feed(of, instant, about)));
         }
         true
     }
@@ -466,8 +471,8 @@ impl<K: Kind> Node<K> {
                 group.told = None;
             }
         }
-        let (key, about) = (&group.key, &self.about);
-        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(key, instant, about)));
+        let (of, about) = ((&*group.key, group.hash), &self.about);
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(of, instant, about)));
         let over = group.last.saturating_add(self.kind.memory()) < upto;
         if over && group.pending.len() == 0 && group.fold.due(&self.kind, self.how).is_none() {
             self.remove(slot);
@@ -487,13 +492,13 @@ impl<K: Kind> Node<K> {
     fn forget_unheld(&mut self) {
         let mut held: HashSet<(u64, u128)> = HashSet::new();
         for (_, group) in self.groups.iter() {
-            let key = hash_of(&group.key);
+            let key = group.hash;
             group.each_seen(&self.kind, &mut |seen| {
                 held.insert((key, seen.id()));
             });
         }
         if let Some(finite) = &self.finite {
-            let key = hash_of(&finite.key);
+            let key = finite.hash;
             let mut see = |seen: &Seen| {
                 held.insert((key, seen.id()));
             };
@@ -536,17 +541,17 @@ impl<K: Kind> Finite<K> {
     fn emit(&mut self, outcome: Outcome, about: &About, out: &mut Emitted) {
         self.alerts += outcome.closed.len();
         for mut body in outcome.closed {
-            body.seen = about.events(&self.key, &body.seen);
+            body.seen = about.events(self.hash, &body.seen);
             out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
         }
-        let key = &self.key;
-        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(key, instant, about)));
+        let of = (&*self.key, self.hash);
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(of, instant, about)));
     }
 }
 
-fn feed(key: &str, mut instant: MatchPoint, about: &About) -> Fed {
-    let carried = about.carried(key, &instant.seen);
-    instant.seen = about.events(key, &instant.seen);
+fn feed((key, group): (&str, u64), mut instant: MatchPoint, about: &About) -> Fed {
+    let carried = about.carried(group, &instant.seen);
+    instant.seen = about.events(group, &instant.seen);
     Fed { key: key.into(), instant, carried }
 }
 
@@ -564,7 +569,7 @@ impl<K: Kind> Group<K> {
 
     /// Lets an alert go out: at first, and when it is final and says something else than at first.
     fn tell(&mut self, mut body: Body, is_final: bool, about: &About, out: &mut Emitted) {
-        body.seen = about.events(&self.key, &body.seen);
+        body.seen = about.events(self.hash, &body.seen);
         let of = (body.bucket, body.term.clone());
         let known = self.told.as_ref().is_some_and(|told| told.alerts.contains_key(&of));
         let raised = |body: Body, revision| Raised { key: self.key.clone(), body, revision };
@@ -606,14 +611,26 @@ impl<K: Kind> Group<K> {
 /// What a snapshot holds of a correlation: its watermark, its groups, and what its hits mean to others.
 type Contents<S, D> = (i64, Vec<Kept<S, D>>, About);
 
-/// What a snapshot holds of a group.
-#[derive(Serialize, Deserialize)]
+/// What a snapshot holds of a group, as it is read.
+#[derive(Deserialize)]
 #[serde(bound = "S: Serialize + serde::de::DeserializeOwned, D: Detail")]
 struct Kept<S, D> {
     key: Box<str>,
     fold: Fold<S>,
     pending: Pending<D>,
     told: BTreeMap<OpenKey, Body>,
+    fresh: i64,
+    last: i64,
+}
+
+/// The same as it is written: of groups that stay where they are.
+#[derive(Serialize)]
+#[serde(bound = "S: Serialize + serde::de::DeserializeOwned, D: Detail")]
+struct Keeping<'g, S, D> {
+    key: &'g str,
+    fold: &'g Fold<S>,
+    pending: &'g Pending<D>,
+    told: &'g BTreeMap<OpenKey, Body>,
     fresh: i64,
     last: i64,
 }
@@ -633,8 +650,10 @@ where
             return Offer::Known;
         };
         let slot = self.slot(arrival.key);
-        self.about.learn(arrival);
         let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
+        if !self.kind.makes_no_match(&group.fold.state, time, &detail) {
+            self.about.learn(group.hash, arrival);
+        }
         if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
             return Offer::Known;
         }
@@ -697,6 +716,7 @@ where
         let hit = Hit { seen: arrival.seen, detail };
         let finite = self.finite.get_or_insert_with(|| Finite {
             key: arrival.key.into(),
+            hash: hash_of(arrival.key),
             fold: Fold::default(),
             tick: Vec::new(),
             events: 0,
@@ -708,8 +728,10 @@ where
             self.pass_finite(hit.seen.time.saturating_sub(1), out);
             self.sweep();
         }
-        self.about.learn(&arrival);
         let Some(finite) = &mut self.finite else { return };
+        if !self.kind.makes_no_match(&finite.fold.state, hit.seen.time, &hit.detail) {
+            self.about.learn(finite.hash, &arrival);
+        }
         match finite.tick.binary_search(&hit) {
             Ok(at) => {
                 finite.tick[at].detail.merge(hit.detail);
@@ -782,15 +804,16 @@ where
     fn snapshot(&self) -> Result<Vec<u8>, postcard::Error> {
         let mut groups: Vec<&Group<K>> = self.groups.iter().map(|(_, group)| group).collect();
         groups.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let kept = |group: &&Group<K>| Kept {
-            key: group.key.clone(),
-            fold: group.fold.clone(),
-            pending: group.pending.clone(),
-            told: group.told.as_ref().map(|told| told.alerts.clone()).unwrap_or_default(),
+        let nothing = BTreeMap::new();
+        let groups = groups.into_iter().map(|group| Keeping {
+            key: &group.key,
+            fold: &group.fold,
+            pending: &group.pending,
+            told: group.told.as_ref().map_or(&nothing, |told| &told.alerts),
             fresh: group.fresh,
             last: group.last,
-        };
-        let groups: Vec<Kept<K::State, K::Detail>> = groups.iter().map(kept).collect();
+        });
+        let groups: Vec<Keeping<'_, K::State, K::Detail>> = groups.collect();
         postcard::to_allocvec(&(self.watermark, groups, &self.about))
     }
 

@@ -14,6 +14,7 @@
 //! such a rule changes, what has been counted stays counted.
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::link::Member;
 use super::node::Fed;
@@ -29,8 +30,9 @@ const HEAD: usize = 8 + 2 + 16;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Contents {
     pub watermark: i64,
+    #[serde(with = "serde_bytes")]
     pub identities: Vec<u8>,
-    pub states: Vec<(String, Vec<u8>)>,
+    pub states: Vec<(String, ByteBuf)>,
     /// Matches that an outer correlation asks to stay away: its fingerprint, that of the inner one, the number of
     /// the member, and the match.
     pub held_back: Vec<(String, String, usize, Fed)>,
@@ -74,12 +76,12 @@ impl From<postcard::Error> for SnapshotError {
 }
 
 pub(crate) fn write(contents: &Contents) -> Result<Vec<u8>, SnapshotError> {
-    let body = postcard::to_allocvec(contents)?;
-    let mut bytes = Vec::with_capacity(HEAD + body.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&blake3::hash(&body).as_bytes()[..16]);
-    bytes.extend_from_slice(&body);
+    let mut bytes = postcard::to_extend(contents, vec![0; HEAD])?;
+    let (head, body) = bytes.split_at_mut(HEAD);
+    let checksum = blake3::hash(body);
+    head[..8].copy_from_slice(MAGIC);
+    head[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    head[10..].copy_from_slice(&checksum.as_bytes()[..16]);
     Ok(bytes)
 }
 
@@ -124,7 +126,7 @@ mod tests {
         let contents = Contents {
             watermark: 5,
             identities: vec![1],
-            states: vec![("a".into(), vec![2, 3])],
+            states: vec![("a".into(), ByteBuf::from(vec![2, 3]))],
             held_back: Vec::new(),
         };
         let bytes = write(&contents).unwrap();

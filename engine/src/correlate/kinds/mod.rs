@@ -84,6 +84,12 @@ pub(crate) trait Kind: Debug {
         Lack::NOTHING
     }
 
+    /// Whether a hit that is still to come is sure to make no match and to be part of none, whatever else comes:
+    /// then nobody will ask what it carries. `state` knows hits of earlier times, maybe not all of them.
+    fn makes_no_match(&self, _state: &Self::State, _time: i64, _detail: &Self::Detail) -> bool {
+        false
+    }
+
     /// How near the group is to a match, from 0 to 1. What is nearest is forgotten last.
     fn progress(&self, state: &Self::State, time: i64) -> f64;
 

@@ -99,6 +99,13 @@ impl Kind for NewTerms {
         state.last = time;
     }
 
+    fn makes_no_match(&self, state: &Known, time: i64, term: &Word) -> bool {
+        // hits between can only make the term better known, and keep the group's life going
+        let longest = self.idle.map_or(self.history, |idle| self.history.min(idle.saturating_sub(1)));
+        let last = state.terms.get(&hash_bits(term.text()));
+        last.is_some_and(|last| time.saturating_sub(*last) <= longest)
+    }
+
     fn memory(&self) -> i64 {
         self.history
     }
@@ -120,4 +127,50 @@ impl Kind for NewTerms {
     }
 
     fn mark(&self, _: &Known, _: &mut dyn FnMut(&Seen)) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::words::Words;
+    use super::*;
+
+    proptest! {
+        /// What is said to make no match makes none, whatever else the group gets before it.
+        #[test]
+        fn what_makes_no_match_makes_none_whatever_comes_between(
+            history in 5i64..40,
+            idle in prop::option::of(1i64..40),
+            before in prop::collection::vec((1i64..20, 0usize..3), 1..8),
+            between in prop::collection::vec((1i64..20, 0usize..3), 0..8),
+            (gap, term) in (1i64..40, 0usize..3),
+        ) {
+            let kind = NewTerms { history, min_age: 0, min_events: 0.0, idle, field: "f".into() };
+            let mut words = Words::default();
+            let (mut state, mut time) = (Known::default(), 1_000);
+            let mut tick = |state: &mut Known, time: i64, term: usize| {
+                let seen = Seen::derived(time, &format!("{time}"));
+                let hit = Hit { seen, detail: words.get(["a", "b", "c"][term]) };
+                let sure = kind.makes_no_match(state, time, &hit.detail);
+                let mut found = Vec::new();
+                kind.tick(state, time, &[hit], &mut found);
+                (sure, found.len())
+            };
+            for (gap, term) in before {
+                time += gap;
+                tick(&mut state, time, term);
+            }
+            let at = time + gap;
+            let (sure, _) = tick(&mut state.clone(), at, term);
+            for (gap, term) in between {
+                time += gap;
+                if time < at {
+                    tick(&mut state, time, term);
+                }
+            }
+            let (_, matches) = tick(&mut state, at, term);
+            prop_assert!(!sure || matches == 0, "{} matches", matches);
+        }
+    }
 }
