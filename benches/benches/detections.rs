@@ -183,7 +183,7 @@ impl Sink for Way {
 }
 
 fn told(alert: Alert) -> (String, String) {
-    (alert.alert_id, alert.rule.title)
+    (alert.alert_id, alert.rule.title.clone())
 }
 
 /// The whole way: bytes, frames, fields, batches, hits, alerts of correlations; and how long it took.

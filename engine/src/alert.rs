@@ -5,10 +5,12 @@
 //! alerts can drop the second. `H128(a, b, …)` is the first 128 bits of the BLAKE3 hash of its parts,
 //! each behind its length in bytes (64 bits, little-endian), in hexadecimal.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::event::{Column, ColumnValue, Origin};
+use crate::event::Origin;
 use crate::sigma::{Correlation, Level, Rule, Suppress};
 
 /// Version of OCSF that [`Alert::to_ocsf`] follows.
@@ -23,8 +25,8 @@ pub struct Alert {
     pub revision: u32,
     /// What kind of rule raised it.
     pub kind: AlertKind,
-    /// The rule.
-    pub rule: AlertRule,
+    /// The rule: one of them for all its alerts.
+    pub rule: Arc<AlertRule>,
     /// Event time, RFC 3339 in UTC.
     pub time: String,
     /// Time of the first event.
@@ -159,11 +161,6 @@ impl AlertRule {
             file: rule.file.name.clone(),
         }
     }
-}
-
-/// The canonical columns of an event as JSON.
-pub fn columns_json(columns: &[(&'static Column, ColumnValue)]) -> Map<String, Value> {
-    columns.iter().map(|(column, value)| (column.name.to_owned(), value.to_json())).collect()
 }
 
 impl Alert {

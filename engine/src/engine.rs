@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::alert::{
-    Alert, AlertKind, AlertRule, Evidence, columns_json, detection_id, show_time, suppressed_id,
-};
+use crate::alert::{Alert, AlertKind, AlertRule, Evidence, detection_id, show_time, suppressed_id};
 use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Times, Use};
 use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
 use crate::json::{Cells, Projector, string_text};
@@ -56,6 +54,8 @@ pub struct LoadedRule {
     /// A column that no lookup table fills, for which some source does not run it.
     pub missing_table: Option<&'static str>,
     fields: Vec<String>,
+    /// What alerts say of it.
+    about: Arc<AlertRule>,
 }
 
 /// A set of rules compiled for a set of sources.
@@ -63,7 +63,8 @@ pub struct LoadedRule {
 pub struct Engine {
     rules: Vec<LoadedRule>,
     scanners: BTreeMap<String, Scanner>,
-    describers: HashMap<(usize, String), Projector>,
+    /// By source, by rule: what finds the fields that an alert shows.
+    describers: BTreeMap<String, HashMap<usize, Projector>>,
     correlations: Vec<Plan>,
     extractors: BTreeMap<String, Extractor>,
     /// By rule: it raises no alerts of its own.
@@ -137,7 +138,7 @@ impl Engine {
         Self {
             rules,
             scanners,
-            describers: HashMap::new(),
+            describers: BTreeMap::new(),
             correlations,
             extractors,
             muted,
@@ -232,17 +233,19 @@ impl Engine {
         computed: &dyn Fn(&str) -> Option<ColumnValue>,
     ) -> Alert {
         let row = batch.row(hit.row as usize);
-        let rule = Arc::clone(&self.rules[hit.rule as usize].lowered.rule);
         let mut fields = self.rule_fields(hit.rule as usize, row, computed);
-        for (name, value) in columns_json(columns) {
-            fields.entry(name).or_insert(value);
+        for (column, value) in columns {
+            if !fields.contains_key(column.name) {
+                fields.insert(column.name.to_owned(), value.to_json());
+            }
         }
+        let LoadedRule { lowered, about, .. } = &self.rules[hit.rule as usize];
         let time = show_time(row.time());
         Alert {
-            alert_id: detection_id(&self.tenant, &rule.key(), &row.event_id()),
+            alert_id: detection_id(&self.tenant, &about.id, &row.event_id()),
             revision: 0,
             kind: AlertKind::Detection,
-            rule: AlertRule::of(&rule),
+            rule: Arc::clone(about),
             time: time.clone(),
             first_seen: time.clone(),
             last_seen: time.clone(),
@@ -256,21 +259,21 @@ impl Engine {
             }],
             fields,
             continues: None,
-            custom: rule.custom.clone(),
+            custom: lowered.rule.custom.clone(),
         }
     }
 
     /// For a rule with `suppress`: the id that equal events of one bucket share. An event that lacks one
     /// of the fields is equal to no other.
     pub fn suppressed_id(&self, hit: Hit, alert: &Alert, row: Row<'_>) -> Option<String> {
-        let rule = &self.rules[hit.rule as usize].lowered.rule;
-        let suppress = rule.suppress.as_ref()?;
+        let LoadedRule { lowered, about, .. } = &self.rules[hit.rule as usize];
+        let suppress = lowered.rule.suppress.as_ref()?;
         let value = |field: &String| {
             let canonical = || alert.fields.get(column(field)?.name);
             alert.fields.get(field).or_else(canonical).map(Value::to_string)
         };
         let values: Vec<String> = suppress.by.iter().map(value).collect::<Option<_>>()?;
-        Some(suppressed_id(&self.tenant, &rule.key(), &values, suppress, row.time()))
+        Some(suppressed_id(&self.tenant, &about.id, &values, suppress, row.time()))
     }
 
     /// What the rule's `fields`, and those that it is suppressed by, hold.
@@ -293,9 +296,13 @@ impl Engine {
             true => ProjectedField::canonical(name).paths,
             false => ProjectedField::resolve(name, source).paths,
         };
-        let describer = self.describers.entry((rule, row.source().to_owned()));
-        let projector =
-            describer.or_insert_with(|| Projector::new(&names.iter().map(resolve).collect::<Vec<_>>()));
+        if !self.describers.contains_key(row.source()) {
+            self.describers.insert(row.source().to_owned(), HashMap::new());
+        }
+        let Some(describers) = self.describers.get_mut(row.source()) else { return Map::new() };
+        let projector = describers
+            .entry(rule)
+            .or_insert_with(|| Projector::new(&names.iter().map(resolve).collect::<Vec<_>>()));
         let mut cells = Cells::default();
         let mut fields = Map::new();
         if projector.project(row.raw(), &mut cells).is_ok() {
@@ -427,5 +434,6 @@ fn route(rule: &LoweredRule, sources: &[SourceSpec]) -> LoadedRule {
             fields.push(field.clone());
         }
     }
-    LoadedRule { lowered: rule.clone(), sources: serving, missing_table, fields }
+    let about = Arc::new(AlertRule::of(&rule.rule));
+    LoadedRule { lowered: rule.clone(), sources: serving, missing_table, fields, about }
 }

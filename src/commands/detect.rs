@@ -348,23 +348,29 @@ impl<'a> DetectSink<'a> {
         })
     }
 
-    fn raise(&mut self, batch: &EventBatch, hit: Hit) -> std::io::Result<()> {
-        let row = batch.row(hit.row as usize);
+    /// The alerts of one event, which is described once for all its hits.
+    fn raise(&mut self, batch: &EventBatch, hits: &[Hit]) -> std::io::Result<()> {
+        let Some(first) = hits.first() else { return Ok(()) };
+        let row = batch.row(first.row as usize);
         let columns = self.describers.get(row.source()).map(|describer| describer.describe(row.raw()));
-        let describer = self.describers.get(row.source());
-        let computed = |name: &str| describer?.value(row.raw(), name);
-        let mut alert = self.engine.alert(batch, hit, &columns.unwrap_or_default(), &computed);
-        if self.args.suppress
-            && let Some(id) = self.engine.suppressed_id(hit, &alert, row)
-        {
-            if !self.suppressed.insert(id.clone()) {
-                self.suppressed_alerts += 1;
-                return Ok(());
+        let columns = columns.unwrap_or_default();
+        for hit in hits {
+            let describer = self.describers.get(row.source());
+            let computed = |name: &str| describer?.value(row.raw(), name);
+            let mut alert = self.engine.alert(batch, *hit, &columns, &computed);
+            if self.args.suppress
+                && let Some(id) = self.engine.suppressed_id(*hit, &alert, row)
+            {
+                if !self.suppressed.insert(id.clone()) {
+                    self.suppressed_alerts += 1;
+                    continue;
+                }
+                alert.alert_id = id;
             }
-            alert.alert_id = id;
+            let level = self.engine.rules()[hit.rule as usize].lowered.rule.level;
+            self.count_and_print(&alert, level)?;
         }
-        let level = self.engine.rules()[hit.rule as usize].lowered.rule.level;
-        self.count_and_print(&alert, level)
+        Ok(())
     }
 
     fn count_and_print(&mut self, alert: &Alert, level: Option<Level>) -> std::io::Result<()> {
@@ -480,13 +486,9 @@ impl Sink for DetectSink<'_> {
             hits.retain(|hit| self.args.asks_for(batch.row(hit.row as usize).time()));
         }
         let fed = self.feed(&batch, &hits);
-        let mut heard = hits
-            .iter()
-            .filter(|hit| !self.engine.is_muted(hit.rule))
-            .copied()
-            .collect::<Vec<_>>()
-            .into_iter();
-        let raised = fed.and_then(|()| heard.try_for_each(|hit| self.raise(&batch, hit)));
+        let heard: Vec<Hit> = hits.iter().filter(|hit| !self.engine.is_muted(hit.rule)).copied().collect();
+        let mut by_row = heard.chunk_by(|a, b| a.row == b.row);
+        let raised = fed.and_then(|()| by_row.try_for_each(|of_row| self.raise(&batch, of_row)));
         let raised = raised.and_then(|()| self.print_pending());
         self.hits = hits;
         self.bar.set_position(self.progress.bytes());

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::{Dropped, OwnedOccurrence, Times};
-use virga_engine::event::EventBatch;
+use virga_engine::event::{Column, ColumnValue, EventBatch};
 use virga_engine::scan::Hit;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::position::Position;
@@ -54,7 +54,7 @@ pub struct Scanned {
     pub occurrences: Vec<OwnedOccurrence>,
     /// What they could not use, by correlation.
     pub dropped: Vec<Dropped>,
-    /// Hits, by rule.
+    /// Hits, by what the rule is known by.
     pub hits: BTreeMap<String, u64>,
     /// What could not be read.
     pub quarantined: Vec<Quarantined>,
@@ -180,6 +180,7 @@ impl<'a> Worker<'a> {
             engine: &mut self.engine,
             describers: &self.describers,
             hits: Vec::new(),
+            by_rule: BTreeMap::new(),
         };
         // a sink that never breaks ends nothing early
         let _ = match delivery.contents {
@@ -193,7 +194,10 @@ impl<'a> Worker<'a> {
             }
         };
         let _ = reader.flush(&mut sink);
-        let (mut scanned, refused) = (sink.scanned, sink.refused);
+        let ScanSink { mut scanned, refused, by_rule, .. } = sink;
+        let rules = self.engine.rules();
+        let named = |(rule, hits): (u32, u64)| Some((rules.get(rule as usize)?.lowered.rule.key(), hits));
+        scanned.hits = by_rule.into_iter().filter_map(named).collect();
         scanned.summary = reader.take_summary();
         scanned.summary.quarantined.extend(&refused);
         self.readers.insert(source.map(|source| source.name), reader);
@@ -212,6 +216,8 @@ struct ScanSink<'a> {
     engine: &'a mut Engine,
     describers: &'a HashMap<&'static str, Describer>,
     hits: Vec<Hit>,
+    /// Hits, by number of the rule.
+    by_rule: BTreeMap<u32, u64>,
 }
 
 impl Sink for ScanSink<'_> {
@@ -232,8 +238,8 @@ impl Sink for ScanSink<'_> {
         self.engine.occurrences(batch, &hits, Times::Clamped, &mut self.scanned.dropped, &mut |one| {
             occurrences.push(one.to_owned());
         });
-        for hit in &hits {
-            self.raise(batch, *hit);
+        for of_row in hits.chunk_by(|a, b| a.row == b.row) {
+            self.raise(batch, of_row);
         }
         self.hits = hits;
         match (is_wide, columns) {
@@ -291,36 +297,49 @@ impl ScanSink<'_> {
         }
     }
 
-    fn raise(&mut self, batch: &EventBatch, hit: Hit) {
-        let Some(rule) = self.engine.rules().get(hit.rule as usize) else { return };
-        let rule = Arc::clone(&rule.lowered.rule);
-        *self.scanned.hits.entry(rule.key()).or_default() += 1;
-        if self.engine.is_muted(hit.rule) {
+    /// The alerts of one event. What it is, and what of it may be shown, is found once for all its hits.
+    fn raise(&mut self, batch: &EventBatch, hits: &[Hit]) {
+        let Some(first) = hits.first() else { return };
+        hits.iter().for_each(|hit| *self.by_rule.entry(hit.rule).or_default() += 1);
+        let heard: Vec<Hit> = hits.iter().filter(|hit| !self.engine.is_muted(hit.rule)).copied().collect();
+        if heard.is_empty() {
             return;
         }
-        let row = batch.row(hit.row as usize);
-        let mut alert = self.alert(batch, hit);
-        let mut bucket_end = None;
-        if let (Some(id), Some(suppress)) = (self.engine.suppressed_id(hit, &alert, row), &rule.suppress) {
-            alert.alert_id = id;
-            let bucket = suppress.bucket.max(1);
-            bucket_end = Some(row.time().div_euclid(bucket).saturating_add(1).saturating_mul(bucket));
+        let row = batch.row(first.row as usize);
+        let arrived = batch.ingest_times().value(first.row as usize);
+        let columns = self.columns(batch, *first);
+        let redact = self.shared.redact.as_ref().filter(|redact| redact.concerns(row.source()));
+        let shown = redact.map(|redact| redact::shown(redact.as_ref(), row, arrived));
+        let shown_columns = shown.as_ref().map(|shown| self.columns(shown, Hit { row: 0, ..*first }));
+        for hit in heard {
+            let mut alert = self.alert(batch, hit, &columns);
+            let mut bucket_end = None;
+            let suppress = self.engine.rules().get(hit.rule as usize);
+            let bucket = suppress.and_then(|rule| Some(rule.lowered.rule.suppress.as_ref()?.bucket.max(1)));
+            if let (Some(id), Some(bucket)) = (self.engine.suppressed_id(hit, &alert, row), bucket) {
+                alert.alert_id = id;
+                bucket_end = Some(row.time().div_euclid(bucket).saturating_add(1).saturating_mul(bucket));
+            }
+            if let (Some(shown), Some(columns)) = (&shown, &shown_columns) {
+                // what it is known by is that of the event as it came
+                alert.fields = self.alert(shown, Hit { row: 0, ..hit }, columns).fields;
+            }
+            self.scanned.alerts.push(Detected { alert: out(&alert, arrived), bucket_end });
         }
-        let arrived = batch.ingest_times().value(hit.row as usize);
-        if let Some(redact) = self.shared.redact.as_ref().filter(|redact| redact.concerns(row.source())) {
-            // what it is known by is that of the event as it came
-            let shown = redact::shown(redact.as_ref(), row, arrived);
-            alert.fields = self.alert(&shown, Hit { row: 0, ..hit }).fields;
-        }
-        self.scanned.alerts.push(Detected { alert: out(&alert, arrived), bucket_end });
     }
 
-    fn alert(&mut self, batch: &EventBatch, hit: Hit) -> Alert {
+    /// The canonical columns of a hit's event.
+    fn columns(&self, batch: &EventBatch, hit: Hit) -> Vec<(&'static Column, ColumnValue)> {
         let row = batch.row(hit.row as usize);
         let describer = self.describers.get(row.source());
-        let columns = describer.map(|describer| describer.describe(row.raw())).unwrap_or_default();
+        describer.map(|describer| describer.describe(row.raw())).unwrap_or_default()
+    }
+
+    fn alert(&mut self, batch: &EventBatch, hit: Hit, columns: &[(&'static Column, ColumnValue)]) -> Alert {
+        let row = batch.row(hit.row as usize);
+        let describer = self.describers.get(row.source());
         let computed = |name: &str| describer?.value(row.raw(), name);
-        self.engine.alert(batch, hit, &columns, &computed)
+        self.engine.alert(batch, hit, columns, &computed)
     }
 }
 
