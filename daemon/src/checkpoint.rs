@@ -50,6 +50,7 @@ pub struct Checkpoint {
     /// The watermark, and what each partition says to it.
     pub marks: Marks,
     /// The state of correlations, as the engine writes it.
+    #[serde(with = "serde_bytes")]
     pub correlations: Vec<u8>,
     /// Ids of suppressed alerts and when their buckets end.
     pub suppressed: Vec<(String, i64)>,
@@ -69,13 +70,15 @@ impl Checkpoint {
     /// # Errors
     /// Where the contents cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let body = postcard::to_allocvec(self).map_err(|error| error.to_string())?;
-        let mut bytes = Vec::with_capacity(HEAD + body.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&blake3::hash(&body).as_bytes()[..16]);
-        bytes.extend_from_slice(&body);
+        // room for the head first: a checkpoint may be large, and is held once
+        let bytes = postcard::to_extend(self, vec![0; HEAD]);
+        let mut bytes = bytes.map_err(|error| error.to_string())?;
+        let (head, body) = bytes.split_at_mut(HEAD);
+        let (length, checksum) = (body.len() as u64, blake3::hash(body));
+        head[..8].copy_from_slice(MAGIC);
+        head[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        head[10..18].copy_from_slice(&length.to_le_bytes());
+        head[18..].copy_from_slice(&checksum.as_bytes()[..16]);
         Ok(bytes)
     }
 
@@ -202,6 +205,14 @@ mod tests {
             correlations: vec![1, 2, 3],
             ..Checkpoint::default()
         }
+    }
+
+    /// State is written as one piece of bytes; files of programs that wrote it as a list are still read.
+    #[test]
+    fn a_piece_of_bytes_is_written_as_a_list_of_bytes_is() {
+        let bytes: Vec<u8> = (0..300).map(|byte| byte as u8).collect();
+        let piece = postcard::to_allocvec(&serde_bytes::Bytes::new(&bytes)).unwrap();
+        assert_eq!(piece, postcard::to_allocvec(&bytes).unwrap());
     }
 
     fn saved(folder: &Path, numbers: &[u64]) -> Store {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// Pieces that wait before and behind each worker. With pieces of some megabytes it bounds memory; beyond it
 /// inputs are paused.
-pub const QUEUE_PIECES: usize = 4;
+pub const QUEUE_PIECES: usize = 2;
 
 /// Alerts that wait for a sink. Beyond it correlation waits, and reading with it: a sink that is down for
 /// long slows everything and loses nothing.
 pub const MAX_OUTBOX: usize = 100_000;
 
 /// Bytes of alerts that wait: they are part of each checkpoint. Beyond it as with [`MAX_OUTBOX`].
-pub const MAX_OUTBOX_BYTES: usize = 64 << 20;
+pub const MAX_OUTBOX_BYTES: usize = 32 << 20;
 
 /// Alerts that a sink is given at once.
 pub const SINK_BATCH: usize = 500;

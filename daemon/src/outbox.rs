@@ -37,7 +37,7 @@ pub struct OutAlert {
 pub struct Kept {
     /// The number of the first alert.
     first: u64,
-    alerts: Vec<OutAlert>,
+    alerts: Vec<Arc<OutAlert>>,
     /// By sink: the number of the first that it has not taken.
     next: Vec<(String, u64)>,
 }
@@ -72,8 +72,8 @@ impl Outbox {
         let mut state = State {
             first: kept.first,
             next: next.collect(),
-            bytes: kept.alerts.iter().map(OutAlert::bytes).sum(),
-            alerts: kept.alerts.into_iter().map(Arc::new).collect(),
+            bytes: kept.alerts.iter().map(|alert| alert.bytes()).sum(),
+            alerts: kept.alerts.into(),
             closed: false,
         };
         state.forget();
@@ -188,7 +188,7 @@ impl Outbox {
         let state = self.state();
         Kept {
             first: state.first,
-            alerts: state.alerts.iter().map(|alert| OutAlert::clone(alert)).collect(),
+            alerts: state.alerts.iter().map(Arc::clone).collect(),
             next: state.next.iter().map(|(sink, next)| (sink.clone(), *next)).collect(),
         }
     }

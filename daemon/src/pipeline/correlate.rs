@@ -9,6 +9,7 @@ mod save;
 mod tell;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -345,10 +346,13 @@ impl Correlator {
     }
 
     fn raise(&mut self, alerts: Vec<OutAlert>) {
+        let mut counts: BTreeMap<(&str, Option<&str>), u64> = BTreeMap::new();
         for alert in &alerts {
-            let level = alert.level.clone().unwrap_or_default();
-            metrics::counter!("virga_alerts_total", "rule" => alert.rule.clone(), "level" => level)
-                .increment(1);
+            *counts.entry((&alert.rule, alert.level.as_deref())).or_default() += 1;
+        }
+        for ((rule, level), count) in counts {
+            let labels = [("rule", rule.to_owned()), ("level", level.unwrap_or_default().to_owned())];
+            metrics::counter!("virga_alerts_total", &labels).increment(count);
         }
         if self.parts.keeper.is_some() && !alerts.is_empty() {
             // they wait for a commit as events do

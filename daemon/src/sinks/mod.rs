@@ -104,9 +104,10 @@ pub fn run(
         }
         pause.reset();
         let now = now();
+        let latency = metrics::histogram!("virga_alert_latency_seconds", &labels);
         for alert in &wanted {
             let seconds = now.saturating_sub(alert.arrived).max(0) as f64 / 1e6;
-            metrics::histogram!("virga_alert_latency_seconds", &labels).record(seconds);
+            latency.record(seconds);
         }
         metrics::counter!("virga_sink_alerts_total", &labels).increment(wanted.len() as u64);
         outbox.taken(name, alerts.len());

@@ -31,6 +31,7 @@ use std::time::Duration;
 use virga_engine::event::OriginBase;
 
 use super::Input;
+use crate::limits::LIVE_PIECE_BYTES;
 use crate::position::{Position, Positions};
 use crate::sources::SourceDef;
 
@@ -194,6 +195,13 @@ impl Messages {
     /// No messages yet.
     pub fn new(base: OriginBase) -> Self {
         Self { base, bytes: Vec::new(), entries: Vec::new() }
+    }
+
+    /// No messages yet, with room for as many as there are here: the next of a partition are about as many.
+    pub fn next(&self) -> Self {
+        let (bytes, entries) = (self.bytes.len(), self.entries.len());
+        let bytes = Vec::with_capacity((bytes + bytes / 8).min(LIVE_PIECE_BYTES));
+        Self { base: self.base.clone(), bytes, entries: Vec::with_capacity(entries) }
     }
 
     /// Adds one behind the others.

@@ -34,7 +34,7 @@ pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
 use self::ends::STATISTICS_EVERY;
 use super::live::{
-    Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
 use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES};
@@ -221,10 +221,7 @@ impl LiveConfig for KafkaConfig {
         })?;
         Ok(Box::new(KafkaTransport {
             consumer,
-            sources,
-            partitions: Vec::new(),
-            numbers: HashMap::new(),
-            last: None,
+            partitions: Partitions { sources, ..Partitions::default() },
             waiting: VecDeque::new(),
             oldest_pending: None,
             asked: Instant::now(),
@@ -244,11 +241,7 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// A group member at work.
 struct KafkaTransport {
     consumer: BaseConsumer<Context>,
-    sources: HashMap<String, &'static SourceDef>,
-    partitions: Vec<Partition>,
-    numbers: HashMap<(String, i32), usize>,
-    /// The partition of the last message: the next is mostly of the same.
-    last: Option<usize>,
+    partitions: Partitions,
     waiting: VecDeque<Event>,
     /// Since when a message waits for others.
     oldest_pending: Option<Instant>,
@@ -257,11 +250,21 @@ struct KafkaTransport {
     drained: Instant,
     paused: bool,
     ticket: Ticket,
-    clock: super::live::Clock,
+    clock: Clock,
     /// What is to be committed, and at the farewell once more.
     committed: TopicPartitionList,
     /// It has not been given to the consumer.
     uncommitted: bool,
+}
+
+/// All partitions that have been this member's.
+#[derive(Default)]
+struct Partitions {
+    sources: HashMap<String, &'static SourceDef>,
+    all: Vec<Partition>,
+    numbers: HashMap<(String, i32), usize>,
+    /// The partition of the last message: the next is mostly of the same.
+    last: Option<usize>,
 }
 
 /// A partition that has been this member's.
@@ -284,19 +287,34 @@ struct Partition {
 
 impl Partition {
     fn take(&mut self) -> Messages {
-        let next = Messages::new(self.base());
+        let next = self.pending.next();
         std::mem::replace(&mut self.pending, next)
     }
 
     fn base(&self) -> OriginBase {
         self.pending.base.clone()
     }
+
+    /// Puts a message behind the others; whether there are enough for a piece.
+    fn push(&mut self, offset: i64, millis: Option<i64>, payload: &[u8], clock: &Clock) -> bool {
+        let arrived = millis.filter(|millis| *millis >= 0).map(|millis| millis.saturating_mul(1_000));
+        // a message without a time came with the one before it
+        let arrived = arrived.unwrap_or_else(|| match self.latest {
+            0 => clock(),
+            latest => latest,
+        });
+        self.latest = arrived;
+        self.next = Some(offset + 1);
+        self.at_end = false;
+        self.pending.push(offset.unsigned_abs(), arrived, payload);
+        self.pending.len() >= LIVE_PIECE_MESSAGES || self.pending.bytes() >= LIVE_PIECE_BYTES
+    }
 }
 
-impl KafkaTransport {
+impl Partitions {
     fn number(&mut self, topic: &str, partition: i32) -> usize {
         if let Some(last) = self.last
-            && let Some(known) = self.partitions.get(last)
+            && let Some(known) = self.all.get(last)
             && known.number == partition
             && known.topic == topic
         {
@@ -312,9 +330,9 @@ impl KafkaTransport {
     }
 
     fn add(&mut self, key: (String, i32)) -> usize {
-        let number = self.partitions.len();
+        let number = self.all.len();
         let base = OriginBase::Topic { topic: key.0.as_str().into(), partition: key.1 };
-        self.partitions.push(Partition {
+        self.all.push(Partition {
             topic: key.0.clone(),
             number: key.1,
             name: partition_name(&key.0, key.1).into(),
@@ -329,7 +347,9 @@ impl KafkaTransport {
         self.numbers.insert(key, number);
         number
     }
+}
 
+impl KafkaTransport {
     /// Commits what is newest of the partitions that are still this member's, unless a commit is on its way or
     /// one that was refused waits.
     fn commit_newest(&mut self) {
@@ -395,8 +415,8 @@ impl KafkaTransport {
             match &event {
                 Event::Opened { partition, position } => {
                     let (topic, number) = split_name(partition);
-                    let at = self.number(&topic, number);
-                    if let Some(known) = self.partitions.get_mut(at) {
+                    let at = self.partitions.number(&topic, number);
+                    if let Some(known) = self.partitions.all.get_mut(at) {
                         known.pending = Messages::new(known.base());
                         known.next = position.as_ref().and_then(Position::as_offset);
                         (known.end, known.at_end, known.open) = (None, false, true);
@@ -404,9 +424,9 @@ impl KafkaTransport {
                 }
                 Event::Closed { partition } => {
                     let (topic, number) = split_name(partition);
-                    let at = self.number(&topic, number);
+                    let at = self.partitions.number(&topic, number);
                     self.flush(at);
-                    if let Some(known) = self.partitions.get_mut(at) {
+                    if let Some(known) = self.partitions.all.get_mut(at) {
                         known.open = false;
                     }
                 }
@@ -418,7 +438,7 @@ impl KafkaTransport {
 
     /// What has come together of a partition becomes a delivery.
     fn flush(&mut self, at: usize) {
-        let Some(partition) = self.partitions.get_mut(at) else { return };
+        let Some(partition) = self.partitions.all.get_mut(at) else { return };
         if partition.pending.is_empty() {
             return;
         }
@@ -436,7 +456,7 @@ impl KafkaTransport {
     }
 
     fn flush_all(&mut self) {
-        (0..self.partitions.len()).for_each(|at| self.flush(at));
+        (0..self.partitions.all.len()).for_each(|at| self.flush(at));
         self.oldest_pending = None;
     }
 
@@ -444,30 +464,37 @@ impl KafkaTransport {
     fn read(&mut self, wait: Duration) -> Result<(), TransportError> {
         let until = Instant::now() + wait;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let began = Instant::now();
+            let left = until.saturating_duration_since(began);
             let left = match self.oldest_pending {
-                Some(since) => left.min(LINGER.saturating_sub(since.elapsed())),
+                Some(since) => left.min(LINGER.saturating_sub(began.saturating_duration_since(since))),
                 None => left,
             };
             let mut full = None;
-            let began = Instant::now();
             match self.consumer.poll(left) {
                 Some(Ok(message)) => {
-                    let taken = Taken {
-                        topic: message.topic().to_owned(),
-                        partition: message.partition(),
-                        offset: message.offset(),
-                        millis: message.timestamp().to_millis(),
-                    };
-                    // the message borrows the consumer: what is kept of it goes to memory of its partition
-                    let payload = message.payload().unwrap_or_default().to_vec();
-                    drop(message);
-                    // the same call may have given the partition to us: that comes first
-                    self.take_callbacks();
-                    full = self.take(&taken, &payload);
+                    let (offset, millis) = (message.offset(), message.timestamp().to_millis());
+                    let payload = message.payload().unwrap_or_default();
+                    let at = self.partitions.number(message.topic(), message.partition());
+                    // the same call may have given the partition to us, and then that comes first
+                    let is_plain = self.consumer.context().state().events.is_empty();
+                    match self.partitions.all.get_mut(at) {
+                        Some(partition) if is_plain && partition.next == Some(offset) => {
+                            let is_full = partition.push(offset, millis, payload, &self.clock);
+                            full = is_full.then_some(at);
+                        }
+                        _ => {
+                            // the message borrows the consumer, which is asked of gaps
+                            let payload = payload.to_vec();
+                            drop(message);
+                            self.take_callbacks();
+                            full = self.take(at, offset, millis, &payload);
+                        }
+                    }
+                    self.oldest_pending.get_or_insert_with(Instant::now);
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => {
-                    let of_it = self.partitions.iter_mut().filter(|partition| partition.number == number);
+                    let of_it = self.partitions.all.iter_mut().filter(|partition| partition.number == number);
                     of_it.for_each(|partition| partition.at_end = true);
                 }
                 Some(Err(error)) => self.failed(&error)?,
@@ -479,51 +506,39 @@ impl KafkaTransport {
                 self.flush(at);
                 return Ok(());
             }
-            let lingered = self.oldest_pending.is_some_and(|since| since.elapsed() >= LINGER);
+            let now = Instant::now();
+            let lingered =
+                self.oldest_pending.is_some_and(|since| now.saturating_duration_since(since) >= LINGER);
             if lingered {
                 self.flush_all();
             }
-            let is_due = self.asked.elapsed() >= ASK_EVERY;
+            let is_due = now.saturating_duration_since(self.asked) >= ASK_EVERY;
             let told = !self.waiting.is_empty() || !self.consumer.context().state().events.is_empty();
-            if lingered || is_due || told || Instant::now() >= until {
+            if lingered || is_due || told || now >= until {
                 return Ok(());
             }
         }
     }
 
-    /// Puts a message to its partition; says which is full.
-    fn take(&mut self, taken: &Taken, payload: &[u8]) -> Option<usize> {
-        let at = self.number(&taken.topic, taken.partition);
-        let now = self.clock.clone();
-        let partition = self.partitions.get_mut(at)?;
-        let skipped = partition.next.map_or(0, |next| taken.offset - next);
+    /// Puts a message to its partition, and looks at what lies between it and the one before; says which
+    /// partition is full.
+    fn take(&mut self, at: usize, offset: i64, millis: Option<i64>, payload: &[u8]) -> Option<usize> {
+        let partition = self.partitions.all.get_mut(at)?;
+        let skipped = partition.next.map_or(0, |next| offset - next);
         if skipped < 0 {
             let message = format!("{} was made anew: it is read from its beginning", partition.name);
             self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
         } else if skipped > 0 {
-            self.look_at_gap(at, taken.offset, skipped);
+            self.look_at_gap(at, offset, skipped);
         }
-        let partition = self.partitions.get_mut(at)?;
-        let arrived = taken.millis.filter(|millis| *millis >= 0).map(|millis| millis.saturating_mul(1_000));
-        // a message without a time came with the one before it
-        let arrived = arrived.unwrap_or_else(|| match partition.latest {
-            0 => now(),
-            latest => latest,
-        });
-        partition.latest = arrived;
-        partition.next = Some(taken.offset + 1);
-        partition.at_end = false;
-        partition.pending.push(taken.offset.unsigned_abs(), arrived, payload);
-        self.oldest_pending.get_or_insert_with(Instant::now);
-        let full =
-            partition.pending.len() >= LIVE_PIECE_MESSAGES || partition.pending.bytes() >= LIVE_PIECE_BYTES;
-        full.then_some(at)
+        let partition = self.partitions.all.get_mut(at)?;
+        partition.push(offset, millis, payload, &self.clock).then_some(at)
     }
 
     /// Offsets were passed over: those of a transaction's marks and of what was compacted away are no loss,
     /// those that the broker keeps no longer are.
     fn look_at_gap(&mut self, at: usize, found: i64, skipped: i64) {
-        let Some(partition) = self.partitions.get(at) else { return };
+        let Some(partition) = self.partitions.all.get(at) else { return };
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.number);
         let name = &partition.name;
@@ -562,7 +577,7 @@ impl KafkaTransport {
     fn look_at_ends(&mut self) {
         self.asked = Instant::now();
         let mut list = TopicPartitionList::new();
-        for partition in self.partitions.iter().filter(|partition| partition.open) {
+        for partition in self.partitions.all.iter().filter(|partition| partition.open) {
             list.add_partition(&partition.topic, partition.number);
         }
         if list.count() == 0 {
@@ -577,7 +592,7 @@ impl KafkaTransport {
             let drained = state.fetched.as_ref().filter(|fetched| fetched.at < self.drained);
             drained.map(|fetched| fetched.ends.clone()).unwrap_or_default()
         };
-        for partition in self.partitions.iter_mut().filter(|partition| partition.open) {
+        for partition in self.partitions.all.iter_mut().filter(|partition| partition.open) {
             let key = (partition.topic.clone(), partition.number);
             let Some(end) = ends.get(&key) else { continue };
             partition.end = Some(*end);
@@ -609,14 +624,6 @@ impl KafkaTransport {
     fn tell(&mut self, cause: &'static str, message: String) {
         self.waiting.push_back(Event::Note(Note { cause, count: 1, message }));
     }
-}
-
-/// What a message says beside its payload.
-struct Taken {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    millis: Option<i64>,
 }
 
 /// A partition's name taken apart.
@@ -681,7 +688,7 @@ impl LiveTransport for KafkaTransport {
     }
 
     fn lag(&self) -> Vec<PartitionLag> {
-        let open = self.partitions.iter().filter(|partition| partition.open);
+        let open = self.partitions.all.iter().filter(|partition| partition.open);
         open.map(|partition| PartitionLag {
             partition: Arc::clone(&partition.name),
             records: partition.end.zip(partition.next).map(|(end, next)| (end - next).max(0).unsigned_abs()),
