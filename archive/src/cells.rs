@@ -154,9 +154,27 @@ fn cells_of(values: &StringArray) -> Option<StringArray> {
 fn cells_of_texts(column: &ArrayRef) -> Option<CellArray> {
     let any = column.as_any();
     if let Some(column) = any.downcast_ref::<CellArray>() {
-        return Some(DictionaryArray::new(column.keys().clone(), Arc::new(cells_of(texts(column))?)));
+        let (keys, values) = occurring(column);
+        return Some(DictionaryArray::new(keys, Arc::new(cells_of(&values)?)));
     }
     Some(each_row(cells_of(any.downcast_ref::<StringArray>()?)?))
+}
+
+/// Keys and values without those that no row has, where few rows were read of a column of many values: a
+/// dictionary is read whole, and to look at all of it would cost more than the rows.
+fn occurring(column: &CellArray) -> (Int32Array, StringArray) {
+    let all = texts(column);
+    if column.len() * 2 > all.len() {
+        return (column.keys().clone(), all.clone());
+    }
+    let mut used: Vec<i32> = column.keys().iter().flatten().collect();
+    used.sort_unstable();
+    used.dedup();
+    let place = |key: i32| used.binary_search(&key).ok().and_then(|at| i32::try_from(at).ok());
+    let keys = column.keys().iter().map(|key| key.and_then(place)).collect();
+    let value =
+        |key: &i32| usize::try_from(*key).ok().filter(|key| all.is_valid(*key)).map(|key| all.value(key));
+    (keys, used.iter().map(value).collect())
 }
 
 /// A column of cells in which each row has a value of its own.
@@ -281,6 +299,29 @@ mod tests {
         let (plain, _) = native_columns(&column(&[Some("\"a\""), None]));
         assert_eq!(shown(&native_cells(Some(&plain), None, 2).unwrap()), [Some("\"a\"".to_owned()), None]);
         assert_eq!(shown(&native_cells(None, None, 2).unwrap()), [None, None]);
+    }
+
+    /// Of a column of which few rows were read, the values that none of them has are left out.
+    #[test]
+    fn few_rows_of_a_column_of_many_values_are_the_same_cells() {
+        let values: StringArray =
+            (0..100).map(|number| (number != 50).then(|| format!("v{number}"))).collect();
+        for keys in [vec![Some(99), None, Some(3), Some(99)], vec![None], vec![], vec![Some(50), Some(0)]] {
+            let column = DictionaryArray::new(Int32Array::from(keys.clone()), Arc::new(values.clone()));
+            let cells = cells_of_texts(&(Arc::new(column) as ArrayRef)).unwrap();
+            let of = |key: &Option<i32>| {
+                let key = usize::try_from((*key)?).unwrap();
+                values.is_valid(key).then(|| format!("\"{}\"", values.value(key)))
+            };
+            let is_there = |row: usize| cells.key(row).is_some_and(|key| texts(&cells).is_valid(key));
+            let shown: Vec<_> = shown(&cells)
+                .into_iter()
+                .enumerate()
+                .map(|(row, cell)| cell.filter(|_| is_there(row)))
+                .collect();
+            assert_eq!(shown, keys.iter().map(of).collect::<Vec<_>>());
+            assert!(cells.values().len() <= keys.len());
+        }
     }
 
     #[test]
