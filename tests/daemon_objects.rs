@@ -9,7 +9,7 @@ mod daemon_support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -65,8 +65,11 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     wait_for_watermark(&daemon, last, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", killed.log());
     let quiet = Place::new(&bucket.input(1, "15s", 60), "");
+    bucket.moto.requests();
+    let began = Instant::now();
     let daemon = quiet.start();
     bucket.wait_until_read(1, &quiet, most);
+    eprintln!("the quiet run read {next} objects in {:?}: {:?}", began.elapsed(), bucket.asked());
     wait_for_watermark(&daemon, last, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", quiet.log());
     let (expected, found) = (quiet.alerts(), killed.alerts());

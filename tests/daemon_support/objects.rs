@@ -1,5 +1,6 @@
 //! A bucket that tells queues of its objects (moto), and objects that a daemon is to read.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -67,6 +68,18 @@ impl Bucket {
             |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
         count("ApproximateNumberOfMessages").unwrap_or(0)
             + count("ApproximateNumberOfMessagesNotVisible").unwrap_or(0)
+    }
+
+    /// How often each kind of request was sent since the last time.
+    pub fn asked(&mut self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for request in self.moto.requests() {
+            // of a store the verb, of a service what it is to do
+            let kind =
+                request.rsplit_once("AmazonSQS.").map_or(request.split(' ').next(), |(_, kind)| Some(kind));
+            *counts.entry(kind.unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        counts
     }
 
     /// Waits until every message is deleted, which is behind the checkpoint of what it told of.
