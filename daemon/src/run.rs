@@ -177,20 +177,18 @@ impl<'a> Process<'a> {
             let (dispatch, stop, words_of) = (Arc::clone(&dispatch), Arc::clone(&stop), words.clone());
             let running = Arc::clone(&running);
             readers.push(spawn(&format!("read-{}", info.name), &words, move || {
-                let ended = |words: &Sender<Word>| {
+                read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|failed| {
+                    // whoever heard may have ended already
+                    if let Some(error) = failed {
+                        let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
+                        return;
+                    }
                     let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
                     *running -= 1;
                     if *running == 0 {
-                        let _ = words.send(Word::Ended);
+                        let _ = words_of.send(Word::Ended);
                     }
-                };
-                let tell = words_of.clone();
-                let read = read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|| {
-                    ended(&tell)
                 });
-                if let Err(error) = read {
-                    let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
-                }
             })?);
         }
         let mut correlator = Correlator::new(Parts {
