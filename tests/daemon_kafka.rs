@@ -58,15 +58,17 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     broker.create("trail", PARTITIONS);
     let killed = Place::new(&kafka_input(&broker, "trail", "killed"), "");
     let events = 20_000 + rounds * 1_000;
+    // a round takes a second and a half: it fills for as long as it is killed
+    let pause = Duration::from_millis(1_500 * rounds / (events / 500));
     let producer = broker.producer();
     std::thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&producer, "trail", events, Duration::from_millis(5 + rounds)));
+        let filling = scope.spawn(|| fill(&producer, "trail", events, pause));
         let mut chance = Chance(seed);
         for round in 0..rounds {
             let daemon = killed.start();
             let wait = 300 + chance.below(2_500);
             std::thread::sleep(Duration::from_millis(wait));
-            eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+            eprintln!("round {round}: killed after {wait} ms, {} deliveries so far", killed.delivered());
             daemon.kill();
         }
         filling.join().expect("the topic is filled");

@@ -54,7 +54,7 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
             bucket.put(&objects);
             std::thread::sleep(Duration::from_millis(wait / 4));
         }
-        eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+        eprintln!("round {round}: killed after {wait} ms, {} deliveries so far", killed.delivered());
         daemon.kill();
     }
     // forty objects a round, from a store that is not fast
