@@ -49,6 +49,16 @@ impl Bucket {
         )
     }
 
+    /// The part of a configuration that lists.
+    pub fn listed(&self, lateness: &str) -> String {
+        format!(
+            "[[input]]\nname = \"trail\"\nsource = \"aws.cloudtrail\"\nlateness = \"{lateness}\"\n\
+             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nlist_seconds = 1\n\
+             [input.s3.store]\nendpoint = \"{}\"\nregion = \"us-east-1\"\n",
+            self.moto.endpoint
+        )
+    }
+
     pub fn put(&mut self, objects: &[Object]) {
         self.moto.put_many("trail", objects.iter().map(|(key, body)| (key.as_str(), body.as_slice())));
     }
