@@ -74,6 +74,9 @@ pub struct Desk {
     is_held: Arc<AtomicBool>,
 }
 
+/// How the opening went, or that the store is away so far.
+pub type FirstWord = Receiver<Result<(), String>>;
+
 /// What the archive's thread runs: it opens the archive, however long the store is away, then writes.
 pub struct Work {
     archive: Arc<dyn Archive>,
@@ -123,7 +126,7 @@ pub fn open(
     outside: &Outside,
     hurry: &Arc<AtomicBool>,
     is_open: &Arc<AtomicBool>,
-) -> Option<(Keeper, Work, Receiver<Result<(), String>>)> {
+) -> Option<(Keeper, Work, FirstWord)> {
     let (Some(archive), Some(of)) = (&outside.archive, &config.archive) else { return None };
     let (keeper, desk) = ends(hurry);
     let (first, opened) = channel();
