@@ -38,7 +38,8 @@ impl Lake {
         if let Some(settings) = &config.store {
             let url = ObjectUrl::parse(&config.url).ok_or_else(|| at(&"it is no address of a store"))?;
             let url = url.map_err(|error| at(&error))?;
-            let store = runtime()?.block_on(settings.connect(&url, &process_environment));
+            // what fails is tried again here, and said: the store's own client is not to do so for minutes before
+            let store = runtime()?.block_on(settings.connect_trying(&url, &process_environment, 1));
             location = location.within(store.map_err(|error| at(&error))?);
         }
         Ok(Self { location, redactions: Arc::clone(redactions) })
@@ -87,11 +88,15 @@ impl archive::Archive for Lake {
 
     fn open(&self, held: Held) -> Result<Box<dyn ArchiveWriter>, String> {
         let runtime = runtime()?;
+        let patience = Patience::new(move |why, failures| held(&why, failures));
         let archive = runtime.block_on(async {
-            // what is wrong with the address or the credentials shows here, and is not waited for
-            let mut archive = Archive::open_or_create(&self.location).await?;
+            // what is wrong with the address or the credentials shows here, and is not waited for, nor is a folder
+            let first = match self.location.folder() {
+                Some(_) => self.location.clone(),
+                None => self.location.clone().patient(patience.clone().for_what_passes()),
+            };
+            let mut archive = Archive::open_or_create(&first).await?;
             archive.note_redactions(self.redactions.all()).await?;
-            let patience = Patience::new(move |why, failures| held(&why, failures));
             Archive::open(&self.location.clone().patient(patience)).await
         });
         Ok(Box::new(LakeWriter {

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daemon_support::{Broker, Chance, Place, event, flush, kafka_input, send, until};
 use serde_json::{Value, json};
@@ -419,4 +419,81 @@ fn a_store_that_fails_or_refuses_writes_is_waited_for_and_nothing_is_lost() {
     let mut table = texts(&rows, "alert_id");
     table.sort();
     assert_eq!(table, place.ids());
+}
+
+#[test]
+fn a_store_that_is_away_at_the_start_is_waited_for_and_one_that_is_wrong_is_not() {
+    let Some(mut moto) = Moto::start() else { return };
+    moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));
+    let endpoint = moto.endpoint.clone();
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let start = |place: &Place| {
+        let mut command = place.command();
+        command.envs(environment);
+        place.start_as(command, Stdio::null())
+    };
+    let archive = |bucket: &str| format!("[archive]\nurl = \"s3://{bucket}/a\"\nevery = \"300ms\"\n");
+    let place = Place::new("", "");
+    let logs = place.path("logs");
+    fs::create_dir(&logs).expect("a folder");
+    let input = FOLLOW.replace("LOGS", &logs.display().to_string());
+    place.configure(&input, &archive("lake"));
+    let all = lines(0..1_000);
+    fs::write(logs.join("a.ndjson"), all.concat()).expect("written");
+    moto.fault(json!({"match": "/lake", "times": 1_000_000, "status": 503}));
+    let said = "the archive is held up";
+    let away = |starts: usize| {
+        let daemon = start(&place);
+        until("it is said and counted", LONG, || {
+            let metrics = daemon.get("/metrics");
+            let is_held = metrics.lines().any(|line| line == "virga_archive_held 1");
+            is_held && place.log().matches(said).count() == starts
+        });
+        until("alerts do not wait for it", LONG, || !place.ids().is_empty());
+        assert!(daemon.get("/healthz").contains("200 OK"), "it is alive while it waits");
+        assert!(daemon.get("/readyz").contains("503"), "it cannot archive yet");
+        assert!(!place.path("state/checkpoint").exists(), "nothing may count as read");
+        daemon
+    };
+    // asked to end while it waits, it ends, and the next reads the same again
+    let daemon = away(1);
+    let asked_to = Instant::now();
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(asked_to.elapsed() < Duration::from_secs(20), "{:?}", asked_to.elapsed());
+    assert!(!place.path("state/checkpoint").exists(), "nothing may count as read");
+    let daemon = away(2);
+    moto.clear_faults();
+    until("it is ready", LONG, || daemon.get("/readyz").contains("200 OK"));
+    until("all are archived", LONG, || {
+        asked("s3://lake/a", "SELECT event_id FROM events", &environment).len() == all.len()
+    });
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert_eq!(place.log().matches(said).count(), 2, "once a start: {}", place.log());
+    assert!(place.log().contains("the archive's store serves again"), "{}", place.log());
+    for (what, bucket, fault, word) in [
+        ("a bucket that is not there", "absent", None, "NoSuchBucket"),
+        (
+            "a store that refuses",
+            "lake",
+            Some(json!({"match": "/lake", "times": 1_000, "status": 403})),
+            "403",
+        ),
+    ] {
+        fault.into_iter().for_each(|fault| moto.fault(fault));
+        let place = Place::new(&input, &archive(bucket));
+        let mut daemon = start(&place);
+        let mut status = None;
+        until(&format!("{what}: it ends"), LONG, || {
+            status = daemon.child.try_wait().expect("a status");
+            status.is_some()
+        });
+        moto.clear_faults();
+        assert!(status.is_some_and(|status| !status.success()), "{what}: {}", place.log());
+        assert!(place.log().contains("[archive]") && place.log().contains(word), "{what}: {}", place.log());
+    }
 }

@@ -6,6 +6,7 @@
 mod daemon_support;
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::producer::BaseProducer;
@@ -17,7 +18,8 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// Failures in bursts from many addresses, now and then an intruder, and much that is neither; out of order by
 /// some seconds. Ends with an event a day later in each partition, which moves the watermark past all others.
-fn fill(producer: &BaseProducer, topic: &str, events: u64, pause: Duration) {
+/// `pause` is called before each five hundred, with the number of the next.
+fn fill(producer: &BaseProducer, topic: &str, events: u64, pause: &dyn Fn(u64)) {
     let mut chance = Chance(7);
     for number in 0..events {
         let address = format!("198.51.100.{}", chance.below(40));
@@ -26,12 +28,12 @@ fn fill(producer: &BaseProducer, topic: &str, events: u64, pause: Duration) {
             3 if chance.below(10) == 0 => "Intrusion",
             _ => "ConsoleLogin",
         };
+        if number % 500 == 0 {
+            pause(number);
+        }
         let second = number / 20 + chance.below(10);
         let text = event(number, second, name, &address).to_string();
         send(producer, topic, (number % PARTITIONS as u64) as i32, text.as_bytes());
-        if number % 500 == 0 {
-            std::thread::sleep(pause);
-        }
     }
     for partition in 0..PARTITIONS {
         let last = event(events + partition as u64, events / 20 + 86_400, "ConsoleLogin", "203.0.113.1");
@@ -58,15 +60,24 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     broker.create("trail", PARTITIONS);
     let killed = Place::new(&kafka_input(&broker, "trail", "killed"), "");
     let events = 20_000 + rounds * 1_000;
+    // its share is written while each round runs, so that the last is under load as the first is
+    let round_now = AtomicU64::new(0);
+    let pause = |number: u64| {
+        while number * rounds > (round_now.load(Ordering::Relaxed) + 1) * events {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(150));
+    };
     let producer = broker.producer();
     std::thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&producer, "trail", events, Duration::from_millis(5 + rounds)));
+        let filling = scope.spawn(|| fill(&producer, "trail", events, &pause));
         let mut chance = Chance(seed);
         for round in 0..rounds {
+            round_now.store(round, Ordering::Relaxed);
             let daemon = killed.start();
             let wait = 300 + chance.below(2_500);
             std::thread::sleep(Duration::from_millis(wait));
-            eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+            eprintln!("round {round}: killed after {wait} ms, {} deliveries so far", killed.delivered());
             daemon.kill();
         }
         filling.join().expect("the topic is filled");
@@ -130,7 +141,7 @@ fn it_goes_on_behind_a_broker_that_was_away_and_past_what_cannot_be_read() {
 fn a_damaged_checkpoint_is_said_and_the_one_before_is_used() {
     let broker = Broker::start();
     broker.create("trail", PARTITIONS);
-    fill(&broker.producer(), "trail", 4_000, Duration::ZERO);
+    fill(&broker.producer(), "trail", 4_000, &|_| ());
     let place = quiet(&broker, "trail", "g");
     let before = place.ids();
     let checkpoint = place.path("state/checkpoint");
@@ -196,7 +207,8 @@ fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
     let one = first.start();
     let producer = broker.producer();
     std::thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&producer, "trail", 20_000, Duration::from_millis(100)));
+        let filling = scope
+            .spawn(|| fill(&producer, "trail", 20_000, &|_| std::thread::sleep(Duration::from_millis(100))));
         std::thread::sleep(Duration::from_millis(1_500));
         let two = second.start();
         until("the second has partitions", LONG, || second.log().contains("partition=trail/"));

@@ -9,7 +9,7 @@ mod daemon_support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
             bucket.put(&objects);
             std::thread::sleep(Duration::from_millis(wait / 4));
         }
-        eprintln!("round {round}: killed after {wait} ms, {} alerts so far", killed.ids().len());
+        eprintln!("round {round}: killed after {wait} ms, {} deliveries so far", killed.delivered());
         daemon.kill();
     }
     // forty objects a round, from a store that is not fast
@@ -65,8 +65,11 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
     wait_for_watermark(&daemon, last, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", killed.log());
     let quiet = Place::new(&bucket.input(1, "15s", 60), "");
+    bucket.moto.requests();
+    let began = Instant::now();
     let daemon = quiet.start();
     bucket.wait_until_read(1, &quiet, most);
+    eprintln!("the quiet run read {next} objects in {:?}: {:?}", began.elapsed(), bucket.asked());
     wait_for_watermark(&daemon, last, LONG);
     assert_eq!(daemon.end(), Some(0), "{}", quiet.log());
     let (expected, found) = (quiet.alerts(), killed.alerts());
@@ -255,4 +258,102 @@ fn messages_that_cannot_be_deleted_stay_and_are_known_when_they_come_again() {
     );
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
+}
+
+/// The sum of a counter over all of its labels that a text names.
+fn counted(metrics: &str, name: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(name));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[test]
+fn a_store_that_is_away_at_the_start_is_waited_for_and_caught_up_with() {
+    let Some(mut bucket) = Bucket::start(&["away"]) else { return };
+    let objects = intrusions(6);
+    bucket.put(&objects);
+    for (what, input, said) in [
+        ("by the queue", bucket.input(0, "1s", 5), "the queue does not answer"),
+        ("by listing", bucket.listed("1s"), "s3://trail/AWSLogs/ cannot be listed"),
+    ] {
+        let place = Place::new(&input, "");
+        bucket.moto.fault(json!({ "match": "", "times": 1_000_000, "status": 503 }));
+        let retrying = "virga_input_notes_total{input=\"trail\",cause=\"retrying\"}";
+        let away = |starts: usize| {
+            let daemon = place.start();
+            until("it is said", LONG, || place.log().matches(said).count() == starts);
+            until("it is counted", LONG, || counted(&daemon.get("/metrics"), retrying) >= 3.0);
+            assert!(daemon.get("/healthz").contains("200 OK"), "{what}: it is alive while it waits");
+            assert!(daemon.get("/readyz").contains("503"), "{what}: it has not begun");
+            daemon
+        };
+        // asked to end while it waits, it ends
+        let daemon = away(1);
+        let asked = Instant::now();
+        assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
+        assert!(asked.elapsed() < Duration::from_secs(20), "{what}: {:?}", asked.elapsed());
+        let daemon = away(2);
+        bucket.moto.clear_faults();
+        until("all alerts", LONG, || place.ids().len() == objects.len());
+        until("it has begun", LONG, || daemon.get("/readyz").contains("200 OK"));
+        assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
+        let log = place.log();
+        assert_eq!(log.matches(said).count(), 2, "{what}: it is said once a start: {log}");
+        assert!(log.contains("it answers again"), "{what}: {log}");
+        assert!(place.alerts().values().all(|(_, times)| *times == 1), "{what}");
+    }
+}
+
+#[test]
+fn objects_that_no_store_serves_are_waited_for_with_their_messages_in_hand() {
+    let Some(mut bucket) = Bucket::start(&["objects"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 2), "");
+    let objects = intrusions(12);
+    bucket.put(&objects);
+    bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1_000_000, "status": 503 }));
+    let daemon = place.start();
+    // the store's own client tries for some time before
+    until("it is said", LONG, || place.log().contains("no object of s3://trail/AWSLogs/ can be read"));
+    bucket.moto.requests();
+    std::thread::sleep(Duration::from_secs(6));
+    let asked = bucket.asked();
+    assert!(
+        !asked.contains_key("ReceiveMessage"),
+        "each time that a message comes counts against it: {asked:?}"
+    );
+    assert!(asked.contains_key("ChangeMessageVisibilityBatch"), "{asked:?}");
+    bucket.moto.clear_faults();
+    bucket.wait_until_read(0, &place, LONG);
+    until("all alerts", LONG, || place.ids().len() == objects.len());
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(!place.log().contains("object_unreadable"), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+}
+
+#[test]
+fn what_no_waiting_mends_ends_the_start_with_a_word() {
+    let Some(mut bucket) = Bucket::start(&["wrong"]) else { return };
+    let (queue, listed) = (bucket.input(0, "1s", 20), bucket.listed("1s"));
+    let keyless = |input: &str| format!("{input}credentials = \"profile\"\nprofile = \"nobody\"\n");
+    for (what, input, is_denied, said) in [
+        ("a queue that is not there", queue.replace("/wrong\"", "/absent\""), false, "queue does not exist"),
+        ("a queue that refuses", queue.clone(), true, "the role needs sqs:ReceiveMessage"),
+        ("a bucket that is not there", listed.replace("s3://trail", "s3://absent"), false, "NoSuchBucket"),
+        ("a bucket that refuses", listed.clone(), true, "the role needs s3:ListBucket"),
+        ("a profile that is not there", keyless(&queue), false, "nobody"),
+        ("a profile that is not there, listed", keyless(&listed), false, "nobody"),
+    ] {
+        if is_denied {
+            bucket.moto.fault(json!({ "match": "", "times": 1_000_000, "status": 403 }));
+        }
+        let place = Place::new(&input, "");
+        let mut daemon = place.start();
+        let mut status = None;
+        until(&format!("{what}: it ends"), LONG, || {
+            status = daemon.child.try_wait().expect("a status");
+            status.is_some()
+        });
+        bucket.moto.clear_faults();
+        assert!(status.is_some_and(|status| !status.success()), "{what}: {}", place.log());
+        assert!(place.log().contains(said), "{what}: {}", place.log());
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! Who must not give up says so with a [`Patience`]: it hears of each failure beyond those, and says how long to
 //! wait for the next try. Then what only a person mends (a right that is missing, a store that is full) is
-//! waited for too.
+//! waited for too; but not by whoever waits [`Patience::for_what_passes`] alone.
 //!
 //! One request is not safe to repeat: to put an object where there is none, for the first try may have come
 //! through without its answer. Whether it did shows in the object: where the very bytes stand already, they
@@ -36,12 +36,23 @@ type Wait = dyn Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync;
 
 /// What goes on where a request has been tried often enough for most.
 #[derive(Clone)]
-pub struct Patience(Arc<Wait>);
+pub struct Patience {
+    wait: Arc<Wait>,
+    /// Also for what a person must mend.
+    for_people: bool,
+}
 
 impl Patience {
     /// From what says how long to wait.
     pub fn new(wait: impl Fn(&dyn fmt::Display, u32) -> Option<Duration> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(wait))
+        Self { wait: Arc::new(wait), for_people: true }
+    }
+
+    /// The same, but what the store refuses is given on at once: at a start it is a mistake.
+    #[must_use]
+    pub fn for_what_passes(mut self) -> Self {
+        self.for_people = false;
+        self
     }
 }
 
@@ -69,19 +80,33 @@ impl Tries<'_> {
     async fn again(&mut self, error: &Error) -> bool {
         let passes = matches!(error, Error::Generic { .. } | Error::JoinError { .. });
         let mended = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
-        let is_worth_it = passes || mended && self.patience.is_some();
+        let is_worth_it = match self.patience {
+            Some(patience) if !patience.for_people => passes && !is_refused(&error.to_string()),
+            Some(_) => passes || mended,
+            None => passes,
+        };
         if !is_worth_it {
             return false;
         }
         self.failures += 1;
         let wait = match self.patience {
             _ if self.failures < MAX_REQUESTS && passes => Some(FIRST_PAUSE * 2u32.pow(self.failures - 1)),
-            Some(Patience(wait)) => wait(error, self.failures),
+            Some(patience) => (patience.wait)(error, self.failures),
             None => None,
         };
         let Some(wait) = wait else { return false };
         tokio::time::sleep(wait).await;
         true
+    }
+}
+
+/// Whether a store's words tell of a mistake of whoever asks: of a listing its client keeps the status in the text
+/// alone. A status of 4xx, but for those that pass, or a bucket of another region.
+fn is_refused(text: &str) -> bool {
+    let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
+    match status {
+        Some(status) => (400..500).contains(&status) && !matches!(status, 408 | 425 | 429),
+        None => text.contains("redirect without LOCATION"),
     }
 }
 
@@ -218,5 +243,49 @@ impl ObjectStore for Retrying {
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         self.inner.rename_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_told_from_what_passes() {
+        for (text, refused) in [
+            (
+                "… max_retries: 1 - Server returned non-2xx status code: 404 Not Found: <Code>NoSuchBucket</Code>",
+                true,
+            ),
+            ("Server returned non-2xx status code: 403 Forbidden: ", true),
+            ("Server returned non-2xx status code: 429 Too Many Requests: ", false),
+            ("Server returned non-2xx status code: 503 Service Unavailable: <Code>SlowDown</Code>", false),
+            ("error sending request: tcp connect error: Connection refused", false),
+            (
+                "Received redirect without LOCATION, this normally indicates an incorrectly configured region",
+                true,
+            ),
+        ] {
+            assert_eq!(is_refused(text), refused, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn patience_for_what_passes_alone_gives_on_what_is_refused_and_waits_for_the_rest() {
+        let all = Patience::new(|_, _| Some(Duration::ZERO));
+        let some = all.clone().for_what_passes();
+        let error = |said: &'static str| Error::Generic { store: "S3", source: said.into() };
+        let denied = || Error::PermissionDenied { path: "a".into(), source: "no".into() };
+        for (patience, error, waits) in [
+            (Some(&all), error("status code: 403 Forbidden"), true),
+            (Some(&all), denied(), true),
+            (Some(&some), error("status code: 403 Forbidden"), false),
+            (Some(&some), denied(), false),
+            (Some(&some), error("status code: 503 Service Unavailable"), true),
+            (None, error("status code: 503 Service Unavailable"), false),
+        ] {
+            let mut tries = Tries { patience, failures: MAX_REQUESTS };
+            assert_eq!(tries.again(&error).await, waits, "{error}");
+        }
     }
 }

@@ -52,6 +52,12 @@ pub fn steady() -> Clock {
 mod tests {
     use super::*;
     use crate::marks::Marks;
+    use crate::rules::{Generation, Loaded};
+    use std::collections::BTreeMap;
+    use virga_engine::RuleSet;
+    use virga_engine::correlate::{Live, LiveLimits, Occurrence, Value};
+    use virga_engine::diagnostic::SourceFile;
+    use virga_engine::event::{Origin, OriginBase};
     use virga_ingest::transport::live::Frontier;
 
     const SECOND: i64 = 1_000_000;
@@ -69,23 +75,104 @@ mod tests {
         assert_eq!(clock.advance(SECOND, due), due);
     }
 
-    #[test]
-    fn a_jump_of_an_hour_makes_nothing_late_that_comes_in_its_time() {
-        // true time, and a wall clock that somebody sets an hour ahead and a minute later back
-        let (start, lateness) = (1_000_000 * SECOND, 10 * SECOND);
+    /// How far a wall clock is from the truth, in seconds, at each second of ten minutes; and how far the clock that
+    /// follows it may get to be in either direction: a twentieth of the time for which it was wrong.
+    type Wall = (&'static str, fn(i64) -> i64, i64);
+    const WALLS: [Wall; 6] = [
+        ("is right", |_| 0, 0),
+        ("is an hour ahead for a minute", |second| if (90..150).contains(&second) { 3_600 } else { 0 }, 3),
+        ("is an hour behind for a minute", |second| if (90..150).contains(&second) { -3_600 } else { 0 }, 3),
+        (
+            "is a year ahead for a minute",
+            |second| if (90..150).contains(&second) { 31_536_000 } else { 0 },
+            3,
+        ),
+        ("goes back and forth each second", |second| if second % 2 == 0 { 3_600 } else { -3_600 }, 1),
+        ("goes back by two seconds for good", |second| if second > 90 { -2 } else { 0 }, 2),
+    ];
+
+    const RULES: &str = "title: r
+name: r
+id: 11111111-0000-4000-8000-000000000001
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: a}, condition: s}
+---
+title: many
+id: 11111111-0000-4000-8000-000000000002
+correlation: {type: event_count, rules: [r], group-by: [sourceIPAddress], timespan: 1m, condition: {gte: 4}}
+---
+title: few
+id: 11111111-0000-4000-8000-000000000003
+correlation: {type: event_count, rules: [r], group-by: [sourceIPAddress], timespan: 1m, condition: {lt: 4}}
+";
+
+    /// The alerts of ten minutes of a partition that is read to its end each second, each with the second in which it
+    /// is raised; and how many hits were late. Events come as late as the lateness allows, and not for minutes.
+    fn alerts_under(wall: fn(i64) -> i64, most: i64) -> (BTreeMap<String, i64>, usize) {
+        let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULES.into() });
+        let loaded = Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() };
+        let generation = Generation::compile(1, &loaded, 1).unwrap();
+        assert_eq!(generation.plans.len(), 2);
+        let mut live = Live::new(&generation.plans, "", LiveLimits::default());
+        let (start, lateness) = (1_700_000_040 * SECOND, 10 * SECOND);
         let mut clock = Steady { at: Instant::now(), now: start };
         let mut marks = Marks::default();
         marks.open("a", "0", lateness);
-        for second in 1..=180 {
+        let (mut alerts, mut before, mut late) = (BTreeMap::new(), None, 0);
+        let (source, origin) = (
+            Arc::from("aws.cloudtrail"),
+            Origin { base: OriginBase::File { path: "-".into() }, line: None, record: None },
+        );
+        for second in 1..=600 {
             let truth = start + second * SECOND;
-            let wall = if (30..90).contains(&second) { truth + 3_600 * SECOND } else { truth };
-            let now = clock.advance(SECOND, wall);
-            // an idle partition moves by the clock; an event of now comes, and one as late as is allowed would
-            marks.reach("a", "0", Frontier::CaughtUp { now });
+            let now = clock.advance(SECOND, truth + wall(second) * SECOND);
             let ahead = now - truth;
-            assert!((0..=3 * SECOND).contains(&ahead), "second {second}: {ahead} µs ahead");
-            assert!(marks.now().is_some_and(|mark| mark <= truth - lateness + 3 * SECOND), "second {second}");
+            assert!(ahead.abs() <= most * SECOND, "second {second}: {ahead} µs from the truth");
+            // some minutes have many events, some few, and some none
+            if second % [7, 29, 1_000][(second / 60 % 3) as usize] == 0 {
+                // what is late by all that is allowed, but for what the clock may be ahead
+                let time = truth - (second % 2) * (lateness - (most + 1) * SECOND);
+                for correlation in 0..generation.plans.len() {
+                    live.take(&Occurrence {
+                        correlation,
+                        members: 1,
+                        time,
+                        key: &format!("[\"198.51.100.{}\"]", second / 60),
+                        value: Value::None,
+                        event_id: &format!("e{second}"),
+                        source: &source,
+                        origin: &origin,
+                        carried: None,
+                    });
+                }
+                marks.see("a", "0", time, truth);
+            }
+            let mut raised = live.commit();
+            marks.reach("a", "0", Frontier::CaughtUp { now });
+            let mark = marks.now();
+            assert!(mark >= before, "second {second}: the watermark fell");
+            before = mark;
+            raised.extend(live.advance(mark.unwrap_or(i64::MIN)));
+            late += live.take_late().len();
+            raised.into_iter().for_each(|alert| {
+                alerts.entry(alert.alert_id).or_insert(second);
+            });
         }
-        assert_eq!(clock.now, start + 180 * SECOND, "what it went ahead is made good");
+        (alerts, late)
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_makes_nothing_late_loses_no_alert_and_delays_none_for_long() {
+        let (expected, _) = alerts_under(|_| 0, 3);
+        assert!(expected.len() > 5, "{expected:?}");
+        for (what, wall, most) in WALLS {
+            let (found, late) = alerts_under(wall, most.max(3));
+            assert_eq!(late, 0, "it {what}");
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "it {what}");
+            for (id, second) in &expected {
+                let apart = found.get(id).unwrap_or(&0) - second;
+                assert!(apart.abs() <= most + 1, "it {what}: {apart} s apart");
+            }
+        }
     }
 }

@@ -64,6 +64,14 @@ pub const ARCHIVE_QUEUE: usize = 8;
 /// what is beyond goes to the archive before its turn: after a kill it may be there twice.
 pub const PIECE_BYTES: usize = 32 << 20;
 
+/// How long a start waits for the archive's first word: one that is wrong ends the start at once, one that is away is
+/// waited for while all else runs.
+pub const ARCHIVE_FIRST_WORD: Duration = Duration::from_secs(3);
+
+/// How long the archive's thread may take to come back when the process ends, beyond the longest wait of its own. One
+/// whose store answers nothing is left: what it has not committed no checkpoint stands on.
+pub const ARCHIVE_END: Duration = Duration::from_secs(10);
+
 /// The longest wait before a request to the archive's store is made anew.
 pub const STORE_RETRY_MOST: Duration = Duration::from_secs(5);
 

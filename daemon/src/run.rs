@@ -19,7 +19,9 @@ use crate::archive::keep;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::{steady, wall};
 use crate::config::Config;
-use crate::limits::{DRAIN, FILE_BYTES, FINISH, KEPT_FILES, QUEUE_PIECES};
+use crate::limits::{
+    ARCHIVE_END, ARCHIVE_FIRST_WORD, DRAIN, FILE_BYTES, FINISH, KEPT_FILES, QUEUE_PIECES, STORE_RETRY_MOST,
+};
 use crate::outbox::Outbox;
 use crate::pipeline::correlate::{Correlator, Parts};
 use crate::pipeline::scan::Shared;
@@ -123,6 +125,8 @@ struct Process<'a> {
     sinks: Vec<JoinHandle<()>>,
     correlator: JoinHandle<Correlator>,
     archive: Option<JoinHandle<()>>,
+    /// The archive can be written, or there is none.
+    is_archived: Arc<AtomicBool>,
     words: Sender<Word>,
     _watch: Option<Watch>,
 }
@@ -144,12 +148,20 @@ impl<'a> Process<'a> {
         let signs = Signs {
             alive: Arc::new(AtomicI64::new(clock())),
             ready: Arc::new(AtomicBool::new(false)),
+            archive: Arc::new(AtomicBool::new(config.archive.is_none())),
             clock: Arc::clone(&clock),
         };
         serve_and_listen(config, signs.clone(), &words)?;
         let opened_sinks = open_sinks(config)?;
-        let (keeper, archive) = match keep::open(config, outside, &hurry)? {
-            Some((keeper, keeping)) => (Some(keeper), Some(spawn_keeping(keeping, &words)?)),
+        let (keeper, archive) = match keep::open(config, outside, &hurry, &signs.archive) {
+            Some((keeper, keeping, opened)) => {
+                let thread = spawn_keeping(keeping, &words)?;
+                // a store that is away is waited for while all else begins: no word yet is none of a mistake
+                if let Ok(Err(error)) = opened.recv_timeout(ARCHIVE_FIRST_WORD) {
+                    return Err(error);
+                }
+                (Some(keeper), Some(thread))
+            }
             None => (None, None),
         };
         let inputs = open_inputs(config, &from, &clock)?;
@@ -177,20 +189,18 @@ impl<'a> Process<'a> {
             let (dispatch, stop, words_of) = (Arc::clone(&dispatch), Arc::clone(&stop), words.clone());
             let running = Arc::clone(&running);
             readers.push(spawn(&format!("read-{}", info.name), &words, move || {
-                let ended = |words: &Sender<Word>| {
+                read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|failed| {
+                    // whoever heard may have ended already
+                    if let Some(error) = failed {
+                        let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
+                        return;
+                    }
                     let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
                     *running -= 1;
                     if *running == 0 {
-                        let _ = words.send(Word::Ended);
+                        let _ = words_of.send(Word::Ended);
                     }
-                };
-                let tell = words_of.clone();
-                let read = read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|| {
-                    ended(&tell)
                 });
-                if let Err(error) = read {
-                    let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
-                }
             })?);
         }
         let mut correlator = Correlator::new(Parts {
@@ -241,6 +251,7 @@ impl<'a> Process<'a> {
             sinks,
             correlator,
             archive,
+            is_archived: signs.archive,
             words,
             _watch,
         })
@@ -297,6 +308,13 @@ impl<'a> Process<'a> {
     /// inputs are acknowledged and closed: in this order.
     fn end(self) -> Result<(), String> {
         self.stop.store(true, Ordering::Relaxed);
+        let is_archived = self.is_archived.load(Ordering::Relaxed);
+        if !is_archived {
+            tracing::info!(
+                "the archive was away from the start on: what was read since is read again by the next"
+            );
+            self.hurry.store(true, Ordering::Relaxed);
+        }
         let until = Instant::now() + FINISH;
         let mut hurried = false;
         while !self.correlator.is_finished() {
@@ -316,7 +334,7 @@ impl<'a> Process<'a> {
                 "alerts that sinks did not take stay in the checkpoint"
             );
         }
-        let saved = correlator.finish(FINISH);
+        let saved = is_archived && correlator.finish(FINISH);
         if !saved {
             // what the archive does not take now it does not take at all
             self.hurry.store(true, Ordering::Relaxed);
@@ -328,7 +346,7 @@ impl<'a> Process<'a> {
         self.hurry.store(true, Ordering::Relaxed);
         drop(self.words);
         let threads = self.readers.into_iter().chain(self.workers).chain(self.sinks);
-        for thread in threads.chain(self.archive) {
+        for thread in threads.chain(self.archive.and_then(ended)) {
             if thread.join().is_err() {
                 return Err("a thread has failed".into());
             }
@@ -338,9 +356,24 @@ impl<'a> Process<'a> {
                 tracing::info!("the last checkpoint is written");
                 Ok(())
             }
+            // nothing was acknowledged: the checkpoint before stands for all
+            false if !is_archived => Ok(()),
             false => Err("the last checkpoint could not be written: the one before it stands".into()),
         }
     }
+}
+
+/// The archive's thread once it has ended; none where its store keeps it.
+fn ended(archive: JoinHandle<()>) -> Option<JoinHandle<()>> {
+    let until = Instant::now() + STORE_RETRY_MOST + ARCHIVE_END;
+    while !archive.is_finished() {
+        if Instant::now() > until {
+            tracing::warn!("the archive's store does not answer, and is not waited for any more");
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Some(archive)
 }
 
 /// A thread with a name; if it panics, the process hears of it.
@@ -370,7 +403,7 @@ fn spawn<T: Send + 'static>(
 fn spawn_keeping(keeping: keep::Work, words: &Sender<Word>) -> Result<JoinHandle<()>, String> {
     let failed = words.clone();
     spawn("archive", words, move || {
-        if let Err(error) = keeping() {
+        if let Err(error) = keeping.run() {
             let _ = failed.send(Word::Failed(error));
         }
     })

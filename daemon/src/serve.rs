@@ -1,7 +1,7 @@
 //! Metrics, health and readiness, on a loopback port.
 //!
 //! `/metrics`: Prometheus text. `/healthz`: 200 while correlation is alive. `/readyz`: 200 once all inputs have
-//! begun.
+//! begun and the archive can be written.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -22,6 +22,8 @@ pub struct Signs {
     pub alive: Arc<AtomicI64>,
     /// All inputs have begun.
     pub ready: Arc<AtomicBool>,
+    /// The archive can be written, or there is none.
+    pub archive: Arc<AtomicBool>,
     /// The clock.
     pub clock: Clock,
 }
@@ -63,9 +65,10 @@ fn health(signs: &Signs) -> (StatusCode, String) {
 }
 
 fn readiness(signs: &Signs) -> (StatusCode, &'static str) {
-    match signs.ready.load(Ordering::Relaxed) {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "an input has not begun yet\n"),
+    match (signs.ready.load(Ordering::Relaxed), signs.archive.load(Ordering::Relaxed)) {
+        (true, true) => (StatusCode::OK, "ready\n"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "an input has not begun yet\n"),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "the archive's store does not serve yet\n"),
     }
 }
 

@@ -91,6 +91,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// pauses; beyond it the object is given up with its cause.
 pub const REQUEST_RETRIES: usize = 8;
 
+/// The same for a question that whoever asks it asks again by itself, with growing pauses, and says so.
+pub const QUESTION_RETRIES: usize = 2;
+
 /// How long one request is tried again at the most: a signature is valid for five minutes.
 pub const RETRY_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
@@ -111,6 +114,10 @@ pub const MESSAGES_IN_HAND: usize = 5_000;
 /// How often an object that a message tells of is tried in vain before it no longer holds the watermark. The
 /// message stays in the queue, whose own policy says what becomes of it.
 pub const OBJECT_TRIES: u64 = 3;
+
+/// How long messages are kept in hand while the store serves no object. Beyond it they are given back, and come
+/// again: SQS lets nobody keep them for longer than twelve hours.
+pub const HOLD_OBJECTS: Duration = Duration::from_secs(10 * 60);
 
 /// How long the ledger remembers an object: SQS keeps messages for 14 days at the most.
 pub const LEDGER_AGE: Duration = Duration::from_secs(15 * 86_400);

@@ -343,6 +343,16 @@ impl Place {
         alerts
     }
 
+    /// How many alerts were delivered, those that came twice counted twice: for whoever asks often.
+    pub fn delivered(&self) -> usize {
+        let count = |path: &Path| {
+            fs::read(path).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+        };
+        let older = (1..).map(|number| self.path(&format!("alerts.ndjson.{number}")));
+        count(&self.path("alerts.ndjson"))
+            + older.take_while(|path| path.exists()).map(|path| count(&path)).sum::<usize>()
+    }
+
     pub fn ids(&self) -> Vec<String> {
         self.alerts().into_keys().collect()
     }

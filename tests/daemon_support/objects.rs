@@ -1,5 +1,6 @@
 //! A bucket that tells queues of its objects (moto), and objects that a daemon is to read.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,6 +49,16 @@ impl Bucket {
         )
     }
 
+    /// The part of a configuration that lists.
+    pub fn listed(&self, lateness: &str) -> String {
+        format!(
+            "[[input]]\nname = \"trail\"\nsource = \"aws.cloudtrail\"\nlateness = \"{lateness}\"\n\
+             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nlist_seconds = 1\n\
+             [input.s3.store]\nendpoint = \"{}\"\nregion = \"us-east-1\"\n",
+            self.moto.endpoint
+        )
+    }
+
     pub fn put(&mut self, objects: &[Object]) {
         self.moto.put_many("trail", objects.iter().map(|(key, body)| (key.as_str(), body.as_slice())));
     }
@@ -67,6 +78,18 @@ impl Bucket {
             |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
         count("ApproximateNumberOfMessages").unwrap_or(0)
             + count("ApproximateNumberOfMessagesNotVisible").unwrap_or(0)
+    }
+
+    /// How often each kind of request was sent since the last time.
+    pub fn asked(&mut self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for request in self.moto.requests() {
+            // of a store the verb, of a service what it is to do
+            let kind =
+                request.rsplit_once("AmazonSQS.").map_or(request.split(' ').next(), |(_, kind)| Some(kind));
+            *counts.entry(kind.unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        counts
     }
 
     /// Waits until every message is deleted, which is behind the checkpoint of what it told of.

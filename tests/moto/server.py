@@ -24,6 +24,8 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+import queues
+
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
@@ -87,6 +89,7 @@ def put_many(asked):
 
 
 def main():
+    queues.quicken()
     watched = Watched(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, watched, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use virga_engine::event::EventBatch;
 
-use super::{ArchiveFailure, ArchiveWriter, Committed, Held, Outside};
+use super::{Archive, ArchiveFailure, ArchiveWriter, Committed, Held, Outside};
 use crate::config::Config;
 use crate::limits::{ARCHIVE_QUEUE, RETRY_FIRST, STORE_RETRY_MOST};
 use crate::outbox::OutAlert;
@@ -70,25 +70,69 @@ pub struct Desk {
     queue: Receiver<Kept>,
     committed: Sender<u64>,
     hurry: Arc<AtomicBool>,
+    /// The store does not serve, which has been said.
+    is_held: Arc<AtomicBool>,
 }
 
-/// What the archive's thread runs.
-pub type Work = Box<dyn FnOnce() -> Result<(), String> + Send>;
+/// How the opening went, or that the store is away so far.
+pub type FirstWord = Receiver<Result<(), String>>;
 
-/// Opens the archive that the configuration names: the way to it, and what its thread is to run.
-///
-/// # Errors
-/// Where it can neither be opened nor made.
+/// What the archive's thread runs: it opens the archive, however long the store is away, then writes.
+pub struct Work {
+    archive: Arc<dyn Archive>,
+    said: String,
+    desk: Desk,
+    /// Set once it is open.
+    is_open: Arc<AtomicBool>,
+    /// Hears how the opening went, or that the store is away.
+    first: Sender<Result<(), String>>,
+}
+
+impl Work {
+    /// Opens the archive and writes until nothing more comes.
+    ///
+    /// # Errors
+    /// Where it can neither be opened nor made, and what no waiting mends later.
+    pub fn run(self) -> Result<(), String> {
+        let hurry = &self.desk.hurry;
+        let (away, first) = (held(hurry, &self.desk.is_held), self.first.clone());
+        let tell_away: Held = Arc::new(move |why, failures| {
+            // whoever waited for the first word may have gone on
+            drop(first.send(Ok(())));
+            away(why, failures)
+        });
+        let mut writer = match self.archive.open(tell_away) {
+            Ok(writer) => writer,
+            // the process ends, and the store was away until then
+            Err(_) if hurry.load(Ordering::Relaxed) => return Ok(()),
+            Err(error) => {
+                let error = format!("[archive] {error}");
+                drop(self.first.send(Err(error.clone())));
+                return Err(error);
+            }
+        };
+        serves(&self.desk.is_held);
+        tracing::info!("{}", self.said);
+        self.is_open.store(true, Ordering::Relaxed);
+        drop(self.first.send(Ok(())));
+        run(&self.desk, writer.as_mut())
+    }
+}
+
+/// The archive that the configuration names: the way to it, and what its thread is to run. `is_open` is set once
+/// it can be written.
 pub fn open(
     config: &Config,
     outside: &Outside,
     hurry: &Arc<AtomicBool>,
-) -> Result<Option<(Keeper, Work)>, String> {
-    let (Some(archive), Some(of)) = (&outside.archive, &config.archive) else { return Ok(None) };
-    let mut writer = archive.open(held(hurry)).map_err(|error| format!("[archive] {error}"))?;
-    tracing::info!(url = %of.url, every = ?of.every.0, "events and alerts are archived");
+    is_open: &Arc<AtomicBool>,
+) -> Option<(Keeper, Work, FirstWord)> {
+    let (Some(archive), Some(of)) = (&outside.archive, &config.archive) else { return None };
     let (keeper, desk) = ends(hurry);
-    Ok(Some((keeper, Box::new(move || run(&desk, writer.as_mut())))))
+    let (first, opened) = channel();
+    let said = format!("events and alerts are archived at {}, every {:?}", of.url, of.every.0);
+    let (archive, is_open) = (Arc::clone(archive), Arc::clone(is_open));
+    Some((keeper, Work { archive, said, desk, is_open, first }, opened))
 }
 
 /// Both ends.
@@ -96,13 +140,16 @@ pub fn ends(hurry: &Arc<AtomicBool>) -> (Keeper, Desk) {
     let (queue, taken) = sync_channel(ARCHIVE_QUEUE);
     let (told, committed) = channel();
     let way = Way { queue, hurry: Arc::clone(hurry) };
-    (Keeper { way, committed }, Desk { queue: taken, committed: told, hurry: Arc::clone(hurry) })
+    (
+        Keeper { way, committed },
+        Desk { queue: taken, committed: told, hurry: Arc::clone(hurry), is_held: Arc::default() },
+    )
 }
 
-/// What becomes of a request that the store did not serve: it is said, counted, and tried again after a pause
-/// that grows, until the process is to end.
-pub fn held(hurry: &Arc<AtomicBool>) -> Held {
-    let hurry = Arc::clone(hurry);
+/// What becomes of a request that the store did not serve: it is counted, and tried again after a pause that
+/// grows, until the process is to end. It is said once for as long as the store does not serve.
+pub fn held(hurry: &Arc<AtomicBool>, is_held: &Arc<AtomicBool>) -> Held {
+    let (hurry, is_held) = (Arc::clone(hurry), Arc::clone(is_held));
     Arc::new(move |why, failures| {
         metrics::counter!("virga_archive_failures_total").increment(1);
         if hurry.load(Ordering::Relaxed) {
@@ -110,12 +157,23 @@ pub fn held(hurry: &Arc<AtomicBool>) -> Held {
         }
         let wait =
             (RETRY_FIRST * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(STORE_RETRY_MOST);
-        tracing::warn!(
-            "the archive is held up ({why}); tried again in {wait:?}, nothing is acknowledged meanwhile"
-        );
+        if !is_held.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the archive is held up ({why}): it is tried again until its store serves, and nothing is \
+                 acknowledged meanwhile; look at the network, the store, its room and the rights"
+            );
+        }
         metrics::gauge!("virga_archive_held").set(1.0);
         Some(wait)
     })
+}
+
+/// The store has served.
+fn serves(is_held: &AtomicBool) {
+    metrics::gauge!("virga_archive_held").set(0.0);
+    if is_held.swap(false, Ordering::Relaxed) {
+        tracing::info!("the archive's store serves again");
+    }
 }
 
 /// Writes until nothing more comes.
@@ -123,7 +181,7 @@ pub fn held(hurry: &Arc<AtomicBool>) -> Held {
 /// # Errors
 /// What no waiting mends: the next process begins from the last checkpoint.
 pub fn run(desk: &Desk, writer: &mut dyn ArchiveWriter) -> Result<(), String> {
-    let mut keeping = Keeping { writer, hurry: &desk.hurry, generation: 0, waiting: 0 };
+    let mut keeping = Keeping { writer, desk, generation: 0, waiting: 0 };
     while let Ok(kept) = desk.queue.recv() {
         match kept {
             Kept::Events(generation, batch) => keeping.events(&generation, &batch)?,
@@ -142,7 +200,7 @@ pub fn run(desk: &Desk, writer: &mut dyn ArchiveWriter) -> Result<(), String> {
 
 struct Keeping<'a> {
     writer: &'a mut dyn ArchiveWriter,
-    hurry: &'a AtomicBool,
+    desk: &'a Desk,
     generation: u64,
     /// Events since the last commit.
     waiting: u64,
@@ -164,6 +222,7 @@ impl Keeping<'_> {
         let began = Instant::now();
         let committed = self.tried(&mut |writer| writer.commit())?;
         self.waiting = 0;
+        serves(&self.desk.is_held);
         tell(&committed, began.elapsed());
         Ok(())
     }
@@ -180,7 +239,7 @@ impl Keeping<'_> {
                 Err(ArchiveFailure::Lost(why)) => return Err(format!("archive: {why}")),
                 Err(ArchiveFailure::Again(why)) => {
                     metrics::counter!("virga_archive_commits_total", "outcome" => "failed").increment(1);
-                    if self.hurry.load(Ordering::Relaxed) {
+                    if self.desk.hurry.load(Ordering::Relaxed) {
                         return Err(format!("archive: {why}"));
                     }
                     let wait = (RETRY_FIRST * 2u32.saturating_pow(failures.min(16))).min(STORE_RETRY_MOST);
@@ -203,7 +262,6 @@ fn tell(committed: &Committed, took: Duration) {
     metrics::histogram!("virga_archive_commit_seconds").record(took.as_secs_f64());
     metrics::gauge!("virga_archive_commit_timestamp_seconds").set(crate::clock::wall() as f64 / 1e6);
     metrics::gauge!("virga_archive_waiting_events").set(0.0);
-    metrics::gauge!("virga_archive_held").set(0.0);
     tracing::debug!(
         events = committed.events,
         alerts = committed.alerts,

@@ -81,10 +81,11 @@ pub trait Archive: Send + Sync {
     /// What does not work, and what to do.
     fn check(&self) -> Result<String, String>;
 
-    /// Opens it, or makes it. From then on what the store does not serve is waited for, as `held` says.
+    /// Opens it, or makes it. What the store does not serve is waited for, as `held` says: here what passes, from
+    /// then on also what it refuses.
     ///
     /// # Errors
-    /// Where it can neither be opened nor made.
+    /// Where it can neither be opened nor made however long one waits, or `held` says that the process ends.
     fn open(&self, held: Held) -> Result<Box<dyn ArchiveWriter>, String>;
 }
 

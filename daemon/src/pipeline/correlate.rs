@@ -257,7 +257,10 @@ impl Correlator {
             Event::Note(Note { cause, count, message }) => {
                 let labels = [("input", name.to_string()), ("cause", cause.to_owned())];
                 metrics::counter!("virga_input_notes_total", &labels).increment(count);
-                tracing::warn!(input = %name, cause, "{message}");
+                // what goes on is told of once
+                if !message.is_empty() {
+                    tracing::warn!(input = %name, cause, "{message}");
+                }
             }
             Event::Ended => {
                 tracing::info!(input = %name, "has ended");

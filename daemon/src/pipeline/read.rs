@@ -28,10 +28,8 @@ pub struct Acknowledged {
 }
 
 /// Runs an input until it is asked to end, ends by itself, or fails for good. Comes back when the last
-/// checkpoint has been acknowledged, with the transport closed. `ended` is called when nothing more is given on.
-///
-/// # Errors
-/// Why it cannot be read at all.
+/// checkpoint has been acknowledged, with the transport closed. `ended` is called when nothing more is given on,
+/// with why it cannot be read at all where that is so: whoever ends the process must not take it for an end.
 pub fn run(
     input: usize,
     name: &Arc<str>,
@@ -39,15 +37,15 @@ pub fn run(
     dispatch: &Dispatch,
     acknowledged: &Receiver<Acknowledged>,
     stop: &AtomicBool,
-    ended: &dyn Fn(),
-) -> Result<(), TransportError> {
+    ended: &dyn Fn(Option<&TransportError>),
+) {
     let read = read(input, name, transport.as_mut(), dispatch, acknowledged, stop);
     if read.is_err() {
         // the others are to end too; whoever calls says why
         stop.store(true, Ordering::Relaxed);
     }
     give_at_last(input, dispatch);
-    ended();
+    ended(read.as_ref().err());
     // what is under way comes to its end and its checkpoint; the transport is served meanwhile
     loop {
         match acknowledged.recv_timeout(POLL) {
@@ -62,7 +60,6 @@ pub fn run(
         }
     }
     transport.close();
-    read
 }
 
 fn read(

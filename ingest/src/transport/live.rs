@@ -274,7 +274,7 @@ pub struct Note {
     pub cause: &'static str,
     /// How many there were.
     pub count: u64,
-    /// What happened and what is done about it, in a sentence.
+    /// What happened and what is done about it, in a sentence; empty where that has been said, and goes on.
     pub message: String,
 }
 

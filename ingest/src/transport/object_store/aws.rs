@@ -70,8 +70,18 @@ impl AwsService {
 
     /// Sends a body, again where that may help, and gives the answer's.
     pub async fn post(&self, headers: &[(&'static str, &str)], body: &str) -> Result<Bytes, ServiceError> {
+        self.post_again(headers, body, REQUEST_RETRIES).await
+    }
+
+    /// The same, again so often at the most.
+    pub async fn post_again(
+        &self,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        retries: usize,
+    ) -> Result<Bytes, ServiceError> {
         let mut pause = FIRST_PAUSE;
-        for _ in 0..REQUEST_RETRIES {
+        for _ in 0..retries {
             match self.post_once(headers, body).await {
                 Err(error) if error.is_passing() => {
                     tokio::time::sleep(pause).await;
@@ -93,7 +103,11 @@ impl AwsService {
         let body = HttpRequestBody::from(body.to_owned());
         let mut request = request.body(body).map_err(|error| failed(&error))?;
         if let Some(provider) = &self.credentials {
-            let credential = provider.get_credential().await.map_err(|error| failed(&error))?;
+            let credential = provider.get_credential().await.map_err(|error| ServiceError {
+                // who gives them has refused
+                status: matches!(error, object_store::Error::Unauthenticated { .. }).then_some(403),
+                message: chain(&error),
+            })?;
             AwsAuthorizer::new(&credential, self.name, &self.region).authorize(&mut request, None);
         }
         let answer = self.client.execute(request).await.map_err(|error| failed(&chain(&error)))?;
@@ -113,7 +127,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl ServiceError {
     /// Whether the same call may succeed later.
     pub fn is_passing(&self) -> bool {
-        self.status.is_none_or(|status| status >= 500 || status == 429)
+        // SQS says with a status of 400 that it is asked too often
+        self.status.is_none_or(|status| status >= 500 || status == 429) || self.message.contains("Throttl")
     }
 }
 

@@ -76,11 +76,24 @@ impl StoreSettings {
         url: &ObjectUrl,
         environment: Environment<'_>,
     ) -> Result<Arc<dyn ObjectStore>, String> {
+        self.connect_trying(url, environment, REQUEST_RETRIES).await
+    }
+
+    /// The same, whose requests are tried again so often at the most: for whoever tries again by itself, and says
+    /// so.
+    pub async fn connect_trying(
+        &self,
+        url: &ObjectUrl,
+        environment: Environment<'_>,
+        retries: usize,
+    ) -> Result<Arc<dyn ObjectStore>, String> {
         let options = self.client_options(environment)?;
+        let retry =
+            RetryConfig { max_retries: retries, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
         let store = match url.provider {
-            Provider::S3 => self.s3(url, environment, options).await,
-            Provider::Gcs => self.gcs(url, environment, options),
-            Provider::Azure => self.azure(url, environment, options),
+            Provider::S3 => self.s3(url, environment, (options, retry)).await,
+            Provider::Gcs => self.gcs(url, environment, (options, retry)),
+            Provider::Azure => self.azure(url, environment, (options, retry)),
         };
         store.map_err(|cause| format!("cannot use {url}: {cause}"))
     }
@@ -89,7 +102,7 @@ impl StoreSettings {
         &self,
         url: &ObjectUrl,
         environment: Environment<'_>,
-        options: ClientOptions,
+        (options, retry): (ClientOptions, RetryConfig),
     ) -> Result<Arc<dyn ObjectStore>, String> {
         let found = credentials::find(self, environment, &options)?;
         let endpoint = self.endpoint.clone().or_else(|| environment("AWS_ENDPOINT_URL_S3"));
@@ -104,7 +117,7 @@ impl StoreSettings {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&*url.bucket)
             .with_region(region)
-            .with_retry(retry())
+            .with_retry(retry)
             .with_request_payer(self.request_payer);
         let mut options = options;
         if let Some(endpoint) = endpoint {
@@ -123,10 +136,10 @@ impl StoreSettings {
         &self,
         url: &ObjectUrl,
         environment: Environment<'_>,
-        options: ClientOptions,
+        (options, retry): (ClientOptions, RetryConfig),
     ) -> Result<Arc<dyn ObjectStore>, String> {
         let mut builder =
-            GoogleCloudStorageBuilder::from_env().with_bucket_name(&*url.bucket).with_retry(retry());
+            GoogleCloudStorageBuilder::from_env().with_bucket_name(&*url.bucket).with_retry(retry);
         if let Some(path) = &self.key_file {
             builder = builder.with_service_account_path(path.to_string_lossy());
         }
@@ -146,10 +159,10 @@ impl StoreSettings {
         &self,
         url: &ObjectUrl,
         environment: Environment<'_>,
-        options: ClientOptions,
+        (options, retry): (ClientOptions, RetryConfig),
     ) -> Result<Arc<dyn ObjectStore>, String> {
         let mut builder =
-            MicrosoftAzureBuilder::from_env().with_container_name(&*url.bucket).with_retry(retry());
+            MicrosoftAzureBuilder::from_env().with_container_name(&*url.bucket).with_retry(retry);
         let account = url.account.clone().or_else(|| self.storage_account.clone());
         if let Some(account) = account {
             builder = builder.with_account(account);
@@ -177,8 +190,4 @@ impl StoreSettings {
 
 fn is_http(endpoint: &str) -> bool {
     endpoint.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
-}
-
-fn retry() -> RetryConfig {
-    RetryConfig { max_retries: REQUEST_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }

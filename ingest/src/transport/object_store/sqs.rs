@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::aws::{AwsService, ServiceError};
-use crate::limits::MESSAGES_AT_ONCE;
+use crate::limits::{MESSAGES_AT_ONCE, QUESTION_RETRIES, REQUEST_RETRIES};
 
 /// A queue.
 #[derive(Debug, Clone)]
@@ -72,11 +72,15 @@ impl Queue {
         Self { service, url }
     }
 
-    async fn call(&self, action: &str, mut body: Value) -> Result<Bytes, ServiceError> {
+    async fn call(&self, action: &str, body: Value) -> Result<Bytes, ServiceError> {
+        self.call_again(action, body, REQUEST_RETRIES).await
+    }
+
+    async fn call_again(&self, action: &str, mut body: Value, retries: usize) -> Result<Bytes, ServiceError> {
         body["QueueUrl"] = Value::from(self.url.as_str());
         let target = format!("AmazonSQS.{action}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        self.service.post(&headers, &body.to_string()).await
+        self.service.post_again(&headers, &body.to_string(), retries).await
     }
 
     /// Waits so many seconds for messages, and keeps them from others for so many.
@@ -86,7 +90,7 @@ impl Queue {
             "MaxNumberOfMessages": MESSAGES_AT_ONCE, "WaitTimeSeconds": wait, "VisibilityTimeout": visibility,
             "MessageSystemAttributeNames": names, "AttributeNames": names,
         });
-        let answer = self.call("ReceiveMessage", asked).await?;
+        let answer = self.call_again("ReceiveMessage", asked, QUESTION_RETRIES).await?;
         Ok(read::<Received>(&answer)?.messages)
     }
 
@@ -129,7 +133,8 @@ impl Queue {
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ];
-        let answer = self.call("GetQueueAttributes", json!({ "AttributeNames": names })).await?;
+        let asked = json!({ "AttributeNames": names });
+        let answer = self.call_again("GetQueueAttributes", asked, QUESTION_RETRIES).await?;
         let answer: Value = read(&answer)?;
         let count =
             |name: &&str| answer["Attributes"][*name].as_str().and_then(|text| text.parse::<u64>().ok());

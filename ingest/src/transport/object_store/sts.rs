@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::aws::AwsService;
+use super::aws::{AwsService, ServiceError};
 
 /// Credentials are fetched again this long before they run out: a request may be repeated for three minutes.
 const BEFORE_THE_END: Duration = Duration::from_secs(5 * 60);
@@ -77,7 +77,7 @@ impl RoleProvider {
         Self { service, role_arn, session_name, assuming, current: Mutex::new(None) }
     }
 
-    async fn fetch(&self) -> Result<(Arc<AwsCredential>, Instant), String> {
+    async fn fetch(&self) -> Result<(Arc<AwsCredential>, Instant), ServiceError> {
         let mut form = vec![
             ("Version", "2011-06-15".to_owned()),
             ("RoleArn", self.role_arn.clone()),
@@ -91,7 +91,7 @@ impl RoleProvider {
             Assuming::WebIdentity { token_file } => {
                 let token = tokio::fs::read_to_string(token_file)
                     .await
-                    .map_err(|error| format!("{}: {error}", token_file.display()))?;
+                    .map_err(|error| unusable(format!("{}: {error}", token_file.display())))?;
                 form.push(("Action", "AssumeRoleWithWebIdentity".to_owned()));
                 form.push(("WebIdentityToken", token.trim().to_owned()));
             }
@@ -101,9 +101,14 @@ impl RoleProvider {
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
         let body = pairs.collect::<Vec<_>>().join("&");
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
-        let answer = self.service.post(&headers, &body).await.map_err(|error| error.to_string())?;
-        read(&answer)
+        let answer = self.service.post(&headers, &body).await?;
+        read(&answer).map_err(unusable)
     }
+}
+
+/// What is no word of the service.
+fn unusable(message: String) -> ServiceError {
+    ServiceError { status: None, message }
 }
 
 fn read(answer: &[u8]) -> Result<(Arc<AwsCredential>, Instant), String> {
@@ -131,9 +136,12 @@ impl CredentialProvider for RoleProvider {
         {
             return Ok(Arc::clone(credential));
         }
-        let fetched = self.fetch().await.map_err(|cause| object_store::Error::Generic {
-            store: "STS",
-            source: format!("cannot assume {}: {cause}", self.role_arn).into(),
+        let fetched = self.fetch().await.map_err(|error| {
+            let source = format!("cannot assume {}: {error}", self.role_arn).into();
+            match error.is_passing() {
+                true => object_store::Error::Generic { store: "STS", source },
+                false => object_store::Error::Unauthenticated { path: self.role_arn.clone(), source },
+            }
         })?;
         let credential = Arc::clone(&fetched.0);
         *current = Some(fetched);

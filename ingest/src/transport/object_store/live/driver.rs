@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use object_store::ObjectStore;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::super::aws::ServiceError;
 use super::super::layout::Selection;
 use super::super::ledger::Ledger;
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
 use super::super::sqs::{Message, Queue};
 use super::super::url::ObjectUrl;
+use super::away::{Away, Failure};
 use super::bound::Bound;
 use super::opening::InWork;
 use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, SECOND, Shared, lock, not_deleted};
@@ -21,8 +23,9 @@ use crate::limits::{MESSAGES_IN_HAND, OBJECTS_AT_ONCE};
 use crate::transport::live::{Clock, Frontier, Note};
 use crate::transport::names;
 
-/// A pause after a failure that passes.
-const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+/// What an operator looks at where a queue does not serve.
+const QUEUE_HELP: &str = "look at the network, `queue`, the region and the credentials: the role needs \
+    sqs:ReceiveMessage, DeleteMessage, ChangeMessageVisibility, GetQueueAttributes";
 
 /// Extends the visibility of all messages in hand, three times while it lasts.
 pub(super) async fn keep_in_hand(
@@ -77,12 +80,17 @@ pub(super) struct Driver {
     pub(super) next: u64,
     /// Everything that came before has been read.
     pub(super) bound: Bound,
+    /// Whether the queue, or the store where there is none, serves.
+    pub(super) away: Away,
+    /// The queue does not let itself be counted: said once.
+    uncounted: bool,
 }
 
 /// Whoever polled is gone.
 pub(super) struct Gone;
 
 /// An object that something tells of.
+#[derive(Clone)]
 pub(super) struct Told {
     pub(super) notice: Notice,
     pub(super) message: Option<Arc<InHand>>,
@@ -110,6 +118,8 @@ impl Driver {
             slots: Arc::new(Semaphore::new(OBJECTS_AT_ONCE * 2)),
             stores: HashMap::new(),
             next,
+            away: Away::default(),
+            uncounted: false,
         }
     }
 
@@ -147,7 +157,9 @@ impl Driver {
             if self.items.is_closed() || self.shared.closing.load(Ordering::Relaxed) {
                 return Err(Gone);
             }
-            self.count(&queue).await?;
+            if !self.count(&queue).await? {
+                continue;
+            }
             if lock(&self.shared.in_hand).len() >= MESSAGES_IN_HAND {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -156,6 +168,7 @@ impl Driver {
             let asked = Instant::now();
             match queue.receive(RECEIVE_WAIT, self.config.visibility_seconds).await {
                 Ok(messages) if messages.is_empty() => {
+                    self.served().await?;
                     self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
                 }
                 // what came with the last breath is given back
@@ -166,20 +179,20 @@ impl Driver {
                     drop(queue.keep(&receipts, 0).await);
                     return Err(Gone);
                 }
-                Ok(messages) => self.take(&queue, messages, asked + self.visibility()).await?,
-                Err(error) => {
-                    self.note("retrying", format!("the queue does not answer: {error}; trying again"))
-                        .await?;
-                    tokio::time::sleep(FAILURE_PAUSE).await;
+                Ok(messages) => {
+                    self.served().await?;
+                    self.take(&queue, messages, asked + self.visibility()).await?;
                 }
+                Err(error) => self.wait_for(of_queue(&error)).await?,
             }
         }
     }
 
-    /// Counts the queue now and then: what must be read until nothing from before is left.
-    async fn count(&mut self, queue: &Queue) -> Result<(), Gone> {
+    /// Counts the queue now and then: what must be read until nothing from before is left. False where it did
+    /// not answer.
+    async fn count(&mut self, queue: &Queue) -> Result<bool, Gone> {
         if !self.bound.is_due() {
-            return Ok(());
+            return Ok(true);
         }
         let shared = Arc::clone(&self.shared);
         let counted = {
@@ -192,9 +205,23 @@ impl Driver {
         match counted {
             Ok(left) => {
                 *lock(&self.shared.lag) = Some(left);
-                Ok(())
+                self.uncounted = false;
+                self.served().await?;
+                Ok(true)
             }
-            Err(error) => self.note("retrying", format!("the queue cannot be counted: {error}")).await,
+            // messages come all the same, and the watermark stands
+            Err(error) if self.away.has_begun() && !error.is_passing() => {
+                if !std::mem::replace(&mut self.uncounted, true) {
+                    let message =
+                        format!("the queue cannot be counted: {error}; the watermark stands; {QUEUE_HELP}");
+                    self.note("retrying", message).await?;
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                self.wait_for(of_queue(&error)).await?;
+                Ok(false)
+            }
         }
     }
 
@@ -286,5 +313,15 @@ impl Driver {
         let store = self.config.store.connect(&self.url, &process_environment).await?;
         self.stores.insert(bucket, Arc::clone(&store));
         Ok(store)
+    }
+}
+
+fn of_queue(error: &ServiceError) -> Failure {
+    Failure {
+        what: if error.is_passing() { "the queue does not answer" } else { "the queue cannot be read" }
+            .into(),
+        cause: error.to_string(),
+        is_refused: !error.is_passing(),
+        help: QUEUE_HELP,
     }
 }

@@ -15,6 +15,7 @@
 //! held that were sent before have been read, nothing older is left. SQS counts only nearly, so the time is
 //! taken back by `settle_seconds`. While a backlog is read the watermark stands, and nothing is late.
 
+mod away;
 mod bound;
 mod driver;
 mod opening;
@@ -36,7 +37,7 @@ use super::body::{Opened, describe};
 use super::ledger::Ledger;
 use super::settings::StoreSettings;
 use super::sqs::{self, Queue};
-use super::url::ObjectUrl;
+use super::url::{ObjectUrl, Provider};
 use super::{Held, credentials, process_environment};
 use crate::limits::OBJECTS_AT_ONCE;
 use crate::position::Position;
@@ -133,6 +134,8 @@ struct Ready {
 }
 
 enum Item {
+    /// The store, or the queue, has answered for the first time.
+    Begun,
     Object(Box<Ready>, Frontier),
     Reached(Frontier),
     /// A listing has found everything until this time; all of it is numbered below.
@@ -150,6 +153,19 @@ impl ObjectsConfig {
             None => Err(TransportError::new(format!("`{}` is no address of objects", self.url))
                 .help("write it as s3://bucket/prefix")),
         }
+    }
+
+    /// What is wrong with the settings by themselves, before anybody is asked.
+    fn prove(&self, url: &ObjectUrl, runtime: &Runtime) -> Result<(), TransportError> {
+        let proved = match url.provider {
+            // its region may be asked of the store, which may be away
+            Provider::S3 => {
+                let options = self.store.client_options(&process_environment).map_err(TransportError::new)?;
+                credentials::find(&self.store, &process_environment, &options).map(drop)
+            }
+            _ => runtime.block_on(self.store.connect(url, &process_environment)).map(drop),
+        };
+        proved.map_err(|cause| TransportError::new(format!("{url}: {cause}")))
     }
 
     fn queue(&self) -> Result<Option<Queue>, TransportError> {
@@ -209,6 +225,7 @@ impl LiveConfig for ObjectsConfig {
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
         let (url, queue, runtime) = (self.address()?, self.queue()?, runtime()?);
+        self.prove(&url, &runtime)?;
         let partition: Arc<str> = Arc::clone(&context.input);
         let next = context.positions.get(&partition).and_then(Position::as_offset).unwrap_or(0);
         let next = u64::try_from(next).unwrap_or(0);

@@ -9,14 +9,17 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::super::aws::chain;
 use super::super::body::{Opened, Wanted, describe, open};
 use super::super::ledger::{Entry, Known};
 use super::super::notice::{self, Notice};
 use super::super::sqs::Queue;
 use super::super::url::Provider;
+use super::away::{Failure, is_refused};
 use super::driver::{Driver, Gone, Told};
+use super::rounds::STORE_HELP;
 use super::{InHand, Item, Ready, lock};
-use crate::limits::{OBJECT_TRIES, OBJECTS_AT_ONCE};
+use crate::limits::{HOLD_OBJECTS, OBJECT_TRIES, OBJECTS_AT_ONCE};
 use crate::transport::live::Frontier;
 
 /// Seconds until a message comes again whose object could not be read.
@@ -38,7 +41,8 @@ enum Fate {
     /// Read before; its message is settled with that delivery.
     Known,
     Missing,
-    Failed(String),
+    /// Whether the store did not serve at all, which passes.
+    Failed(String, bool),
 }
 
 impl Driver {
@@ -60,10 +64,7 @@ impl Driver {
         let mut ready: Vec<(Ready, Notice)> = Vec::new();
         let of_each: Vec<_> =
             group.iter().map(|told| (told.message.clone(), self.url.of_key(&told.notice.key))).collect();
-        // a store answers within tens of milliseconds: all are asked for together
-        let store = self.store().await;
-        let opening = group.into_iter().map(|told| self.begin(store.clone(), told));
-        let fates = futures::future::join_all(opening).await;
+        let fates = self.open_all(&group).await?;
         for ((message, shown), fate) in of_each.into_iter().zip(fates) {
             match fate {
                 Fate::Opened(told, opened, slot, from) => {
@@ -91,7 +92,7 @@ impl Driver {
                     self.note("object_gone", format!("{shown} is not there any more")).await?;
                     self.one_done(message.as_ref()).await?;
                 }
-                Fate::Failed(cause) => {
+                Fate::Failed(cause, _) => {
                     self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await?;
                     failed.extend(message.map(|message| message.receipt.clone()));
                 }
@@ -105,6 +106,37 @@ impl Driver {
             self.give(Item::Object(Box::new(ready), frontier)).await?;
         }
         Ok(())
+    }
+
+    /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them
+    /// it is away: that is waited for with the messages in hand, for each time that they come counts against them.
+    async fn open_all(&mut self, group: &[Told]) -> Result<Vec<Fate>, Gone> {
+        let began = Instant::now();
+        loop {
+            let store = self.store().await;
+            let fates: Vec<Fate> =
+                futures::future::join_all(group.iter().map(|told| self.begin(store.clone(), told.clone())))
+                    .await;
+            let cause = match fates.first() {
+                Some(Fate::Failed(cause, true)) => cause.clone(),
+                _ => String::new(),
+            };
+            let is_away = !fates.is_empty() && fates.iter().all(|fate| matches!(fate, Fate::Failed(_, true)));
+            if !is_away {
+                self.served().await?;
+                return Ok(fates);
+            }
+            if began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed) {
+                return Ok(fates);
+            }
+            self.wait_for(Failure {
+                what: format!("no object of {} can be read", self.url),
+                cause,
+                is_refused: false,
+                help: STORE_HELP,
+            })
+            .await?;
+        }
     }
 
     /// Settles the messages that were worked on; those of objects that could not be read are given back.
@@ -148,7 +180,7 @@ impl Driver {
         };
         let known = match known {
             Ok(known) => known,
-            Err(cause) => return Fate::Failed(cause),
+            Err(cause) => return Fate::Failed(cause, false),
         };
         if let Some(known) = known.filter(|known| known.same) {
             return self.known(told, known).await;
@@ -157,14 +189,14 @@ impl Driver {
         let from = known.filter(|_| self.url.provider == Provider::Azure).map_or(0, |known| known.size);
         let store = match store {
             Ok(store) => store,
-            Err(cause) => return Fate::Failed(cause),
+            Err(cause) => return Fate::Failed(cause, true),
         };
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-            return Fate::Failed("closed".into());
+            return Fate::Failed("closed".into(), false);
         };
         let location = match Path::parse(&told.notice.key) {
             Ok(location) => location,
-            Err(error) => return Fate::Failed(error.to_string()),
+            Err(error) => return Fate::Failed(error.to_string(), false),
         };
         match open(store, Wanted { location, from }).await {
             Ok(Ok(opened)) => {
@@ -173,12 +205,16 @@ impl Driver {
                     // told of an older version, or without one, and this one is known
                     Ok(Some(known)) if known.same => self.known(told, known).await,
                     Ok(_) => Fate::Opened(told, opened, slot, from),
-                    Err(cause) => Fate::Failed(cause),
+                    Err(cause) => Fate::Failed(cause, false),
                 }
             }
+            // with the bucket everything would be gone, and every message with it
+            Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => {
+                Fate::Failed("there is no such bucket".into(), false)
+            }
             Ok(Err(object_store::Error::NotFound { .. })) => Fate::Missing,
-            Ok(Err(error)) => Fate::Failed(describe(&error)),
-            Err(_) => Fate::Failed("the reading of it ended".into()),
+            Ok(Err(error)) => Fate::Failed(describe(&error), !is_refused(&error)),
+            Err(_) => Fate::Failed("the reading of it ended".into(), false),
         }
     }
 
@@ -195,7 +231,7 @@ impl Driver {
             acknowledged
         };
         if acknowledged && self.one_done(Some(&message)).await.is_err() {
-            return Fate::Failed("closed".into());
+            return Fate::Failed("closed".into(), false);
         }
         Fate::Known
     }

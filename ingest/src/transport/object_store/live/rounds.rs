@@ -1,19 +1,29 @@
 //! The way without a queue: the prefix is listed in rounds, and what the ledger does not know is delivered.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use super::super::listing::{Counts, Walk};
+use super::super::body::describe;
+use super::super::listing::{Counts, Walk, path_of};
 use super::super::notice::{self, Notice};
+use super::super::process_environment;
+use super::away::{Failure, is_refused};
 use super::driver::{Driver, Gone, Told};
 use super::{DAY, Item};
-use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE};
+use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE, QUESTION_RETRIES};
 use crate::transport::live::Frontier;
+
+/// What an operator looks at where a store does not serve.
+pub(super) const STORE_HELP: &str = "look at the network, `url`, the region, the endpoint and the credentials: the role \
+    needs s3:ListBucket and s3:GetObject";
 
 impl Driver {
     pub(super) async fn follow_listing(&mut self) -> Result<(), Gone> {
+        self.first_look().await?;
         let mut listed = match self.ledger.listed() {
             Ok(listed) => listed,
             Err(cause) => return self.give(Item::Broken(cause)).await,
@@ -33,6 +43,35 @@ impl Driver {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 waited += Duration::from_secs(1);
             }
+        }
+    }
+
+    /// Waits until the store answers at all.
+    async fn first_look(&mut self) -> Result<(), Gone> {
+        while let Err((cause, is_refused)) = self.look().await {
+            if self.items.is_closed() || self.shared.closing.load(Ordering::Relaxed) {
+                return Err(Gone);
+            }
+            self.wait_for(Failure {
+                what: format!("{} cannot be listed", self.url),
+                cause,
+                is_refused,
+                help: STORE_HELP,
+            })
+            .await?;
+        }
+        self.served().await
+    }
+
+    /// One answer of a listing: what it says is of no matter. Else why there was none, and whether it was refused.
+    async fn look(&self) -> Result<(), (String, bool)> {
+        let connecting = self.config.store.connect_trying(&self.url, &process_environment, QUESTION_RETRIES);
+        // settings that cannot work have been proved before: what is left is a region that is asked for
+        let store = connecting.await.map_err(|cause| (cause, false))?;
+        let prefix = path_of(&self.url.prefix).map_err(|cause| (cause, true))?;
+        match store.list(prefix.as_ref()).next().await {
+            Some(Err(error)) => Err((describe(&error), is_refused(&error))),
+            _ => Ok(()),
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) struct ObjectsTransport {
     to_delete: Vec<String>,
     /// What is still to be told.
     notes: VecDeque<Note>,
-    greeting: u8,
+    greeted: bool,
     forgot: Instant,
 }
 
@@ -71,7 +71,7 @@ impl ObjectsTransport {
             listed: None,
             to_delete: Vec::new(),
             notes: VecDeque::new(),
-            greeting: 0,
+            greeted: false,
             forgot: Instant::now(),
         }
     }
@@ -173,16 +173,9 @@ impl ObjectsTransport {
 
 impl LiveTransport for ObjectsTransport {
     fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
-        match self.greeting {
-            0 => {
-                self.greeting = 1;
-                return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None }));
-            }
-            1 => {
-                self.greeting = 2;
-                return Ok(Some(Event::Ready));
-            }
-            _ => {}
+        if !self.greeted {
+            self.greeted = true;
+            return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None }));
         }
         if let Some(note) = self.notes.pop_front() {
             return Ok(Some(Event::Note(note)));
@@ -199,6 +192,7 @@ impl LiveTransport for ObjectsTransport {
         Ok(match item {
             Err(_) => None,
             Ok(None) => Some(Event::Ended),
+            Ok(Some(Item::Begun)) => Some(Event::Ready),
             Ok(Some(Item::Object(ready, frontier))) => Some(Event::Delivery(self.delivery(*ready, frontier))),
             Ok(Some(Item::Reached(frontier))) => Some(Event::Reached { partition, frontier }),
             Ok(Some(Item::Listed { began, next })) => {

@@ -1,0 +1,147 @@
+//! What is away: it is waited for, which is said once, and counted each time.
+//!
+//! In: failures of calls, and calls that were served. Out: how long to wait for the next, and what to say: when
+//! it begins, and when it is over. What no waiting mends (a queue that is not there, a right that is missing) ends
+//! the start with a word; later it is waited for as all else, for who ran yesterday runs tomorrow.
+
+use std::time::Duration;
+
+use object_store::Error;
+
+use super::Item;
+use super::driver::{Driver, Gone};
+use crate::transport::live::Note;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Whether a call was ever served since the start, and how often it has failed since it was.
+#[derive(Default)]
+pub(super) struct Away {
+    has_begun: bool,
+    failures: u32,
+}
+
+/// Why a call failed.
+pub(super) struct Failure {
+    /// What does not work: `the queue does not answer`.
+    pub(super) what: String,
+    pub(super) cause: String,
+    /// No waiting mends it.
+    pub(super) is_refused: bool,
+    /// What to do about it.
+    pub(super) help: &'static str,
+}
+
+impl Away {
+    /// Whether a call was served since the start.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Counts a failure: whether it is the first, and how long to wait.
+    fn fail(&mut self) -> (bool, Duration) {
+        let pause = (FIRST_PAUSE * 2u32.saturating_pow(self.failures.min(16))).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        (self.failures == 1, pause)
+    }
+
+    /// Counts a call that was served: whether it is the first of all, and how many failed before it.
+    fn serve(&mut self) -> (bool, u32) {
+        (!std::mem::replace(&mut self.has_begun, true), std::mem::take(&mut self.failures))
+    }
+}
+
+impl Driver {
+    /// A call was not served: says and counts it, and waits. Where it cannot work however long one waits, and
+    /// none has worked since the start, the input ends.
+    pub(super) async fn wait_for(&mut self, failure: Failure) -> Result<(), Gone> {
+        let Failure { what, cause, is_refused, help } = failure;
+        if is_refused && !self.away.has_begun {
+            self.give(Item::Broken(format!("{what}: {cause}; {help}"))).await?;
+            return Err(Gone);
+        }
+        let (is_first, pause) = self.away.fail();
+        // what goes on is counted, and told of once
+        let message = match is_first {
+            true => format!("{what}: {cause}; it is waited for, and nothing is lost meanwhile; {help}"),
+            false => String::new(),
+        };
+        self.give(Item::Note(Note { cause: "retrying", count: 1, message })).await?;
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// A call was served: with the first the input has begun, and what was away is back.
+    pub(super) async fn served(&mut self) -> Result<(), Gone> {
+        let (is_first, failures) = self.away.serve();
+        if is_first {
+            self.give(Item::Begun).await?;
+        }
+        match failures {
+            0 => Ok(()),
+            times => self.note("served_again", format!("it answers again, after {times} failures")).await,
+        }
+    }
+}
+
+/// Whether a store has refused: the same will be refused until a person has changed something.
+pub(super) fn is_refused(error: &Error) -> bool {
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. } => true,
+        // of a listing the store's client keeps the status in the text alone
+        Error::Generic { .. } => is_refused_text(&crate::transport::object_store::aws::chain(error)),
+        Error::JoinError { .. } => false,
+        _ => true,
+    }
+}
+
+/// Whether a store's words tell of a mistake of whoever asks: a status of 4xx, but for those that pass, or a
+/// bucket of another region.
+fn is_refused_text(text: &str) -> bool {
+    let status = text.split("status code: ").nth(1).and_then(|rest| rest.split(' ').next());
+    let status = status.and_then(|status| status.parse::<u16>().ok());
+    let passes = |status: u16| matches!(status, 408 | 425 | 429) || !(400..500).contains(&status);
+    status.map_or_else(|| text.contains("redirect without LOCATION"), |status| !passes(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_when_it_begins_and_when_it_is_over_and_pauses_grow() {
+        let mut away = Away::default();
+        let of = |(is_first, pause): (bool, Duration)| (is_first, pause.as_millis());
+        assert_eq!(of(away.fail()), (true, 500));
+        assert_eq!(of(away.fail()), (false, 1_000));
+        for _ in 0..100 {
+            away.fail();
+        }
+        assert_eq!(of(away.fail()), (false, 10_000));
+        assert_eq!(away.serve(), (true, 103));
+        assert_eq!(away.serve(), (false, 0));
+        assert_eq!(of(away.fail()), (true, 500));
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_told_from_what_passes() {
+        let said = |status: &str| {
+            format!(
+                "Error performing list request: … - Server returned non-2xx status code: {status}: <Error>"
+            )
+        };
+        for (status, refused) in [
+            ("400 Bad Request", true),
+            ("403 Forbidden", true),
+            ("404 Not Found", true),
+            ("408 Request Timeout", false),
+            ("429 Too Many Requests", false),
+            ("503 Service Unavailable", false),
+        ] {
+            assert_eq!(is_refused_text(&said(status)), refused, "{status}");
+        }
+        assert!(is_refused_text("Received redirect without LOCATION, this normally indicates"));
+        assert!(!is_refused_text("error sending request: tcp connect error: Connection refused"));
+    }
+}
