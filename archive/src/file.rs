@@ -52,8 +52,11 @@ impl FieldName {
     }
 
     pub fn is(&self, field: &ProjectedField) -> bool {
-        self.name == field.name
-            && self.paths == field.paths
+        // members are found whatever their case: rules that write one field differently share what is stored
+        let are_like = |a: &String, b: &String| a.eq_ignore_ascii_case(b);
+        are_like(&self.name, &field.name)
+            && self.paths.len() == field.paths.len()
+            && self.paths.iter().zip(&field.paths).all(|(own, asked)| are_like(own, asked))
             && self.computed == field.computed
             && self.column.as_deref() == field.column.map(|column| column.name)
     }
@@ -316,4 +319,29 @@ fn write_group(
     }
     group.close().map_err(ArchiveError::at(DOING))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule may write `userIdentity.accessKeyId` as it likes: what another made the file store is what it asks
+    /// for, and need not be made anew from the raw events.
+    #[test]
+    fn a_field_is_the_same_in_whatever_case_a_rule_writes_it() {
+        let field = |name: &str, path: &str| ProjectedField {
+            name: name.into(),
+            paths: vec![path.into()],
+            computed: false,
+            column: None,
+        };
+        let stored = FieldName::of(&field("a.bc", "a.bc"), "a__bc");
+        for (name, path, expected) in
+            [("a.bc", "a.bc", true), ("a.bc", "A.bC", true), ("a.bc", "a.b", false), ("a.b", "a.bc", false)]
+        {
+            assert_eq!(stored.is(&field(name, path)), expected, "{name} {path}");
+        }
+        let computed = ProjectedField { computed: true, ..field("a.bc", "a.bc") };
+        assert!(!stored.is(&computed));
+    }
 }
