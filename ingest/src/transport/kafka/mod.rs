@@ -118,10 +118,12 @@ impl KafkaConfig {
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("session.timeout.ms", "45000"),
             ("max.poll.interval.ms", "300000"),
-            // memory: what librdkafka holds ahead of us, of all partitions and of each
+            // memory: what librdkafka holds ahead of us, of all partitions and of each. A fetch is counted as it
+            // comes, and unpacks to many times that: of ten megabytes each, three partitions held 200 unpacked. A
+            // message that is larger than a fetch comes all the same, by itself
             ("queued.max.messages.kbytes", "32768"),
             ("queued.min.messages", "20000"),
-            ("fetch.message.max.bytes", "10485760"),
+            ("fetch.message.max.bytes", "1048576"),
             ("fetch.wait.max.ms", "100"),
             ("topic.metadata.refresh.interval.ms", "30000"),
         ];
