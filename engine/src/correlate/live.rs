@@ -404,11 +404,11 @@ impl Live {
     /// Where it cannot be written.
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
         let fingerprints = self.fingerprints();
-        let state = |(of, machine): (&String, &Box<dyn Machine>)| {
-            Ok((of.clone(), ByteBuf::from(machine.snapshot()?)))
-        };
-        let states: Result<Vec<(String, ByteBuf)>, postcard::Error> =
-            fingerprints.iter().zip(&self.machines).map(state).collect();
+        let states: Result<Vec<(String, ByteBuf)>, postcard::Error> = fingerprints
+            .iter()
+            .zip(&self.machines)
+            .map(|(of, machine)| Ok((of.clone(), ByteBuf::from(machine.snapshot()?))))
+            .collect();
         let of = |number: usize| fingerprints[number].clone();
         let held_back = self.held_back.iter().enumerate().flat_map(|(outer, held)| {
             held.iter().map(move |one| (of(outer), of(one.inner), one.member, one.fed.clone()))
