@@ -44,7 +44,13 @@ fn committed(broker: &Broker, topic: &str, group: &str, partitions: i32) -> (Vec
     for number in 0..partitions {
         list.add_partition(topic, number);
     }
-    let answer = consumer.committed_offsets(list, Duration::from_secs(20)).expect("an answer");
+    // the client may know a coordinator that is none any more
+    let mut answer = None;
+    until("the group's coordinator answers", Duration::from_secs(60), || {
+        answer = consumer.committed_offsets(list.clone(), Duration::from_secs(20)).ok();
+        answer.is_some()
+    });
+    let answer = answer.expect("an answer");
     let offset = |number: i32| {
         answer.find_partition(topic, number).and_then(|found| match found.offset() {
             Offset::Offset(offset) => Some(offset),

@@ -69,7 +69,15 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
         std::thread::sleep(Duration::from_millis(150));
     };
     let producer = broker.producer();
+    /// Lets the filling go on to its end, also where a round fails.
+    struct Rest<'r>(&'r AtomicU64);
+    impl Drop for Rest<'_> {
+        fn drop(&mut self) {
+            self.0.store(u32::MAX.into(), Ordering::Relaxed);
+        }
+    }
     std::thread::scope(|scope| {
+        let rest = Rest(&round_now);
         let filling = scope.spawn(|| fill(&producer, "trail", events, &pause));
         let mut chance = Chance(seed);
         for round in 0..rounds {
@@ -80,6 +88,7 @@ fn killed_at_any_instant_it_raises_the_alerts_of_a_quiet_run() {
             eprintln!("round {round}: killed after {wait} ms, {} deliveries so far", killed.delivered());
             daemon.kill();
         }
+        drop(rest);
         filling.join().expect("the topic is filled");
     });
     let daemon = killed.start();

@@ -196,8 +196,10 @@ impl<'a> Worker<'a> {
         let _ = reader.flush(&mut sink);
         let ScanSink { mut scanned, refused, by_rule, .. } = sink;
         let rules = self.engine.rules();
-        let named = |(rule, hits): (u32, u64)| Some((rules.get(rule as usize)?.lowered.rule.key(), hits));
-        scanned.hits = by_rule.into_iter().filter_map(named).collect();
+        for (rule, hits) in by_rule {
+            let Some(rule) = rules.get(rule as usize) else { continue };
+            *scanned.hits.entry(rule.lowered.rule.key()).or_default() += hits;
+        }
         scanned.summary = reader.take_summary();
         scanned.summary.quarantined.extend(&refused);
         self.readers.insert(source.map(|source| source.name), reader);

@@ -372,6 +372,10 @@ impl Plan {
                     min_events: *min_events,
                     idle: *idle,
                     field,
+                    of_one_rule: matches!(
+                        self.members.as_slice(),
+                        [PlanMember { member: Member::Rule(_), .. }]
+                    ),
                 })
             }
             (CorrelationCondition::ImpossibleTravel { min_speed_kmh, min_distance_km }, _) => {

@@ -200,7 +200,7 @@ impl Messages {
     /// No messages yet, with room for as many as there are here: the next of a partition are about as many.
     pub fn next(&self) -> Self {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
-        let bytes = Vec::with_capacity((bytes + bytes / 8).min(LIVE_PIECE_BYTES));
+        let bytes = Vec::with_capacity((bytes + bytes / 8).min(LIVE_PIECE_BYTES + LIVE_PIECE_BYTES / 8));
         Self { base: self.base.clone(), bytes, entries: Vec::with_capacity(entries) }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct NewTerms {
     pub idle: Option<i64>,
     /// What the term is called.
     pub field: String,
+    /// Its hits are of one rule: an event carries the same in all of them, whatever its terms.
+    pub of_one_rule: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -100,6 +102,10 @@ impl Kind for NewTerms {
     }
 
     fn makes_no_match(&self, state: &Known, time: i64, term: &Word) -> bool {
+        if !self.of_one_rule {
+            // a hit of another term of the same event may ask for what this one carries
+            return false;
+        }
         // hits between can only make the term better known, and keep the group's life going
         let longest = self.idle.map_or(self.history, |idle| self.history.min(idle.saturating_sub(1)));
         let last = state.terms.get(&hash_bits(term.text()));
@@ -146,7 +152,7 @@ mod tests {
             between in prop::collection::vec((1i64..20, 0usize..3), 0..8),
             (gap, term) in (1i64..40, 0usize..3),
         ) {
-            let kind = NewTerms { history, min_age: 0, min_events: 0.0, idle, field: "f".into() };
+            let kind = NewTerms { history, min_age: 0, min_events: 0.0, idle, field: "f".into(), of_one_rule: true };
             let mut words = Words::default();
             let (mut state, mut time) = (Known::default(), 1_000);
             let mut tick = |state: &mut Known, time: i64, term: usize| {

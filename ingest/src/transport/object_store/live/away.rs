@@ -22,6 +22,15 @@ pub(super) struct Away {
     failures: u32,
 }
 
+/// Who does not serve.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// The queue, or the listing where there is none: with its first answer the input has begun.
+    Input,
+    /// The store, asked for objects.
+    Objects,
+}
+
 /// Why a call failed.
 pub(super) struct Failure {
     /// What does not work: `the queue does not answer`.
@@ -53,15 +62,22 @@ impl Away {
 }
 
 impl Driver {
+    fn away_of(&mut self, whom: Whom) -> &mut Away {
+        match whom {
+            Whom::Input => &mut self.away,
+            Whom::Objects => &mut self.objects_away,
+        }
+    }
+
     /// A call was not served: says and counts it, and waits. Where it cannot work however long one waits, and
     /// none has worked since the start, the input ends.
-    pub(super) async fn wait_for(&mut self, failure: Failure) -> Result<(), Gone> {
+    pub(super) async fn wait_for(&mut self, whom: Whom, failure: Failure) -> Result<(), Gone> {
         let Failure { what, cause, is_refused, help } = failure;
-        if is_refused && !self.away.has_begun {
+        if is_refused && !self.away_of(whom).has_begun {
             self.give(Item::Broken(format!("{what}: {cause}; {help}"))).await?;
             return Err(Gone);
         }
-        let (is_first, pause) = self.away.fail();
+        let (is_first, pause) = self.away_of(whom).fail();
         // what goes on is counted, and told of once
         let message = match is_first {
             true => format!("{what}: {cause}; it is waited for, and nothing is lost meanwhile; {help}"),
@@ -73,9 +89,9 @@ impl Driver {
     }
 
     /// A call was served: with the first the input has begun, and what was away is back.
-    pub(super) async fn served(&mut self) -> Result<(), Gone> {
-        let (is_first, failures) = self.away.serve();
-        if is_first {
+    pub(super) async fn served(&mut self, whom: Whom) -> Result<(), Gone> {
+        let (is_first, failures) = self.away_of(whom).serve();
+        if is_first && whom == Whom::Input {
             self.give(Item::Begun).await?;
         }
         match failures {

@@ -15,7 +15,7 @@ use super::super::notice::{self, Notice};
 use super::super::process_environment;
 use super::super::sqs::{Message, Queue};
 use super::super::url::ObjectUrl;
-use super::away::{Away, Failure};
+use super::away::{Away, Failure, Whom};
 use super::bound::Bound;
 use super::opening::InWork;
 use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, SECOND, Shared, lock, not_deleted};
@@ -82,6 +82,8 @@ pub(super) struct Driver {
     pub(super) bound: Bound,
     /// Whether the queue, or the store where there is none, serves.
     pub(super) away: Away,
+    /// Whether the store serves objects.
+    pub(super) objects_away: Away,
     /// The queue does not let itself be counted: said once.
     uncounted: bool,
 }
@@ -119,6 +121,7 @@ impl Driver {
             stores: HashMap::new(),
             next,
             away: Away::default(),
+            objects_away: Away::default(),
             uncounted: false,
         }
     }
@@ -168,7 +171,7 @@ impl Driver {
             let asked = Instant::now();
             match queue.receive(RECEIVE_WAIT, self.config.visibility_seconds).await {
                 Ok(messages) if messages.is_empty() => {
-                    self.served().await?;
+                    self.served(Whom::Input).await?;
                     self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
                 }
                 // what came with the last breath is given back
@@ -180,10 +183,10 @@ impl Driver {
                     return Err(Gone);
                 }
                 Ok(messages) => {
-                    self.served().await?;
+                    self.served(Whom::Input).await?;
                     self.take(&queue, messages, asked + self.visibility()).await?;
                 }
-                Err(error) => self.wait_for(of_queue(&error)).await?,
+                Err(error) => self.wait_for(Whom::Input, of_queue(&error)).await?,
             }
         }
     }
@@ -206,11 +209,11 @@ impl Driver {
             Ok(left) => {
                 *lock(&self.shared.lag) = Some(left);
                 self.uncounted = false;
-                self.served().await?;
+                self.served(Whom::Input).await?;
                 Ok(true)
             }
             // messages come all the same, and the watermark stands
-            Err(error) if self.away.has_begun() && !error.is_passing() => {
+            Err(error) if self.away.has_begun() => {
                 if !std::mem::replace(&mut self.uncounted, true) {
                     let message =
                         format!("the queue cannot be counted: {error}; the watermark stands; {QUEUE_HELP}");
@@ -219,7 +222,7 @@ impl Driver {
                 Ok(true)
             }
             Err(error) => {
-                self.wait_for(of_queue(&error)).await?;
+                self.wait_for(Whom::Input, of_queue(&error)).await?;
                 Ok(false)
             }
         }

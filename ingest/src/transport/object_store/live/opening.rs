@@ -15,7 +15,7 @@ use super::super::ledger::{Entry, Known};
 use super::super::notice::{self, Notice};
 use super::super::sqs::Queue;
 use super::super::url::Provider;
-use super::away::{Failure, is_refused};
+use super::away::{Failure, Whom, is_refused};
 use super::driver::{Driver, Gone, Told};
 use super::rounds::STORE_HELP;
 use super::{InHand, Item, Ready, lock};
@@ -108,8 +108,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them
-    /// it is away: that is waited for with the messages in hand, for each time that they come counts against them.
+    /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them,
+    /// nor answers a listing, it is away: that is waited for with the messages in hand, for each time that they
+    /// come counts against them. One object that cannot be read does not hold up the others.
     async fn open_all(&mut self, group: &[Told]) -> Result<Vec<Fate>, Gone> {
         let began = Instant::now();
         loop {
@@ -123,19 +124,23 @@ impl Driver {
             };
             let is_away = !fates.is_empty() && fates.iter().all(|fate| matches!(fate, Fate::Failed(_, true)));
             if !is_away {
-                self.served().await?;
+                self.served(Whom::Objects).await?;
+                return Ok(fates);
+            }
+            // whoever answers, be it with a refusal, is there
+            if !matches!(self.look().await, Err((_, false))) {
                 return Ok(fates);
             }
             if began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed) {
                 return Ok(fates);
             }
-            self.wait_for(Failure {
+            let failure = Failure {
                 what: format!("no object of {} can be read", self.url),
                 cause,
                 is_refused: false,
                 help: STORE_HELP,
-            })
-            .await?;
+            };
+            self.wait_for(Whom::Objects, failure).await?;
         }
     }
 

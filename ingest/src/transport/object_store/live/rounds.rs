@@ -11,7 +11,7 @@ use super::super::body::describe;
 use super::super::listing::{Counts, Walk, path_of};
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
-use super::away::{Failure, is_refused};
+use super::away::{Failure, Whom, is_refused};
 use super::driver::{Driver, Gone, Told};
 use super::{DAY, Item};
 use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE, QUESTION_RETRIES};
@@ -52,19 +52,19 @@ impl Driver {
             if self.items.is_closed() || self.shared.closing.load(Ordering::Relaxed) {
                 return Err(Gone);
             }
-            self.wait_for(Failure {
+            let failure = Failure {
                 what: format!("{} cannot be listed", self.url),
                 cause,
                 is_refused,
                 help: STORE_HELP,
-            })
-            .await?;
+            };
+            self.wait_for(Whom::Input, failure).await?;
         }
-        self.served().await
+        self.served(Whom::Input).await
     }
 
     /// One answer of a listing: what it says is of no matter. Else why there was none, and whether it was refused.
-    async fn look(&self) -> Result<(), (String, bool)> {
+    pub(super) async fn look(&self) -> Result<(), (String, bool)> {
         let connecting = self.config.store.connect_trying(&self.url, &process_environment, QUESTION_RETRIES);
         // settings that cannot work have been proved before: what is left is a region that is asked for
         let store = connecting.await.map_err(|cause| (cause, false))?;
