@@ -309,7 +309,8 @@ fn objects_that_no_store_serves_are_waited_for_with_their_messages_in_hand() {
     let place = Place::new(&bucket.input(0, "1s", 2), "");
     let objects = intrusions(12);
     bucket.put(&objects);
-    bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1_000_000, "status": 503 }));
+    // objects and listings
+    bucket.moto.fault(json!({ "match": "GET /trail", "times": 1_000_000, "status": 503 }));
     let daemon = place.start();
     // the store's own client tries for some time before
     until("it is said", LONG, || place.log().contains("no object of s3://trail/AWSLogs/ can be read"));

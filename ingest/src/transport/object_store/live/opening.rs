@@ -112,21 +112,30 @@ impl Driver {
     /// nor answers a listing, it is away: that is waited for with the messages in hand, for each time that they
     /// come counts against them. One object that cannot be read does not hold up the others.
     async fn open_all(&mut self, group: &[Told]) -> Result<Vec<Fate>, Gone> {
-        let began = Instant::now();
+        let (began, mut was_away) = (Instant::now(), false);
         loop {
             let store = self.store().await;
-            let fates: Vec<Fate> =
+            let mut fates: Vec<Fate> =
                 futures::future::join_all(group.iter().map(|told| self.begin(store.clone(), told.clone())))
                     .await;
-            let cause = match fates.first() {
-                Some(Fate::Failed(cause, true)) => cause.clone(),
-                _ => String::new(),
-            };
-            let is_away = !fates.is_empty() && fates.iter().all(|fate| matches!(fate, Fate::Failed(_, true)));
-            if !is_away {
+            let passing = fates.iter().find_map(|fate| match fate {
+                Fate::Failed(cause, true) => Some(cause.clone()),
+                _ => None,
+            });
+            let is_any_served = fates.iter().any(|fate| !matches!(fate, Fate::Failed(..)));
+            let Some(cause) = passing.filter(|_| !is_any_served) else {
+                if was_away {
+                    // it came back while they were asked for: those that it did not serve yet, once more
+                    for (fate, told) in fates.iter_mut().zip(group) {
+                        if matches!(fate, Fate::Failed(_, true)) {
+                            *fate = self.begin(store.clone(), told.clone()).await;
+                        }
+                    }
+                }
                 self.served(Whom::Objects).await?;
                 return Ok(fates);
-            }
+            };
+            was_away = true;
             // whoever answers, be it with a refusal, is there
             if !matches!(self.look().await, Err((_, false))) {
                 return Ok(fates);
