@@ -137,8 +137,8 @@ impl Engine {
         };
         Self {
             rules,
+            describers: scanners.keys().map(|source: &String| (source.clone(), HashMap::new())).collect(),
             scanners,
-            describers: BTreeMap::new(),
             correlations,
             extractors,
             muted,
@@ -296,9 +296,6 @@ impl Engine {
             true => ProjectedField::canonical(name).paths,
             false => ProjectedField::resolve(name, source).paths,
         };
-        if !self.describers.contains_key(row.source()) {
-            self.describers.insert(row.source().to_owned(), HashMap::new());
-        }
         let Some(describers) = self.describers.get_mut(row.source()) else { return Map::new() };
         let projector = describers
             .entry(rule)

@@ -142,6 +142,28 @@ mod tests {
     use super::super::super::words::Words;
     use super::*;
 
+    /// Of a term that was seen at 1,000, in a history of 40.
+    #[test]
+    fn a_term_that_is_known_well_enough_makes_no_match_where_all_hits_are_of_one_rule() {
+        let mut words = Words::default();
+        let (known, other) = (words.get("a"), words.get("b"));
+        for (idle, of_one_rule, term, time, expected) in [
+            (None, true, &known, 1_040, true),
+            (None, true, &known, 1_041, false),
+            (None, true, &other, 1_001, false),
+            (None, false, &known, 1_001, false),
+            (Some(10), true, &known, 1_009, true),
+            (Some(10), true, &known, 1_010, false),
+        ] {
+            let kind =
+                NewTerms { history: 40, min_age: 0, min_events: 0.0, idle, field: "f".into(), of_one_rule };
+            let mut state = Known::default();
+            let hit = Hit { seen: Seen::derived(1_000, "e"), detail: known.clone() };
+            kind.tick(&mut state, 1_000, &[hit], &mut Vec::new());
+            assert_eq!(kind.makes_no_match(&state, time, term), expected, "{idle:?} {of_one_rule} {time}");
+        }
+    }
+
     proptest! {
         /// What is said to make no match makes none, whatever else the group gets before it.
         #[test]

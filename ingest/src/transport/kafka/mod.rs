@@ -119,8 +119,8 @@ impl KafkaConfig {
             ("session.timeout.ms", "45000"),
             ("max.poll.interval.ms", "300000"),
             // memory: what librdkafka holds ahead of us, of all partitions and of each. A fetch is counted as it
-            // comes, and unpacks to many times that: of ten megabytes each, three partitions held 200 unpacked. A
-            // message that is larger than a fetch comes all the same, by itself
+            // comes, and unpacks to many times that: with ten megabytes each the process held 200 MB more
+            // (docs/benchmarks.md). A message that is larger than a fetch comes all the same, by itself
             ("queued.max.messages.kbytes", "32768"),
             ("queued.min.messages", "20000"),
             ("fetch.message.max.bytes", "1048576"),
