@@ -426,7 +426,7 @@ fn memory(groups: usize) {
     assert_eq!(again.groups(), different);
     println!(
         "  snapshot of {:.0} MB written in {:.2} s, restored in {:.2} s",
-        mb(snapshot.len()),
+        mb(snapshot.iter().map(Vec::len).sum()),
         written.as_secs_f64(),
         started.elapsed().as_secs_f64()
     );

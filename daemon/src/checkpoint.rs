@@ -9,27 +9,28 @@
 //! version     2 bytes, little-endian
 //! length      8 bytes, little-endian: of the contents
 //! checksum    16 bytes: the first 128 bits of BLAKE3 over the contents
-//! contents    postcard
+//! contents    postcard: all but the state of correlations; behind it that, in pieces, each behind its length
+//!             (8 bytes, little-endian)
 //! ```
 //!
-//! A new one is written beside the old one, synced, and put in its place; the old one is kept as
-//! `checkpoint.previous` and is used where the new one cannot be read. A crash between any two steps leaves
-//! at least one that can.
+//! It may be large, so it is written as it is made, and never held as a whole. A new one is written beside the old
+//! one, synced, and put in its place; the old one is kept as `checkpoint.previous` and is used where the new one
+//! cannot be read. A crash between any two steps leaves at least one that can.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use virga_ingest::position::Positions;
 
-use crate::limits::MAX_CHECKPOINT_BYTES;
+use crate::limits::{MAX_CHECKPOINT_BYTES, WRITE_BYTES};
 use crate::marks::Marks;
 use crate::outbox::Kept;
 
 const MAGIC: &[u8; 8] = b"VIRGACKP";
 /// Raised when the bytes of the contents mean something else than before.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = 8 + 2 + 8 + 16;
 
 const CURRENT: &str = "checkpoint";
@@ -49,13 +50,13 @@ pub struct Checkpoint {
     pub positions: Vec<(String, Positions)>,
     /// The watermark, and what each partition says to it.
     pub marks: Marks,
-    /// The state of correlations, as the engine writes it.
-    #[serde(with = "serde_bytes")]
-    pub correlations: Vec<u8>,
     /// Ids of suppressed alerts and when their buckets end.
     pub suppressed: Vec<(String, i64)>,
     /// What sinks have not taken yet.
     pub outbox: Kept,
+    /// The state of correlations, in the pieces in which the engine writes it: behind the rest in the file.
+    #[serde(skip)]
+    pub correlations: Vec<Vec<u8>>,
 }
 
 impl Checkpoint {
@@ -63,23 +64,6 @@ impl Checkpoint {
     pub fn positions_of(&self, input: &str) -> Positions {
         let found = self.positions.iter().find(|(name, _)| name == input);
         found.map(|(_, positions)| positions.clone()).unwrap_or_default()
-    }
-
-    /// The file's bytes.
-    ///
-    /// # Errors
-    /// Where the contents cannot be written.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        // room for the head first: a checkpoint may be large, and is held once
-        let bytes = postcard::to_extend(self, vec![0; HEAD]);
-        let mut bytes = bytes.map_err(|error| error.to_string())?;
-        let (head, body) = bytes.split_at_mut(HEAD);
-        let (length, checksum) = (body.len() as u64, blake3::hash(body));
-        head[..8].copy_from_slice(MAGIC);
-        head[8..10].copy_from_slice(&VERSION.to_le_bytes());
-        head[10..18].copy_from_slice(&length.to_le_bytes());
-        head[18..].copy_from_slice(&checksum.as_bytes()[..16]);
-        Ok(bytes)
     }
 
     /// The contents of a file.
@@ -106,8 +90,52 @@ impl Checkpoint {
         if checksum != &blake3::hash(body).as_bytes()[..16] {
             return Err("it is damaged: its checksum does not fit".into());
         }
-        postcard::from_bytes(body).map_err(|error| format!("it cannot be read: {error}"))
+        let cannot = |error: &dyn std::fmt::Display| format!("it cannot be read: {error}");
+        let (mut checkpoint, mut rest): (Self, &[u8]) =
+            postcard::take_from_bytes(body).map_err(|error| cannot(&error))?;
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+            let Some((piece, behind)) = behind.split_at_checked(length) else {
+                return Err(cannot(&"a piece of the state is cut off"));
+            };
+            checkpoint.correlations.push(piece.to_vec());
+            rest = behind;
+        }
+        match rest {
+            [] => Ok(checkpoint),
+            _ => Err(cannot(&"something stands behind it")),
+        }
     }
+}
+
+/// Where the contents go: what is written is summed on its way.
+struct Summed {
+    file: File,
+    sum: blake3::Hasher,
+    length: u64,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Takes a piece of the state of correlations.
+pub type TakePiece<'t> = &'t mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// A checkpoint that is on disk, and not in its place yet.
+#[derive(Debug)]
+pub struct Written {
+    /// Bytes of its file.
+    pub bytes: u64,
 }
 
 /// Where checkpoints lie.
@@ -164,16 +192,43 @@ impl Store {
         }
     }
 
-    /// Puts a checkpoint in the place of the last, which is kept as the previous one.
+    /// Writes a checkpoint beside the last; `correlations` gives the state of correlations piece by piece.
+    ///
+    /// # Errors
+    /// Where the disk says no, or the state cannot be written.
+    pub fn write(
+        &self,
+        checkpoint: &Checkpoint,
+        correlations: impl FnOnce(TakePiece<'_>) -> io::Result<()>,
+    ) -> io::Result<Written> {
+        let mut file = File::create(self.folder.join(NEW))?;
+        // its place is kept for the head, which is known at the end
+        file.write_all(&[0; HEAD])?;
+        let summed = Summed { file, sum: blake3::Hasher::new(), length: 0 };
+        let out = BufWriter::with_capacity(WRITE_BYTES, summed);
+        let mut out = postcard::to_io(checkpoint, out).map_err(io::Error::other)?;
+        correlations(&mut |piece| {
+            out.write_all(&(piece.len() as u64).to_le_bytes())?;
+            out.write_all(piece)
+        })?;
+        let Summed { mut file, sum, length } = out.into_inner().map_err(|error| error.into_error())?;
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&VERSION.to_le_bytes());
+        head.extend_from_slice(&length.to_le_bytes());
+        head.extend_from_slice(&sum.finalize().as_bytes()[..16]);
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&head)?;
+        file.sync_all()?;
+        Ok(Written { bytes: length + HEAD as u64 })
+    }
+
+    /// Puts what was written in the place of the last, which is kept as the previous one.
     ///
     /// # Errors
     /// Where the disk says no; what was there is still there.
-    pub fn save(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn put(&self, _: &Written) -> io::Result<()> {
         let [current, previous, new] = [CURRENT, PREVIOUS, NEW].map(|name| self.folder.join(name));
-        let mut file = File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        drop(file);
         match fs::rename(&current, &previous) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -202,22 +257,20 @@ mod tests {
             instance: "i".into(),
             number,
             positions: vec![("in".into(), positions)],
-            correlations: vec![1, 2, 3],
+            correlations: vec![vec![1, 2, 3], Vec::new(), vec![4; 300]],
             ..Checkpoint::default()
         }
     }
 
-    /// State is written as one piece of bytes; files of programs that wrote it as a list are still read.
-    #[test]
-    fn a_piece_of_bytes_is_written_as_a_list_of_bytes_is() {
-        let bytes: Vec<u8> = (0..300).map(|byte| byte as u8).collect();
-        let piece = postcard::to_allocvec(&serde_bytes::Bytes::new(&bytes)).unwrap();
-        assert_eq!(piece, postcard::to_allocvec(&bytes).unwrap());
-    }
-
     fn saved(folder: &Path, numbers: &[u64]) -> Store {
         let store = Store::new(folder);
-        numbers.iter().for_each(|number| store.save(&checkpoint(*number).to_bytes().unwrap()).unwrap());
+        for number in numbers {
+            let checkpoint = checkpoint(*number);
+            let give = |take: TakePiece<'_>| checkpoint.correlations.iter().try_for_each(|piece| take(piece));
+            let written = store.write(&checkpoint, give).unwrap();
+            assert_eq!(written.bytes, fs::metadata(folder.join(NEW)).unwrap().len());
+            store.put(&written).unwrap();
+        }
         store
     }
 

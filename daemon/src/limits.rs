@@ -45,6 +45,9 @@ pub const KEPT_FILES: usize = 16;
 /// Bytes of a checkpoint that is read: beyond it the file is something else.
 pub const MAX_CHECKPOINT_BYTES: u64 = 8 << 30;
 
+/// Bytes of a checkpoint that are given to the system at once.
+pub const WRITE_BYTES: usize = 256 << 10;
+
 /// The share of time that writing checkpoints may take: where one takes long, the next waits so many times
 /// as long.
 pub const CHECKPOINT_PAUSE: u32 = 10;

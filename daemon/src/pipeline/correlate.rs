@@ -2,7 +2,7 @@
 //!
 //! In: scanned pieces. Out: alerts to the outbox, records to quarantine, events and alerts to the archive, and now
 //! and then a checkpoint, after which inputs are acknowledged. Each piece is taken whole: between two pieces
-//! everything fits together. Where there is an archive, the state of such an instant waits in memory until all that
+//! everything fits together. Where there is an archive, the state of such an instant waits on disk, beside the last one, until all that
 //! came before it is committed there; only then it becomes the checkpoint. Pieces are taken on meanwhile.
 
 mod save;
@@ -121,8 +121,10 @@ impl Correlator {
     pub fn new(mut parts: Parts) -> Result<Self, String> {
         let generation = Arc::clone(&parts.generation);
         let mut live = new_live(&generation, &parts.tenant, parts.memory);
-        if !parts.from.correlations.is_empty() {
-            let anew = live.restore(&parts.from.correlations).map_err(|error| error.to_string())?;
+        let correlations = std::mem::take(&mut parts.from.correlations);
+        if !correlations.is_empty() {
+            // each piece is let go once it has been read
+            let anew = live.restore(correlations).map_err(|error| error.to_string())?;
             tell_anew(&anew);
         }
         let mut marks = std::mem::take(&mut parts.from.marks);

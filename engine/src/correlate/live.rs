@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_bytes::ByteBuf;
 
 use super::chain::derive;
 use super::extract::Dropped;
@@ -398,54 +397,78 @@ impl Live {
         self.watermark
     }
 
-    /// All state as bytes, with a version and a checksum.
+    /// All state as bytes, in pieces ([`Self::write_snapshot`]).
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+    pub fn snapshot(&self) -> Result<Vec<Vec<u8>>, SnapshotError> {
+        let mut pieces = Vec::with_capacity(1 + self.machines.len());
+        self.write_snapshot(&mut |piece| {
+            pieces.push(piece.to_vec());
+            Ok::<_, SnapshotError>(())
+        })?;
+        Ok(pieces)
+    }
+
+    /// Gives all state as bytes, piece by piece: what takes them need not hold them, and only one is made at a
+    /// time. [`Self::restore`] wants them in the same order.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or what `give` says.
+    pub fn write_snapshot<E: From<SnapshotError>>(
+        &self,
+        give: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error: postcard::Error| SnapshotError::from(error);
         let fingerprints = self.fingerprints();
-        let states: Result<Vec<(String, ByteBuf)>, postcard::Error> = fingerprints
-            .iter()
-            .zip(&self.machines)
-            .map(|(of, machine)| Ok((of.clone(), ByteBuf::from(machine.snapshot()?))))
-            .collect();
-        let of = |number: usize| fingerprints[number].clone();
+        let of = |number: usize| fingerprints[number].as_str();
         let held_back = self.held_back.iter().enumerate().flat_map(|(outer, held)| {
-            held.iter().map(move |one| (of(outer), of(one.inner), one.member, one.fed.clone()))
+            held.iter().map(move |one| (of(outer), of(one.inner), one.member, &one.fed))
         });
-        snapshot::write(&snapshot::Contents {
-            held_back: held_back.collect(),
-            watermark: self.watermark,
-            identities: postcard::to_allocvec(&self.identities)?,
-            states: states?,
-        })
+        let held_back: Vec<_> = held_back.collect();
+        let mut piece = snapshot::write_common(self.watermark, &self.identities, &held_back)?;
+        give(&piece)?;
+        for (fingerprint, machine) in fingerprints.iter().zip(&self.machines) {
+            piece.clear();
+            piece = postcard::to_extend(fingerprint, piece).map_err(failed)?;
+            piece = machine.snapshot(piece).map_err(failed)?;
+            give(&piece)?;
+        }
+        Ok(())
     }
 
     /// Goes on from a snapshot. Correlations that have changed since begin anew; they are returned.
     ///
     /// # Errors
-    /// Where the bytes are no snapshot, of another version, or damaged; nothing is changed then.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<Vec<String>, SnapshotError> {
-        let contents = snapshot::read(bytes)?;
-        let identities: Identities = postcard::from_bytes(&contents.identities)?;
+    /// Where the pieces are no snapshot, or of another version; nothing is changed then.
+    pub fn restore<P: AsRef<[u8]>>(
+        &mut self,
+        pieces: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<String>, SnapshotError> {
+        let mut pieces = pieces.into_iter();
+        let common = pieces.next().ok_or(SnapshotError::NoSnapshot)?;
+        let (watermark, identities, kept) = snapshot::read_common(common.as_ref())?;
         let mut machines: Vec<Box<dyn Machine>> = self.plans.iter().map(Plan::machine).collect();
         let fingerprints = self.fingerprints();
-        let mut anew = Vec::new();
-        for ((plan, own), machine) in self.plans.iter().zip(&fingerprints).zip(&mut machines) {
-            match contents.states.iter().find(|(of, _)| of == own) {
-                Some((_, state)) => machine.restore(state)?,
-                None => anew.push(plan.key()),
+        let mut is_known = vec![false; machines.len()];
+        for piece in pieces {
+            let (fingerprint, state) = postcard::take_from_bytes::<&str>(piece.as_ref())?;
+            let own = fingerprints.iter().zip(&mut machines).zip(&mut is_known);
+            for ((_, machine), is_known) in own.filter(|((own, _), _)| *own == fingerprint) {
+                machine.restore(state)?;
+                *is_known = true;
             }
         }
         let number = |of: &str| fingerprints.iter().position(|own| own == of);
         let mut held_back: Vec<Vec<HeldBack>> = vec![Vec::new(); self.plans.len()];
-        for (outer, inner, member, fed) in contents.held_back {
+        for (outer, inner, member, fed) in kept {
             if let (Some(outer), Some(inner)) = (number(&outer), number(&inner)) {
                 held_back[outer].push(HeldBack { inner, member, fed });
             }
         }
         self.held_back = held_back;
-        (self.machines, self.identities, self.watermark) = (machines, identities, contents.watermark);
-        Ok(anew)
+        (self.machines, self.identities, self.watermark) = (machines, identities, watermark);
+        let anew = self.plans.iter().zip(is_known).filter(|(_, is_known)| !is_known);
+        Ok(anew.map(|(plan, _)| plan.key()).collect())
     }
 }

@@ -118,7 +118,8 @@ pub(crate) trait Machine: Debug + Send + Sync {
     fn has_group(&self, key: &str) -> bool;
     /// Lets go of the groups that are farthest from a match, until so many bytes are free; how many.
     fn relieve(&mut self, bytes: usize) -> u64;
-    fn snapshot(&self) -> Result<Vec<u8>, postcard::Error>;
+    /// Puts its state as bytes behind others.
+    fn snapshot(&self, behind: Vec<u8>) -> Result<Vec<u8>, postcard::Error>;
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error>;
     fn mark(&self, used: &mut Used);
 }
@@ -801,7 +802,7 @@ where
         gone
     }
 
-    fn snapshot(&self) -> Result<Vec<u8>, postcard::Error> {
+    fn snapshot(&self, behind: Vec<u8>) -> Result<Vec<u8>, postcard::Error> {
         let mut groups: Vec<&Group<K>> = self.groups.iter().map(|(_, group)| group).collect();
         groups.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let nothing = BTreeMap::new();
@@ -814,7 +815,7 @@ where
             last: group.last,
         });
         let groups: Vec<Keeping<'_, K::State, K::Detail>> = groups.collect();
-        postcard::to_allocvec(&(self.watermark, groups, &self.about))
+        postcard::to_extend(&(self.watermark, groups, &self.about), behind)
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {

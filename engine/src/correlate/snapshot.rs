@@ -1,21 +1,17 @@
-//! All state as bytes, and back.
+//! All state as bytes, and back: in pieces, so that neither who writes nor who reads it holds it as a whole.
 //!
 //! ```text
-//! "VIRGASNP"  8 bytes
-//! version     2 bytes, little-endian
-//! checksum    16 bytes: the first 128 bits of BLAKE3 over what follows
-//! contents    postcard: watermark, identities, of each correlation its fingerprint and state, and what is on
-//!             its way from one to another
+//! piece 0     "VIRGASNP" 8 bytes, version 2 bytes little-endian, then postcard: watermark, identities, and
+//!             what is on its way from one correlation to another
+//! piece n     postcard: the fingerprint of a correlation, behind it its state
 //! ```
 //!
-//! A version that this program does not know is refused with its number; a damaged snapshot is refused
-//! before anything of it is read. The fingerprint of a correlation is a hash of the text of its document, of
+//! A version that this program does not know is refused with its number. There is no checksum: whoever keeps the
+//! pieces has one over all that it keeps. The fingerprint of a correlation is a hash of the text of its document, of
 //! what outer ones ask of it, and of the fingerprints of the inner ones. Not of the rules on single events: when
 //! such a rule changes, what has been counted stays counted.
 
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
-
+use super::hit::Identities;
 use super::link::Member;
 use super::node::Fed;
 use super::plan::Plan;
@@ -23,20 +19,15 @@ use crate::alert::hash128;
 
 const MAGIC: &[u8; 8] = b"VIRGASNP";
 /// Raised when the bytes of a state mean something else than before.
-const VERSION: u16 = 3;
-const HEAD: usize = 8 + 2 + 16;
+const VERSION: u16 = 4;
+const HEAD: usize = 8 + 2;
 
-/// What a snapshot holds.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Contents {
-    pub watermark: i64,
-    #[serde(with = "serde_bytes")]
-    pub identities: Vec<u8>,
-    pub states: Vec<(String, ByteBuf)>,
-    /// Matches that an outer correlation asks to stay away: its fingerprint, that of the inner one, the number of
-    /// the member, and the match.
-    pub held_back: Vec<(String, String, usize, Fed)>,
-}
+/// A match that an outer correlation asks to stay away: the fingerprint of the outer one, that of the inner one, the
+/// number of the member, and the match.
+pub(crate) type HeldBack<S, F> = (S, S, usize, F);
+
+/// What the first piece holds, as it is read: the watermark, identities, and what is held back.
+pub(crate) type Common = (i64, Identities, Vec<HeldBack<String, Fed>>);
 
 /// Why a snapshot was not written or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +36,6 @@ pub enum SnapshotError {
     NoSnapshot,
     /// It was written by a program with another format.
     Version(u16),
-    /// The checksum does not fit.
-    Damaged,
     /// It could not be written or read for another reason.
     Format(String),
 }
@@ -59,9 +48,6 @@ impl std::fmt::Display for SnapshotError {
                 f,
                 "the snapshot has format {version}, this program reads format {VERSION}: start without it, and replay the history from the archive"
             ),
-            Self::Damaged => {
-                write!(f, "the snapshot is damaged (its checksum does not fit): use the one before it")
-            }
             Self::Format(cause) => write!(f, "the snapshot cannot be read: {cause}"),
         }
     }
@@ -75,29 +61,33 @@ impl From<postcard::Error> for SnapshotError {
     }
 }
 
-pub(crate) fn write(contents: &Contents) -> Result<Vec<u8>, SnapshotError> {
-    let mut bytes = postcard::to_extend(contents, vec![0; HEAD])?;
-    let (head, body) = bytes.split_at_mut(HEAD);
-    let checksum = blake3::hash(body);
-    head[..8].copy_from_slice(MAGIC);
-    head[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    head[10..].copy_from_slice(&checksum.as_bytes()[..16]);
-    Ok(bytes)
+impl From<SnapshotError> for std::io::Error {
+    fn from(error: SnapshotError) -> Self {
+        Self::other(error)
+    }
 }
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Contents, SnapshotError> {
-    let (Some(MAGIC), Some(head)) = (bytes.first_chunk(), bytes.first_chunk::<HEAD>()) else {
+/// The first piece.
+pub(crate) fn write_common(
+    watermark: i64,
+    identities: &Identities,
+    held_back: &[HeldBack<&str, &Fed>],
+) -> Result<Vec<u8>, SnapshotError> {
+    let mut bytes = Vec::from(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    Ok(postcard::to_extend(&(watermark, identities, held_back), bytes)?)
+}
+
+/// What the first piece holds.
+pub(crate) fn read_common(piece: &[u8]) -> Result<Common, SnapshotError> {
+    let (Some(MAGIC), Some(head)) = (piece.first_chunk(), piece.first_chunk::<HEAD>()) else {
         return Err(SnapshotError::NoSnapshot);
     };
     let version = u16::from_le_bytes([head[8], head[9]]);
     if version != VERSION {
         return Err(SnapshotError::Version(version));
     }
-    let body = &bytes[HEAD..];
-    if blake3::hash(body).as_bytes()[..16] != head[10..] {
-        return Err(SnapshotError::Damaged);
-    }
-    Ok(postcard::from_bytes(body)?)
+    Ok(postcard::from_bytes(&piece[HEAD..])?)
 }
 
 impl Plan {
@@ -122,28 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_snapshot_or_an_old_or_a_damaged_one_is_refused_in_so_many_words() {
-        let contents = Contents {
-            watermark: 5,
-            identities: vec![1],
-            states: vec![("a".into(), ByteBuf::from(vec![2, 3]))],
-            held_back: Vec::new(),
-        };
-        let bytes = write(&contents).unwrap();
-        assert_eq!(read(&bytes).unwrap().states, contents.states);
-        for (change, expected) in [
-            (0, SnapshotError::NoSnapshot),
-            (8, SnapshotError::Version(VERSION ^ 0xff)),
-            (12, SnapshotError::Damaged),
-            (HEAD, SnapshotError::Damaged),
-            (bytes.len() - 1, SnapshotError::Damaged),
-        ] {
-            let mut changed = bytes.clone();
+    fn what_is_no_snapshot_or_one_of_another_format_is_refused_in_so_many_words() {
+        let piece = write_common(5, &Identities::default(), &[]).unwrap();
+        assert_eq!(read_common(&piece).unwrap().0, 5);
+        for (change, expected) in
+            [(0, SnapshotError::NoSnapshot), (8, SnapshotError::Version(VERSION ^ 0xff))]
+        {
+            let mut changed = piece.clone();
             changed[change] ^= 0xff;
-            assert_eq!(read(&changed).unwrap_err(), expected, "byte {change}");
+            assert_eq!(read_common(&changed).unwrap_err(), expected, "byte {change}");
         }
-        for end in 0..HEAD {
-            assert!(read(&bytes[..end]).is_err());
+        for end in 0..piece.len() {
+            assert!(read_common(&piece[..end]).is_err(), "{end} bytes");
         }
         assert!(SnapshotError::Version(9).to_string().contains("format 9"));
     }

@@ -1,8 +1,8 @@
 //! Checkpoints: when one is due, what it waits for, and what comes after it.
 //!
 //! ```text
-//! due ─▶ prepare: the state of this instant ─▶ barrier ─▶ archive … committed ─▶ put ─▶ acknowledge
-//!                                               (without an archive: at once)
+//! due ─▶ prepare: the state of this instant, written ─▶ barrier ─▶ archive … committed ─▶ put ─▶ acknowledge
+//!                                                        (without an archive: at once)
 //! ```
 
 use std::sync::mpsc::TryRecvError;
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::Correlator;
 use crate::archive::keep::Kept;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Written};
 use crate::limits::{CHECKPOINT_PAUSE, URGENT_CHECKPOINT, URGENT_COMMIT};
 use crate::pipeline::read::Acknowledged;
 
-/// The state of one instant, on its way to become the checkpoint.
+/// The state of one instant, on disk, on its way to become the checkpoint.
 pub(super) struct Prepared {
-    bytes: Vec<u8>,
+    written: Written,
     /// By input: up to where it can be acknowledged then.
     done: Vec<Acknowledged>,
     began: Instant,
@@ -126,7 +126,7 @@ impl Correlator {
                 .map(|input| (input.info.name.to_string(), input.positions.clone()))
                 .collect(),
             marks: self.marks.clone(),
-            correlations: self.live.snapshot().map_err(|error| error.to_string())?,
+            correlations: Vec::new(),
             suppressed: self.suppressed.kept(),
             outbox: self.parts.outbox.kept(),
         };
@@ -134,14 +134,18 @@ impl Correlator {
             .inputs
             .iter()
             .map(|input| Acknowledged { ticket: input.taken, positions: input.positions.clone() });
-        Ok(Prepared { bytes: checkpoint.to_bytes()?, done: done.collect(), began, urgent: self.urgent })
+        let done = done.collect();
+        let live = &self.live;
+        let written = self.parts.store.write(&checkpoint, |take| live.write_snapshot(take));
+        let written = written.map_err(|error| error.to_string())?;
+        Ok(Prepared { written, done, began, urgent: self.urgent })
     }
 
     /// Puts a checkpoint in the place of the last.
     fn put(&mut self, prepared: Prepared) -> bool {
-        let Prepared { bytes, done, began, urgent } = prepared;
+        let Prepared { written, done, began, urgent } = prepared;
         let put = Instant::now();
-        if let Err(error) = self.parts.store.save(&bytes) {
+        if let Err(error) = self.parts.store.put(&written) {
             self.urgent |= urgent;
             return self.refuse(&error.to_string());
         }
@@ -149,7 +153,7 @@ impl Correlator {
         (self.written, self.pause) = (Instant::now(), self.pause.max(put.elapsed() * CHECKPOINT_PAUSE));
         metrics::counter!("virga_checkpoints_total", "outcome" => "written").increment(1);
         metrics::histogram!("virga_checkpoint_seconds").record(began.elapsed().as_secs_f64());
-        metrics::gauge!("virga_checkpoint_bytes").set(bytes.len() as f64);
+        metrics::gauge!("virga_checkpoint_bytes").set(written.bytes as f64);
         metrics::gauge!("virga_checkpoint_timestamp_seconds").set(crate::clock::wall() as f64 / 1e6);
         self.acknowledge(done);
         true
