@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use virga_engine::alert::{Alert, AlertKind};
 use virga_engine::correlate::{
-    Dropped, Finite, Live, LiveLimits, MemorySpill, Occurrence, Times, Value, Watermarks, clamped, plan,
+    Carried, Dropped, Finite, Live, LiveLimits, MemorySpill, Occurrence, Times, Value, Watermarks, clamped,
+    plan,
 };
 use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::event::{BatchBuilder, EventBatch, EventId, Origin, OriginBase, RowIdentity, SourceSpec};
@@ -474,7 +475,7 @@ fn what_events_carry_is_forgotten_with_them() {
                 event_id: &format!("6b6e1a5c-8a1f-4f6e-9f3d-{id:012x}"),
                 source: &source,
                 origin: &Origin { base: base.clone(), line: None, record: Some(id) },
-                carried: Some(Arc::new(vec![vec![format!("host{id}").into()]])),
+                carried: Some(Carried::new(&[vec![format!("host{id}")]])),
             });
             if id % 50 == 49 {
                 live.commit();

@@ -293,8 +293,8 @@ impl Correlator {
                 _ => alerts.push(detected.alert),
             }
         }
-        for occurrence in &scanned.occurrences {
-            self.live.take(&occurrence.as_occurrence());
+        for occurrence in scanned.occurrences.iter() {
+            self.live.take(&occurrence);
         }
         self.live.count_dropped(&scanned.dropped);
         let raised = self.live.commit();

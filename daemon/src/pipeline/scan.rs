@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
-use virga_engine::correlate::{Dropped, OwnedOccurrence, Times};
+use virga_engine::correlate::{Dropped, Occurrences, Times};
 use virga_engine::event::{Column, ColumnValue, EventBatch};
 use virga_engine::scan::Hit;
 use virga_ingest::batcher::BatchLimits;
@@ -51,7 +51,7 @@ pub struct Scanned {
     /// Alerts on single events.
     pub alerts: Vec<Detected>,
     /// What correlations see.
-    pub occurrences: Vec<OwnedOccurrence>,
+    pub occurrences: Occurrences,
     /// What they could not use, by correlation.
     pub dropped: Vec<Dropped>,
     /// Hits, by what the rule is known by.
@@ -166,7 +166,7 @@ impl<'a> Worker<'a> {
                 summary: Summary::default(),
                 bytes: 0,
                 alerts: Vec::new(),
-                occurrences: Vec::new(),
+                occurrences: Occurrences::default(),
                 dropped: vec![Dropped::default(); self.generation.plans.len()],
                 hits: BTreeMap::new(),
                 quarantined: Vec::new(),
@@ -238,7 +238,7 @@ impl Sink for ScanSink<'_> {
         self.engine.scan(batch, &mut hits);
         let occurrences = &mut self.scanned.occurrences;
         self.engine.occurrences(batch, &hits, Times::Clamped, &mut self.scanned.dropped, &mut |one| {
-            occurrences.push(one.to_owned());
+            occurrences.push(&one);
         });
         for of_row in hits.chunk_by(|a, b| a.row == b.row) {
             self.raise(batch, of_row);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::carried::{Carried, Lists};
 use super::extract::{Dropped, OwnValue, combinations, complete, key_text, key_values, pick};
-use super::hit::{Carried, Identities, Seen};
+use super::hit::{Identities, Seen};
 use super::node::{Fed, Raised};
 use super::plan::{Plan, ValuePlan};
 use crate::alert::{Alert, AlertKind, AlertRule, hash128, show_time};
@@ -20,7 +21,7 @@ pub(crate) struct Derived {
     pub key: String,
     pub seen: Seen,
     pub value: OwnValue,
-    pub carried: Vec<Arc<Carried>>,
+    pub carried: Vec<Carried>,
     /// `None` where it is only asked to stay away.
     pub evidence: Option<Box<[Seen]>>,
 }
@@ -48,9 +49,9 @@ pub(crate) fn derive(
     let alert = correlation_id(tenant, &rule, &fed.key, fed.instant.bucket, fed.instant.term.as_deref());
     let own = key_values(&fed.key);
     // each different tuple of what the events carry, the group's own values among it
-    let tuples: Vec<Carried> = match fed.carried.as_slice() {
+    let tuples: Vec<Lists> = match fed.carried.as_slice() {
         [] => vec![with_key(plan, None, &own)],
-        carried => carried.iter().map(|carried| with_key(plan, Some(carried), &own)).collect(),
+        carried => carried.iter().map(|carried| with_key(plan, Some(carried.lists()), &own)).collect(),
     };
     let time = fed.instant.time.to_string();
     let term = fed.instant.term.as_deref().unwrap_or_default();
@@ -77,7 +78,7 @@ pub(crate) fn derive(
                 }
             };
             let (keys, more_keys) = combinations(&group);
-            let carried = (!carry.is_empty()).then(|| Arc::new(pick(tuple, &carry)));
+            let carried = (!carry.is_empty()).then(|| Carried::new(&pick(tuple, &carry)));
             let mut left_out = more || more_keys;
             for key in keys {
                 let key = key_text(&key);
@@ -109,10 +110,11 @@ pub(crate) fn derive(
 }
 
 /// What outer correlations ask for: the group's own values where they are among them.
-fn with_key(plan: &Plan, carried: Option<&Arc<Carried>>, own: &[Option<String>]) -> Carried {
+fn with_key(plan: &Plan, carried: Option<Lists>, own: &[Option<String>]) -> Lists {
+    let mut carried = carried.unwrap_or_default();
     let of = |(at, in_key): (usize, &Option<usize>)| match in_key.and_then(|place| own.get(place)) {
         Some(value) => value.iter().map(|value| value.as_str().into()).collect(),
-        None => carried.and_then(|carried| carried.get(at)).cloned().unwrap_or_default(),
+        None => carried.get_mut(at).map(std::mem::take).unwrap_or_default(),
     };
     plan.carry_in_key.iter().enumerate().map(of).collect()
 }

@@ -5,8 +5,6 @@
 //! each: a call that ends ten instances has ended ten. What lacks a field of the group, or a value that its
 //! type can read, is dropped and counted.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
@@ -14,8 +12,9 @@ use memchr::memchr2;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::hit::{Carried, Occurrence, Value};
+use super::carried::{Carried, Lists, Packer};
 use super::kinds::BILLION;
+use super::occurrence::{Occurrence, Value};
 use super::plan::ValuePlan;
 use super::watermark::clamped;
 use crate::event::{EventBatch, TEXT_SEPARATOR};
@@ -118,7 +117,7 @@ impl Extractor {
                         (row.event_id(), row.origin())
                     });
                     let identity = (times.of(batch, row), &**event_id, &*origin);
-                    let carried = one.carried(batch, row, &mut made.carried[number]);
+                    let carried = one.carried(batch, row, number, &mut made);
                     if !one.plain_occurrence(batch, row, identity, &carried, &mut made, take) {
                         let dropped = &mut dropped[one.correlation];
                         one.occurrences(batch, row, identity, carried, dropped, take);
@@ -135,33 +134,45 @@ struct Made {
     key: String,
     value: String,
     /// By use, and by the values' numbers in their columns: most events of a batch carry the same.
-    carried: Vec<HashMap<Box<[i32]>, Arc<Carried>>>,
+    carried: Vec<HashMap<Box<[i32]>, Carried>>,
+    packer: Packer,
 }
 
 impl Use {
-    /// What an event carries.
-    fn carried(
-        &self,
-        batch: &EventBatch,
-        row: usize,
-        made: &mut HashMap<Box<[i32]>, Arc<Carried>>,
-    ) -> Option<Arc<Carried>> {
+    /// What an event carries; `number` is that of the use.
+    fn carried(&self, batch: &EventBatch, row: usize, number: usize, made: &mut Made) -> Option<Carried> {
         /// Of a column that the event does not have.
         const ABSENT: i32 = -1;
         const FEW: usize = 8;
         if self.carry.is_empty() {
             return None;
         }
-        let mut numbers = [ABSENT; FEW];
-        let column = |column: &usize| &batch.fields()[*column];
-        let make = || Arc::new(self.carry.iter().map(|name| texts(column(name), row)).collect::<Carried>());
-        let Some(numbers) = numbers.get_mut(..self.carry.len()) else { return Some(make()) };
-        for (number, name) in numbers.iter_mut().zip(&self.carry) {
-            *number = column(name).key(row).map_or(ABSENT, |key| key as i32);
+        let mut keys = [ABSENT; FEW];
+        let Some(keys) = keys.get_mut(..self.carry.len()) else {
+            return Some(self.packed(batch, row, &mut made.packer));
+        };
+        for (key, column) in keys.iter_mut().zip(&self.carry) {
+            *key = batch.fields()[*column].key(row).map_or(ABSENT, |key| key as i32);
         }
-        let (_, carried) =
-            made.raw_entry_mut().from_key(&*numbers).or_insert_with(|| ((*numbers).into(), make()));
-        Some(Arc::clone(carried))
+        let Made { carried, packer, .. } = made;
+        let (_, carried) = carried[number]
+            .raw_entry_mut()
+            .from_key(&*keys)
+            .or_insert_with(|| ((*keys).into(), self.packed(batch, row, packer)));
+        Some(carried.clone())
+    }
+
+    fn packed(&self, batch: &EventBatch, row: usize, packer: &mut Packer) -> Carried {
+        packer.begin(self.carry.len());
+        for column in &self.carry {
+            let column = &batch.fields()[*column];
+            match plain_cell(column, row) {
+                // nearly every field: the text stands in the cell
+                Some(cell) => packer.list([&cell[1..cell.len() - 1]].into_iter()),
+                None => packer.list(texts(column, row).iter().map(|text| &**text)),
+            }
+        }
+        packer.finish()
     }
 
     /// The occurrence of an event whose fields each hold one plain text, as most do; false where they hold
@@ -171,7 +182,7 @@ impl Use {
         batch: &EventBatch,
         row: usize,
         (time, event_id, origin): (i64, &str, &crate::event::Origin),
-        carried: &Option<Arc<Carried>>,
+        carried: &Option<Carried>,
         Made { key, value, .. }: &mut Made,
         take: &mut dyn FnMut(Occurrence<'_>),
     ) -> bool {
@@ -207,7 +218,7 @@ impl Use {
         batch: &EventBatch,
         row: usize,
         (time, event_id, origin): (i64, &str, &crate::event::Origin),
-        carried: Option<Arc<Carried>>,
+        carried: Option<Carried>,
         dropped: &mut Dropped,
         take: &mut dyn FnMut(Occurrence<'_>),
     ) {
@@ -477,8 +488,8 @@ fn scalar(text: &str) -> Option<Box<str>> {
     }
 }
 
-/// For the texts of [`Carried`]: which are asked for.
-pub(crate) fn pick(carried: &Carried, which: &[usize]) -> Carried {
+/// Of what is carried that which is asked for.
+pub(crate) fn pick(carried: &Lists, which: &[usize]) -> Lists {
     which.iter().map(|at| carried.get(*at).cloned().unwrap_or_default()).collect()
 }
 

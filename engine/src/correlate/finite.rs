@@ -8,16 +8,17 @@ use hashbrown::{HashMap, HashSet};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::carried::Carried;
 use super::chain::derive;
 use super::extract::{Dropped, OwnValue};
-use super::hit::{Carried, Identities, Occurrence, Seen, hash_of};
+use super::hit::{Identities, Seen, hash_of};
 use super::link::Member;
 use super::live::CorrelationCounts;
 use super::node::{Arrival, Emitted, Explained, Machine};
+use super::occurrence::Occurrence;
 use super::plan::Plan;
 use crate::alert::Alert;
 
@@ -49,7 +50,7 @@ struct Waiting {
     value: OwnValue,
     /// The event's id, where its bits do not say it.
     event_id: Option<Box<str>>,
-    carried: Vec<Arc<Carried>>,
+    carried: Vec<Carried>,
     evidence: Option<Box<[Seen]>>,
 }
 
@@ -60,7 +61,7 @@ impl Waiting {
 
     /// Bytes held, about.
     fn bytes(&self) -> usize {
-        let carried: usize = self.carried.iter().map(|carried| 24 + 64 * carried.len()).sum();
+        let carried: usize = self.carried.iter().map(|one| size_of::<Carried>() + one.bytes()).sum();
         let text = match &self.value {
             OwnValue::Text(text) => text.len() + 16,
             _ => 0,

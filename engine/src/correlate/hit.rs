@@ -1,7 +1,6 @@
-//! What correlations see of an event: who it is, where it stands, what it is grouped by.
+//! A hit as a group keeps it, and the texts behind it.
 //!
-//! In: [`Occurrence`]s, one for each correlation and group that a matching event belongs to. Out: [`Hit`]s
-//! as a group keeps them, 40 bytes and a detail each, and [`Identities`], which knows the texts behind
+//! In: occurrences. Out: [`Hit`]s, 40 bytes and a detail each, and [`Identities`], which knows the texts behind
 //! those bytes for as long as somebody keeps them.
 
 use std::cmp::Ordering;
@@ -12,97 +11,10 @@ use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::extract::OwnValue;
+use super::occurrence::Value;
 use super::words::{Word, Words};
 use crate::alert::{Evidence, show_time};
 use crate::event::{Origin, OriginBase};
-
-/// An event that matches rules of a correlation, as it arrives.
-#[derive(Debug, Clone)]
-pub struct Occurrence<'a> {
-    /// The correlation's number.
-    pub correlation: usize,
-    /// Which of its rules match: bit *i* is the *i*-th.
-    pub members: u64,
-    /// Event time, microseconds since 1970 in UTC.
-    pub time: i64,
-    /// The values of `group-by`, as a JSON list of texts.
-    pub key: &'a str,
-    /// What the correlation looks at.
-    pub value: Value<'a>,
-    /// The event's id.
-    pub event_id: &'a str,
-    /// Its source.
-    pub source: &'a Arc<str>,
-    /// Where it was read.
-    pub origin: &'a Origin,
-    /// What correlations that stand on this one ask of the event.
-    pub carried: Option<Arc<Carried>>,
-}
-
-/// The value of a correlation's `field` in one event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// The type looks at none.
-    None,
-    /// A text, or the JSON list of several.
-    Text(&'a str),
-    /// A number, in billionths.
-    Number(i128),
-    /// Latitude and longitude, in millionths of a degree.
-    Place(i32, i32),
-}
-
-/// An occurrence by itself: as it travels from where events are scanned to where they are correlated.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OwnedOccurrence {
-    correlation: usize,
-    members: u64,
-    time: i64,
-    key: Box<str>,
-    value: OwnValue,
-    event_id: Box<str>,
-    source: Arc<str>,
-    origin: Origin,
-    carried: Option<Arc<Carried>>,
-}
-
-impl Occurrence<'_> {
-    /// The same by itself.
-    pub fn to_owned(&self) -> OwnedOccurrence {
-        OwnedOccurrence {
-            correlation: self.correlation,
-            members: self.members,
-            time: self.time,
-            key: self.key.into(),
-            value: self.value.into(),
-            event_id: self.event_id.into(),
-            source: Arc::clone(self.source),
-            origin: self.origin.clone(),
-            carried: self.carried.clone(),
-        }
-    }
-}
-
-impl OwnedOccurrence {
-    /// As correlations take it.
-    pub fn as_occurrence(&self) -> Occurrence<'_> {
-        Occurrence {
-            correlation: self.correlation,
-            members: self.members,
-            time: self.time,
-            key: &self.key,
-            value: self.value.as_value(),
-            event_id: &self.event_id,
-            source: &self.source,
-            origin: &self.origin,
-            carried: self.carried.clone(),
-        }
-    }
-}
-
-/// For each field that outer correlations ask for, its values.
-pub type Carried = Vec<Vec<Box<str>>>;
 
 /// An event that a group remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +46,11 @@ impl Seen {
 
     pub fn id(&self) -> u128 {
         (u128::from(self.id[0]) << 64) | u128::from(self.id[1])
+    }
+
+    /// The same in two halves: a number of 128 bits is aligned to 16 bytes.
+    pub fn halves(&self) -> [u64; 2] {
+        self.id
     }
 }
 

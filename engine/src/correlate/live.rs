@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::chain::derive;
 use super::extract::Dropped;
-use super::hit::{Identities, Occurrence, Used};
+use super::hit::{Identities, Used};
 use super::node::{Arrival, Emitted, Fed, Machine, Offer};
+use super::occurrence::Occurrence;
 use super::plan::Plan;
 use super::snapshot::{self, SnapshotError};
 use crate::alert::{Alert, AlertKind, AlertRule, Evidence, hash128, show_time};

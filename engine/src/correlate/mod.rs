@@ -11,6 +11,8 @@
 //! often they came. Live and finite take the same steps for a group (`fold`), and differ in when they
 //! know that nothing more will come.
 
+mod about;
+mod carried;
 mod chain;
 mod extract;
 mod finite;
@@ -20,6 +22,7 @@ mod kinds;
 mod link;
 mod live;
 mod node;
+mod occurrence;
 mod pending;
 mod plan;
 mod slab;
@@ -27,14 +30,15 @@ mod snapshot;
 mod watermark;
 mod words;
 
+pub use carried::Carried;
 pub use extract::{Dropped, Times};
 pub(crate) use extract::{Extractor, Use};
 pub use finite::{Finite, MemorySpill, Spill};
-pub use hit::{Carried, Occurrence, OwnedOccurrence, Value};
 pub(crate) use link::{Candidate, link};
 pub use link::{LinkedCorrelation, Member};
 pub use live::{CorrelationCounts, LateHit, Live, LiveLimits};
 pub use node::Explained;
+pub use occurrence::{Occurrence, Occurrences, Value};
 pub(crate) use plan::mute;
 pub use plan::{Plan, PlanMember, plan};
 pub use snapshot::SnapshotError;

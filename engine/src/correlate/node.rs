@@ -11,18 +11,20 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize};
 
+use super::about::{About, Of};
+use super::carried::Carried;
 use super::fold::{Body, Fold, Folding, MatchPoint, OpenKey, Outcome};
-use super::hit::{Carried, Detail, Hit, Seen, Used, Value, hash_of, pairs};
+use super::hit::{Detail, Hit, Seen, Used, hash_of};
 use super::kinds::{Kind, Lack};
-use super::pending::{Pending, grow};
+use super::occurrence::Value;
+use super::pending::Pending;
 use super::slab::Slab;
 use super::words::Words;
-use crate::limits::{MAX_CARRIED, MAX_EVIDENCE, MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
+use crate::limits::{MAX_FOLDED_AGAIN, MAX_FOLDED_AHEAD, MAX_FOLDED_AT_ONCE};
 
 /// An event or a match on its way into a correlation.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub(crate) struct Arrival<'a> {
     pub value: Value<'a>,
     /// What outer correlations ask of it; of a match of an inner correlation each of its events may carry
     /// something else.
-    pub carried: &'a [Arc<Carried>],
+    pub carried: &'a [Carried],
     /// The events behind a match of an inner correlation.
     pub evidence: Option<Box<[Seen]>>,
 }
@@ -62,13 +64,15 @@ pub(crate) struct Fed {
     pub key: Box<str>,
     pub instant: MatchPoint,
     /// What the events that made it carry, each different one once.
-    pub carried: Vec<Arc<Carried>>,
+    pub carried: Vec<Carried>,
 }
 
 impl Fed {
     /// Bytes held elsewhere, about.
     pub fn bytes(&self) -> usize {
-        self.key.len() + self.instant.seen.len() * size_of::<Seen>() + self.carried.len() * 16
+        self.key.len()
+            + self.instant.seen.len() * size_of::<Seen>()
+            + self.carried.iter().map(Carried::bytes).sum::<usize>()
     }
 }
 
@@ -193,106 +197,6 @@ struct Finite<K: Kind> {
     events: u64,
     nearest: Option<(f64, i64, String)>,
     alerts: usize,
-}
-
-/// What hits mean beyond their own group: only of correlations in a chain. By group, for one event may be
-/// in several and carry something else in each.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct About {
-    #[serde(with = "pairs")]
-    of: HashMap<(u64, u128), Meaning>,
-    swept: usize,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Meaning {
-    carried: Vec<Arc<Carried>>,
-    evidence: Option<Box<[Seen]>>,
-}
-
-impl About {
-    fn learn(&mut self, group: u64, arrival: &Arrival<'_>) {
-        if arrival.carried.is_empty() && arrival.evidence.is_none() {
-            return;
-        }
-        let meaning = self.of.entry((group, arrival.seen.id())).or_default();
-        // an event may match several rules, under each of which it carries something else
-        for one in arrival.carried {
-            if meaning.carried.len() < MAX_CARRIED && !meaning.carried.contains(one) {
-                grow(&mut meaning.carried);
-                meaning.carried.push(Arc::clone(one));
-            }
-        }
-        // of a match that is told again the later word counts: by then more of its events may be there
-        if arrival.evidence.is_some() {
-            meaning.evidence.clone_from(&arrival.evidence);
-        }
-    }
-
-    /// Whether as much has been added as there was.
-    fn is_due(&self) -> bool {
-        self.of.len() > (2 * self.swept).max(1_024)
-    }
-
-    /// Forgets what is not `held`: hits that no group remembers, by group and event.
-    fn sweep(&mut self, held: &HashSet<(u64, u128)>) {
-        self.of.retain(|of, _| held.contains(of));
-        self.of.shrink_to(2 * self.of.len());
-        self.swept = self.of.len();
-    }
-
-    fn meaning(&self, group: u64, hit: &Seen) -> Option<&Meaning> {
-        if self.of.is_empty() { None } else { self.of.get(&(group, hit.id())) }
-    }
-
-    /// The events behind some hits of a group: of each match of an inner correlation its own.
-    fn events(&self, group: u64, seen: &[Seen]) -> Vec<Seen> {
-        if !seen.iter().any(Seen::is_derived) {
-            return seen[..seen.len().min(MAX_EVIDENCE)].to_vec();
-        }
-        let behind =
-            |hit: &Seen| match self.meaning(group, hit).and_then(|meaning| meaning.evidence.as_deref()) {
-                Some(evidence) => evidence.to_vec(),
-                None => vec![*hit],
-            };
-        let parts: Vec<Vec<Seen>> = seen.iter().take(MAX_CARRIED).map(behind).collect();
-        // each in its turn, so that no part crowds out another
-        let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
-        let in_turn = (0..longest).flat_map(|at| parts.iter().filter_map(move |part| part.get(at)));
-        let mut events: Vec<Seen> = Vec::new();
-        for event in in_turn.filter(|event| !event.is_derived()) {
-            if events.len() < MAX_EVIDENCE && !events.contains(event) {
-                events.push(*event);
-            }
-        }
-        events.sort_unstable();
-        events
-    }
-
-    /// What hits of a group carry, each different one once; of very many the first.
-    fn carried(&self, group: u64, seen: &[Seen]) -> Vec<Arc<Carried>> {
-        let mut carried: Vec<Arc<Carried>> = Vec::new();
-        for one in seen.iter().filter_map(|hit| self.meaning(group, hit)).flat_map(|meaning| &meaning.carried)
-        {
-            if carried.len() == MAX_CARRIED {
-                break;
-            }
-            if !carried.contains(one) {
-                carried.push(Arc::clone(one));
-            }
-        }
-        carried
-    }
-
-    fn bytes(&self) -> usize {
-        // one is taken for all
-        let carried = self.of.values().next().map_or(0, |meaning| {
-            let texts = meaning.carried.iter().flat_map(|one| one.iter().flatten());
-            texts.map(|text| text.len() + 40).sum::<usize>()
-                + meaning.evidence.as_ref().map_or(0, |seen| seen.len() * size_of::<Seen>())
-        });
-        self.of.len() * (128 + carried)
-    }
 }
 
 impl<K: Kind> Node<K> {
@@ -491,17 +395,17 @@ impl<K: Kind> Node<K> {
     }
 
     fn forget_unheld(&mut self) {
-        let mut held: HashSet<(u64, u128)> = HashSet::new();
+        let mut held: HashSet<Of> = HashSet::new();
         for (_, group) in self.groups.iter() {
             let key = group.hash;
             group.each_seen(&self.kind, &mut |seen| {
-                held.insert((key, seen.id()));
+                held.insert((key, seen.halves()));
             });
         }
         if let Some(finite) = &self.finite {
             let key = finite.hash;
             let mut see = |seen: &Seen| {
-                held.insert((key, seen.id()));
+                held.insert((key, seen.halves()));
             };
             finite.fold.mark(&self.kind, &mut see);
             finite.tick.iter().for_each(|hit| see(&hit.seen));
@@ -847,7 +751,6 @@ where
         for (_, group) in self.groups.iter() {
             group.each_seen(&self.kind, &mut |seen| used.mark(seen));
         }
-        let evidence = self.about.of.values().filter_map(|meaning| meaning.evidence.as_deref());
-        evidence.flatten().for_each(|seen| used.mark(seen));
+        self.about.mark(used);
     }
 }
