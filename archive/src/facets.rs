@@ -138,7 +138,7 @@ fn facet(cells: &CellArray, values: &StringArray) -> Option<Facet> {
         }
     }
     // batches that were joined may hold a value twice
-    let mut joined: HashMap<&str, Blocks> = HashMap::new();
+    let mut joined: hashbrown::HashMap<&str, Blocks> = hashbrown::HashMap::new();
     for (key, blocks) in blocks.iter().enumerate().filter(|(_, blocks)| **blocks != 0) {
         *joined.entry(values.value(key)).or_default() |= blocks;
         if joined.len() > MAX_FACET_VALUES {

@@ -1,7 +1,7 @@
 //! One file of events: Parquet, sorted, with what is known of its values behind them.
 //!
 //! In: rows of one partition and their order. Out: the file's bytes, and what the table says of it. Row groups have
-//! 131,072 rows and pages 8,192, so that a block of a facet is a page. `raw`, ids and fields that are new in nearly
+//! 131,072 rows and pages 8,192, so that a block of a facet is a page (of raw events two or three). `raw`, ids and fields that are new in nearly
 //! every event are not dictionary-coded; everything else is.
 
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,7 +24,7 @@ use crate::error::ArchiveError;
 use crate::facets::{SECTIONS_KEY, Section, SectionWriter};
 use crate::joined::Joined;
 use crate::layout::{self, BLOCK, JSON_SUFFIX, Layout, ROW_GROUP};
-use crate::rows::Rows;
+use crate::rows::{Rows, Texts};
 
 /// The footer's key for the fields that a file holds.
 pub(crate) const FIELDS_KEY: &str = "virga.fields";
@@ -91,7 +91,6 @@ impl FileStats {
 /// How columns of a file are made.
 enum Made<'p> {
     Identity(fn(&Rows) -> &dyn Array),
-    Raw,
     Origin(Joined<'p>),
     Canonical(String, Joined<'p>, ColumnKind),
     /// Which of its two columns there are.
@@ -108,17 +107,16 @@ impl Made<'_> {
     }
 }
 
-/// A file that is being made.
+/// A file that is being made: all but the events' texts, which come last.
 struct Making<'p> {
     parts: &'p [Rows],
-    raw: &'p [StringArray],
     made: Vec<Made<'p>>,
     fields: Vec<Field>,
 }
 
 impl<'p> Making<'p> {
-    fn new(parts: &'p [Rows], raw: &'p [StringArray], layout: &Layout) -> Self {
-        let mut making = Self { parts, raw, made: Vec::new(), fields: Vec::new() };
+    fn new(parts: &'p [Rows], layout: &Layout) -> Self {
+        let mut making = Self { parts, made: Vec::new(), fields: Vec::new() };
         for field in layout::identity_fields() {
             let made = match field.name().as_str() {
                 layout::EVENT_ID => Made::Identity(|rows| &rows.event_id),
@@ -166,9 +164,13 @@ impl<'p> Making<'p> {
                 }
             }
         }
-        making.fields.push(Field::new(layout::RAW, DataType::Utf8, true));
-        making.made.push(Made::Raw);
         making
+    }
+
+    /// All columns.
+    fn schema(&self) -> Arc<Schema> {
+        let raw = Field::new(layout::RAW, DataType::Utf8, true);
+        Arc::new(Schema::new(self.fields.iter().cloned().chain([raw]).collect::<Vec<_>>()))
     }
 
     /// Texts that are no dictionary.
@@ -179,12 +181,8 @@ impl<'p> Making<'p> {
 
     /// Some rows of what is made so: an array for each of its columns.
     fn arrays(&self, made: &Made<'_>, order: &[(usize, usize)]) -> Result<Vec<ArrayRef>, ArchiveError> {
-        let ordered = |arrays: &[&dyn Array]| {
-            Ok(vec![interleave(arrays, order).map_err(ArchiveError::at("ordering rows"))?])
-        };
         match made {
-            Made::Identity(of) => ordered(&self.parts.iter().map(of).collect::<Vec<_>>()),
-            Made::Raw => ordered(&self.raw.iter().map(|raw| raw as &dyn Array).collect::<Vec<_>>()),
+            Made::Identity(of) => Ok(vec![ordered(self.parts.iter().map(of), order)?]),
             Made::Origin(joined) => {
                 Ok(joined.cells(order).map(|cells| Arc::new(cells) as ArrayRef).into_iter().collect())
             }
@@ -198,6 +196,22 @@ impl<'p> Making<'p> {
     }
 }
 
+/// Rows of arrays, as part and row.
+fn ordered<'a>(
+    arrays: impl Iterator<Item = &'a dyn Array>,
+    order: &[(usize, usize)],
+) -> Result<ArrayRef, ArchiveError> {
+    let arrays: Vec<&dyn Array> = arrays.collect();
+    interleave(&arrays, order).map_err(ArchiveError::at("ordering rows"))
+}
+
+/// Bytes of a page, unpacked; a page has no more rows than a block. Only raw events reach it: twice the window in
+/// which zstd looks for what is alike, and no more, for whoever wants one event unpacks its page.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// Rows whose texts are copied at once.
+const STEP: usize = 2_048;
+
 fn properties<'w>(wide: impl Iterator<Item = &'w str>, layout: &Layout) -> WriterProperties {
     let fields: Vec<FieldName> =
         layout.fields().map(|(field, stored)| FieldName::of(field, &stored.column)).collect();
@@ -209,8 +223,7 @@ fn properties<'w>(wide: impl Iterator<Item = &'w str>, layout: &Layout) -> Write
         .set_data_page_row_count_limit(BLOCK)
         .set_write_batch_size(1_024)
         .set_dictionary_page_size_limit(4 << 20)
-        // a block of raw events is one page: what lies together is packed together
-        .set_data_page_size_limit(16 << 20)
+        .set_data_page_size_limit(PAGE_BYTES)
         .set_compression(level(1))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(path(layout::TIME), EnabledStatistics::Page)
@@ -235,36 +248,46 @@ const DOING: &str = "writing a Parquet file";
 
 /// Rows as a file has them, in their own order.
 pub(crate) fn columns(rows: &Rows, layout: &Layout) -> Result<RecordBatch, ArchiveError> {
-    let raw = [rows.raw.clone().unpacked()?];
-    let making = Making::new(std::slice::from_ref(rows), &raw, layout);
+    let making = Making::new(std::slice::from_ref(rows), layout);
     let order: Vec<(usize, usize)> = (0..rows.len()).map(|row| (0, row)).collect();
-    let mut arrays = Vec::with_capacity(making.fields.len());
+    let mut arrays = Vec::with_capacity(making.fields.len() + 1);
     for made in &making.made {
         arrays.extend(making.arrays(made, &order)?);
     }
-    let schema = Arc::new(Schema::new(making.fields.clone()));
-    RecordBatch::try_new(schema, arrays).map_err(ArchiveError::at("making columns"))
+    arrays.push(Arc::new(rows.raw.clone().unpacked()?));
+    RecordBatch::try_new(making.schema(), arrays).map_err(ArchiveError::at("making columns"))
 }
 
-/// Writes rows of parts in an order as a file.
+/// Writes rows of parts in an order as a file. What parts hold is let go before the texts of the last row group are
+/// unpacked, for either is much.
 pub(crate) fn write(
-    parts: &[Rows],
-    raw: &[StringArray],
+    parts: Vec<Rows>,
+    mut texts: Texts,
     order: &[(usize, usize)],
     layout: &Layout,
 ) -> Result<(Vec<u8>, FileStats), ArchiveError> {
-    let making = Making::new(parts, raw, layout);
-    let schema = Arc::new(Schema::new(making.fields.clone()));
-    let mut bytes = Vec::new();
+    let times = order.iter().map(|&(part, row)| parts[part].time.value(row));
+    let times = (times.clone().min().unwrap_or(0), times.max().unwrap_or(0));
+    let making = Making::new(&parts, layout);
+    let schema = making.schema();
+    // about what it comes to: a buffer that doubles holds twice as much for a while
+    let mut bytes = Vec::with_capacity(texts.bytes() / 3);
     let properties = properties(making.wide(), layout);
     let writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties));
     let writer = writer.and_then(ArrowWriter::into_serialized_writer);
     let (mut writer, factory) = writer.map_err(ArchiveError::at(DOING))?;
     let mut known = SectionWriter::default();
-    for (number, order) in order.chunks(ROW_GROUP).enumerate() {
-        let columns = factory.create_column_writers(number).map_err(ArchiveError::at(DOING))?;
-        write_group(&making, order, (&mut writer, columns), &mut known)?;
+    let (before, last) = order.split_at(order.len().saturating_sub(1) / ROW_GROUP * ROW_GROUP);
+    for (number, order) in before.chunks(ROW_GROUP).enumerate() {
+        let (mut group, mut columns) = begin(&mut writer, &factory, number)?;
+        write_fields(&making, order, (&mut group, &mut columns), &mut known)?;
+        write_texts(texts.plain()?, order, &schema, (group, columns.next()))?;
     }
+    let (mut group, mut columns) = begin(&mut writer, &factory, before.len() / ROW_GROUP)?;
+    write_fields(&making, last, (&mut group, &mut columns), &mut known)?;
+    drop(making);
+    drop(parts);
+    write_texts(texts.plain()?, last, &schema, (group, columns.next()))?;
     let mut sections = Vec::new();
     for (column, section) in known.finish()? {
         let offset = writer.bytes_written() as u64;
@@ -274,41 +297,37 @@ pub(crate) fn write(
     let sections = serde_json::to_string(&sections).map_err(ArchiveError::at(DOING))?;
     writer.append_key_value_metadata(KeyValue::new(SECTIONS_KEY.to_owned(), sections));
     writer.close().map_err(ArchiveError::at(DOING))?;
-    let times = order.iter().map(|&(part, row)| parts[part].time.value(row));
-    let stats = FileStats {
-        rows: order.len(),
-        times: (times.clone().min().unwrap_or(0), times.max().unwrap_or(0)),
-        columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
-    };
-    Ok((bytes, stats))
+    let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+    Ok((bytes, FileStats { rows: order.len(), times, columns }))
 }
 
-/// Writes a row group column by column, so that only one column at a time is held twice.
-fn write_group(
+type GroupWriter<'a, 'w> = SerializedRowGroupWriter<'a, &'w mut Vec<u8>>;
+
+/// Begins a row group.
+fn begin<'a, 'w>(
+    writer: &'a mut SerializedFileWriter<&'w mut Vec<u8>>,
+    factory: &ArrowRowGroupWriterFactory,
+    number: usize,
+) -> Result<(GroupWriter<'a, 'w>, std::vec::IntoIter<ArrowColumnWriter>), ArchiveError> {
+    let columns = factory.create_column_writers(number).map_err(ArchiveError::at(DOING))?;
+    Ok((writer.next_row_group().map_err(ArchiveError::at(DOING))?, columns.into_iter()))
+}
+
+/// Writes the fields of a row group column by column, so that only one column at a time is held twice.
+fn write_fields(
     making: &Making<'_>,
     order: &[(usize, usize)],
-    (writer, columns): (&mut SerializedFileWriter<&mut Vec<u8>>, Vec<ArrowColumnWriter>),
+    (group, columns): (&mut GroupWriter<'_, '_>, &mut impl Iterator<Item = ArrowColumnWriter>),
     known: &mut SectionWriter,
 ) -> Result<(), ArchiveError> {
-    let mut group = writer.next_row_group().map_err(ArchiveError::at(DOING))?;
-    let (mut columns, mut fields) = (columns.into_iter(), making.fields.iter());
+    let mut fields = making.fields.iter();
     for made in &making.made {
         let count = made.columns();
-        let mut writers: Vec<ArrowColumnWriter> = columns.by_ref().take(count).collect();
-        let fields: Vec<&Field> = fields.by_ref().take(count).collect();
-        // texts are copied: no more of them at a time than a page has
-        let step = if matches!(made, Made::Raw) { BLOCK } else { ROW_GROUP };
-        for order in order.chunks(step) {
-            let arrays = making.arrays(made, order)?;
-            for ((array, field), column) in arrays.iter().zip(&fields).zip(&mut writers) {
-                for leaf in compute_leaves(field, array).map_err(ArchiveError::at(DOING))? {
-                    column.write(&leaf).map_err(ArchiveError::at(DOING))?;
-                }
-            }
-        }
-        for column in writers {
-            let chunk = column.close().map_err(ArchiveError::at(DOING))?;
-            chunk.append_to_row_group(&mut group).map_err(ArchiveError::at(DOING))?;
+        let arrays = making.arrays(made, order)?;
+        for (array, field) in arrays.iter().zip(fields.by_ref().take(count)) {
+            let Some(mut column) = columns.next() else { break };
+            write_array(array, field, &mut column)?;
+            close(column, group)?;
         }
         if let Made::Canonical(name, joined, _) | Made::Native(name, joined, _) = made {
             match joined.cells(order) {
@@ -317,8 +336,37 @@ fn write_group(
             }
         }
     }
+    Ok(())
+}
+
+/// Writes the texts of a row group, and ends it. They are copied: no more of them at a time than need be.
+fn write_texts(
+    texts: &[StringArray],
+    order: &[(usize, usize)],
+    schema: &Schema,
+    (mut group, column): (GroupWriter<'_, '_>, Option<ArrowColumnWriter>),
+) -> Result<(), ArchiveError> {
+    if let (Some(field), Some(mut column)) = (schema.fields().last(), column) {
+        for order in order.chunks(STEP) {
+            let texts = ordered(texts.iter().map(|texts| texts as &dyn Array), order)?;
+            write_array(&texts, field, &mut column)?;
+        }
+        close(column, &mut group)?;
+    }
     group.close().map_err(ArchiveError::at(DOING))?;
     Ok(())
+}
+
+fn write_array(array: &ArrayRef, field: &Field, column: &mut ArrowColumnWriter) -> Result<(), ArchiveError> {
+    for leaf in compute_leaves(field, array).map_err(ArchiveError::at(DOING))? {
+        column.write(&leaf).map_err(ArchiveError::at(DOING))?;
+    }
+    Ok(())
+}
+
+fn close(column: ArrowColumnWriter, group: &mut GroupWriter<'_, '_>) -> Result<(), ArchiveError> {
+    let chunk = column.close().map_err(ArchiveError::at(DOING))?;
+    chunk.append_to_row_group(group).map_err(ArchiveError::at(DOING))
 }
 
 #[cfg(test)]

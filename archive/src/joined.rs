@@ -5,10 +5,10 @@
 //! row. A field that is new in nearly every event is not: a dictionary of it would have to be read whole by
 //! whoever wants one page.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int32Array, StringArray, StringBuilder};
+use hashbrown::HashMap;
 use virga_engine::event::ColumnKind;
 
 use crate::cells::{CellArray, canonical_column, canonical_text, native_columns, plain, texts};

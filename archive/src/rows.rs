@@ -12,7 +12,7 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
     UInt32Array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::compute::take;
 use virga_engine::event::{EventBatch, Origin, OriginBase, record_hash};
 
@@ -56,18 +56,43 @@ impl Default for Raw {
     }
 }
 
-impl Raw {
-    fn packed(texts: &StringArray) -> Result<Self, ArchiveError> {
+/// Packs texts that wait, batch after batch in the same room.
+#[derive(Default)]
+pub(crate) struct Packer {
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    room: Vec<u8>,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").field("room", &self.room.capacity()).finish_non_exhaustive()
+    }
+}
+
+impl Packer {
+    fn pack(&mut self, texts: &StringArray) -> Result<Raw, ArchiveError> {
+        let failed = ArchiveError::at("packing events");
         let (first, last) = (texts.value_offsets().first(), texts.value_offsets().last());
         let range = first.map_or(0, |at| *at as usize)..last.map_or(0, |at| *at as usize);
         let data = texts.value_data().get(range).unwrap_or_default();
-        let frame = zstd::bulk::compress(data, WAITING_LEVEL).map_err(ArchiveError::at("packing events"))?;
-        // room for the worst case was made, and this is what waits
-        let frame = frame.into_boxed_slice();
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            None => {
+                let new = zstd::bulk::Compressor::new(WAITING_LEVEL);
+                self.compressor.insert(new.map_err(ArchiveError::at("packing events"))?)
+            }
+        };
+        // there must be room for the worst case; what waits is what it came to
+        self.room.clear();
+        self.room.reserve(zstd::zstd_safe::compress_bound(data.len()));
+        compressor.compress_to_buffer(data, &mut self.room).map_err(failed)?;
+        let frame = self.room.as_slice().into();
         let lengths = texts.offsets().lengths().map(|length| length as u32).collect();
-        Ok(Self::Packed { frame, lengths, bytes: data.len() })
+        Ok(Raw::Packed { frame, lengths, bytes: data.len() })
     }
+}
 
+impl Raw {
     /// The texts; what was packed is unpacked.
     pub fn unpacked(self) -> Result<StringArray, ArchiveError> {
         let doing = "unpacking events that waited";
@@ -98,6 +123,37 @@ impl Raw {
     }
 }
 
+/// The texts of parts. They are most of the memory that a file takes while it is made, and wait packed until somebody
+/// asks for them.
+pub(crate) struct Texts {
+    packed: Vec<Raw>,
+    plain: Vec<StringArray>,
+}
+
+impl Texts {
+    /// Those of parts, which have them no longer.
+    pub fn taken_from(parts: &mut [Rows]) -> Self {
+        Self {
+            packed: parts.iter_mut().map(|part| std::mem::take(&mut part.raw)).collect(),
+            plain: Vec::new(),
+        }
+    }
+
+    /// Bytes of them.
+    pub fn bytes(&self) -> usize {
+        let plain = self.plain.iter().map(|texts| texts.value_data().len());
+        self.packed.iter().map(Raw::text_bytes).chain(plain).sum()
+    }
+
+    /// By part, each row's.
+    pub fn plain(&mut self) -> Result<&[StringArray], ArchiveError> {
+        for raw in self.packed.drain(..) {
+            self.plain.push(raw.unpacked()?);
+        }
+        Ok(&self.plain)
+    }
+}
+
 /// An origin's base as JSON: what alerts show of it.
 pub(crate) fn base_text(base: &OriginBase) -> String {
     let origin = Origin { base: base.clone(), line: None, record: None };
@@ -120,7 +176,7 @@ pub(crate) fn base_of(text: &str) -> Option<OriginBase> {
 
 impl Rows {
     /// The rows of a batch with these numbers, which rise.
-    pub fn of(batch: &EventBatch, rows: &[u32]) -> Result<Self, ArchiveError> {
+    pub fn of(batch: &EventBatch, rows: &[u32], packer: &mut Packer) -> Result<Self, ArchiveError> {
         let numbers = UInt32Array::from(rows.to_vec());
         let whole = rows.len() == batch.len();
         let taken = |array: &dyn Array| match whole {
@@ -133,8 +189,8 @@ impl Rows {
             _ => rows.iter().map(|&row| Some(batch.row(row as usize).event_id())).collect(),
         };
         let cells = batch.fields().iter().map(|cells| match whole {
-            true => (cells.null_count() < cells.len()).then(|| cells.clone()),
-            false => compact(cells, rows),
+            true => (cells.null_count() < cells.len()).then(|| shrunk(cells)),
+            false => compact(cells, rows).map(|cells| shrunk(&cells)),
         });
         Ok(Self {
             event_id,
@@ -144,7 +200,7 @@ impl Rows {
             origin: origins.bases,
             line: origins.lines,
             record: origins.records,
-            raw: Raw::packed(&typed(&taken(batch.raw())?)?)?,
+            raw: packer.pack(&typed(&taken(batch.raw())?)?)?,
             cells: cells.collect(),
         })
     }
@@ -198,20 +254,36 @@ impl Origins {
     }
 }
 
+/// A column whose values take the room that they need: it was filled with room to spare, and now it waits.
+fn shrunk(cells: &CellArray) -> CellArray {
+    let values = texts(cells);
+    let (data, offsets) = (values.value_data(), values.value_offsets());
+    let needed = data.len() + size_of_val(offsets);
+    if values.get_buffer_memory_size() < needed + needed / 8 || values.null_count() > 0 {
+        return cells.clone();
+    }
+    let offsets = OffsetBuffer::new(offsets.to_vec().into());
+    let values = StringArray::new(offsets, Buffer::from(data), None);
+    CellArray::new(cells.keys().clone(), Arc::new(values))
+}
+
 /// Some rows of a column with no more values than they hold: what is left out must not be held.
 fn compact(cells: &CellArray, rows: &[u32]) -> Option<CellArray> {
     let values = texts(cells);
-    let mut new_keys: HashMap<i32, i32> = HashMap::new();
+    const NEW: i32 = -1;
+    let mut new_keys: Vec<i32> = vec![NEW; values.len()];
     let mut kept: Vec<&str> = Vec::new();
     let keys: Int32Array = rows
         .iter()
         .map(|&row| {
             let row = row as usize;
-            let key = cells.keys().is_valid(row).then(|| cells.keys().value(row))?;
-            Some(*new_keys.entry(key).or_insert_with(|| {
-                kept.push(values.value(key as usize));
-                kept.len() as i32 - 1
-            }))
+            let key = cells.key(row)?;
+            let new = new_keys.get_mut(key)?;
+            if *new == NEW {
+                kept.push(values.value(key));
+                *new = kept.len() as i32 - 1;
+            }
+            Some(*new)
         })
         .collect();
     (!kept.is_empty()).then(|| CellArray::new(keys, Arc::new(StringArray::from(kept))))
@@ -219,7 +291,11 @@ fn compact(cells: &CellArray, rows: &[u32]) -> Option<CellArray> {
 
 /// The rows of parts, as part and row, in the order of a file; and how many are left out because they came
 /// before.
-pub(crate) fn order(parts: &[Rows], raw: &[StringArray], layout: &Layout) -> (Vec<(usize, usize)>, usize) {
+pub(crate) fn order(
+    parts: &[Rows],
+    texts: &mut Texts,
+    layout: &Layout,
+) -> Result<(Vec<(usize, usize)>, usize), ArchiveError> {
     let (service, action) = (Ranks::of(parts, layout, "service"), Ranks::of(parts, layout, "action"));
     let mut order: Vec<(u32, u32, i64, u32, u32)> =
         Vec::with_capacity(parts.iter().map(Rows::len).sum::<usize>());
@@ -244,16 +320,19 @@ pub(crate) fn order(parts: &[Rows], raw: &[StringArray], layout: &Layout) -> (Ve
         seen.clear();
         for (part, row) in places {
             let same_id = seen.entry(parts[part].event_id.value(row)).or_default();
-            let raw = |(part, row): (usize, usize)| raw[part].value(row);
-            if same_id.iter().any(|&other| is_same_record(raw(other), raw((part, row)))) {
-                continue;
+            if !same_id.is_empty() {
+                let texts = texts.plain()?;
+                let raw = |(part, row): (usize, usize)| texts[part].value(row);
+                if same_id.iter().any(|&other| is_same_record(raw(other), raw((part, row)))) {
+                    continue;
+                }
             }
             same_id.push((part, row));
             kept.push((part, row));
         }
     }
     let duplicates = all - kept.len();
-    (kept, duplicates)
+    Ok((kept, duplicates))
 }
 
 /// Whether two texts are one record, however it was printed.

@@ -18,7 +18,7 @@ use crate::error::ArchiveError;
 use crate::file;
 use crate::layout::{Layout, ROW_GROUP};
 use crate::limits::{MAX_AT_WORK, MAX_PUTTING, MAX_RAW, MAX_WAITING};
-use crate::rows::{Rows, order};
+use crate::rows::{Packer, Rows, Texts, order};
 use crate::table::{Archive, Partition, Uncommitted};
 
 /// What was written.
@@ -52,6 +52,7 @@ pub struct EventWriter {
     layouts: HashMap<String, Layout>,
     waiting: BTreeMap<Partition, Waiting>,
     waiting_bytes: usize,
+    packer: Packer,
     at_work: JoinSet<Result<Packed, ArchiveError>>,
     putting: JoinSet<Result<Uncommitted, ArchiveError>>,
     done: Vec<Uncommitted>,
@@ -74,6 +75,7 @@ impl EventWriter {
             layouts: layouts.into_iter().collect(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
+            packer: Packer::default(),
             at_work: JoinSet::new(),
             putting: JoinSet::new(),
             done: Vec::new(),
@@ -98,7 +100,7 @@ impl EventWriter {
                 // a file has one row group: a second of a few rows would cost what a whole one does
                 let (now, later) = rows.split_at(rows.len().min(ROW_GROUP - waiting.rows));
                 rows = later;
-                let now = Rows::of(batch, now)?;
+                let now = Rows::of(batch, now, &mut self.packer)?;
                 waiting.rows += now.len();
                 waiting.raw += now.raw.text_bytes();
                 waiting.bytes += now.bytes();
@@ -214,12 +216,9 @@ pub(crate) fn pack(
     layout: &Layout,
     mut parts: Vec<Rows>,
 ) -> Result<Packed, ArchiveError> {
-    let mut raw = Vec::with_capacity(parts.len());
-    for part in &mut parts {
-        raw.push(std::mem::take(&mut part.raw).unpacked()?);
-    }
-    let (order, duplicates) = order(&parts, &raw, layout);
-    let (bytes, stats) = file::write(&parts, &raw, &order, layout)?;
+    let mut texts = Texts::taken_from(&mut parts);
+    let (order, duplicates) = order(&parts, &mut texts, layout)?;
+    let (bytes, stats) = file::write(parts, texts, &order, layout)?;
     let hash = blake3::hash(&bytes).to_hex();
     let name = hash.get(..32).unwrap_or_default();
     let path = format!("{}/{name}.parquet", partition.folder());

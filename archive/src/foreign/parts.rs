@@ -24,7 +24,7 @@ use crate::error::ArchiveError;
 use crate::layout::{Layout, ROW_GROUP};
 use crate::limits::{FOREIGN_BATCH, MAX_FOREIGN_PART};
 use crate::reader::StoredFile;
-use crate::rows::Rows;
+use crate::rows::{Packer, Rows};
 use crate::table::Partition;
 use crate::writer::pack;
 
@@ -134,6 +134,7 @@ pub struct Parts {
     origin: OriginBase,
     /// Bytes that were told of.
     told: u64,
+    packer: Packer,
 }
 
 impl std::fmt::Debug for Parts {
@@ -150,14 +151,20 @@ impl Parts {
         origin: OriginBase,
         faults: &Faults,
     ) -> Self {
-        Self { events: Events::new(store, file, faults), layout: layout.clone(), origin, told: 0 }
+        Self {
+            events: Events::new(store, file, faults),
+            layout: layout.clone(),
+            origin,
+            told: 0,
+            packer: Packer::default(),
+        }
     }
 
     /// The next events as they are read.
     pub(crate) async fn batch(&mut self) -> Result<Option<Rows>, ArchiveError> {
         let Some(batch) = self.events.batch(&self.layout, &self.origin).await else { return Ok(None) };
         let all: Vec<u32> = (0..batch.len() as u32).collect();
-        Rows::of(&batch, &all).map(Some)
+        Rows::of(&batch, &all, &mut self.packer).map(Some)
     }
 
     pub(crate) fn layout(&self) -> &Layout {
