@@ -422,6 +422,58 @@ fn a_store_that_fails_or_refuses_writes_is_waited_for_and_nothing_is_lost() {
 }
 
 #[test]
+fn asked_to_end_it_waits_for_no_archive_whose_store_is_away_and_nothing_is_lost() {
+    let Some(mut moto) = Moto::start() else { return };
+    moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));
+    let endpoint = moto.endpoint.clone();
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let place = Place::new("", "");
+    let logs = place.path("logs");
+    fs::create_dir(&logs).expect("a folder");
+    let archive = "[archive]\nurl = \"s3://lake/a\"\nevery = \"300ms\"\n";
+    place.configure(&FOLLOW.replace("LOGS", &logs.display().to_string()), archive);
+    let start = || {
+        let mut command = place.command();
+        command.envs(environment);
+        place.start_as(command, Stdio::null())
+    };
+    let ids = || -> BTreeSet<String> {
+        let rows = asked("s3://lake/a", "SELECT event_id FROM events", &environment);
+        texts(&rows, "event_id").into_iter().collect()
+    };
+    let all = lines(0..2_000);
+    let mut file = File::create(logs.join("a.ndjson")).expect("a file");
+    file.write_all(all[..1_000].concat().as_bytes()).expect("written");
+    let daemon = start();
+    until("the first are archived", LONG, || {
+        place.log().contains("events and alerts are archived") && ids().len() == 1_000
+    });
+    moto.fault(json!({"match": "/lake", "times": 1_000_000, "status": 503}));
+    file.write_all(all[1_000..].concat().as_bytes()).expect("written");
+    until("it is held up", LONG, || place.log().contains("the archive is held up"));
+    let checkpoint = fs::read(place.path("state/checkpoint")).expect("a checkpoint");
+    let asked_to = Instant::now();
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(asked_to.elapsed() < Duration::from_secs(15), "{:?}", asked_to.elapsed());
+    assert_eq!(fs::read(place.path("state/checkpoint")).expect("a checkpoint"), checkpoint);
+    assert!(place.log().contains("the archive's store is away"), "{}", place.log());
+    moto.clear_faults();
+    let daemon = start();
+    until("all are archived", LONG, || ids().len() == all.len());
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert_eq!(ids(), ids_of(&all));
+    let rows = asked("s3://lake/a", "SELECT alert_id FROM alerts", &environment);
+    let mut table = texts(&rows, "alert_id");
+    table.sort();
+    assert_eq!(table, place.ids());
+}
+
+#[test]
 fn a_store_that_is_away_at_the_start_is_waited_for_and_one_that_is_wrong_is_not() {
     let Some(mut moto) = Moto::start() else { return };
     moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));

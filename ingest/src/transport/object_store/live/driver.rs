@@ -88,7 +88,7 @@ pub(super) struct Driver {
     uncounted: bool,
 }
 
-/// Whoever polled is gone.
+/// Whoever polled is gone, or the process ends and what would be waited for is away.
 pub(super) struct Gone;
 
 /// An object that something tells of.
@@ -143,9 +143,9 @@ impl Driver {
         self.give(Item::Note(Note { cause, count: 1, message })).await
     }
 
-    /// Waits while reading is paused.
+    /// Waits while reading is paused, and from when the process is to end until whoever polls is gone.
     pub(super) async fn breathe(&self) -> Result<(), Gone> {
-        while self.shared.paused.load(Ordering::Relaxed) {
+        while self.shared.paused.load(Ordering::Relaxed) || self.shared.ending.is_near() {
             if self.items.is_closed() {
                 return Err(Gone);
             }

@@ -115,9 +115,10 @@ impl Driver {
         let (began, mut was_away) = (Instant::now(), false);
         loop {
             let store = self.store().await;
-            let mut fates: Vec<Fate> =
-                futures::future::join_all(group.iter().map(|told| self.begin(store.clone(), told.clone())))
-                    .await;
+            let begun = group.iter().map(|told| self.begin(store.clone(), told.clone()));
+            let begun = self.shared.ending.patient(futures::future::join_all(begun)).await;
+            // their messages are in hand, and are given back at the end
+            let mut fates: Vec<Fate> = begun.ok_or(Gone)?;
             let passing = fates.iter().find_map(|fate| match fate {
                 Fate::Failed(cause, true) => Some(cause.clone()),
                 _ => None,
@@ -137,7 +138,7 @@ impl Driver {
             };
             was_away = true;
             // whoever answers, be it with a refusal, is there
-            if !matches!(self.look().await, Err((_, false))) {
+            if !matches!(self.look().await?, Err((_, false))) {
                 return Ok(fates);
             }
             if began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed) {
@@ -212,7 +213,7 @@ impl Driver {
             Ok(location) => location,
             Err(error) => return Fate::Failed(error.to_string(), false),
         };
-        match open(store, Wanted { location, from }).await {
+        match open(store, Wanted { location, from }, self.shared.ending.clone()).await {
             Ok(Ok(opened)) => {
                 let etag = opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
                 match self.ledger.look_up(&told.notice.bucket, &told.notice.key, &etag) {
