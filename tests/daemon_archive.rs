@@ -474,6 +474,68 @@ fn asked_to_end_it_waits_for_no_archive_whose_store_is_away_and_nothing_is_lost(
 }
 
 #[test]
+fn a_region_that_nobody_names_is_asked_for_when_the_store_is_there() {
+    let Some(mut moto) = Moto::start() else { return };
+    moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));
+    let (proxy, authority) = moto.as_aws();
+    let endpoint = moto.endpoint.clone();
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let place = Place::new("", "");
+    let logs = place.path("logs");
+    fs::create_dir(&logs).expect("a folder");
+    let archive = format!(
+        "[archive]\nurl = \"s3://lake/a\"\nevery = \"300ms\"\n\
+         [archive.store]\nproxy = \"{proxy}\"\nca_file = \"{authority}\"\n"
+    );
+    place.configure(&FOLLOW.replace("LOGS", &logs.display().to_string()), &archive);
+    let all = lines(0..1_000);
+    fs::write(logs.join("a.ndjson"), all.concat()).expect("written");
+    let command = || {
+        let mut command = place.command();
+        let named =
+            ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "NO_PROXY"];
+        for name in named {
+            command.env_remove(name);
+        }
+        command
+    };
+    let check = || {
+        let output = command().arg("--check").output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    moto.fault(json!({"match": "", "times": 1_000_000, "status": 503}));
+    // what can be proved is proved, and the archive's store is one of all
+    let (status, said) = check();
+    assert!(status == Some(2) && said.contains("failed  archive: "), "{said}");
+    assert!(said.contains("ok      rules: ") && said.contains("ok      input \"trail\": "), "{said}");
+    let daemon = place.start_as(command(), Stdio::null());
+    until("it is said and counted", LONG, || {
+        let metrics = daemon.get("/metrics");
+        let is_held = metrics.lines().any(|line| line == "virga_archive_held 1");
+        is_held && place.log().contains("the archive is held up")
+    });
+    assert!(daemon.get("/healthz").contains("200 OK"), "it is alive while it waits");
+    assert!(daemon.get("/readyz").contains("503"), "it cannot archive yet");
+    until("alerts do not wait for it", LONG, || !place.ids().is_empty());
+    moto.requests();
+    moto.clear_faults();
+    until("all are archived", LONG, || {
+        place.log().contains("events and alerts are archived")
+            && asked("s3://lake/a", "SELECT event_id FROM events", &environment).len() == all.len()
+    });
+    let first = moto.requests().into_iter().find(|request| !request.contains("/lake")).unwrap_or_default();
+    assert!(first.starts_with("HEAD /"), "the bucket is asked for its region: {first}");
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    let (status, said) = check();
+    assert!(status == Some(0) && said.contains("ok      archive: would add to version"), "{said}");
+}
+
+#[test]
 fn a_store_that_is_away_at_the_start_is_waited_for_and_one_that_is_wrong_is_not() {
     let Some(mut moto) = Moto::start() else { return };
     moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));

@@ -38,7 +38,7 @@ use super::ending::Ending;
 use super::ledger::Ledger;
 use super::settings::StoreSettings;
 use super::sqs::{self, Queue};
-use super::url::{ObjectUrl, Provider};
+use super::url::ObjectUrl;
 use super::{Held, credentials, process_environment};
 use crate::limits::OBJECTS_AT_ONCE;
 use crate::position::Position;
@@ -158,19 +158,6 @@ impl ObjectsConfig {
         }
     }
 
-    /// What is wrong with the settings by themselves, before anybody is asked.
-    fn prove(&self, url: &ObjectUrl, runtime: &Runtime) -> Result<(), TransportError> {
-        let proved = match url.provider {
-            // its region may be asked of the store, which may be away
-            Provider::S3 => {
-                let options = self.store.client_options(&process_environment).map_err(TransportError::new)?;
-                credentials::find(&self.store, &process_environment, &options).map(drop)
-            }
-            _ => runtime.block_on(self.store.connect(url, &process_environment)).map(drop),
-        };
-        proved.map_err(|cause| TransportError::new(format!("{url}: {cause}")))
-    }
-
     fn queue(&self, ending: Ending) -> Result<Option<Queue>, TransportError> {
         let Some(url) = &self.queue else { return Ok(None) };
         let wrong = |cause: String| TransportError::new(format!("queue `{url}`: {cause}"));
@@ -230,7 +217,8 @@ impl LiveConfig for ObjectsConfig {
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
         let ending = Ending::new(Arc::clone(&context.stop));
         let (url, queue, runtime) = (self.address()?, self.queue(ending.clone())?, runtime()?);
-        self.prove(&url, &runtime)?;
+        let proved = self.store.prove(&url, &process_environment);
+        proved.map_err(|cause| TransportError::new(format!("{url}: {cause}")))?;
         let partition: Arc<str> = Arc::clone(&context.input);
         let next = context.positions.get(&partition).and_then(Position::as_offset).unwrap_or(0);
         let next = u64::try_from(next).unwrap_or(0);
