@@ -55,7 +55,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Merge small and late files, and keep events once that came twice.
     Compact(CompactArgs),
-    /// Let go of old events, and delete files that nothing refers to.
+    /// Let go of old events and alerts, and delete files that nothing refers to.
     Expire(ExpireArgs),
 }
 
@@ -157,7 +157,9 @@ pub struct ListArgs {
 
 /// Arguments of `virga archive verify`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit status: 0 where all is as the table says, 1 where something is not.
+#[command(after_help = "The alerts beside the events are read too, as they are now whatever the version.
+
+Exit status: 0 where all is as the table says, 1 where something is not.
 
 Examples:
   virga archive verify --archive lake/
@@ -193,15 +195,17 @@ pub struct CompactArgs {
 
 /// Arguments of `virga archive expire`.
 #[derive(clap::Args)]
-#[command(after_help = "Events are let go by hours. Their files are deleted once no version of the last days
-refers to them; so are those that an import that was broken off has left behind.
+#[command(
+    after_help = "Events are let go by hours, alerts by the files of a day. Files are deleted once no version
+of the last days refers to them; so are those that a write that was broken off has left behind.
 
 Example:
-  virga archive expire --archive lake/ --keep 90d")]
+  virga archive expire --archive lake/ --keep 90d"
+)]
 pub struct ExpireArgs {
     #[command(flatten)]
     archive: ArchiveArgs,
-    /// How old events may be: days (90d) or hours (36h).
+    /// How old events and alerts may be, by their event time: days (90d) or hours (36h).
     #[arg(long, value_name = "AGE", value_parser = age)]
     keep: chrono::Duration,
     /// How long earlier versions can still be read, and imports may take that run now.
@@ -730,12 +734,13 @@ fn verify(args: &VerifyArgs) -> Outcome {
         Ok((archive.version(), found))
     })?;
     bar.finish_and_clear();
-    let Verified { files, rows, bytes, problems, former, left_behind, duplicates } = &found;
+    let Verified { files, rows, bytes, problems, former, left_behind, duplicates, .. } = &found;
     if args.json {
         let shown: Vec<_> = problems.iter().map(|p| json!({"path": p.path, "what": p.what})).collect();
         line(json!({
             "version": version, "files": files, "events": rows, "bytes": bytes, "problems": shown,
             "former_files": former, "left_behind": left_behind, "duplicates": duplicates,
+            "alerts": found.alerts, "alert_files": found.alert_files, "alert_bytes": found.alert_bytes,
         }))?;
     } else {
         for problem in problems {
@@ -763,6 +768,12 @@ fn verify(args: &VerifyArgs) -> Outcome {
             show::thousands(*files as u64),
             show::thousands(*bytes),
             left_behind.len()
+        ))?;
+        line(format!(
+            "{} alerts in {} files, {} bytes",
+            show::thousands(found.alerts as u64),
+            show::thousands(found.alert_files as u64),
+            show::thousands(found.alert_bytes)
         ))?;
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -838,9 +849,11 @@ fn expire(args: &ExpireArgs) -> Outcome {
         Ok((expired, archive.version()))
     })?;
     line(format!(
-        "{} events in {} files let go, {} files deleted; version {version}",
+        "{} events in {} files and {} alerts in {} files let go, {} files deleted; version {version}",
         show::thousands(expired.rows as u64),
         expired.files,
+        show::thousands(expired.alerts as u64),
+        expired.alert_files,
         expired.deleted
     ))?;
     Ok(ExitCode::SUCCESS)
