@@ -39,6 +39,16 @@ impl Broker {
         }
     }
 
+    /// The real Kafka, or `None` with a word: for what the mock has no function of.
+    pub fn real() -> Option<Self> {
+        let broker = Self::start();
+        if matches!(broker, Self::Mock { .. }) {
+            eprintln!("skipped: only the real Kafka does this");
+            return None;
+        }
+        Some(broker)
+    }
+
     /// The real Kafka, with listeners that want TLS and a login besides; `None` where it cannot be had.
     pub fn start_secure() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
