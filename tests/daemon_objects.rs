@@ -399,44 +399,44 @@ fn a_bucket_that_is_not_there_ends_the_input_of_its_queue_and_deletes_no_message
 
 #[test]
 fn asked_to_end_it_waits_for_no_store_that_is_away_and_nothing_is_lost() {
-    let Some(mut bucket) = Bucket::start(&["queue_away", "store_away"]) else { return };
-    for (queue, what) in ["a queue that does not answer", "a store that breaks off"].into_iter().enumerate() {
-        let place = Place::new(&bucket.input(queue, "1s", 2), "");
+    for (what, breaks_off) in [("a queue that does not answer", false), ("a store that breaks off", true)] {
+        let Some(mut bucket) = Bucket::start(&["away"]) else { return };
+        let place = Place::new(&bucket.input(0, "1s", 2), "");
         // what is read stays in hand until it is asked to end
         place.replace("every = \"200ms\"", "every = \"1h\"");
         let objects = intrusions(1);
         let away = json!({ "match": "", "times": 1_000_000, "status": 503 });
-        if queue == 1 {
+        if breaks_off {
             bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1, "cut": 20 }));
             bucket.moto.fault(json!({ "match": "GET /trail", "times": 1_000_000, "status": 503 }));
         }
         bucket.moto.requests();
         bucket.put(&objects);
         let daemon = place.start();
-        if queue == 0 {
-            until("it is read", LONG, || place.ids().len() == 1);
-            bucket.moto.fault(away);
-        } else {
+        if breaks_off {
             let mut gets = 0;
             until("the rest is asked for again", LONG, || {
                 gets += bucket.asked().get("GET").copied().unwrap_or(0);
                 gets >= 3
             });
+        } else {
+            until("it is read", LONG, || place.ids().len() == 1);
+            bucket.moto.fault(away);
         }
         let asked = Instant::now();
         assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
         assert!(asked.elapsed() < Duration::from_secs(15), "{what}: {:?}", asked.elapsed());
-        assert!(bucket.messages(queue) > 0, "{what}: what is not behind a checkpoint was deleted");
+        assert!(bucket.messages(0) > 0, "{what}: what is not behind a checkpoint was deleted");
         bucket.moto.clear_faults();
         let daemon = place.start();
         until("it is read", LONG, || daemon.get("/readyz").contains("200 OK") && place.ids().len() == 1);
-        if queue == 0 {
+        if !breaks_off {
             // it is known, and its message goes at once
-            bucket.wait_until_read(queue, &place, LONG);
+            bucket.wait_until_read(0, &place, LONG);
         }
         // the last checkpoint is written when it is asked to end, and the message goes with it
         assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
-        assert_eq!(bucket.messages(queue), 0, "{what}");
+        assert_eq!(bucket.messages(0), 0, "{what}");
         let alerts = place.alerts();
         assert!(alerts.len() == 1 && alerts.values().all(|(_, times)| *times == 1), "{what}: {alerts:?}");
         assert_eq!(place.quarantined(), "", "{what}");

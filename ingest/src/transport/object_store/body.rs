@@ -145,6 +145,8 @@ impl Pump {
             };
             let end = match result {
                 Ok(result) => self.stream(result, &mut at).await,
+                // the next process asks whoever does not serve now
+                Err(_) if self.ending.is_near() => return self.cut_off(),
                 // the store has tried for minutes, or the object is another now
                 Err(error) => return self.fail(&describe(&error)),
             };
@@ -154,7 +156,10 @@ impl Pump {
                 End::Broken(broken) => cause = broken,
             }
             in_vain = if at > before { 0 } else { in_vain + 1 };
-            tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain)).await;
+            let pause = tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain));
+            if self.ending.impatient(pause).await.is_none() {
+                return self.cut_off();
+            }
         }
         self.fail(&format!("broke off after {at} bytes: {cause}"));
     }

@@ -154,6 +154,10 @@ impl Driver {
         Ok(())
     }
 
+    fn is_ending(&self) -> bool {
+        self.shared.ending.is_near() || self.shared.closing.load(Ordering::Relaxed)
+    }
+
     async fn follow_queue(&mut self, queue: Queue) -> Result<(), Gone> {
         loop {
             self.breathe().await?;
@@ -175,12 +179,11 @@ impl Driver {
                     self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
                 }
                 // what came with the last breath is given back
-                Ok(messages) if self.shared.closing.load(Ordering::Relaxed) => {
+                Ok(messages) if self.is_ending() => {
                     let receipts: Vec<String> =
                         messages.into_iter().map(|message| message.receipt_handle).collect();
                     // what is not given back comes back by itself; whoever polled hears nothing more
                     drop(queue.keep(&receipts, 0).await);
-                    return Err(Gone);
                 }
                 Ok(messages) => {
                     self.served(Whom::Input).await?;
