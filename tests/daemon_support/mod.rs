@@ -1,5 +1,6 @@
 //! What tests of `virga run` need: a broker, a bucket, events, a daemon that can be killed.
 
+pub mod archive;
 pub mod objects;
 
 use std::collections::BTreeMap;
