@@ -280,3 +280,21 @@ fn where_all_begins_at_the_end_what_is_found_later_is_read_from_its_beginning() 
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
     assert_eq!(place.ids().len(), 35, "nothing from before it began: {}", place.log());
 }
+
+#[test]
+fn where_all_begins_at_the_end_an_idle_member_says_where_it_began() {
+    let Some(broker) = Broker::real() else { return };
+    broker.create("idle", 1);
+    intrude(&broker, "idle", 0..1, 0..10);
+    let more = "begin = \"latest\", options = { \"session.timeout.ms\" = \"6000\" } }\n";
+    let place = Place::new(&kafka_input(&broker, "idle", "g").replace(" }\n", &format!(", {more}")), "");
+    let daemon = place.start();
+    daemon.wait_until_read(1, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    // nothing came, and no checkpoint is left to whoever takes over
+    fs::remove_dir_all(place.path("state")).expect("its state");
+    intrude(&broker, "idle", 0..1, 10..15);
+    let daemon = place.start();
+    until("what came meanwhile", Duration::from_secs(45), || place.ids().len() == 5);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}
