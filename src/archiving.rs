@@ -14,7 +14,7 @@ use virga_daemon::archive::{self, ArchiveFailure, ArchiveWriter, Asked, Committe
 use virga_daemon::config::ArchiveConfig;
 use virga_daemon::outbox::OutAlert;
 use virga_engine::event::{EventBatch, Projection};
-use virga_ingest::transport::object_store::{ObjectUrl, process_environment};
+use virga_ingest::transport::object_store::{ObjectUrl, StoreSettings, process_environment};
 
 use crate::redaction::Redactions;
 
@@ -24,6 +24,8 @@ const ALERT_BYTES: usize = 32 << 20;
 /// An archive that the configuration names.
 pub struct Lake {
     location: Location,
+    /// How its store is reached, where the configuration says so.
+    store: Option<(StoreSettings, ObjectUrl)>,
     redactions: Arc<Redactions>,
 }
 
@@ -31,35 +33,61 @@ impl Lake {
     /// From the configuration.
     ///
     /// # Errors
-    /// Where it names no place.
+    /// Where it names no place, or what it says of the store cannot work.
     pub fn new(config: &ArchiveConfig, redactions: &Arc<Redactions>) -> Result<Self, String> {
         let at = |error: &dyn std::fmt::Display| format!("[archive] url = \"{}\": {error}", config.url);
-        let mut location = Location::new(&config.url, std::env::vars()).map_err(|error| at(&error))?;
-        if let Some(settings) = &config.store {
-            let url = ObjectUrl::parse(&config.url).ok_or_else(|| at(&"it is no address of a store"))?;
-            let url = url.map_err(|error| at(&error))?;
-            // what fails is tried again here, and said: the store's own client is not to do so for minutes before
-            let store = runtime()?.block_on(settings.connect_trying(&url, &process_environment, 1));
-            location = location.within(store.map_err(|error| at(&error))?);
+        let location = Location::new(&config.url, std::env::vars()).map_err(|error| at(&error))?;
+        let store = match &config.store {
+            Some(settings) => {
+                let url = ObjectUrl::parse(&config.url).ok_or_else(|| at(&"it is no address of a store"))?;
+                let url = url.map_err(|error| at(&error))?;
+                settings.prove(&url, &process_environment).map_err(|error| at(&error))?;
+                Some((settings.clone(), url))
+            }
+            None => None,
+        };
+        Ok(Self { location, store, redactions: Arc::clone(redactions) })
+    }
+
+    /// The place in its store. The store is asked for its region where nothing names one.
+    async fn connected(&self) -> Result<Location, String> {
+        let Some((settings, url)) = &self.store else { return Ok(self.location.clone()) };
+        // what fails is tried again here, and said: the store's own client is not to do so for minutes before
+        let store = settings.connect_trying(url, &process_environment, 1).await?;
+        Ok(self.location.clone().within(store))
+    }
+
+    /// The same, however long the store is away: settings that cannot work have been proved before.
+    async fn connected_at_last(&self, held: &Held) -> Result<Location, String> {
+        let mut failures = 0;
+        loop {
+            match self.connected().await {
+                Ok(location) => return Ok(location),
+                Err(why) => {
+                    failures += 1;
+                    let Some(wait) = held(&why, failures) else { return Err(why) };
+                    tokio::time::sleep(wait).await;
+                }
+            }
         }
-        Ok(Self { location, redactions: Arc::clone(redactions) })
     }
 
     /// What proves that it can be written, and leaves nothing behind.
     async fn prove(&self) -> Result<String, String> {
         let words = |error: virga_archive::ArchiveError| error.to_string();
-        let is_there = match self.location.folder() {
+        let location = self.connected().await?;
+        let is_there = match location.folder() {
             Some(folder) => {
                 prove_folder(&folder)?;
                 folder.join("events/_delta_log").is_dir()
             }
-            None => self.location.prove().await.map_err(words)?,
+            None => location.prove().await.map_err(words)?,
         };
         if !is_there {
-            return Ok(format!("would make an archive at {}", self.location));
+            return Ok(format!("would make an archive at {location}"));
         }
-        let archive = Archive::open(&self.location).await.map_err(words)?;
-        Ok(format!("would add to version {} of {}", archive.version(), self.location))
+        let archive = Archive::open(&location).await.map_err(words)?;
+        Ok(format!("would add to version {} of {location}", archive.version()))
     }
 }
 
@@ -88,16 +116,17 @@ impl archive::Archive for Lake {
 
     fn open(&self, held: Held) -> Result<Box<dyn ArchiveWriter>, String> {
         let runtime = runtime()?;
+        let location = runtime.block_on(self.connected_at_last(&held))?;
         let patience = Patience::new(move |why, failures| held(&why, failures));
         let archive = runtime.block_on(async {
             // what is wrong with the address or the credentials shows here, and is not waited for, nor is a folder
-            let first = match self.location.folder() {
-                Some(_) => self.location.clone(),
-                None => self.location.clone().patient(patience.clone().for_what_passes()),
+            let first = match location.folder() {
+                Some(_) => location.clone(),
+                None => location.clone().patient(patience.clone().for_what_passes()),
             };
             let mut archive = Archive::open_or_create(&first).await?;
             archive.note_redactions(self.redactions.all()).await?;
-            Archive::open(&self.location.clone().patient(patience)).await
+            Archive::open(&location.patient(patience)).await
         });
         Ok(Box::new(LakeWriter {
             archive: archive.map_err(|error| error.to_string())?,

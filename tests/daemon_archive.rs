@@ -11,33 +11,15 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use daemon_support::archive::{FOLLOW, asked, ids_of, lines, texts};
 use daemon_support::{Broker, Chance, Place, event, flush, kafka_input, send, until};
 use serde_json::{Value, json};
-use virga_test_support::Moto;
 
 const LONG: Duration = Duration::from_secs(180);
 const LAKE: &str = "[archive]\nurl = \"lake\"\nevery = \"300ms\"\n";
-const FOLLOW: &str =
-    "[[input]]\nname = \"trail\"\nlateness = \"10m\"\nfollow = { paths = [\"LOGS/*.ndjson\"] }\n";
 const STDIN: &str = "[[input]]\nname = \"trail\"\nlateness = \"30s\"\n[input.stdin]\n";
-
-/// What a query says of an archive, a row each.
-fn asked(archive: &str, sql: &str, environment: &[(&str, &str)]) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_virga"))
-        .args(["query", sql, "--archive", archive, "--format", "ndjson"])
-        .envs(environment.iter().copied())
-        .output()
-        .expect("it runs");
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
-}
-
-fn texts(rows: &[Value], column: &str) -> Vec<String> {
-    rows.iter().map(|row| row[column].as_str().unwrap_or_default().to_owned()).collect()
-}
 
 fn lake(place: &Place) -> String {
     place.path("lake").display().to_string()
@@ -56,30 +38,8 @@ fn assert_alerts(place: &Place, archive: &str) {
     assert_eq!(ids, place.ids(), "alerts of the table and of the sink");
 }
 
-/// Failures in bursts from some addresses, intruders now and then, and much else; then an event a day later.
-fn lines(numbers: std::ops::Range<u64>) -> Vec<String> {
-    let mut chance = Chance(numbers.start + 7);
-    let line = |number: u64| {
-        let name = match chance.below(10) {
-            0..=2 => "FailedLogin",
-            3 if chance.below(5) == 0 => "Intrusion",
-            _ => "ConsoleLogin",
-        };
-        event(number, number / 20, name, &format!("198.51.100.{}", chance.below(9))).to_string() + "\n"
-    };
-    numbers.map(line).collect()
-}
-
 fn last(number: u64) -> String {
     event(number, 200_000, "ConsoleLogin", "203.0.113.1").to_string() + "\n"
-}
-
-fn ids_of(lines: &[String]) -> BTreeSet<String> {
-    let id = |line: &String| {
-        let event: Value = serde_json::from_str(line).expect("an event");
-        event["eventID"].as_str().expect("an id").to_owned()
-    };
-    lines.iter().map(id).collect()
 }
 
 /// Runs on standard input to its end; a part comes when the one before has raised alerts.
@@ -350,150 +310,4 @@ fn a_backtest_names_the_rules_that_redaction_blinds() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 rules look at what is redacted"), "{said}");
     assert!(said.contains("Tells of a password (requestparameters.password)"), "{said}");
-}
-
-#[test]
-fn a_store_that_fails_or_refuses_writes_is_waited_for_and_nothing_is_lost() {
-    let Some(mut moto) = Moto::start() else { return };
-    moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));
-    let endpoint = moto.endpoint.clone();
-    let environment = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_REGION", "us-east-1"),
-    ];
-    let archive = "[archive]\nurl = \"s3://lake/a\"\nevery = \"300ms\"\n";
-    let place = Place::new("", "");
-    let logs = place.path("logs");
-    fs::create_dir(&logs).expect("a folder");
-    place.configure(&FOLLOW.replace("LOGS", &logs.display().to_string()), archive);
-    let start = || {
-        let log = File::options().create(true).append(true).open(place.path("log")).expect("a log");
-        let mut command = place.command();
-        command.envs(environment).stdout(Stdio::null()).stderr(log);
-        place.daemon(command.spawn().expect("it starts"))
-    };
-    let ids = || -> BTreeSet<String> {
-        let rows = asked("s3://lake/a", "SELECT event_id FROM events", &environment);
-        texts(&rows, "event_id").into_iter().collect()
-    };
-    let all = lines(0..4_000);
-    let mut file = File::create(logs.join("a.ndjson")).expect("a file");
-    file.write_all(all[..1_000].concat().as_bytes()).expect("written");
-    let daemon = start();
-    until("the first are archived", LONG, || {
-        place.log().contains("events and alerts are archived") && ids().len() == 1_000
-    });
-    // a store that is busy now and then, at every kind of request
-    moto.fault(json!({"match": "/lake", "times": 60, "every": 3, "status": 503}));
-    file.write_all(all[1_000..2_000].concat().as_bytes()).expect("written");
-    until("the next are archived", LONG, || ids().len() == 2_000);
-    moto.clear_faults();
-    // a store that is full: it refuses what is written, and serves what is read
-    moto.fault(json!({"match": "PUT /lake", "times": 1_000_000, "status": 403}));
-    file.write_all(all[2_000..].concat().as_bytes()).expect("written");
-    until("it is said and counted", LONG, || {
-        let metrics = daemon.get("/metrics");
-        let is_held = metrics.lines().any(|line| line == "virga_archive_held 1");
-        is_held && place.log().contains("the archive is held up")
-    });
-    let alerts = place.ids().len();
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(daemon.get("/healthz").contains("200 OK"), "it is alive while it waits");
-    let checkpoint = fs::read(place.path("state/checkpoint")).expect("a checkpoint");
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(fs::read(place.path("state/checkpoint")).expect("a checkpoint"), checkpoint);
-    assert!(alerts > 0);
-    // killed while nothing can be written: the next goes on where the archive ends
-    daemon.kill();
-    moto.clear_faults();
-    let daemon = start();
-    until("all are archived", LONG, || ids().len() == 4_000);
-    until("it is not held any more", LONG, || {
-        daemon.get("/metrics").lines().any(|line| line == "virga_archive_held 0")
-    });
-    assert_eq!(daemon.end(), Some(0), "{}", place.log());
-    assert_eq!(ids(), ids_of(&all));
-    let rows = asked("s3://lake/a", "SELECT alert_id FROM alerts", &environment);
-    let mut table = texts(&rows, "alert_id");
-    table.sort();
-    assert_eq!(table, place.ids());
-}
-
-#[test]
-fn a_store_that_is_away_at_the_start_is_waited_for_and_one_that_is_wrong_is_not() {
-    let Some(mut moto) = Moto::start() else { return };
-    moto.call("s3", "create_bucket", json!({"Bucket": "lake"}));
-    let endpoint = moto.endpoint.clone();
-    let environment = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_REGION", "us-east-1"),
-    ];
-    let start = |place: &Place| {
-        let mut command = place.command();
-        command.envs(environment);
-        place.start_as(command, Stdio::null())
-    };
-    let archive = |bucket: &str| format!("[archive]\nurl = \"s3://{bucket}/a\"\nevery = \"300ms\"\n");
-    let place = Place::new("", "");
-    let logs = place.path("logs");
-    fs::create_dir(&logs).expect("a folder");
-    let input = FOLLOW.replace("LOGS", &logs.display().to_string());
-    place.configure(&input, &archive("lake"));
-    let all = lines(0..1_000);
-    fs::write(logs.join("a.ndjson"), all.concat()).expect("written");
-    moto.fault(json!({"match": "/lake", "times": 1_000_000, "status": 503}));
-    let said = "the archive is held up";
-    let away = |starts: usize| {
-        let daemon = start(&place);
-        until("it is said and counted", LONG, || {
-            let metrics = daemon.get("/metrics");
-            let is_held = metrics.lines().any(|line| line == "virga_archive_held 1");
-            is_held && place.log().matches(said).count() == starts
-        });
-        until("alerts do not wait for it", LONG, || !place.ids().is_empty());
-        assert!(daemon.get("/healthz").contains("200 OK"), "it is alive while it waits");
-        assert!(daemon.get("/readyz").contains("503"), "it cannot archive yet");
-        assert!(!place.path("state/checkpoint").exists(), "nothing may count as read");
-        daemon
-    };
-    // asked to end while it waits, it ends, and the next reads the same again
-    let daemon = away(1);
-    let asked_to = Instant::now();
-    assert_eq!(daemon.end(), Some(0), "{}", place.log());
-    assert!(asked_to.elapsed() < Duration::from_secs(20), "{:?}", asked_to.elapsed());
-    assert!(!place.path("state/checkpoint").exists(), "nothing may count as read");
-    let daemon = away(2);
-    moto.clear_faults();
-    until("it is ready", LONG, || daemon.get("/readyz").contains("200 OK"));
-    until("all are archived", LONG, || {
-        asked("s3://lake/a", "SELECT event_id FROM events", &environment).len() == all.len()
-    });
-    assert_eq!(daemon.end(), Some(0), "{}", place.log());
-    assert_eq!(place.log().matches(said).count(), 2, "once a start: {}", place.log());
-    assert!(place.log().contains("the archive's store serves again"), "{}", place.log());
-    for (what, bucket, fault, word) in [
-        ("a bucket that is not there", "absent", None, "NoSuchBucket"),
-        (
-            "a store that refuses",
-            "lake",
-            Some(json!({"match": "/lake", "times": 1_000, "status": 403})),
-            "403",
-        ),
-    ] {
-        fault.into_iter().for_each(|fault| moto.fault(fault));
-        let place = Place::new(&input, &archive(bucket));
-        let mut daemon = start(&place);
-        let mut status = None;
-        until(&format!("{what}: it ends"), LONG, || {
-            status = daemon.child.try_wait().expect("a status");
-            status.is_some()
-        });
-        moto.clear_faults();
-        assert!(status.is_some_and(|status| !status.success()), "{what}: {}", place.log());
-        assert!(place.log().contains("[archive]") && place.log().contains(word), "{what}: {}", place.log());
-    }
 }

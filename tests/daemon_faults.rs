@@ -26,16 +26,6 @@ fn intrusion(number: u64) -> String {
     event(number, number, "Intrusion", &format!("203.0.113.{}", number % 200)).to_string()
 }
 
-/// The real Kafka, or `None` with a word: the mock has no such function.
-fn real() -> Option<Broker> {
-    let broker = Broker::start();
-    if matches!(broker, Broker::Mock { .. }) {
-        eprintln!("skipped: only the real Kafka does this");
-        return None;
-    }
-    Some(broker)
-}
-
 /// What a group has committed, and the ends, by partition.
 fn committed(broker: &Broker, topic: &str, group: &str, partitions: i32) -> (Vec<i64>, Vec<i64>) {
     let mut client = broker.client();
@@ -64,7 +54,7 @@ fn committed(broker: &Broker, topic: &str, group: &str, partitions: i32) -> (Vec
 
 #[test]
 fn offsets_that_the_broker_has_dropped_are_said_and_reading_goes_on_behind_them() {
-    let Some(broker) = real() else { return };
+    let Some(broker) = Broker::real() else { return };
     broker.create("short", 1);
     let place = Place::new(&kafka_input(&broker, "short", "g"), "");
     let producer = broker.producer();
@@ -86,7 +76,7 @@ fn offsets_that_the_broker_has_dropped_are_said_and_reading_goes_on_behind_them(
 
 #[test]
 fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning() {
-    let Some(broker) = real() else { return };
+    let Some(broker) = Broker::real() else { return };
     broker.create("growing", 1);
     let options = "options = { \"topic.metadata.refresh.interval.ms\" = \"1000\" } }";
     let input = kafka_input(&broker, "growing", "g");
@@ -177,7 +167,7 @@ fn records(broker: &Broker, topic: &str, partitions: i32) -> Vec<(String, String
 
 #[test]
 fn a_topic_gets_every_alert_under_its_id_also_past_a_restart_of_the_broker() {
-    let Some(broker) = real() else { return };
+    let Some(broker) = Broker::real() else { return };
     broker.create("trail", 2);
     broker.create("alerts", 2);
     let sink = format!(
@@ -462,7 +452,7 @@ fn a_checkpoint_with_a_wrong_bit_is_not_used_and_without_any_it_does_not_start()
 
 #[test]
 fn marks_of_transactions_at_the_end_do_not_hold_the_watermark() {
-    let Some(broker) = real() else { return };
+    let Some(broker) = Broker::real() else { return };
     broker.create("trail", 1);
     broker.create("other", 1);
     let input = kafka_input(&broker, "trail", "g").replace("[\"trail\"]", "[\"trail\", \"other\"]");

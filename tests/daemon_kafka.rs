@@ -231,3 +231,70 @@ fn two_members_of_a_group_share_the_partitions_and_lose_no_alert() {
     let expected = single(&quiet(&broker, "trail", "again"));
     assert_eq!(shared(), expected, "nothing is raised under another id at the end either");
 }
+
+/// Sends an intruder's sign-in, which alone raises an alert of its rule.
+fn intrude(broker: &Broker, topic: &str, partitions: std::ops::Range<i32>, numbers: std::ops::Range<u64>) {
+    let producer = broker.producer();
+    let count = u64::from(partitions.len() as u32);
+    for number in numbers {
+        let text = event(number, number, "Intrusion", &format!("203.0.113.{}", number % 200)).to_string();
+        send(&producer, topic, partitions.start + (number % count) as i32, text.as_bytes());
+    }
+    flush(&producer);
+}
+
+#[test]
+fn where_all_begins_at_the_end_what_is_found_later_is_read_from_its_beginning() {
+    let Some(broker) = Broker::real() else { return };
+    broker.create("late", 2);
+    // what was there when it began is not asked for
+    intrude(&broker, "late", 0..2, 0..10);
+    let more = "begin = \"latest\", options = { \"topic.metadata.refresh.interval.ms\" = \"1000\", \
+                \"session.timeout.ms\" = \"6000\" } }\n";
+    let input = kafka_input(&broker, "late", "g").replace(" }\n", &format!(", {more}"));
+    let place = Place::new(&input, "");
+    let daemon = place.start();
+    until("it reads", LONG, || place.log().contains("partition=late/1"));
+    let read = |what: &str, alerts: usize| until(what, LONG, || place.ids().len() >= alerts);
+    intrude(&broker, "late", 0..1, 10..15);
+    read("what comes after it began", 5);
+    // before the member can know of them
+    broker.add_partitions("late", 4);
+    intrude(&broker, "late", 2..4, 15..35);
+    read("the new partitions from their beginning", 25);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    // one that is added while nobody is there, and no longer expected back
+    broker.add_partitions("late", 5);
+    intrude(&broker, "late", 4..5, 35..40);
+    std::thread::sleep(Duration::from_secs(8));
+    let daemon = place.start();
+    read("what came to a new partition meanwhile", 30);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    // nothing has come to the second partition since it was begun with. Whoever takes it over, without a
+    // checkpoint, goes on from there
+    fs::remove_dir_all(place.path("state")).expect("its state");
+    intrude(&broker, "late", 1..2, 40..45);
+    let daemon = place.start();
+    read("what came to a partition that was idle", 35);
+    daemon.wait_until_read(5, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert_eq!(place.ids().len(), 35, "nothing from before it began: {}", place.log());
+}
+
+#[test]
+fn where_all_begins_at_the_end_an_idle_member_says_where_it_began() {
+    let Some(broker) = Broker::real() else { return };
+    broker.create("idle", 1);
+    intrude(&broker, "idle", 0..1, 0..10);
+    let more = "begin = \"latest\", options = { \"session.timeout.ms\" = \"6000\" } }\n";
+    let place = Place::new(&kafka_input(&broker, "idle", "g").replace(" }\n", &format!(", {more}")), "");
+    let daemon = place.start();
+    daemon.wait_until_read(1, LONG);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    // nothing came, and no checkpoint is left to whoever takes over
+    fs::remove_dir_all(place.path("state")).expect("its state");
+    intrude(&broker, "idle", 0..1, 10..15);
+    let daemon = place.start();
+    until("what came meanwhile", Duration::from_secs(45), || place.ids().len() == 5);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}

@@ -331,6 +331,119 @@ fn objects_that_no_store_serves_are_waited_for_with_their_messages_in_hand() {
 }
 
 #[test]
+fn an_object_that_cannot_be_read_holds_up_no_other_and_keeps_its_message() {
+    let Some(mut bucket) = Bucket::start(&["unreadable"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 20), "");
+    let mut objects = intrusions(14);
+    let later = objects.split_off(9);
+    // one that is refused, and one at which the store fails: of these keys alone
+    for (object, status) in [(2, 403), (6, 500)] {
+        let fault = json!({ "match": format!("GET /trail/{}", objects[object].0), "times": 1_000_000, "status": status });
+        bucket.moto.fault(fault);
+    }
+    bucket.put(&objects);
+    let daemon = place.start();
+    until("the others are read", LONG, || place.ids().len() == 7);
+    // they stay unreadable, and the queue goes on
+    bucket.put(&later);
+    until("what comes later is read", LONG, || place.ids().len() == 12);
+    until("the messages of the others are deleted", LONG, || bucket.messages(0) == 2);
+    let said = place.log();
+    for unread in [&objects[2].0, &objects[6].0] {
+        assert!(
+            said.lines().any(|line| line.contains("object_unreadable") && line.contains(unread.as_str())),
+            "{said}"
+        );
+    }
+    let metrics = daemon.get("/metrics");
+    assert!(
+        counted(&metrics, "virga_input_notes_total{input=\"trail\",cause=\"object_unreadable\"}") >= 2.0,
+        "{metrics}"
+    );
+    assert_eq!(bucket.messages(0), 2, "{said}");
+    bucket.moto.clear_faults();
+    bucket.wait_until_read(0, &place, LONG);
+    until("all alerts", LONG, || place.ids().len() == 14);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+    assert_eq!(place.quarantined(), "");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_ends_the_input_of_its_queue_and_deletes_no_message() {
+    let Some(mut bucket) = Bucket::start(&["bucketless"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 2).replace("s3://trail", "s3://absent"), "");
+    for (key, _) in intrusions(3) {
+        bucket.tell_of("absent", 0, &key);
+    }
+    let mut daemon = place.start();
+    let mut status = None;
+    until("it ends", LONG, || {
+        status = daemon.child.try_wait().expect("a status");
+        status.is_some()
+    });
+    let log = place.log();
+    assert!(status.is_some_and(|status| !status.success()), "{log}");
+    assert!(log.contains("input \"trail\"") && log.contains("NoSuchBucket"), "{log}");
+    assert_eq!(bucket.messages(0), 3, "{log}");
+    // once it is there, the next process reads what it tells of
+    bucket.moto.call("s3", "create_bucket", json!({ "Bucket": "absent" }));
+    for (key, body) in intrusions(3) {
+        bucket.moto.put("absent", &key, &body);
+    }
+    let daemon = place.start();
+    bucket.wait_until_read(0, &place, LONG);
+    until("all alerts", LONG, || place.ids().len() == 3);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}
+
+#[test]
+fn asked_to_end_it_waits_for_no_store_that_is_away_and_nothing_is_lost() {
+    for (what, breaks_off) in [("a queue that does not answer", false), ("a store that breaks off", true)] {
+        let Some(mut bucket) = Bucket::start(&["away"]) else { return };
+        let place = Place::new(&bucket.input(0, "1s", 2), "");
+        // what is read stays in hand until it is asked to end
+        place.replace("every = \"200ms\"", "every = \"1h\"");
+        let objects = intrusions(1);
+        let away = json!({ "match": "", "times": 1_000_000, "status": 503 });
+        if breaks_off {
+            bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1, "cut": 20 }));
+            bucket.moto.fault(json!({ "match": "GET /trail", "times": 1_000_000, "status": 503 }));
+        }
+        bucket.moto.requests();
+        bucket.put(&objects);
+        let daemon = place.start();
+        if breaks_off {
+            let mut gets = 0;
+            until("the rest is asked for again", LONG, || {
+                gets += bucket.asked().get("GET").copied().unwrap_or(0);
+                gets >= 3
+            });
+        } else {
+            until("it is read", LONG, || place.ids().len() == 1);
+            bucket.moto.fault(away);
+        }
+        let asked = Instant::now();
+        assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
+        assert!(asked.elapsed() < Duration::from_secs(15), "{what}: {:?}", asked.elapsed());
+        assert!(bucket.messages(0) > 0, "{what}: what is not behind a checkpoint was deleted");
+        bucket.moto.clear_faults();
+        let daemon = place.start();
+        until("it is read", LONG, || daemon.get("/readyz").contains("200 OK") && place.ids().len() == 1);
+        if !breaks_off {
+            // it is known, and its message goes at once
+            bucket.wait_until_read(0, &place, LONG);
+        }
+        // the last checkpoint is written when it is asked to end, and the message goes with it
+        assert_eq!(daemon.end(), Some(0), "{what}: {}", place.log());
+        assert_eq!(bucket.messages(0), 0, "{what}");
+        let alerts = place.alerts();
+        assert!(alerts.len() == 1 && alerts.values().all(|(_, times)| *times == 1), "{what}: {alerts:?}");
+        assert_eq!(place.quarantined(), "", "{what}");
+    }
+}
+
+#[test]
 fn what_no_waiting_mends_ends_the_start_with_a_word() {
     let Some(mut bucket) = Bucket::start(&["wrong"]) else { return };
     let (queue, listed) = (bucket.input(0, "1s", 20), bucket.listed("1s"));

@@ -13,10 +13,10 @@ use arrow::array::{
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::{Action, Add, LogicalFileView, Remove};
-use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::protocol::DeltaOperation;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -26,7 +26,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 
-use crate::commit::{commit_once, is_conflict};
+use crate::commit::{Why, commit_once, is_conflict};
 use crate::error::ArchiveError;
 use crate::file::FileStats;
 use crate::limits::{FIRST_PAUSE, MAX_ALERT_BYTES, MAX_COMMIT_ATTEMPTS, MAX_MERGED};
@@ -62,11 +62,7 @@ impl AlertRow {
         let text = |pointer: &str| alert.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let time = |name: &str| -> Result<i64, ArchiveError> {
             let text = text(name).ok_or_else(|| bad(&format!("it has no `{}`", &name[1..])))?;
-            match DateTime::parse_from_rfc3339(&text) {
-                Ok(time) => Ok(time.timestamp_micros()),
-                // a time beyond the calendar is shown as its number
-                Err(error) => text.parse().map_err(|_| bad(&format!("`{text}`: {error}"))),
-            }
+            read_time(&text).map_err(|error| bad(&format!("`{text}`: {error}")))
         };
         let number = |pointer: &str| alert.pointer(pointer).and_then(Value::as_i64);
         let ids = alert.get("events").and_then(Value::as_array).into_iter().flatten();
@@ -88,18 +84,61 @@ impl AlertRow {
 
     fn day(&self) -> String {
         let [time, ..] = self.times;
-        DateTime::from_timestamp_micros(time).unwrap_or_default().format("%Y-%m-%d").to_string()
+        day_of(time)
     }
+}
+
+/// A time as [`virga_engine::alert::show_time`] writes it.
+fn read_time(text: &str) -> Result<i64, chrono::ParseError> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Ok(time.timestamp_micros()),
+        // a time beyond the calendar is shown as its number
+        Err(error) => text.parse().map_err(|_| error),
+    }
+}
+
+/// The day that an alert of this time stands in.
+pub(crate) fn day_of(time: i64) -> String {
+    DateTime::from_timestamp_micros(time).unwrap_or_default().format("%Y-%m-%d").to_string()
 }
 
 /// A file of alerts of one day.
 #[derive(Debug, Clone)]
-struct AlertFile {
-    path: String,
-    day: String,
-    size: i64,
-    rows: usize,
-    times: (i64, i64),
+pub(crate) struct AlertFile {
+    pub path: String,
+    pub day: String,
+    pub size: i64,
+    /// How many alerts of which times; another program may have written a file and not said so.
+    pub stats: Option<FileStats>,
+}
+
+impl AlertFile {
+    fn rows(&self) -> usize {
+        self.stats.as_ref().map_or(0, |stats| stats.rows)
+    }
+
+    /// Whether all of its alerts are from before a moment.
+    fn is_before(&self, moment: i64) -> bool {
+        let day = || -> Option<i64> {
+            let next = self.day.parse::<NaiveDate>().ok()?.succ_opt()?.and_hms_opt(0, 0, 0)?;
+            Some(next.and_utc().timestamp_micros())
+        };
+        match &self.stats {
+            Some(stats) => stats.times.1 < moment,
+            None => day().is_some_and(|end| end <= moment),
+        }
+    }
+}
+
+/// What a table says of a file.
+fn stats_of(view: &LogicalFileView) -> Option<FileStats> {
+    let stats: Value = serde_json::from_str(view.stats()?.as_str()).ok()?;
+    let time = |which: &str| read_time(stats.get(which)?.get("time")?.as_str()?).ok();
+    Some(FileStats {
+        rows: usize::try_from(stats.get("numRecords")?.as_u64()?).ok()?,
+        times: (time("minValues")?, time("maxValues")?),
+        columns: Vec::new(),
+    })
 }
 
 /// What became of the files of alerts.
@@ -129,7 +168,7 @@ impl Archive {
             let batch = batch_of(&rows.into_values().collect::<Vec<_>>())?;
             files.push(self.put_alerts(&day, &batch).await?);
         }
-        self.commit_alerts(&files, &[]).await
+        self.commit_alerts(&files, &[], Why::Import).await
     }
 
     /// Merges the files of each day, and keeps of each alert its last revision.
@@ -155,12 +194,20 @@ impl Archive {
             let (batch, duplicates) = last_revisions(&batches)?;
             let merged = self.put_alerts(&day, &batch).await?;
             let old: Vec<AlertFile> = files.into_iter().filter(|file| file.path != merged.path).collect();
-            self.commit_alerts(std::slice::from_ref(&merged), &old).await?;
+            self.commit_alerts(std::slice::from_ref(&merged), &old, Why::Compaction).await?;
             sum.replaced += old.len();
             sum.written += 1;
             sum.duplicates += duplicates;
         }
         Ok(sum)
+    }
+
+    /// Lets go of files whose last alert is older than a moment; how many, and how many alerts that were.
+    pub(crate) async fn expire_alerts(&mut self, before: i64) -> Result<(usize, usize), ArchiveError> {
+        let old: Vec<AlertFile> =
+            self.alert_files().await?.into_iter().filter(|file| file.is_before(before)).collect();
+        self.commit_alerts(&[], &old, Why::Expiry).await?;
+        Ok((old.len(), old.iter().map(AlertFile::rows).sum()))
     }
 
     async fn put_alerts(&self, day: &str, batch: &RecordBatch) -> Result<AlertFile, ArchiveError> {
@@ -174,7 +221,8 @@ impl Archive {
             .put(&Path::from(path.as_str()), Bytes::from(bytes).into())
             .await
             .map_err(ArchiveError::at(doing))?;
-        Ok(AlertFile { path, day: day.to_owned(), size, rows: batch.num_rows(), times: times_of(batch) })
+        let stats = FileStats { rows: batch.num_rows(), times: times_of(batch), columns: Vec::new() };
+        Ok(AlertFile { path, day: day.to_owned(), size, stats: Some(stats) })
     }
 
     async fn read_alerts(&self, file: &AlertFile) -> Result<Vec<RecordBatch>, ArchiveError> {
@@ -187,7 +235,7 @@ impl Archive {
         batches.map_err(ArchiveError::at(doing()))
     }
 
-    async fn alert_files(&self) -> Result<Vec<AlertFile>, ArchiveError> {
+    pub(crate) async fn alert_files(&self) -> Result<Vec<AlertFile>, ArchiveError> {
         let doing = format!("reading the alerts of {}", self.location);
         let snapshot = self.alerts.snapshot().map_err(ArchiveError::at(doing.clone()))?.snapshot();
         let log = self.alerts.log_store();
@@ -197,15 +245,19 @@ impl Archive {
             path: view.path().into_owned(),
             day: view.partition_values_map().get("day").cloned().flatten().unwrap_or_default(),
             size: view.size(),
-            rows: 0,
-            times: (0, 0),
+            stats: stats_of(view),
         };
         Ok(views.iter().map(file).collect())
     }
 
     /// Makes files part of the table, and takes others out, all at once; on top of the version at hand, and
     /// anew where somebody else was first.
-    async fn commit_alerts(&mut self, add: &[AlertFile], remove: &[AlertFile]) -> Result<(), ArchiveError> {
+    async fn commit_alerts(
+        &mut self,
+        add: &[AlertFile],
+        remove: &[AlertFile],
+        why: Why,
+    ) -> Result<(), ArchiveError> {
         let doing = format!("committing alerts to {}", self.location);
         let mut pause = FIRST_PAUSE;
         for _ in 0..MAX_COMMIT_ATTEMPTS {
@@ -220,7 +272,7 @@ impl Archive {
             if new.is_empty() && remove.is_empty() {
                 return Ok(());
             }
-            let (actions, operation) = change(&new, remove);
+            let (actions, operation) = change(&new, remove, why);
             match commit_once(&mut self.alerts, actions, operation).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_conflict(&error) => {}
@@ -329,20 +381,18 @@ fn last_revisions(batches: &[RecordBatch]) -> Result<(RecordBatch, usize), Archi
     Ok((kept, all.num_rows() - rows.len()))
 }
 
-fn change(add: &[&AlertFile], remove: &[AlertFile]) -> (Vec<Action>, DeltaOperation) {
+fn change(add: &[&AlertFile], remove: &[AlertFile], why: Why) -> (Vec<Action>, DeltaOperation) {
     let now = Utc::now().timestamp_millis();
     let values = |file: &AlertFile| HashMap::from([("day".to_owned(), Some(file.day.clone()))]);
-    // what takes the place of others tells nothing new
-    let data_change = remove.is_empty();
+    let data_change = why.changes_data();
     let adds = add.iter().map(|file| {
-        let stats = FileStats { rows: file.rows, times: file.times, columns: Vec::new() };
         Action::Add(Add {
             path: file.path.clone(),
             partition_values: values(file),
             size: file.size,
             modification_time: now,
             data_change,
-            stats: Some(stats.to_json()),
+            stats: file.stats.as_ref().map(FileStats::to_json),
             tags: None,
             deletion_vector: None,
             base_row_id: None,
@@ -364,13 +414,5 @@ fn change(add: &[&AlertFile], remove: &[AlertFile]) -> (Vec<Action>, DeltaOperat
             default_row_commit_version: None,
         })
     });
-    let operation = match data_change {
-        true => DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec!["day".to_owned()]),
-            predicate: None,
-        },
-        false => DeltaOperation::Optimize { predicate: None, target_size: 0 },
-    };
-    (adds.chain(removes).collect(), operation)
+    (adds.chain(removes).collect(), why.operation(&["day"]))
 }

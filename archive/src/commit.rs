@@ -35,15 +35,16 @@ pub(crate) enum Why {
 
 impl Why {
     /// Whether there are other events than before.
-    fn changes_data(self) -> bool {
+    pub(crate) fn changes_data(self) -> bool {
         self != Self::Compaction
     }
 
-    fn operation(self) -> DeltaOperation {
+    /// What the table's log says of it, for a table of these partitions.
+    pub(crate) fn operation(self, partitions: &[&str]) -> DeltaOperation {
         match self {
             Self::Import => DeltaOperation::Write {
                 mode: SaveMode::Append,
-                partition_by: Some(PARTITIONS.map(str::to_owned).to_vec()),
+                partition_by: Some(partitions.iter().map(|name| (*name).to_owned()).collect()),
                 predicate: None,
             },
             Self::Compaction => DeltaOperation::Optimize { predicate: None, target_size: 0 },
@@ -59,6 +60,10 @@ pub struct Expired {
     pub files: usize,
     /// Events in them.
     pub rows: usize,
+    /// Files of alerts.
+    pub alert_files: usize,
+    /// Alerts in them, each revision counted.
+    pub alerts: usize,
     /// Files that nothing refers to any more, and that are gone from the store.
     pub deleted: usize,
 }
@@ -157,7 +162,7 @@ impl Archive {
         let removes =
             remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
         let actions: Vec<Action> = adds.chain(removes).collect();
-        commit_once(&mut self.events, actions, why.operation()).await
+        commit_once(&mut self.events, actions, why.operation(&PARTITIONS)).await
     }
 
     /// Whether the table is now as a commit was to make it.
@@ -213,8 +218,8 @@ impl Archive {
         new.into_iter().map(field).collect()
     }
 
-    /// Lets go of events that are older than a moment, and of files that nothing refers to any more since
-    /// `keep`: until then, earlier versions can be read. A file that also holds later events stays.
+    /// Lets go of events and alerts that are older than a moment, and of files that nothing refers to any more
+    /// since `keep`: until then, earlier versions can be read. A file that also holds later ones stays.
     ///
     /// # Errors
     /// Where the table cannot be read or written.
@@ -226,30 +231,25 @@ impl Archive {
             .filter(|entry| entry.times.1 < before)
             .collect();
         self.commit(&[], &old, Why::Expiry).await?;
-        Ok(Expired {
-            files: old.len(),
-            rows: old.iter().map(|entry| entry.rows).sum(),
-            deleted: self.vacuum(keep).await?,
-        })
+        let (alert_files, alerts) = self.expire_alerts(before).await?;
+        let mut deleted = 0;
+        for table in [&mut self.events, &mut self.alerts] {
+            let doing = format!("deleting files of {}", self.location);
+            deleted += vacuum(table, keep).await.map_err(ArchiveError::at(doing))?;
+        }
+        let rows = old.iter().map(|entry| entry.rows).sum();
+        Ok(Expired { files: old.len(), rows, alert_files, alerts, deleted })
     }
+}
 
-    /// Deletes files that no version of the last `keep` refers to: those that were replaced, and those that a
-    /// write that was broken off has left behind.
-    async fn vacuum(&mut self, keep: Duration) -> Result<usize, ArchiveError> {
-        let doing = format!("deleting files of {}", self.location);
-        let (table, metrics) = self
-            .events
-            .clone()
-            .vacuum()
-            .with_retention_period(keep)
-            .with_enforce_retention_duration(false)
-            .with_mode(VacuumMode::Full)
-            .await
-            .map_err(ArchiveError::at(doing.clone()))?;
-        self.events = table;
-        self.events.update_state().await.map_err(ArchiveError::at(doing))?;
-        Ok(metrics.files_deleted.len())
-    }
+/// Deletes files that no version of the last `keep` refers to: those that were replaced, and those that a write
+/// that was broken off has left behind.
+async fn vacuum(table: &mut DeltaTable, keep: Duration) -> Result<usize, DeltaTableError> {
+    let vacuum = table.clone().vacuum().with_retention_period(keep).with_enforce_retention_duration(false);
+    let (after, metrics) = vacuum.with_mode(VacuumMode::Full).await?;
+    *table = after;
+    table.update_state().await?;
+    Ok(metrics.files_deleted.len())
 }
 
 fn add_action(file: &Uncommitted, now: i64, data_change: bool) -> Add {

@@ -2,6 +2,8 @@
 //!
 //! In: a configuration and a loader. Out: a line for each part, with what it would do or what does not work.
 
+use std::sync::Arc;
+
 use crate::archive::Outside;
 use crate::checkpoint::Store;
 use crate::clock::steady;
@@ -40,7 +42,7 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
     let from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
     let clock = steady();
     for input in &config.inputs {
-        let context = context(config, &input.name, &from, &clock);
+        let context = context(config, &input.name, &from, &clock, &Arc::default());
         let outcome = match input.transport() {
             Some(transport) => transport.check(&context).map_err(|error| error.to_string()),
             None => Err("says not what to read".into()),

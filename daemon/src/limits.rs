@@ -75,6 +75,9 @@ pub const ARCHIVE_FIRST_WORD: Duration = Duration::from_secs(3);
 /// whose store answers nothing is left: what it has not committed no checkpoint stands on.
 pub const ARCHIVE_END: Duration = Duration::from_secs(10);
 
+/// The same where its store was away when the process was to end: nothing that it does now counts.
+pub const ARCHIVE_LEFT_END: Duration = Duration::from_secs(1);
+
 /// The longest wait before a request to the archive's store is made anew.
 pub const STORE_RETRY_MOST: Duration = Duration::from_secs(5);
 

@@ -4,24 +4,24 @@
 //! SIGINT), when all inputs have ended, or when something fails that no waiting mends. In each case what is
 //! under way is brought to its end, and a checkpoint is written.
 
+mod end;
+
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use virga_ingest::transport::live::{Clock, LiveTransport, OpenContext};
 
 use crate::archive::Outside;
 use crate::archive::keep;
+use crate::archive::leave::Leave;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::{steady, wall};
 use crate::config::Config;
-use crate::limits::{
-    ARCHIVE_END, ARCHIVE_FIRST_WORD, DRAIN, FILE_BYTES, FINISH, KEPT_FILES, QUEUE_PIECES, STORE_RETRY_MOST,
-};
+use crate::limits::{ARCHIVE_FIRST_WORD, FILE_BYTES, KEPT_FILES, QUEUE_PIECES};
 use crate::outbox::Outbox;
 use crate::pipeline::correlate::{Correlator, Parts};
 use crate::pipeline::scan::Shared;
@@ -127,6 +127,7 @@ struct Process<'a> {
     archive: Option<JoinHandle<()>>,
     /// The archive can be written, or there is none.
     is_archived: Arc<AtomicBool>,
+    leave: Leave,
     words: Sender<Word>,
     _watch: Option<Watch>,
 }
@@ -144,7 +145,7 @@ impl<'a> Process<'a> {
         let clock = steady();
         let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
         let outbox = Arc::new(Outbox::new(&names, std::mem::take(&mut from.outbox), config.limits.outbox));
-        let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stop, hurry) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let signs = Signs {
             alive: Arc::new(AtomicI64::new(clock())),
             ready: Arc::new(AtomicBool::new(false)),
@@ -153,7 +154,8 @@ impl<'a> Process<'a> {
         };
         serve_and_listen(config, signs.clone(), &words)?;
         let opened_sinks = open_sinks(config)?;
-        let (keeper, archive) = match keep::open(config, outside, &hurry, &signs.archive) {
+        let leave = Leave::new(&stop, &hurry);
+        let (keeper, archive) = match keep::open(config, outside, &leave, &signs.archive) {
             Some((keeper, keeping, opened)) => {
                 let thread = spawn_keeping(keeping, &words)?;
                 // a store that is away is waited for while all else begins: no word yet is none of a mistake
@@ -164,7 +166,7 @@ impl<'a> Process<'a> {
             }
             None => (None, None),
         };
-        let inputs = open_inputs(config, &from, &clock)?;
+        let inputs = open_inputs(config, &from, &clock, &stop)?;
         let (dispatch, work) = Dispatch::new(config.workers(), Arc::clone(&generation));
         let dispatch = Arc::new(dispatch);
         let shared = Shared {
@@ -218,6 +220,7 @@ impl<'a> Process<'a> {
             every: config.archive.as_ref().map_or(config.checkpoint.every.0, |archive| archive.every.0),
             clock: Arc::clone(&clock),
             hurry: Arc::clone(&hurry),
+            leave: leave.clone(),
             alive: signs.alive,
             ready: signs.ready,
             keeper: keeper.map(|keeper| (keeper, config.archive.as_ref().map_or(u64::MAX, |of| of.size.0))),
@@ -252,6 +255,7 @@ impl<'a> Process<'a> {
             correlator,
             archive,
             is_archived: signs.archive,
+            leave,
             words,
             _watch,
         })
@@ -303,77 +307,6 @@ impl<'a> Process<'a> {
             }
         }
     }
-
-    /// Readers stop, what is under way comes through, sinks take what they can, the last checkpoint stands,
-    /// inputs are acknowledged and closed: in this order.
-    fn end(self) -> Result<(), String> {
-        self.stop.store(true, Ordering::Relaxed);
-        let is_archived = self.is_archived.load(Ordering::Relaxed);
-        if !is_archived {
-            tracing::info!(
-                "the archive was away from the start on: what was read since is read again by the next"
-            );
-            self.hurry.store(true, Ordering::Relaxed);
-        }
-        let until = Instant::now() + FINISH;
-        let mut hurried = false;
-        while !self.correlator.is_finished() {
-            if Instant::now() > until && !hurried {
-                hurried = true;
-                tracing::warn!("what is under way takes too long; the next process reads it again");
-                self.hurry.store(true, Ordering::Relaxed);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let Ok(mut correlator) = self.correlator.join() else {
-            return Err("correlation has failed: the last checkpoint stands".into());
-        };
-        if !self.outbox.drain(DRAIN) {
-            tracing::warn!(
-                alerts = self.outbox.len(),
-                "alerts that sinks did not take stay in the checkpoint"
-            );
-        }
-        let saved = is_archived && correlator.finish(FINISH);
-        if !saved {
-            // what the archive does not take now it does not take at all
-            self.hurry.store(true, Ordering::Relaxed);
-        }
-        // readers hear that no checkpoint comes any more, acknowledge the last, and close
-        drop(correlator);
-        self.dispatch.close();
-        self.outbox.close();
-        self.hurry.store(true, Ordering::Relaxed);
-        drop(self.words);
-        let threads = self.readers.into_iter().chain(self.workers).chain(self.sinks);
-        for thread in threads.chain(self.archive.and_then(ended)) {
-            if thread.join().is_err() {
-                return Err("a thread has failed".into());
-            }
-        }
-        match saved {
-            true => {
-                tracing::info!("the last checkpoint is written");
-                Ok(())
-            }
-            // nothing was acknowledged: the checkpoint before stands for all
-            false if !is_archived => Ok(()),
-            false => Err("the last checkpoint could not be written: the one before it stands".into()),
-        }
-    }
-}
-
-/// The archive's thread once it has ended; none where its store keeps it.
-fn ended(archive: JoinHandle<()>) -> Option<JoinHandle<()>> {
-    let until = Instant::now() + STORE_RETRY_MOST + ARCHIVE_END;
-    while !archive.is_finished() {
-        if Instant::now() > until {
-            tracing::warn!("the archive's store does not answer, and is not waited for any more");
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Some(archive)
 }
 
 /// A thread with a name; if it panics, the process hears of it.
@@ -418,22 +351,34 @@ fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
 }
 
 /// What an input's transport is opened with.
-pub(crate) fn context(config: &Config, input: &str, from: &Checkpoint, clock: &Clock) -> OpenContext {
+pub(crate) fn context(
+    config: &Config,
+    input: &str,
+    from: &Checkpoint,
+    clock: &Clock,
+    stop: &Arc<AtomicBool>,
+) -> OpenContext {
     OpenContext {
         input: input.into(),
         instance: from.instance.as_str().into(),
         positions: from.positions_of(input),
         clock: Arc::clone(clock),
         state: config.state.folder.join("inputs").join(input),
+        stop: Arc::clone(stop),
     }
 }
 
 type Opened = (InputInfo, Box<dyn LiveTransport>);
 
-fn open_inputs(config: &Config, from: &Checkpoint, clock: &Clock) -> Result<Vec<Opened>, String> {
+fn open_inputs(
+    config: &Config,
+    from: &Checkpoint,
+    clock: &Clock,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<Opened>, String> {
     let open = |input: &crate::config::InputConfig| {
         let at = |error: &dyn std::fmt::Display| format!("input \"{}\": {error}", input.name);
-        let context = context(config, &input.name, from, clock);
+        let context = context(config, &input.name, from, clock, stop);
         fs::create_dir_all(&context.state).map_err(|error| at(&error))?;
         let transport = input.transport().ok_or_else(|| at(&"says not what to read"))?;
         let opened = transport.open(context).map_err(|error| at(&error))?;

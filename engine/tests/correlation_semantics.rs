@@ -512,6 +512,41 @@ fn matches_that_are_asked_to_stay_away_do_not_heap_up_while_the_watermark_stands
     assert!(many < few + 18_000 * 100, "{few} bytes, then {many}");
 }
 
+/// Until the outer watermark passes them nobody knows whether they are asked for: they take memory as groups do.
+#[test]
+fn matches_that_are_held_back_count_where_memory_is_bounded() {
+    let inner = "type: event_count, rules: [fail], group-by: [user], timespan: 10s, condition: {gte: 2}";
+    // that something is missing is known an hour later, and so long the outer correlation waits
+    let slow = "type: event_count, rules: [other], group-by: [user], timespan: 1h, condition: {lt: 2}";
+    let outer =
+        "type: temporal, rules: [ok, s, i], group-by: [user], timespan: 1h, condition: ok and s and not i";
+    // fifty users, who match with every hit
+    let run = |documents: &[&str], memory: usize| {
+        let plans = plan(&rules(documents).correlations);
+        let mut live = Live::new(&plans, "", LiveLimits { memory, ..LiveLimits::default() });
+        let mut told = Vec::new();
+        for id in 0..20_000_u64 {
+            let time = id as i64 * SECOND / 20;
+            take(&mut live, 0, 1, time, &format!("[\"user{}\"]", id % 50), id, Value::None);
+            if id % 50 == 49 {
+                told.extend(live.commit());
+                told.extend(live.advance(time));
+            }
+        }
+        let degraded = told.iter().filter(|alert| alert.kind == AlertKind::Degraded).count();
+        (live.bytes(), degraded, live.counts()[0].forgotten)
+    };
+    let [inner, slow, outer] =
+        [("i", inner), ("s", slow), ("o", outer)].map(|(name, body)| correlation(name, body));
+    let all = [inner.as_str(), &slow, &outer];
+    let memory = 1 << 20;
+    assert_eq!(run(&[&inner], memory).2, 0, "groups and events have room enough");
+    let (bytes, degraded, forgotten) = run(&all, usize::MAX);
+    assert!(bytes > 2 * memory && (degraded, forgotten) == (0, 0), "{bytes} bytes with what is held back");
+    let (bytes, degraded, forgotten) = run(&all, memory);
+    assert!(degraded > 0 && forgotten > 0, "{bytes} bytes, and nothing was forgotten or told");
+}
+
 #[test]
 fn late_hits_are_kept_by_themselves_and_counted() {
     let set = rules(&[&correlation(

@@ -115,6 +115,11 @@ pub const MESSAGES_IN_HAND: usize = 5_000;
 /// message stays in the queue, whose own policy says what becomes of it.
 pub const OBJECT_TRIES: u64 = 3;
 
+/// How long a store or a queue has for an answer once the process is to end; one that gives none is away. What was
+/// not read is read by the next process, and messages that were not deleted come again and are known.
+/// A call for messages waits two seconds for them by itself.
+pub const ENDING_PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long messages are kept in hand while the store serves no object. Beyond it they are given back, and come
 /// again: SQS lets nobody keep them for longer than twelve hours.
 pub const HOLD_OBJECTS: Duration = Duration::from_secs(10 * 60);

@@ -84,6 +84,7 @@ fn open(config: &ObjectsConfig, state: &Path, positions: &Positions) -> Box<dyn 
         positions: positions.clone(),
         clock: Arc::new(|| NOW),
         state: state.to_path_buf(),
+        stop: Arc::default(),
     };
     config.open(context).expect("the input opens")
 }
@@ -110,7 +111,7 @@ impl Reading {
     fn step(&mut self, transport: &mut dyn LiveTransport) {
         match transport.poll(Duration::from_millis(200)).expect("it is read") {
             Some(Event::Delivery(delivery)) => {
-                let Contents::Stream(mut input) = delivery.contents else { panic!("an object") };
+                let Contents::Stream(mut input, _) = delivery.contents else { panic!("an object") };
                 let OriginBase::Object { key, .. } = &input.base else { panic!("an object") };
                 let mut text = String::new();
                 input.reader.read_to_string(&mut text).expect("its body");
@@ -168,6 +169,7 @@ fn every_object_comes_once_and_its_message_goes_behind_the_checkpoint() {
         positions: Positions::default(),
         clock: Arc::new(|| NOW),
         state: state.path().to_path_buf(),
+        stop: Arc::default(),
     });
     assert!(said.expect("it works").contains("that the queue tells of"));
 

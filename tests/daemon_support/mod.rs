@@ -1,5 +1,6 @@
 //! What tests of `virga run` need: a broker, a bucket, events, a daemon that can be killed.
 
+pub mod archive;
 pub mod objects;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,16 @@ impl Broker {
                 Self::Mock { address, _cluster: cluster }
             }
         }
+    }
+
+    /// The real Kafka, or `None` with a word: for what the mock has no function of.
+    pub fn real() -> Option<Self> {
+        let broker = Self::start();
+        if matches!(broker, Self::Mock { .. }) {
+            eprintln!("skipped: only the real Kafka does this");
+            return None;
+        }
+        Some(broker)
     }
 
     /// The real Kafka, with listeners that want TLS and a login besides; `None` where it cannot be had.

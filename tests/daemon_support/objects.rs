@@ -65,7 +65,12 @@ impl Bucket {
 
     /// Tells a queue again of an object.
     pub fn tell(&mut self, queue: usize, key: &str) {
-        let body = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "trail"}, "object": {"key": key}}});
+        self.tell_of("trail", queue, key);
+    }
+
+    /// Tells a queue of an object of whatever bucket.
+    pub fn tell_of(&mut self, bucket: &str, queue: usize, key: &str) {
+        let body = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": bucket}, "object": {"key": key}}});
         let arguments = json!({ "QueueUrl": self.queues[queue], "MessageBody": body.to_string() });
         self.moto.call("sqs", "send_message", arguments);
     }

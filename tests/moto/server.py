@@ -10,6 +10,7 @@ so that a test that dies leaves nothing behind.
                  "every": n (only each n-th of them)
   {"no_faults": true}   all is served again
   {"requests": true}   what was asked since the last time, as "GET /bucket/key?query"
+  {"aws": true}   serves under AWS's own names too, through a proxy: its port, and the authority to trust
 """
 
 import base64
@@ -24,6 +25,7 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+import aws
 import queues
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -121,6 +123,10 @@ def main():
                 with watched.lock:
                     watched.faults = []
                 answer = {}
+            elif "aws" in asked:
+                proxy = aws.Proxy(watched)
+                threading.Thread(target=proxy.serve_forever, daemon=True).start()
+                answer = {"port": proxy.server_port, "authority": proxy.authority}
             elif "requests" in asked:
                 with watched.lock:
                     answer, watched.requests = watched.requests, []

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use virga_engine::event::EventBatch;
 
+use super::leave::Leave;
 use super::{Archive, ArchiveFailure, ArchiveWriter, Committed, Held, Outside};
 use crate::config::Config;
 use crate::limits::{ARCHIVE_QUEUE, RETRY_FIRST, STORE_RETRY_MOST};
@@ -34,12 +35,11 @@ pub enum Kept {
 #[derive(Clone)]
 pub struct Way {
     queue: SyncSender<Kept>,
-    /// Set where the process is to end at once.
-    hurry: Arc<AtomicBool>,
+    leave: Leave,
 }
 
 impl Way {
-    /// Gives something on, however long that takes; false where the process ends at once, or the archive is gone.
+    /// Gives something on, however long that takes; false where the archive is left ([`Leave`]), or is gone.
     /// `waiting` is called now and then meanwhile.
     pub fn give(&self, mut kept: Kept, waiting: &dyn Fn()) -> bool {
         loop {
@@ -48,7 +48,7 @@ impl Way {
                 Err(TrySendError::Disconnected(_)) => return false,
                 Err(TrySendError::Full(kept)) => kept,
             };
-            if self.hurry.load(Ordering::Relaxed) {
+            if self.leave.is_due() {
                 return false;
             }
             waiting();
@@ -69,9 +69,7 @@ pub struct Keeper {
 pub struct Desk {
     queue: Receiver<Kept>,
     committed: Sender<u64>,
-    hurry: Arc<AtomicBool>,
-    /// The store does not serve, which has been said.
-    is_held: Arc<AtomicBool>,
+    leave: Leave,
 }
 
 /// How the opening went, or that the store is away so far.
@@ -94,8 +92,8 @@ impl Work {
     /// # Errors
     /// Where it can neither be opened nor made, and what no waiting mends later.
     pub fn run(self) -> Result<(), String> {
-        let hurry = &self.desk.hurry;
-        let (away, first) = (held(hurry, &self.desk.is_held), self.first.clone());
+        let leave = &self.desk.leave;
+        let (away, first) = (held(leave), self.first.clone());
         let tell_away: Held = Arc::new(move |why, failures| {
             // whoever waited for the first word may have gone on
             drop(first.send(Ok(())));
@@ -104,14 +102,14 @@ impl Work {
         let mut writer = match self.archive.open(tell_away) {
             Ok(writer) => writer,
             // the process ends, and the store was away until then
-            Err(_) if hurry.load(Ordering::Relaxed) => return Ok(()),
+            Err(_) if leave.is_due() => return Ok(()),
             Err(error) => {
                 let error = format!("[archive] {error}");
                 drop(self.first.send(Err(error.clone())));
                 return Err(error);
             }
         };
-        serves(&self.desk.is_held);
+        serves(&self.desk.leave);
         tracing::info!("{}", self.said);
         self.is_open.store(true, Ordering::Relaxed);
         drop(self.first.send(Ok(())));
@@ -124,11 +122,11 @@ impl Work {
 pub fn open(
     config: &Config,
     outside: &Outside,
-    hurry: &Arc<AtomicBool>,
+    leave: &Leave,
     is_open: &Arc<AtomicBool>,
 ) -> Option<(Keeper, Work, FirstWord)> {
     let (Some(archive), Some(of)) = (&outside.archive, &config.archive) else { return None };
-    let (keeper, desk) = ends(hurry);
+    let (keeper, desk) = ends(leave);
     let (first, opened) = channel();
     let said = format!("events and alerts are archived at {}, every {:?}", of.url, of.every.0);
     let (archive, is_open) = (Arc::clone(archive), Arc::clone(is_open));
@@ -136,42 +134,40 @@ pub fn open(
 }
 
 /// Both ends.
-pub fn ends(hurry: &Arc<AtomicBool>) -> (Keeper, Desk) {
+pub fn ends(leave: &Leave) -> (Keeper, Desk) {
     let (queue, taken) = sync_channel(ARCHIVE_QUEUE);
     let (told, committed) = channel();
-    let way = Way { queue, hurry: Arc::clone(hurry) };
-    (
-        Keeper { way, committed },
-        Desk { queue: taken, committed: told, hurry: Arc::clone(hurry), is_held: Arc::default() },
-    )
+    let way = Way { queue, leave: leave.clone() };
+    (Keeper { way, committed }, Desk { queue: taken, committed: told, leave: leave.clone() })
 }
 
 /// What becomes of a request that the store did not serve: it is counted, and tried again after a pause that
-/// grows, until the process is to end. It is said once for as long as the store does not serve.
-pub fn held(hurry: &Arc<AtomicBool>, is_held: &Arc<AtomicBool>) -> Held {
-    let (hurry, is_held) = (Arc::clone(hurry), Arc::clone(is_held));
+/// grows, until it is left. It is said once for as long as the store does not serve.
+pub fn held(leave: &Leave) -> Held {
+    let leave = leave.clone();
     Arc::new(move |why, failures| {
         metrics::counter!("virga_archive_failures_total").increment(1);
-        if hurry.load(Ordering::Relaxed) {
+        if leave.is_due() {
             return None;
         }
         let wait =
             (RETRY_FIRST * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(STORE_RETRY_MOST);
-        if !is_held.swap(true, Ordering::Relaxed) {
+        if leave.hold() {
             tracing::warn!(
                 "the archive is held up ({why}): it is tried again until its store serves, and nothing is \
                  acknowledged meanwhile; look at the network, the store, its room and the rights"
             );
         }
         metrics::gauge!("virga_archive_held").set(1.0);
-        Some(wait)
+        // the process may have been about to end before it was known
+        (!leave.is_due()).then_some(wait)
     })
 }
 
 /// The store has served.
-fn serves(is_held: &AtomicBool) {
+fn serves(leave: &Leave) {
     metrics::gauge!("virga_archive_held").set(0.0);
-    if is_held.swap(false, Ordering::Relaxed) {
+    if leave.serve() {
         tracing::info!("the archive's store serves again");
     }
 }
@@ -222,7 +218,7 @@ impl Keeping<'_> {
         let began = Instant::now();
         let committed = self.tried(&mut |writer| writer.commit())?;
         self.waiting = 0;
-        serves(&self.desk.is_held);
+        serves(&self.desk.leave);
         tell(&committed, began.elapsed());
         Ok(())
     }
@@ -239,7 +235,7 @@ impl Keeping<'_> {
                 Err(ArchiveFailure::Lost(why)) => return Err(format!("archive: {why}")),
                 Err(ArchiveFailure::Again(why)) => {
                     metrics::counter!("virga_archive_commits_total", "outcome" => "failed").increment(1);
-                    if self.desk.hurry.load(Ordering::Relaxed) {
+                    if self.desk.leave.is_due() {
                         return Err(format!("archive: {why}"));
                     }
                     let wait = (RETRY_FIRST * 2u32.saturating_pow(failures.min(16))).min(STORE_RETRY_MOST);
@@ -334,8 +330,7 @@ mod tests {
 
     #[test]
     fn a_barrier_is_told_once_all_before_it_is_committed_however_often_that_fails() {
-        let hurry = Arc::new(AtomicBool::new(false));
-        let (keeper, desk) = ends(&hurry);
+        let (keeper, desk) = ends(&Leave::default());
         let mut fake = Fake { refuse: 2, ..Fake::default() };
         let committed = Arc::clone(&fake.committed);
         let thread = std::thread::spawn(move || run(&desk, &mut fake));
@@ -355,7 +350,7 @@ mod tests {
     #[test]
     fn what_was_given_is_bounded_and_where_the_process_ends_at_once_it_is_not_taken() {
         let hurry = Arc::new(AtomicBool::new(false));
-        let (keeper, desk) = ends(&hurry);
+        let (keeper, desk) = ends(&Leave::new(&Arc::default(), &hurry));
         for _ in 0..ARCHIVE_QUEUE {
             assert!(keeper.way.give(batch(1), &never));
         }
@@ -374,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_ends_the_thread_and_no_barrier_is_told() {
-        let (keeper, desk) = ends(&Arc::default());
+        let (keeper, desk) = ends(&Leave::default());
         let mut fake = Fake { is_broken: true, ..Fake::default() };
         assert!(keeper.way.give(Kept::Barrier(1), &never));
         assert_eq!(run(&desk, &mut fake), Err("archive: gone".into()));

@@ -16,6 +16,7 @@
 
 pub mod columns;
 pub mod keep;
+pub mod leave;
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -27,6 +27,7 @@ use super::read::Acknowledged;
 use super::scan::{Scanned, out};
 use super::{Done, DoneItem, InputInfo};
 use crate::archive::keep::{Keeper, Kept};
+use crate::archive::leave::Leave;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::marks::Marks;
 use crate::outbox::{OutAlert, Outbox};
@@ -51,6 +52,8 @@ struct InputState {
     acknowledgements: Sender<Acknowledged>,
     ready: bool,
     stopped: bool,
+    /// A piece was not read for the process's end: nor does anything count that came behind it.
+    cut: bool,
 }
 
 /// What the correlator is made with.
@@ -79,6 +82,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Set where the process is to end at once: what waits for room waits no longer.
     pub hurry: Arc<AtomicBool>,
+    /// Whether the archive is waited for.
+    pub leave: Leave,
     /// When it was last alive, by the clock.
     pub alive: Arc<AtomicI64>,
     /// All inputs have begun.
@@ -139,6 +144,7 @@ impl Correlator {
                 acknowledgements,
                 ready: false,
                 stopped: false,
+                cut: false,
             })
             .collect();
         for input in &inputs {
@@ -200,7 +206,9 @@ impl Correlator {
             return;
         };
         match done.item {
+            DoneItem::Scanned(scanned) if self.is_cut(done.input, scanned.is_cut) => {}
             DoneItem::Scanned(scanned) => self.take_scanned(done.input, &name, *scanned),
+            DoneItem::Event(_) if self.is_cut(done.input, false) => {}
             DoneItem::Event(event) => self.take_event(done.input, &name, event),
             DoneItem::Stopped => {
                 if let Some(input) = self.inputs.get_mut(done.input) {
@@ -208,6 +216,16 @@ impl Correlator {
                 }
             }
         }
+    }
+
+    /// Whether an input was cut off, with this piece or before: the checkpoint stands where it was then.
+    fn is_cut(&mut self, input: usize, now: bool) -> bool {
+        let Some(input) = self.inputs.get_mut(input) else { return true };
+        if now && !input.cut {
+            tracing::info!(input = %input.info.name, "its store does not serve: what is not read is read by the next process");
+        }
+        input.cut |= now;
+        input.cut
     }
 
     /// Other rules from now on; correlations that are the same keep what they know.

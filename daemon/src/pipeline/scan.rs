@@ -62,6 +62,8 @@ pub struct Scanned {
     pub kept: Vec<EventBatch>,
     /// Whether all that was to be kept is among them or on its way.
     pub is_whole: bool,
+    /// The process ended before it did: it was not read, and nothing of it counts.
+    pub is_cut: bool,
 }
 
 /// An alert on a single event.
@@ -172,6 +174,7 @@ impl<'a> Worker<'a> {
                 quarantined: Vec::new(),
                 kept: Vec::new(),
                 is_whole: true,
+                is_cut: false,
             },
             kept_bytes: 0,
             refused: CauseCounts::default(),
@@ -188,9 +191,11 @@ impl<'a> Worker<'a> {
                 sink.scanned.bytes = messages.bytes() as u64;
                 reader.messages(&messages, &mut sink)
             }
-            Contents::Stream(input) => {
+            Contents::Stream(input, cut) => {
                 sink.scanned.bytes = input.size.unwrap_or(0);
-                reader.read(input, &mut sink)
+                let flow = reader.read(input, &mut sink);
+                sink.scanned.is_cut = cut.is_set();
+                flow
             }
         };
         let _ = reader.flush(&mut sink);

@@ -22,7 +22,8 @@ use crate::event::Origin;
 /// How much a live correlator may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveLimits {
-    /// Bytes of all groups. Beyond it those farthest from a match are forgotten, and an alert says so.
+    /// Bytes of all groups and of what is held beside them. Beyond it the groups farthest from a match are forgotten,
+    /// and an alert says so.
     pub memory: usize,
     /// Late hits that are kept until somebody takes them; beyond it they are only counted.
     pub late: usize,
@@ -286,10 +287,13 @@ impl Live {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
+        self.machines.iter().map(|machine| machine.bytes()).sum::<usize>() + self.bytes_beside()
+    }
+
+    /// Bytes held beside the groups: of events, and of matches that are held back.
+    fn bytes_beside(&self) -> usize {
         let held_back = self.held_back.iter().flatten().map(|one| size_of::<HeldBack>() + one.fed.bytes());
-        self.machines.iter().map(|machine| machine.bytes()).sum::<usize>()
-            + self.identities.bytes()
-            + held_back.sum::<usize>()
+        self.identities.bytes() + held_back.sum::<usize>()
     }
 
     /// Groups that are remembered.
@@ -298,7 +302,8 @@ impl Live {
     }
 
     /// Forgets groups where there is not memory enough: of the correlation that holds most, those that are
-    /// farthest from a match.
+    /// farthest from a match. Matches that are held back count, and are not forgotten: without them an alert would
+    /// be raised that they are there to prevent.
     fn relieve(&mut self, alerts: &mut Vec<Alert>) {
         // measuring looks at every group: it is done when a quarter more are there, or two hits for each
         let groups = self.groups();
@@ -312,8 +317,8 @@ impl Live {
             self.sweep();
         }
         let mut bytes: Vec<usize> = self.machines.iter().map(|machine| machine.bytes()).collect();
-        let mut excess =
-            (bytes.iter().sum::<usize>() + self.identities.bytes()).saturating_sub(self.limits.memory);
+        let held = bytes.iter().sum::<usize>() + self.bytes_beside();
+        let mut excess = held.saturating_sub(self.limits.memory);
         if excess == 0 {
             return;
         }

@@ -358,6 +358,7 @@ mod tests {
             positions,
             clock: Arc::new(|| 42),
             state: PathBuf::new(),
+            stop: Arc::default(),
         };
         config.open(context).unwrap()
     }

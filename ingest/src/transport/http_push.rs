@@ -389,6 +389,7 @@ mod tests {
             positions: Positions::default(),
             clock: Arc::new(|| 42),
             state: std::path::PathBuf::new(),
+            stop: Arc::default(),
         };
         let token = token.map(|token| blake3::hash(token.as_bytes()));
         Server { transport: config.serve(listener, token, context).unwrap(), address, told: 0 }

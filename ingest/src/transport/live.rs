@@ -26,6 +26,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use virga_engine::event::OriginBase;
@@ -54,6 +55,8 @@ pub struct OpenContext {
     /// A folder of the input's own, for what it must remember beside the checkpoint (a ledger of objects).
     /// It is made before, and nobody else writes there.
     pub state: PathBuf,
+    /// Set when the process is to end. What is being waited for then (a store, a queue) is not waited for any more.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// The part of the configuration that says how to open a live transport.
@@ -161,7 +164,24 @@ pub enum Contents {
     Messages(Messages),
     /// A stream that is read to its end by whoever decodes it, on another thread: an object. It retries by
     /// itself; an error that it gives ends it for good, and the rest goes to quarantine.
-    Stream(Input),
+    Stream(Input, Cut),
+}
+
+/// Whether a stream gave its error because the process ends, not because it cannot be read: then it was not read,
+/// nor was what its input gave behind it, and nothing of it counts.
+#[derive(Debug, Clone, Default)]
+pub struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    /// It was cut off: said by whoever gives the error, before it does.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was, once it has been read to its end or its error.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Messages of one partition in one piece of memory.
@@ -318,13 +338,14 @@ impl Contents {
     pub fn base(&self) -> &OriginBase {
         match self {
             Self::Messages(messages) => &messages.base,
-            Self::Stream(input) => &input.base,
+            Self::Stream(input, _) => &input.base,
         }
     }
 
     /// A stream over bytes that are there already.
     pub fn of_bytes(base: OriginBase, ingest_time: i64, reader: impl Read + Send + 'static) -> Self {
-        Self::Stream(Input { base, ingest_time, size: None, reader: Box::new(reader) })
+        let input = Input { base, ingest_time, size: None, reader: Box::new(reader) };
+        Self::Stream(input, Cut::default())
     }
 }
 

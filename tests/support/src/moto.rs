@@ -87,6 +87,17 @@ impl Moto {
         self.ask(&json!({ "no_faults": true }));
     }
 
+    /// Serves under AWS's own names too, through a proxy: its address, and the file of the authority to trust. A
+    /// client that is told no endpoint speaks to this server so.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn as_aws(&mut self) -> (String, String) {
+        let served = self.ask(&json!({ "aws": true }));
+        let authority = served["authority"].as_str().expect("a file").to_owned();
+        (format!("http://127.0.0.1:{}", served["port"]), authority)
+    }
+
     /// What was asked since the last time.
     pub fn requests(&mut self) -> Vec<String> {
         let requests = self.ask(&json!({ "requests": true }));

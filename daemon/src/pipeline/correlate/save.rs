@@ -25,11 +25,12 @@ pub(super) struct Prepared {
 }
 
 impl Correlator {
-    /// The last checkpoint: all that was taken, and what sinks have not. The archive has `most` for its part.
+    /// The last checkpoint: all that was taken, and what sinks have not. The archive has `most` for its part, and
+    /// where its store is away it has no time at all: the checkpoint before stands.
     pub fn finish(&mut self, most: Duration) -> bool {
         let until = Instant::now() + most;
         // one that is on its way comes first
-        if !self.settle_until(until) {
+        if !self.settle_until(until) || self.is_left() {
             return false;
         }
         self.changed = true;
@@ -38,15 +39,22 @@ impl Correlator {
 
     /// Waits for the archive; whether no checkpoint waits for it any more.
     fn settle_until(&mut self, until: Instant) -> bool {
-        while self.waiting.is_some() && Instant::now() < until {
+        while self.waiting.is_some() && Instant::now() < until && !self.is_left() {
             std::thread::sleep(Duration::from_millis(5));
             self.settle();
         }
         self.waiting.is_none()
     }
 
+    fn is_left(&self) -> bool {
+        self.parts.keeper.is_some() && self.parts.leave.is_left()
+    }
+
     /// Looks whether a checkpoint is due, and whether one that waits can be written.
     pub(super) fn checkpoint_if_due(&mut self) {
+        if self.is_left() {
+            return;
+        }
         self.settle();
         if self.waiting.is_some() {
             return;

@@ -3,6 +3,10 @@
 //! In: what the group's coordinator gives and takes, the positions of the checkpoint, and what the group has
 //! committed. Out: an offset for each partition, and [`Event`]s that say so.
 //!
+//! Where `begin` is the end, that is the end of what is there when the input begins. A partition that is found later
+//! (it was added, its topic was made) is read from its beginning, for records come to it before it is found. So that
+//! a partition of which nothing has come yet is not taken for a new one, where its reading began is committed.
+//!
 //! The checkpoint's position goes before the committed one, for state stands behind it. But a partition may
 //! have been another member's meanwhile, who has read on: so each commit names who made it, and a commit of
 //! another that is further ahead wins.
@@ -20,7 +24,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::ends::{Ends, Fetched};
 use super::settings::Sasl;
-use super::{Begin, partition_name};
+use super::{Begin, partition_name, split_name};
 use crate::limits::MAX_PENDING_NOTES;
 use crate::position::{Position, Positions};
 use crate::transport::live::{Clock, Event, Note};
@@ -54,8 +58,8 @@ pub struct State {
     pub ready: bool,
     /// Newly given partitions are to be paused.
     pub paused: bool,
-    /// Offsets of the checkpoint that the group has not: a crash came between the two, and where there is nothing
-    /// more to read no checkpoint follows.
+    /// Offsets that the group has not: of the checkpoint, where a crash came between the two and there is nothing
+    /// more to read, so that no checkpoint follows; and where reading began at the end.
     pub(super) behind: Vec<(String, i32, i64)>,
     /// Since when a commit is on its way. One at a time: of two, the older may be tried again after the newer.
     pub(super) committing: Option<Instant>,
@@ -74,6 +78,13 @@ pub struct Assigned {
     pub start: Option<i64>,
     /// Counts assignments, so that a partition that comes back is not taken for what it was.
     pub epoch: u64,
+}
+
+impl State {
+    /// Whether this input has read a topic before: in this process, or in one whose checkpoint is there.
+    fn has_begun(&self, topic: &str) -> bool {
+        self.ready || self.own.iter().any(|(name, _)| split_name(name).0 == topic)
+    }
 }
 
 impl Context {
@@ -99,13 +110,16 @@ impl Context {
         let mut opened = Vec::new();
         for element in given.elements() {
             let (topic, partition) = (element.topic().to_owned(), element.partition());
-            let committed = committed.as_ref().ok().and_then(|list| Committed::of(list, &topic, partition));
-            let start = self.start(&topic, partition, committed.as_ref(), &ends);
+            let found = committed.as_ref().ok().and_then(|list| Committed::of(list, &topic, partition));
+            let start = self.start(&topic, partition, found.as_ref(), &ends);
             let offset = start.map_or(Offset::Stored, Offset::Offset);
             starts.add_partition_offset(&topic, partition, offset)?;
             let own = self.state().own.get(&partition_name(&topic, partition)).and_then(Position::as_offset);
-            if let Some(offset) = own.filter(|own| start == Some(*own))
-                && committed.is_none_or(|committed| committed.offset < offset)
+            // what the group has is not overwritten unseen
+            let begins_at_end = self.begin == Begin::Latest && own.is_none() && committed.is_ok();
+            if let Some(offset) =
+                start.filter(|start| own == Some(*start) || (begins_at_end && found.is_none()))
+                && found.is_none_or(|found| found.offset < offset)
             {
                 self.state().behind.push((topic.clone(), partition, offset));
             }
@@ -160,8 +174,8 @@ impl Context {
                 Some(offset)
             }
             None => end.map(|(low, high)| match self.begin {
-                Begin::Earliest => low,
-                Begin::Latest => high,
+                Begin::Latest if !self.state().has_begun(topic) => high,
+                Begin::Earliest | Begin::Latest => low,
             }),
         }
     }

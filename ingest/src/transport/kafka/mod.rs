@@ -63,7 +63,8 @@ pub struct KafkaConfig {
     pub sources: BTreeMap<String, String>,
     /// The consumer group.
     pub group: String,
-    /// Where a partition begins of which neither checkpoint nor group know anything.
+    /// Where a partition begins of which neither checkpoint nor group know anything, where it is there when the input
+    /// begins; one that is found later begins at its first message.
     #[serde(default)]
     pub begin: Begin,
     /// TLS.

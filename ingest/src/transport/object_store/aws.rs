@@ -125,6 +125,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl ServiceError {
+    /// There was no answer, and the process ends.
+    pub fn unanswered() -> Self {
+        Self { status: None, message: "there was no answer, and the process ends".into() }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_passing(&self) -> bool {
         // SQS says with a status of 400 that it is asked too often

@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::ending::Ending;
 use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
 
 /// What to read.
@@ -50,8 +51,29 @@ struct Chunk {
     room: Option<OwnedSemaphorePermit>,
 }
 
+/// What a reader is given in the place of the rest of an object whose store does not serve while the process ends.
+#[derive(Debug)]
+struct CutOff;
+
+impl std::fmt::Display for CutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the process ends, and the store does not serve")
+    }
+}
+
+impl std::error::Error for CutOff {}
+
+/// Whether an object was cut off for the process's end: its rest is neither damaged nor lost.
+pub fn is_cut(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<CutOff>())
+}
+
 /// Starts to read an object. The answer comes when the store has found it.
-pub fn open(store: Arc<dyn ObjectStore>, wanted: Wanted) -> oneshot::Receiver<Result<Opened, Error>> {
+pub fn open(
+    store: Arc<dyn ObjectStore>,
+    wanted: Wanted,
+    ending: Ending,
+) -> oneshot::Receiver<Result<Opened, Error>> {
     let (answer, opened) = oneshot::channel();
     tokio::spawn(async move {
         let first = store.get_opts(&wanted.location, options(wanted.from, None)).await;
@@ -63,7 +85,7 @@ pub fn open(store: Arc<dyn ObjectStore>, wanted: Wanted) -> oneshot::Receiver<Re
                 let (sender, chunks) = mpsc::unbounded_channel();
                 let meta = first.meta.clone();
                 let body = Body { chunks, current: Bytes::new(), held: None, ended: false };
-                let pump = Pump { store, wanted, meta: meta.clone(), sender, room: room() };
+                let pump = Pump { store, wanted, meta: meta.clone(), sender, room: room(), ending };
                 if answer.send(Ok(Opened { meta, body })).is_ok() {
                     pump.run(first).await;
                 }
@@ -89,6 +111,7 @@ struct Pump {
     meta: ObjectMeta,
     sender: mpsc::UnboundedSender<io::Result<Chunk>>,
     room: Arc<Semaphore>,
+    ending: Ending,
 }
 
 /// How a stream of bytes came to its end.
@@ -96,6 +119,8 @@ enum End {
     Complete,
     /// Whoever read is gone.
     Abandoned,
+    /// The process ends, and nothing comes.
+    CutOff,
     Broken(String),
 }
 
@@ -111,20 +136,30 @@ impl Pump {
                 Some(first) => Ok(first),
                 None => {
                     let etag = self.meta.e_tag.clone();
-                    self.store.get_opts(&self.wanted.location, options(at, etag)).await
+                    let again = self.store.get_opts(&self.wanted.location, options(at, etag));
+                    match self.ending.impatient(again).await {
+                        Some(result) => result,
+                        None => return self.cut_off(),
+                    }
                 }
             };
             let end = match result {
                 Ok(result) => self.stream(result, &mut at).await,
+                // the next process asks whoever does not serve now
+                Err(_) if self.ending.is_near() => return self.cut_off(),
                 // the store has tried for minutes, or the object is another now
                 Err(error) => return self.fail(&describe(&error)),
             };
             match end {
                 End::Complete | End::Abandoned => return,
+                End::CutOff => return self.cut_off(),
                 End::Broken(broken) => cause = broken,
             }
             in_vain = if at > before { 0 } else { in_vain + 1 };
-            tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain)).await;
+            let pause = tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain));
+            if self.ending.impatient(pause).await.is_none() {
+                return self.cut_off();
+            }
         }
         self.fail(&format!("broke off after {at} bytes: {cause}"));
     }
@@ -132,7 +167,12 @@ impl Pump {
     async fn stream(&self, result: object_store::GetResult, at: &mut u64) -> End {
         let end = result.range.end;
         let mut stream = result.into_stream();
-        while let Some(next) = stream.next().await {
+        loop {
+            let next = match self.ending.patient(stream.next()).await {
+                Some(Some(next)) => next,
+                Some(None) => break,
+                None => return End::CutOff,
+            };
             match next {
                 Ok(bytes) => {
                     *at += bytes.len() as u64;
@@ -158,6 +198,11 @@ impl Pump {
             }
             () = self.sender.closed() => false,
         }
+    }
+
+    fn cut_off(&self) {
+        // whoever read may be gone
+        let _ = self.sender.send(Err(io::Error::other(CutOff)));
     }
 
     fn fail(&self, cause: &str) {

@@ -15,6 +15,7 @@
 mod aws;
 mod body;
 mod credentials;
+mod ending;
 mod layout;
 mod ledger;
 mod listing;
@@ -43,7 +44,9 @@ pub use settings::StoreSettings;
 pub use url::{ObjectUrl, Provider, SCHEMES};
 
 use self::body::{Body, Opened, Wanted, describe, open};
+use self::ending::Ending;
 use self::listing::{Counts, Found, Walk};
+use super::live::Cut;
 use super::{Input, InputError, Progress};
 use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE};
 
@@ -166,8 +169,12 @@ impl ObjectInputs {
             Ok(Err(error)) => return Err(failed(describe(&error))),
             Err(_) => return Err(failed("the reading of it ended".into())),
         };
-        let reader =
-            ObjectReader { body: opened.body, _slot: coming.slot, _runtime: Arc::clone(&self.runtime) };
+        let reader = ObjectReader {
+            body: opened.body,
+            cut: Cut::default(),
+            _slot: coming.slot,
+            _runtime: Arc::clone(&self.runtime),
+        };
         Ok(Input {
             base: OriginBase::Object { bucket: Arc::clone(&self.url.bucket), key: coming.key.into() },
             ingest_time: opened.meta.last_modified.timestamp_micros(),
@@ -245,7 +252,11 @@ async fn fetch(store: Arc<dyn ObjectStore>, mut keys: mpsc::Receiver<Found>, ope
                 let Ok(slot) = slot else { return };
                 let key = meta.location.to_string();
                 let wanted = Wanted { location: meta.location, from: 0 };
-                Next::Object(Coming { key, opened: open(Arc::clone(&store), wanted), slot })
+                Next::Object(Coming {
+                    key,
+                    opened: open(Arc::clone(&store), wanted, Ending::default()),
+                    slot,
+                })
             }
         };
         if opened.send(next).await.is_err() {
@@ -257,6 +268,8 @@ async fn fetch(store: Arc<dyn ObjectStore>, mut keys: mpsc::Receiver<Found>, ope
 /// The body of an object, with what it needs to be read.
 struct ObjectReader {
     body: Body,
+    /// Where it is said that the process ends before the object did.
+    cut: Cut,
     /// Its place among those read at once.
     _slot: OwnedSemaphorePermit,
     _runtime: Arc<Held>,
@@ -264,6 +277,10 @@ struct ObjectReader {
 
 impl Read for ObjectReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.body.read(buf)
+        let read = self.body.read(buf);
+        if read.as_ref().is_err_and(body::is_cut) {
+            self.cut.set();
+        }
+        read
     }
 }

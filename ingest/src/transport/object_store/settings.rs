@@ -70,6 +70,21 @@ impl StoreSettings {
         Ok(options)
     }
 
+    /// Whether these settings can work at all, before anybody is asked: a store that is away is no mistake.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn prove(&self, url: &ObjectUrl, environment: Environment<'_>) -> Result<(), String> {
+        let options = self.client_options(environment)?;
+        let asked = (options.clone(), RetryConfig::default());
+        match url.provider {
+            // its region may have to be asked of the store
+            Provider::S3 => credentials::find(self, environment, &options).map(drop),
+            Provider::Gcs => self.gcs(url, environment, asked).map(drop),
+            Provider::Azure => self.azure(url, environment, asked).map(drop),
+        }
+    }
+
     /// A client of the bucket.
     pub async fn connect(
         &self,

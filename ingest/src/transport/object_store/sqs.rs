@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::aws::{AwsService, ServiceError};
+use super::ending::Ending;
 use crate::limits::{MESSAGES_AT_ONCE, QUESTION_RETRIES, REQUEST_RETRIES};
 
 /// A queue.
@@ -14,6 +15,8 @@ use crate::limits::{MESSAGES_AT_ONCE, QUESTION_RETRIES, REQUEST_RETRIES};
 pub struct Queue {
     service: AwsService,
     url: String,
+    /// Whether the process is to end: no call waits long for an answer then.
+    ending: Ending,
 }
 
 /// A message, as long as it is ours.
@@ -68,8 +71,8 @@ struct Entry<'a> {
 
 impl Queue {
     /// A queue at its address.
-    pub fn new(service: AwsService, url: String) -> Self {
-        Self { service, url }
+    pub(super) fn new(service: AwsService, url: String, ending: Ending) -> Self {
+        Self { service, url, ending }
     }
 
     async fn call(&self, action: &str, body: Value) -> Result<Bytes, ServiceError> {
@@ -80,7 +83,9 @@ impl Queue {
         body["QueueUrl"] = Value::from(self.url.as_str());
         let target = format!("AmazonSQS.{action}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        self.service.post_again(&headers, &body.to_string(), retries).await
+        let body = body.to_string();
+        let answered = self.ending.patient(self.service.post_again(&headers, &body, retries)).await;
+        answered.unwrap_or_else(|| Err(ServiceError::unanswered()))
     }
 
     /// Waits so many seconds for messages, and keeps them from others for so many.

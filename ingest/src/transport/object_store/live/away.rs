@@ -84,7 +84,8 @@ impl Driver {
             false => String::new(),
         };
         self.give(Item::Note(Note { cause: "retrying", count: 1, message })).await?;
-        tokio::time::sleep(pause).await;
+        // asked to end, whoever waits looks at that next
+        let _ = self.shared.ending.impatient(tokio::time::sleep(pause)).await;
         Ok(())
     }
 

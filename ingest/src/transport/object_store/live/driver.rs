@@ -88,7 +88,7 @@ pub(super) struct Driver {
     uncounted: bool,
 }
 
-/// Whoever polled is gone.
+/// Whoever polled is gone, or the process ends and what would be waited for is away.
 pub(super) struct Gone;
 
 /// An object that something tells of.
@@ -143,15 +143,19 @@ impl Driver {
         self.give(Item::Note(Note { cause, count: 1, message })).await
     }
 
-    /// Waits while reading is paused.
+    /// Waits while reading is paused, and from when the process is to end until whoever polls is gone.
     pub(super) async fn breathe(&self) -> Result<(), Gone> {
-        while self.shared.paused.load(Ordering::Relaxed) {
+        while self.shared.paused.load(Ordering::Relaxed) || self.shared.ending.is_near() {
             if self.items.is_closed() {
                 return Err(Gone);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    fn is_ending(&self) -> bool {
+        self.shared.ending.is_near() || self.shared.closing.load(Ordering::Relaxed)
     }
 
     async fn follow_queue(&mut self, queue: Queue) -> Result<(), Gone> {
@@ -175,12 +179,11 @@ impl Driver {
                     self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
                 }
                 // what came with the last breath is given back
-                Ok(messages) if self.shared.closing.load(Ordering::Relaxed) => {
+                Ok(messages) if self.is_ending() => {
                     let receipts: Vec<String> =
                         messages.into_iter().map(|message| message.receipt_handle).collect();
                     // what is not given back comes back by itself; whoever polled hears nothing more
                     drop(queue.keep(&receipts, 0).await);
-                    return Err(Gone);
                 }
                 Ok(messages) => {
                     self.served(Whom::Input).await?;

@@ -34,10 +34,11 @@ use self::driver::{Driver, keep_in_hand};
 use self::transport::ObjectsTransport;
 use super::aws::AwsService;
 use super::body::{Opened, describe};
+use super::ending::Ending;
 use super::ledger::Ledger;
 use super::settings::StoreSettings;
 use super::sqs::{self, Queue};
-use super::url::{ObjectUrl, Provider};
+use super::url::ObjectUrl;
 use super::{Held, credentials, process_environment};
 use crate::limits::OBJECTS_AT_ONCE;
 use crate::position::Position;
@@ -116,6 +117,8 @@ struct Shared {
     /// Messages of objects that were told of again while they were on their way, by the object's number.
     waiting: Mutex<HashMap<u64, Vec<Arc<InHand>>>>,
     lag: Mutex<Option<u64>>,
+    /// Whether the process is to end.
+    ending: Ending,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -155,20 +158,7 @@ impl ObjectsConfig {
         }
     }
 
-    /// What is wrong with the settings by themselves, before anybody is asked.
-    fn prove(&self, url: &ObjectUrl, runtime: &Runtime) -> Result<(), TransportError> {
-        let proved = match url.provider {
-            // its region may be asked of the store, which may be away
-            Provider::S3 => {
-                let options = self.store.client_options(&process_environment).map_err(TransportError::new)?;
-                credentials::find(&self.store, &process_environment, &options).map(drop)
-            }
-            _ => runtime.block_on(self.store.connect(url, &process_environment)).map(drop),
-        };
-        proved.map_err(|cause| TransportError::new(format!("{url}: {cause}")))
-    }
-
-    fn queue(&self) -> Result<Option<Queue>, TransportError> {
+    fn queue(&self, ending: Ending) -> Result<Option<Queue>, TransportError> {
         let Some(url) = &self.queue else { return Ok(None) };
         let wrong = |cause: String| TransportError::new(format!("queue `{url}`: {cause}"));
         let endpoint = sqs::endpoint_of(url).ok_or_else(|| {
@@ -179,7 +169,7 @@ impl ObjectsConfig {
         let found = credentials::find(&self.store, &process_environment, &options).map_err(wrong)?;
         let region = sqs::region_of(url).or(found.region).unwrap_or_else(|| "us-east-1".to_owned());
         let service = AwsService::new("sqs", &endpoint, &region, found.provider, &options).map_err(wrong)?;
-        Ok(Some(Queue::new(service, url.clone())))
+        Ok(Some(Queue::new(service, url.clone(), ending)))
     }
 }
 
@@ -193,8 +183,9 @@ fn runtime() -> Result<Runtime, TransportError> {
 }
 
 impl LiveConfig for ObjectsConfig {
-    fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
-        let (url, queue, runtime) = (self.address()?, self.queue()?, Held(Some(runtime()?)));
+    fn check(&self, context: &OpenContext) -> Result<String, TransportError> {
+        let queue = self.queue(Ending::new(Arc::clone(&context.stop)))?;
+        let (url, runtime) = (self.address()?, Held(Some(runtime()?)));
         let Some(running) = &runtime.0 else { return Err(TransportError::new("no runtime")) };
         running.block_on(async {
             let store = self.store.connect(&url, &process_environment).await.map_err(TransportError::new)?;
@@ -224,13 +215,15 @@ impl LiveConfig for ObjectsConfig {
     }
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
-        let (url, queue, runtime) = (self.address()?, self.queue()?, runtime()?);
-        self.prove(&url, &runtime)?;
+        let ending = Ending::new(Arc::clone(&context.stop));
+        let (url, queue, runtime) = (self.address()?, self.queue(ending.clone())?, runtime()?);
+        let proved = self.store.prove(&url, &process_environment);
+        proved.map_err(|cause| TransportError::new(format!("{url}: {cause}")))?;
         let partition: Arc<str> = Arc::clone(&context.input);
         let next = context.positions.get(&partition).and_then(Position::as_offset).unwrap_or(0);
         let next = u64::try_from(next).unwrap_or(0);
         let ledger = Arc::new(Ledger::open(&context.state, next).map_err(TransportError::new)?);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { ending, ..Shared::default() });
         *lock(&shared.acknowledged) = next;
         let (items, coming) = mpsc::channel(OBJECTS_AT_ONCE);
         if let Some(queue) = queue.clone() {

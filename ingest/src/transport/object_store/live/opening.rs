@@ -43,7 +43,18 @@ enum Fate {
     Missing,
     /// Whether the store did not serve at all, which passes.
     Failed(String, bool),
+    /// There is no such bucket: with it everything would be gone, and every message with it.
+    NoBucket,
 }
+
+impl Fate {
+    fn is_served(&self) -> bool {
+        !matches!(self, Self::Failed(..) | Self::NoBucket)
+    }
+}
+
+/// What is said of objects whose bucket is not there.
+const NO_BUCKET: &str = "there is no such bucket (NoSuchBucket)";
 
 impl Driver {
     /// Opens objects, writes them down and hands them on, few at a time: each that is open takes a place.
@@ -92,10 +103,8 @@ impl Driver {
                     self.note("object_gone", format!("{shown} is not there any more")).await?;
                     self.one_done(message.as_ref()).await?;
                 }
-                Fate::Failed(cause, _) => {
-                    self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await?;
-                    failed.extend(message.map(|message| message.receipt.clone()));
-                }
+                Fate::Failed(cause, _) => self.unread(&shown, &cause, message, failed).await?,
+                Fate::NoBucket => self.unread(&shown, NO_BUCKET, message, failed).await?,
             }
         }
         if let Err(cause) = self.write_down(&ready) {
@@ -108,26 +117,35 @@ impl Driver {
         Ok(())
     }
 
+    /// An object could not be read: its message is given back.
+    async fn unread(
+        &self,
+        shown: &str,
+        cause: &str,
+        message: Option<Arc<InHand>>,
+        failed: &mut HashSet<String>,
+    ) -> Result<(), Gone> {
+        failed.extend(message.map(|message| message.receipt.clone()));
+        self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await
+    }
+
     /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them,
     /// nor answers a listing, it is away: that is waited for with the messages in hand, for each time that they
-    /// come counts against them. One object that cannot be read does not hold up the others.
+    /// come counts against them. One object that cannot be read does not hold up the others. A bucket that is not
+    /// there ends the input where it has never served, and is waited for likewise where it has.
     async fn open_all(&mut self, group: &[Told]) -> Result<Vec<Fate>, Gone> {
         let (began, mut was_away) = (Instant::now(), false);
         loop {
             let store = self.store().await;
-            let mut fates: Vec<Fate> =
-                futures::future::join_all(group.iter().map(|told| self.begin(store.clone(), told.clone())))
-                    .await;
-            let passing = fates.iter().find_map(|fate| match fate {
-                Fate::Failed(cause, true) => Some(cause.clone()),
-                _ => None,
-            });
-            let is_any_served = fates.iter().any(|fate| !matches!(fate, Fate::Failed(..)));
-            let Some(cause) = passing.filter(|_| !is_any_served) else {
+            let begun = group.iter().map(|told| self.begin(store.clone(), told.clone()));
+            let begun = self.shared.ending.patient(futures::future::join_all(begun)).await;
+            // their messages are in hand, and are given back at the end
+            let mut fates: Vec<Fate> = begun.ok_or(Gone)?;
+            let Some((cause, is_refused)) = trouble(&fates) else {
                 if was_away {
                     // it came back while they were asked for: those that it did not serve yet, once more
                     for (fate, told) in fates.iter_mut().zip(group) {
-                        if matches!(fate, Fate::Failed(_, true)) {
+                        if matches!(fate, Fate::Failed(_, true) | Fate::NoBucket) {
                             *fate = self.begin(store.clone(), told.clone()).await;
                         }
                     }
@@ -137,7 +155,7 @@ impl Driver {
             };
             was_away = true;
             // whoever answers, be it with a refusal, is there
-            if !matches!(self.look().await, Err((_, false))) {
+            if !is_refused && !matches!(self.look().await?, Err((_, false))) {
                 return Ok(fates);
             }
             if began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed) {
@@ -146,7 +164,7 @@ impl Driver {
             let failure = Failure {
                 what: format!("no object of {} can be read", self.url),
                 cause,
-                is_refused: false,
+                is_refused,
                 help: STORE_HELP,
             };
             self.wait_for(Whom::Objects, failure).await?;
@@ -212,7 +230,7 @@ impl Driver {
             Ok(location) => location,
             Err(error) => return Fate::Failed(error.to_string(), false),
         };
-        match open(store, Wanted { location, from }).await {
+        match open(store, Wanted { location, from }, self.shared.ending.clone()).await {
             Ok(Ok(opened)) => {
                 let etag = opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
                 match self.ledger.look_up(&told.notice.bucket, &told.notice.key, &etag) {
@@ -222,10 +240,7 @@ impl Driver {
                     Err(cause) => Fate::Failed(cause, false),
                 }
             }
-            // with the bucket everything would be gone, and every message with it
-            Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => {
-                Fate::Failed("there is no such bucket".into(), false)
-            }
+            Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => Fate::NoBucket,
             Ok(Err(object_store::Error::NotFound { .. })) => Fate::Missing,
             Ok(Err(error)) => Fate::Failed(describe(&error), !is_refused(&error)),
             Err(_) => Fate::Failed("the reading of it ended".into(), false),
@@ -273,4 +288,18 @@ impl Driver {
             false => self.ledger.write_down(&entries),
         }
     }
+}
+
+/// Why none of some objects could be read, where that is the store's, and whether no waiting mends it.
+fn trouble(fates: &[Fate]) -> Option<(String, bool)> {
+    if fates.iter().any(Fate::is_served) {
+        return None;
+    }
+    if fates.iter().any(|fate| matches!(fate, Fate::NoBucket)) {
+        return Some((NO_BUCKET.to_owned(), true));
+    }
+    fates.iter().find_map(|fate| match fate {
+        Fate::Failed(cause, true) => Some((cause.clone(), false)),
+        _ => None,
+    })
 }

@@ -1,7 +1,6 @@
 //! The way without a queue: the prefix is listed in rounds, and what the ledger does not know is delivered.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -48,8 +47,8 @@ impl Driver {
 
     /// Waits until the store answers at all.
     async fn first_look(&mut self) -> Result<(), Gone> {
-        while let Err((cause, is_refused)) = self.look().await {
-            if self.items.is_closed() || self.shared.closing.load(Ordering::Relaxed) {
+        while let Err((cause, is_refused)) = self.look().await? {
+            if self.items.is_closed() || self.shared.ending.is_near() {
                 return Err(Gone);
             }
             let failure = Failure {
@@ -64,7 +63,11 @@ impl Driver {
     }
 
     /// One answer of a listing: what it says is of no matter. Else why there was none, and whether it was refused.
-    pub(super) async fn look(&self) -> Result<(), (String, bool)> {
+    pub(super) async fn look(&self) -> Result<Result<(), (String, bool)>, Gone> {
+        self.shared.ending.patient(self.asked()).await.ok_or(Gone)
+    }
+
+    async fn asked(&self) -> Result<(), (String, bool)> {
         let connecting = self.config.store.connect_trying(&self.url, &process_environment, QUESTION_RETRIES);
         // settings that cannot work have been proved before: what is left is a region that is asked for
         let store = connecting.await.map_err(|cause| (cause, false))?;

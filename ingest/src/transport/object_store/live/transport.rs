@@ -17,9 +17,12 @@ use crate::limits::{MAX_PENDING_NOTES, MESSAGES_IN_HAND};
 use crate::position::{Position, Positions};
 use crate::transport::Input;
 use crate::transport::live::{
-    Clock, Contents, Delivery, Event, Frontier, LiveTransport, Note, PartitionLag, Ticket, TransportError,
+    Clock, Contents, Cut, Delivery, Event, Frontier, LiveTransport, Note, PartitionLag, Ticket,
+    TransportError,
 };
 
+/// How long the last calls may take together, where the queue answers each of them.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 /// How often what is old is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -80,18 +83,22 @@ impl ObjectsTransport {
         self.ticket += 1;
         let Ready { number, bucket, shown, opened, slot, message } = ready;
         self.delivered.insert(self.ticket, (number, message));
-        let reader = ObjectReader { body: opened.body, _slot: slot, _runtime: Arc::clone(&self.runtime) };
+        let (cut, runtime) = (Cut::default(), Arc::clone(&self.runtime));
+        let reader = ObjectReader { body: opened.body, cut: cut.clone(), _slot: slot, _runtime: runtime };
         Delivery {
             ticket: self.ticket,
             partition: Arc::clone(&self.partition),
             position: Some(Position::offset(i64::try_from(number + 1).unwrap_or(i64::MAX))),
             source: None,
-            contents: Contents::Stream(Input {
-                base: OriginBase::Object { bucket, key: shown.into() },
-                ingest_time: opened.meta.last_modified.timestamp_micros(),
-                size: Some(opened.meta.size),
-                reader: Box::new(reader),
-            }),
+            contents: Contents::Stream(
+                Input {
+                    base: OriginBase::Object { bucket, key: shown.into() },
+                    ingest_time: opened.meta.last_modified.timestamp_micros(),
+                    size: Some(opened.meta.size),
+                    reader: Box::new(reader),
+                },
+                cut,
+            ),
             frontier,
             urgent: false,
         }
@@ -241,13 +248,15 @@ impl LiveTransport for ObjectsTransport {
         let driver = &mut self.driver;
         // one that takes longer ends with the runtime
         drop(running.block_on(async { tokio::time::timeout(patience, driver).await }));
-        self.delete();
+        let Some(queue) = self.queue.clone() else { return };
         let receipts: Vec<String> = lock(&self.shared.in_hand).keys().cloned().collect();
-        if let Some(queue) = self.queue.clone() {
-            // given back at once; what fails comes back by itself, and nobody hears notes any more
-            drop(running.block_on(async {
-                tokio::time::timeout(Duration::from_secs(10), queue.keep(&receipts, 0)).await
-            }));
-        }
+        // the rest is given back at once; what fails comes back by itself, and nobody hears notes any more
+        let last = async {
+            // a queue that does not answer the one is not asked the other
+            if queue.delete(&self.to_delete).await.is_ok() {
+                drop(queue.keep(&receipts, 0).await);
+            }
+        };
+        drop(running.block_on(async { tokio::time::timeout(LAST_CALLS, last).await }));
     }
 }

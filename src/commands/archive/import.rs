@@ -1,12 +1,11 @@
-//! `virga archive`: events into Parquet files of a Delta table, and what keeps that table in order.
+//! `virga archive import`: logs, and archives of others, become part of an archive in one commit.
 //!
-//! In: what `virga detect` reads, and the address of an archive. Out: a new version of the archive, or the old
-//! one; and a summary that accounts for every record.
+//! In: files, objects, standard input. Out: one version more, or the version that was there; what could not be read
+//! in a file of its own; and a summary of all of it. Reading and writing have a thread each.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::future::Future;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -15,75 +14,30 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Subcommand;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use virga_archive::foreign::{Family, ForeignArchive, recognise};
-use virga_archive::{
-    Archive, ArchiveError, Coverage, Depth, EventWriter, Lake, Layout, Location, Range, Rebuild, Verified,
-    Written,
-};
+use virga_archive::{Archive, ArchiveError, EventWriter, Lake, Layout, Location, Written};
 use virga_engine::diagnostic::Severity;
-use virga_engine::event::{BatchBuilder, EventBatch, OriginBase};
-use virga_engine::{Engine, RuleSet};
+use virga_engine::event::EventBatch;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::environment::Environment;
 use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::remake::remake;
-use virga_ingest::sources::{Arrival, Normaliser, SOURCES, SourceDef, source};
+use virga_ingest::sources::{SOURCES, SourceDef, source};
 use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_input, survey};
 
-use super::arguments::RuleArgs;
-use super::detect::{given_up, now, refuse_input, source_name};
-use super::objects::{self, Left, ObjectArgs};
-use super::{Failure, Outcome, line};
+use super::{ArchiveArgs, engine, failed, layouts, runtime};
+use crate::commands::arguments::RuleArgs;
+use crate::commands::detect::{given_up, now, refuse_input, source_name};
+use crate::commands::objects::{self, Left, ObjectArgs};
+use crate::commands::{Failure, Outcome, line, when};
 use crate::config::ConfigArgs;
 use crate::lake::{LayoutArgs, LayoutName, StoredLogs};
 use crate::redaction::{Redactions, quarantined_without_bytes, tell_blinded};
 use crate::{interrupt, lake, show};
-
-/// `virga archive …`
-#[derive(Subcommand)]
-pub enum Command {
-    /// Put events into an archive.
-    Import(Box<ImportArgs>),
-    /// What an archive holds, by source and day.
-    Ls(ListArgs),
-    /// Read an archive whole, and say what is not as its table says.
-    Verify(VerifyArgs),
-    /// Merge small and late files, and keep events once that came twice.
-    Compact(CompactArgs),
-    /// Let go of old events, and delete files that nothing refers to.
-    Expire(ExpireArgs),
-}
-
-/// Which archive.
-#[derive(clap::Args, Clone)]
-pub struct ArchiveArgs {
-    /// The archive: a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, with the
-    /// credentials that the environment has.
-    #[arg(long, value_name = "URL")]
-    pub archive: String,
-}
-
-impl ArchiveArgs {
-    /// Where it is.
-    pub fn location(&self) -> Result<Location, Failure> {
-        Location::new(&self.archive, std::env::vars()).map_err(failed)
-    }
-}
-
-/// An archive, and which version of it.
-#[derive(clap::Args, Clone)]
-pub struct VersionArgs {
-    #[command(flatten)]
-    archive: ArchiveArgs,
-    /// An earlier version, as `ls` counts them. [default: the latest]
-    #[arg(long, value_name = "N")]
-    version: Option<u64>,
-}
 
 /// Arguments of `virga archive import`.
 #[derive(clap::Args)]
@@ -116,10 +70,10 @@ pub struct ImportArgs {
     config: ConfigArgs,
     /// Of object stores, leave out objects that by their keys are older: an instant, a day, or how long ago
     /// (7d). What is read of an object is imported whole.
-    #[arg(long, value_name = "TIME", value_parser = super::when::time)]
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
     from: Option<i64>,
     /// Of object stores, leave out objects that by their keys are not older.
-    #[arg(long, value_name = "TIME", value_parser = super::when::time)]
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
     to: Option<i64>,
     #[command(flatten)]
     objects: ObjectArgs,
@@ -139,165 +93,13 @@ pub struct ImportArgs {
     quiet: bool,
 }
 
-/// Arguments of `virga archive ls`.
-#[derive(clap::Args)]
-#[command(after_help = "Examples:
-  virga archive ls --archive lake/
-  virga archive ls --archive lake/ --version 3 --json")]
-pub struct ListArgs {
-    #[command(flatten)]
-    which: VersionArgs,
-    /// By hour, not by day.
-    #[arg(long)]
-    hours: bool,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Arguments of `virga archive verify`.
-#[derive(clap::Args)]
-#[command(after_help = "Exit status: 0 where all is as the table says, 1 where something is not.
-
-Examples:
-  virga archive verify --archive lake/
-  virga archive verify --archive s3://my-lake/logs --quick")]
-pub struct VerifyArgs {
-    #[command(flatten)]
-    which: VersionArgs,
-    /// Read only the footers of files, not their events.
-    #[arg(long)]
-    quick: bool,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Arguments of `virga archive compact`.
-#[derive(clap::Args)]
-#[command(
-    after_help = "Others may read and import meanwhile. What is replaced can be read as an earlier version
-until `virga archive expire` deletes it.
-
-Example:
-  virga archive compact --archive lake/"
-)]
-pub struct CompactArgs {
-    #[command(flatten)]
-    archive: ArchiveArgs,
-    #[command(flatten)]
-    rules: RuleArgs,
-    #[command(flatten)]
-    config: ConfigArgs,
-}
-
-/// Arguments of `virga archive expire`.
-#[derive(clap::Args)]
-#[command(after_help = "Events are let go by hours. Their files are deleted once no version of the last days
-refers to them; so are those that an import that was broken off has left behind.
-
-Example:
-  virga archive expire --archive lake/ --keep 90d")]
-pub struct ExpireArgs {
-    #[command(flatten)]
-    archive: ArchiveArgs,
-    /// How old events may be: days (90d) or hours (36h).
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    keep: chrono::Duration,
-    /// How long earlier versions can still be read, and imports may take that run now.
-    #[arg(long, value_name = "AGE", value_parser = age, default_value = "7d")]
-    versions: chrono::Duration,
-}
-
-fn age(text: &str) -> Result<chrono::Duration, String> {
-    let wrong = || format!("`{text}` is no age, as in 90d or 36h");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok()).ok_or_else(wrong)?;
-    let length = match unit {
-        'd' => chrono::Duration::try_days(number.into()),
-        'h' => chrono::Duration::try_hours(number.into()),
-        _ => None,
-    };
-    length.ok_or_else(wrong)
-}
-
-fn failed(error: ArchiveError) -> Failure {
-    Failure::Message(error.to_string())
-}
-
-/// Runs what changes an archive, until it is done or Ctrl-C. What a commit has begun is ended before anything
-/// is said of it.
-fn until_interrupted<T>(
-    location: &Location,
-    work: impl Future<Output = Result<T, ArchiveError>>,
-) -> Result<T, Failure> {
-    let runtime = runtime()?;
-    let done = runtime.block_on(async {
-        tokio::select! {
-            done = work => Some(done),
-            _ = tokio::signal::ctrl_c() => None,
-        }
-    });
-    // requests of the disk that are on their way come to their end
-    runtime.shutdown_timeout(interrupt::PATIENCE);
-    match done {
-        Some(done) => done.map_err(failed),
-        None => Err(Failure::Stopped(interrupt::what_stands(location))),
-    }
-}
-
-/// Runs what waits for a store.
-fn wait_for<T>(work: impl Future<Output = Result<T, ArchiveError>>) -> Result<T, Failure> {
-    runtime()?.block_on(work).map_err(failed)
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
-}
-
-/// Runs the command.
-pub fn run(command: &Command) -> Outcome {
-    match command {
-        Command::Import(args) => import(args),
-        Command::Ls(args) => list(args),
-        Command::Verify(args) => verify(args),
-        Command::Compact(args) => compact(args),
-        Command::Expire(args) => expire(args),
-    }
-}
-
-/// The sources that take part: all, or the one that is named.
-fn sources(name: &str) -> Vec<&'static SourceDef> {
-    source(name).map_or_else(|| SOURCES.to_vec(), |source| vec![source])
-}
-
-/// The rules for these sources.
-fn engine(set: &RuleSet, sources: &[&'static SourceDef], environment: &Environment) -> Engine {
-    let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
-    Engine::new(set, &specs)
-}
-
-/// What is stored of each source: canonical columns, and what the rules ask for.
-fn layouts(
-    engine: &Engine,
-    sources: &[&'static SourceDef],
-    environment: &Environment,
-) -> HashMap<String, Layout> {
-    let specs: Vec<_> = sources.iter().map(|source| source.spec_in(environment)).collect();
-    let layout = |spec: &virga_engine::event::SourceSpec| {
-        let asked = engine.projection(&spec.name).unwrap_or_default();
-        (spec.name.clone(), Layout::new(&spec.columns, &asked))
-    };
-    specs.iter().map(layout).collect()
-}
-
 /// Events go to the writer, and its end says whether they count.
 enum Message {
     Batch(Box<EventBatch>),
     Commit,
 }
 
-fn import(args: &ImportArgs) -> Outcome {
+pub(super) fn import(args: &ImportArgs) -> Outcome {
     let started = Instant::now();
     let environment = args.config.environment()?;
     let redactions = Arc::new(args.config.redactions()?);
@@ -361,6 +163,11 @@ fn import(args: &ImportArgs) -> Outcome {
         () if summary.quarantined.total() > 0 && args.quarantine.is_none() => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// The sources that take part: all, or the one that is named.
+fn sources(name: &str) -> Vec<&'static SourceDef> {
+    source(name).map_or_else(|| SOURCES.to_vec(), |source| vec![source])
 }
 
 /// Takes batches until the reader says that these are all.
@@ -648,200 +455,4 @@ fn report(
             causes.join(", ")
         )),
     }
-}
-
-impl VersionArgs {
-    async fn open(&self, location: &Location) -> Result<Archive, ArchiveError> {
-        let mut archive = Archive::open(location).await?;
-        if let Some(version) = self.version {
-            archive.at_version(version).await?;
-        }
-        Ok(archive)
-    }
-}
-
-fn list(args: &ListArgs) -> Outcome {
-    let location = args.which.archive.location()?;
-    let (version, coverage) = wait_for(async {
-        let archive = args.which.open(&location).await?;
-        Ok((archive.version(), archive.coverage(Range::ALL).await?))
-    })?;
-    let coverage = if args.hours { coverage } else { by_day(coverage) };
-    if args.json {
-        let rows: Vec<_> = coverage
-            .iter()
-            .map(|c| json!({"source": c.source, "time": c.hour, "events": c.rows, "files": c.files, "bytes": c.size}))
-            .collect();
-        line(json!({"version": version, "coverage": rows}))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    line(format!(
-        "{}{:<32} {:<14} {:>14} {:>7} {:>16}{:#}",
-        show::BOLD,
-        "SOURCE",
-        if args.hours { "HOUR" } else { "DAY" },
-        "EVENTS",
-        "FILES",
-        "BYTES",
-        show::BOLD
-    ))?;
-    let number = |n: usize| show::thousands(n as u64);
-    for c in &coverage {
-        line(format!(
-            "{:<32} {:<14} {:>14} {:>7} {:>16}",
-            show::printable(&c.source),
-            show::printable(&c.hour),
-            number(c.rows),
-            number(c.files),
-            show::thousands(c.size)
-        ))?;
-    }
-    let sum = |of: &dyn Fn(&Coverage) -> u64| show::thousands(coverage.iter().map(of).sum());
-    line(format!(
-        "{} events, {} files, {} bytes; version {version}",
-        sum(&|c| c.rows as u64),
-        sum(&|c| c.files as u64),
-        sum(&|c| c.size)
-    ))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn by_day(coverage: Vec<Coverage>) -> Vec<Coverage> {
-    let mut days: BTreeMap<(String, String), Coverage> = BTreeMap::new();
-    for hour in coverage {
-        let day = hour.hour.split('T').next().unwrap_or_default().to_owned();
-        let nothing =
-            || Coverage { source: hour.source.clone(), hour: day.clone(), files: 0, rows: 0, size: 0 };
-        let sum = days.entry((hour.source.clone(), day.clone())).or_insert_with(nothing);
-        sum.files += hour.files;
-        sum.rows += hour.rows;
-        sum.size += hour.size;
-    }
-    days.into_values().collect()
-}
-
-fn verify(args: &VerifyArgs) -> Outcome {
-    let location = args.which.archive.location()?;
-    let depth = if args.quick { Depth::Footers } else { Depth::Everything };
-    let bar = show::bar(None, "{spinner} {bytes} checked, {bytes_per_sec}");
-    let (version, found) = wait_for(async {
-        let archive = args.which.open(&location).await?;
-        let found = archive.verify(depth, &|bytes| bar.inc(bytes)).await?;
-        Ok((archive.version(), found))
-    })?;
-    bar.finish_and_clear();
-    let Verified { files, rows, bytes, problems, former, left_behind, duplicates } = &found;
-    if args.json {
-        let shown: Vec<_> = problems.iter().map(|p| json!({"path": p.path, "what": p.what})).collect();
-        line(json!({
-            "version": version, "files": files, "events": rows, "bytes": bytes, "problems": shown,
-            "former_files": former, "left_behind": left_behind, "duplicates": duplicates,
-        }))?;
-    } else {
-        for problem in problems {
-            line(format!("{}: {}", show::printable(&problem.path), show::printable(&problem.what)))?;
-        }
-        for path in left_behind {
-            line(format!(
-                "{}: no version holds it; `virga archive expire` deletes it",
-                show::printable(path)
-            ))?;
-        }
-        if *duplicates > 0 {
-            line(format!(
-                "{} events stand there twice; `virga archive compact` keeps one of each",
-                show::thousands(*duplicates as u64)
-            ))?;
-        }
-        let verdict = match problems.len() {
-            0 => "all is as the table says".to_owned(),
-            count => format!("{count} problems"),
-        };
-        line(format!(
-            "version {version}: {} events, {} files, {} bytes; {verdict}; {former} files of earlier versions, {} left behind",
-            show::thousands(*rows as u64),
-            show::thousands(*files as u64),
-            show::thousands(*bytes),
-            left_behind.len()
-        ))?;
-    }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// Makes the cells of a projection from stored events.
-fn rebuilt(
-    environment: &Arc<Environment>,
-    name: &str,
-    projection: &Arc<virga_engine::event::Projection>,
-    events: &mut dyn Iterator<Item = &str>,
-) -> Result<EventBatch, String> {
-    let source = source(name).ok_or_else(|| format!("there is no source {name}"))?;
-    let mut normaliser = Normaliser::new(source, projection, environment);
-    let mut builder = BatchBuilder::new(name.into(), Arc::clone(projection));
-    let base = OriginBase::File { path: "".into() };
-    let arrival = Arrival { base: &base, line: None, record: None, ingest_time: 0 };
-    for event in events {
-        normaliser.normalise(event, &arrival, &mut builder).map_err(|cause| cause.to_string())?;
-    }
-    Ok(builder.finish())
-}
-
-fn compact(args: &CompactArgs) -> Outcome {
-    let environment = args.config.environment()?;
-    let (set, rules_missing) = args.rules.load(Severity::Error)?;
-    let layouts = layouts(&engine(&set, SOURCES, &environment), SOURCES, &environment);
-    let location = args.archive.location()?;
-    let bar = show::bar(None, "{spinner} {pos} files");
-    let rebuild: &Rebuild<'_> = &|name, projection, raw| {
-        let batch = rebuilt(&environment, name, projection, &mut raw.iter().map(Option::unwrap_or_default))?;
-        Ok(batch.fields().to_vec())
-    };
-    let (done, alerts, version) = until_interrupted(&location, async {
-        let mut archive = Archive::open(&location).await?;
-        let done = archive.compact(&layouts, rebuild, &|files| bar.inc(files as u64)).await?;
-        let alerts = archive.compact_alerts().await?;
-        Ok((done, alerts, archive.version()))
-    })?;
-    bar.finish_and_clear();
-    line(format!(
-        "{} files became {}: {} events, {} duplicates dropped; version {version}",
-        done.replaced,
-        done.written,
-        show::thousands(done.rows as u64),
-        show::thousands(done.duplicates as u64)
-    ))?;
-    if alerts.replaced > 0 {
-        line(format!(
-            "{} files of alerts became {}: {} that came again or were revised dropped",
-            alerts.replaced,
-            alerts.written,
-            show::thousands(alerts.duplicates as u64)
-        ))?;
-    }
-    if done.left > 0 {
-        line(format!("{} files share events and are too large to be merged: they stay", done.left))?;
-    }
-    Ok(if rules_missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
-}
-
-fn expire(args: &ExpireArgs) -> Outcome {
-    if args.versions < chrono::Duration::hours(1) {
-        return Err(
-            "`--versions` is at least 1h: what an import has written and not yet committed must stay".into(),
-        );
-    }
-    let location = args.archive.location()?;
-    let before = now().saturating_sub(args.keep.num_microseconds().unwrap_or(i64::MAX));
-    let (expired, version) = wait_for(async {
-        let mut archive = Archive::open(&location).await?;
-        let expired = archive.expire(before, args.versions).await?;
-        Ok((expired, archive.version()))
-    })?;
-    line(format!(
-        "{} events in {} files let go, {} files deleted; version {version}",
-        show::thousands(expired.rows as u64),
-        expired.files,
-        expired.deleted
-    ))?;
-    Ok(ExitCode::SUCCESS)
 }
