@@ -1,0 +1,159 @@
+//! One rule set on its way through the archive.
+//!
+//! In: a rule set. Out: what is counted of it, and which of its rules may match where.
+
+use virga_archive::{BLOCK, Range, StoredFile};
+use virga_engine::Engine;
+use virga_engine::alert::detection_number;
+use virga_engine::correlate::{Dropped, Finite};
+use virga_engine::scan::{Blocks, Hit};
+
+use super::fetched::Fetched;
+use super::{Question, RuleSide, World, meets};
+use crate::curve::Collector;
+use crate::diff::Differ;
+use crate::labels::Labelled;
+use crate::lane::Part;
+use crate::reach::{self, Reach};
+use crate::tally::{ENTITIES, Tally};
+
+/// One rule set on its way.
+pub(crate) struct Side {
+    pub name: String,
+    pub hash: String,
+    pub engine: Engine,
+    pub(super) finite: Option<Finite>,
+    pub(super) dropped: Vec<Dropped>,
+    /// By rule: how far around the stretch its hits matter.
+    pub(super) reach: Vec<Option<Reach>>,
+    /// By rule.
+    pub tallies: Vec<Tally>,
+    /// By correlation.
+    pub correlated: Vec<Tally>,
+    pub(super) collectors: Vec<Option<Collector>>,
+    /// Curves that are asked for and are none.
+    pub curves: Vec<crate::curve::Curve>,
+    /// By rule: its number in the comparison.
+    pub(super) compared: Vec<usize>,
+    /// Of this row group, by rule: the blocks in which it may match.
+    pub(super) candidate: Vec<Blocks>,
+    pub(super) hits: Vec<Hit>,
+    /// Of this row group, by rule.
+    pub(super) by_rule: Vec<Vec<Hit>>,
+}
+
+impl Side {
+    pub(super) fn new(
+        side: RuleSide,
+        question: &Question<'_>,
+        world: &World<'_>,
+        differ: &mut Option<Differ>,
+    ) -> Self {
+        let RuleSide { name, hash, engine } = side;
+        let plans = engine.correlations();
+        let is_asked = |of: &virga_engine::sigma::Correlation| {
+            let is_it = |name: &String| {
+                name.eq_ignore_ascii_case(&of.key())
+                    || name.eq_ignore_ascii_case(&of.title)
+                    || of.name.as_ref().is_some_and(|own| name.eq_ignore_ascii_case(own))
+            };
+            question.curves.iter().any(is_it)
+        };
+        let collectors = plans.iter().map(|plan| Collector::new(plan, is_asked(&plan.correlation))).collect();
+        let rules = engine.rules();
+        let tally = |has_own: bool| Tally { has_own, ..Tally::default() };
+        Self {
+            finite: (!plans.is_empty()).then(|| Finite::new(plans, "", world.memory, (world.spill)())),
+            dropped: vec![Dropped::default(); plans.len()],
+            reach: reach::of_rules(&engine),
+            tallies: rules.iter().map(|rule| tally(rule.lowered.rule.suppress.is_some())).collect(),
+            correlated: plans.iter().map(|_| tally(false)).collect(),
+            collectors,
+            curves: Vec::new(),
+            compared: match differ {
+                Some(differ) => rules.iter().map(|rule| differ.number(&rule.lowered.rule.key())).collect(),
+                None => Vec::new(),
+            },
+            candidate: vec![0; rules.len()],
+            hits: Vec::new(),
+            by_rule: vec![Vec::new(); rules.len()],
+            name,
+            hash,
+            engine,
+        }
+    }
+
+    /// The stretch in which hits of a rule matter.
+    pub(super) fn matters(&self, rule: u32, range: Range) -> Range {
+        match self.reach.get(rule as usize) {
+            Some(Some(reach)) => reach.around(range),
+            _ => range,
+        }
+    }
+
+    /// Hits that correlations could not use.
+    pub fn left_out(&self) -> u64 {
+        self.dropped.iter().map(Dropped::total).sum()
+    }
+
+    /// Counts hits of one rule in one hour, of which there is one at least.
+    pub(super) fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled], digest: bool) {
+        let times = hits.iter().map(|hit| fetched.batch.times().value(hit.row as usize));
+        let (Some(hit), Some(first), Some(last)) = (hits.first(), times.clone().min(), times.max()) else {
+            return;
+        };
+        let tally = &mut self.tallies[hit.rule as usize];
+        tally.during((first, last), hits.len() as u64);
+        if self.engine.is_muted(hit.rule) {
+            return tally.principal(None, first);
+        }
+        for entity in 0..ENTITIES.len() {
+            for (value, count) in fetched.counts(entity, hits) {
+                if entity == 0 {
+                    tally.principal(value.as_deref(), first);
+                }
+                if let Some(value) = value {
+                    tally.entities[entity].add(&value, count);
+                }
+            }
+        }
+        if digest {
+            let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
+            for hit in hits {
+                let id = fetched.batch.row(hit.row as usize).event_id();
+                tally.alert(detection_number("", &key, &id));
+            }
+        }
+        for hit in hits {
+            let Some(labelled) = labelled.get(hit.row as usize) else { continue };
+            tally.scored.detection(labelled, fetched.batch.times().value(hit.row as usize));
+        }
+    }
+
+    pub(super) fn feeds(&self, rule: u32) -> bool {
+        matches!(self.reach.get(rule as usize), Some(Some(_)))
+    }
+}
+
+/// The blocks in which each rule of a part may match.
+pub(super) fn prune(
+    side: &Side,
+    part: &mut Part,
+    (file, group): (&StoredFile, usize),
+    range: Range,
+    prune: bool,
+) -> Vec<Blocks> {
+    let times = file.entry().times;
+    let matters =
+        |rule: u32| meets(side.matters(rule, range), times) && (meets(range, times) || side.feeds(rule));
+    match prune {
+        true => part.wanted.each(file, group, &matters),
+        false => {
+            let all = match file.rows(group).div_ceil(BLOCK) {
+                64.. => Blocks::MAX,
+                blocks => (1 << blocks) - 1,
+            };
+            part.rules.iter().map(|rule| if matters(rule.rule) { all } else { 0 }).collect()
+        }
+    }
+}
