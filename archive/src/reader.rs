@@ -21,7 +21,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetStatisticsPolicy};
 use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, ProjectedField, Projection};
 use virga_engine::scan::{Blocks, Facet, Known};
 
@@ -108,7 +108,12 @@ pub(crate) async fn footer(
     entry: &Entry,
 ) -> Result<(ArrowReaderMetadata, Counted), ArchiveError> {
     let doing = || format!("reading {}", entry.path);
-    let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+    // what is known of values stands in sections of its own
+    let options = ArrowReaderOptions::new()
+        .with_offset_index_policy(PageIndexPolicy::Optional)
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     let mut object =
         Counted::open(store, &entry.path, entry.size).await.map_err(ArchiveError::at(doing()))?;
     let metadata =
