@@ -201,6 +201,19 @@ impl Store {
         checkpoint: &Checkpoint,
         correlations: impl FnOnce(TakePiece<'_>) -> io::Result<()>,
     ) -> io::Result<Written> {
+        let written = self.try_write(checkpoint, correlations);
+        if written.is_err() {
+            // a part of it takes room that a full disk may lack; the next attempt begins anew
+            let _ = fs::remove_file(self.folder.join(NEW));
+        }
+        written
+    }
+
+    fn try_write(
+        &self,
+        checkpoint: &Checkpoint,
+        correlations: impl FnOnce(TakePiece<'_>) -> io::Result<()>,
+    ) -> io::Result<Written> {
         let mut file = File::create(self.folder.join(NEW))?;
         // its place is kept for the head, which is known at the end
         file.write_all(&[0; HEAD])?;
@@ -313,6 +326,19 @@ mod tests {
         // the old one moved away, the new one not yet in its place
         fs::rename(folder.path().join(CURRENT), folder.path().join(PREVIOUS)).unwrap();
         assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(2));
+    }
+
+    #[test]
+    fn one_that_could_not_be_written_leaves_nothing_and_the_last_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = saved(folder.path(), &[1]);
+        let failed = store.write(&checkpoint(2), |take| {
+            take(&[7; 1 << 20])?;
+            Err(io::Error::other("no room"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no room");
+        assert!(!folder.path().join(NEW).exists());
+        assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(1));
     }
 
     #[test]
