@@ -1,8 +1,8 @@
 //! One file of events: Parquet, sorted, with what is known of its values behind them.
 //!
 //! In: rows of one partition and their order. Out: the file's bytes, and what the table says of it. Row groups have
-//! 131,072 rows and pages 8,192, so that a block of a facet is a page (of raw events two or three). `raw`, ids and fields that are new in nearly
-//! every event are not dictionary-coded; everything else is.
+//! 131,072 rows and pages 8,192, so that a block of a facet is a page (of raw events two or three). `raw`, ids and
+//! fields that are new in nearly every event are not dictionary-coded; everything else is.
 
 use std::sync::Arc;
 
