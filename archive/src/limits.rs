@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bytes of events that wait to be written, over all partitions; beyond it the largest partition is written.
 /// What waits is packed; while a file is made its events are unpacked, and as many may wait. An import of
-/// CloudTrail took 570 MB with this in all (docs/benchmarks.md).
+/// CloudTrail took 629 MB with this in all (docs/benchmarks.md).
 pub const MAX_WAITING: usize = 72 << 20;
 
 /// Bytes of raw events of one file, unpacked: while the file is made all of them are in memory. A file that

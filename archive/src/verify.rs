@@ -76,8 +76,8 @@ const ALERTS: &str = "alerts/";
 const AT_ONCE: usize = 2;
 
 impl Archive {
-    /// Compares every file of the version at hand, and every file of alerts, with what its table says of it. `seen` hears of the bytes
-    /// of each file that is done.
+    /// Compares every file of the version at hand, and every file of alerts, with what its table says of it. `seen`
+    /// hears of the bytes of each file that is done.
     ///
     /// # Errors
     /// Where the table itself cannot be read.

@@ -27,7 +27,7 @@ impl Carried {
 
     /// The values of each field.
     pub(crate) fn lists(&self) -> Lists {
-        // it is of our own making
+        // they are packed here, and what is read from elsewhere is looked at first
         postcard::from_bytes(&self.0).unwrap_or_default()
     }
 
@@ -45,7 +45,9 @@ impl Serialize for Carried {
 
 impl<'de> Deserialize<'de> for Carried {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(<&[u8]>::deserialize(deserializer)?.into()))
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        postcard::from_bytes::<Vec<Vec<&str>>>(bytes).map_err(serde::de::Error::custom)?;
+        Ok(Self(bytes.into()))
     }
 }
 
@@ -104,6 +106,9 @@ mod tests {
             let kept = postcard::to_allocvec(&carried).unwrap();
             assert_eq!(postcard::from_bytes::<Carried>(&kept).unwrap(), carried);
         }
+        // one list of one text of nine bytes, of which two are there
+        let cut_off = postcard::to_allocvec(&[1u8, 1, 9, b'a', b'b'].as_slice()).unwrap();
+        assert!(postcard::from_bytes::<Carried>(&cut_off).is_err());
         assert_ne!(Carried::new(&[vec!["a"], vec![]]), Carried::new(&[vec![], vec!["a"]]));
     }
 }

@@ -142,16 +142,6 @@ impl Occurrences {
             })
         })
     }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -187,6 +177,6 @@ mod tests {
         let mut kept = Occurrences::default();
         all.iter().for_each(|one| kept.push(one));
         assert_eq!(kept.iter().collect::<Vec<_>>(), all);
-        assert_eq!((kept.len(), kept.events.len()), (5, 4));
+        assert_eq!((kept.all.len(), kept.events.len()), (5, 4));
     }
 }
