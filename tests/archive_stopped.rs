@@ -313,7 +313,7 @@ fn a_backtest_that_is_interrupted_leaves_no_file() {
 }
 
 #[test]
-fn events_that_stand_there_twice_are_counted_until_they_are_compacted() {
+fn events_that_stand_there_twice_count_once_before_they_are_compacted_and_after() {
     let folder = tempfile::tempdir().expect("a folder");
     let lake = folder.path().join("lake");
     let text =
@@ -327,11 +327,27 @@ fn events_that_stand_there_twice_are_counted_until_they_are_compacted() {
     std::fs::write(&some, spaced).expect("a file");
     let first = import(&lake, &all)["events"].as_u64().expect("a number");
     let verify = || json(&["archive", "verify", "--json", "--archive", shown(&lake)])["duplicates"].clone();
-    assert_eq!(verify(), 0);
+    let rule = folder.path().join("rule.yml");
+    std::fs::write(
+        &rule,
+        "title: any\nlogsource: {product: aws}\ndetection: {s: {eventID: '*'}, condition: s}\n",
+    )
+    .expect("a file");
+    let count = || {
+        json(&["query", "SELECT count(*) AS n FROM events", "--format", "ndjson", "--archive", shown(&lake)])
+            ["n"]
+            .clone()
+    };
+    let hits = || {
+        let report =
+            json(&["backtest", "--format", "json", "--archive", shown(&lake), "--rules", shown(&rule)]);
+        (report["sets"][0]["rules"][0]["alerts"].clone(), report["cost"]["repeated"].clone())
+    };
+    assert_eq!((verify(), count(), hits()), (0.into(), first.into(), (first.into(), 0.into())));
     assert_eq!(import(&lake, &some)["events"], 3);
-    assert_eq!(verify(), 3);
-    assert_eq!(version(&lake).1, first + 3);
+    assert_eq!((verify(), version(&lake).1), (3.into(), first + 3), "what lies there");
+    assert_eq!((count(), hits()), (first.into(), (first.into(), 3.into())), "what counts");
     assert!(virga(&["archive", "compact", "--archive", shown(&lake)]).status.success());
-    assert_eq!(verify(), 0);
+    assert_eq!((verify(), count(), hits()), (0.into(), first.into(), (first.into(), 0.into())));
     assert_eq!(version(&lake).1, first);
 }

@@ -25,10 +25,13 @@ fn lake(place: &Place) -> String {
     place.path("lake").display().to_string()
 }
 
-/// The event ids of an archive, and how many rows tell of them.
+/// The event ids of an archive, each of which a query gives once, and how many rows lie there.
 fn archived(archive: &str) -> (BTreeSet<String>, usize) {
     let ids = texts(&asked(archive, "SELECT event_id FROM events", &[]), "event_id");
-    (ids.iter().cloned().collect(), ids.len())
+    let distinct: BTreeSet<String> = ids.iter().cloned().collect();
+    assert_eq!(ids.len(), distinct.len(), "what lies there twice counts once");
+    let rows = asked(archive, "SELECT coalesce(sum(events), 0) AS n FROM coverage", &[]);
+    (distinct, rows[0]["n"].as_u64().expect("a number") as usize)
 }
 
 /// The alerts that the sink had are those of the table, each once.

@@ -4,23 +4,25 @@
 //! version that was there. A version is one file that is put where there was none: whoever is second starts
 //! anew from what the first has made, and looks again whether what is to be let go still stands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{Duration, Utc};
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, Remove, StructField};
+use deltalake::kernel::{Action, Add, LogicalFileView, Remove, StructField};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError};
+use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use crate::error::ArchiveError;
 use crate::layout::{PARTITIONS, stored_type};
 use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS};
-use crate::table::{Archive, Entry, Range, Uncommitted, partition_of, plain};
+use crate::repeats::{APART, is_apart, set_name};
+use crate::table::{Archive, Entry, Partition, Range, Uncommitted, action_of, partition_of, plain};
 
 /// Why a table changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,17 @@ impl Why {
             Self::Expiry => DeltaOperation::Delete { predicate: Some("expired".into()) },
         }
     }
+}
+
+/// What is known of whether events are there twice once a commit is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// Nobody has looked: whoever reads does.
+    Not,
+    /// The commit looks, at the hours that it adds to.
+    Looks,
+    /// Somebody has looked at the hours that it adds to: none is.
+    Apart,
 }
 
 /// What was let go.
@@ -118,21 +131,26 @@ impl Archive {
         add: &[Uncommitted],
         remove: &[Entry],
         why: Why,
+        looked: Looked,
     ) -> Result<(), ArchiveError> {
+        let mut seen = HashMap::new();
         let doing = format!("committing to {}", self.location);
         let mut pause = FIRST_PAUSE;
         for _ in 0..MAX_COMMIT_ATTEMPTS {
             self.learn_columns(add).await?;
-            let there = self.paths().await?;
-            if !remove.iter().all(|entry| there.contains(&entry.path)) {
+            let entries = self.entries(Range::ALL).await?;
+            let there: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+            if !remove.iter().all(|entry| there.contains(entry.path.as_str())) {
                 let cause = "another program has replaced the same files; nothing was changed, try again";
                 return Err(ArchiveError::new(doing, cause));
             }
-            let new: Vec<&Uncommitted> = add.iter().filter(|file| !there.contains(&file.path)).collect();
+            let new: Vec<&Uncommitted> =
+                add.iter().filter(|file| !there.contains(file.path.as_str())).collect();
             if new.is_empty() && remove.is_empty() {
                 return Ok(());
             }
-            match self.try_commit(&new, remove, why).await {
+            let apart = self.sets_apart(&entries, &new, remove, looked, &mut seen).await?;
+            match self.try_commit(&new, remove, why, &apart).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => {
@@ -156,13 +174,91 @@ impl Archive {
         add: &[&Uncommitted],
         remove: &[Entry],
         why: Why,
+        apart: &HashMap<Partition, String>,
     ) -> Result<(), DeltaTableError> {
         let now = Utc::now().timestamp_millis();
-        let adds = add.iter().map(|file| Action::Add(add_action(file, now, why.changes_data())));
+        let adds = add.iter().map(|file| {
+            let tags = apart.get(&file.partition).map(|set| tags(set));
+            Action::Add(Add { tags, ..add_action(file, now, why.changes_data()) })
+        });
         let removes =
             remove.iter().map(|entry| Action::Remove(remove_action(entry, now, why.changes_data())));
         let actions: Vec<Action> = adds.chain(removes).collect();
         commit_once(&mut self.events, actions, why.operation(&PARTITIONS)).await
+    }
+
+    /// For each hour that is added to the name of the set of files that it has then, where none of its events is
+    /// there twice. What was looked at is kept in `seen`: a commit may be tried again.
+    async fn sets_apart(
+        &self,
+        entries: &[Entry],
+        add: &[&Uncommitted],
+        remove: &[Entry],
+        looked: Looked,
+        seen: &mut HashMap<String, bool>,
+    ) -> Result<HashMap<Partition, String>, ArchiveError> {
+        if looked == Looked::Not {
+            return Ok(HashMap::new());
+        }
+        let mut sets: HashMap<Partition, Vec<Entry>> = HashMap::new();
+        for file in add {
+            sets.entry(file.partition.clone()).or_default().push(file.entry());
+        }
+        for entry in entries.iter().filter(|entry| !remove.iter().any(|gone| gone.path == entry.path)) {
+            if let Some(set) = sets.get_mut(&partition_of(entry)) {
+                set.push(entry.clone());
+            }
+        }
+        let mut apart = HashMap::new();
+        for (partition, files) in sets.into_iter().filter(|(_, files)| files.len() > 1) {
+            let name = set_name(files.iter().map(|file| file.path.as_str()));
+            let is_apart = match (looked, seen.get(&name)) {
+                (Looked::Apart, _) => true,
+                (_, Some(is_apart)) => *is_apart,
+                (_, None) => {
+                    let is_apart = self.look_for_repeats(&files).await?.count() == 0;
+                    seen.insert(name.clone(), is_apart);
+                    is_apart
+                }
+            };
+            if is_apart {
+                apart.insert(partition, name);
+            }
+        }
+        Ok(apart)
+    }
+
+    /// Notes of an hour that none of its events is there twice, where that is not known: a compaction has looked,
+    /// and found nothing to merge.
+    pub(crate) async fn note_apart(&mut self, before: &[Entry]) -> Result<(), ArchiveError> {
+        let Some(first) = before.first() else { return Ok(()) };
+        let is_of_it = |entry: &Entry| (&entry.source, &entry.hour) == (&first.source, &first.hour);
+        let files: Vec<Entry> = self.entries(Range::ALL).await?.into_iter().filter(is_of_it).collect();
+        // another program has added to the hour meanwhile
+        let is_known = is_apart(&files) || files.iter().any(|file| !before.contains(file));
+        let Some(first) = files.first().filter(|_| !is_known) else { return Ok(()) };
+        let doing = || format!("noting what is known of {}", first.path);
+        let log = self.events.log_store();
+        let snapshot = self.events.snapshot().map_err(ArchiveError::at(doing()))?.snapshot();
+        let views: Vec<LogicalFileView> = snapshot
+            .file_views(log.as_ref(), None)
+            .try_filter(|view| std::future::ready(view.path() == first.path.as_str()))
+            .try_collect()
+            .await
+            .map_err(ArchiveError::at(doing()))?;
+        let Some(view) = views.first() else { return Ok(()) };
+        let name = set_name(files.iter().map(|file| file.path.as_str()));
+        let add = Add { tags: Some(tags(&name)), data_change: false, ..action_of(view) };
+        match commit_once(&mut self.events, vec![Action::Add(add)], Why::Compaction.operation(&PARTITIONS))
+            .await
+        {
+            Ok(()) => Ok(()),
+            // somebody else was first: whoever reads looks for himself, until the next compaction
+            Err(error) if is_conflict(&error) => {
+                self.events.update_state().await.map_err(ArchiveError::at(doing()))
+            }
+            Err(error) => Err(ArchiveError::new(doing(), error)),
+        }
     }
 
     /// Whether the table is now as a commit was to make it.
@@ -230,7 +326,7 @@ impl Archive {
             .into_iter()
             .filter(|entry| entry.times.1 < before)
             .collect();
-        self.commit(&[], &old, Why::Expiry).await?;
+        self.commit(&[], &old, Why::Expiry, Looked::Not).await?;
         let (alert_files, alerts) = self.expire_alerts(before).await?;
         let mut deleted = 0;
         for table in [&mut self.events, &mut self.alerts] {
@@ -250,6 +346,10 @@ async fn vacuum(table: &mut DeltaTable, keep: Duration) -> Result<usize, DeltaTa
     *table = after;
     table.update_state().await?;
     Ok(metrics.files_deleted.len())
+}
+
+fn tags(set: &str) -> HashMap<String, Option<String>> {
+    HashMap::from([(APART.to_owned(), Some(set.to_owned()))])
 }
 
 fn add_action(file: &Uncommitted, now: i64, data_change: bool) -> Add {

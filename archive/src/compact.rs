@@ -4,7 +4,7 @@
 //! events, each once, in one commit. What is not committed is read by nobody, so a crash leaves either the
 //! old files or the new ones. An earlier version still refers to the old ones, until `expire` deletes them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array as _, Int64Array, StringArray};
@@ -12,12 +12,13 @@ use parquet::arrow::arrow_reader::RowSelection;
 use virga_engine::event::{ProjectedField, Projection, column};
 
 use crate::cells::CellArray;
-use crate::commit::Why;
+use crate::commit::{Looked, Why};
 use crate::error::ArchiveError;
 use crate::file::FieldName;
 use crate::layout::{self, JSON_SUFFIX, Layout, ROW_GROUP};
-use crate::limits::{MAX_COMPARED, MAX_MERGED, MAX_RAW};
+use crate::limits::{MAX_MERGED, MAX_RAW};
 use crate::reader::{Rebuild, StoredFile, column as column_of};
+use crate::repeats::{by_hour, is_apart, pairs_alike};
 use crate::rows::{Raw, Rows};
 use crate::table::{Archive, Entry, Range, partition_of};
 use crate::writer::{Packed, pack};
@@ -39,12 +40,6 @@ pub struct Compacted {
     pub left: usize,
 }
 
-/// A file that may be merged, and how large it is unpacked.
-struct Candidate {
-    file: StoredFile,
-    bytes: usize,
-}
-
 impl Archive {
     /// Merges small and late files and drops events that are there twice, hour by hour. `layouts` are what is
     /// stored now, by source; what a file does not hold of them is made anew by `rebuild`.
@@ -57,12 +52,8 @@ impl Archive {
         rebuild: &Rebuild<'_>,
         done: &dyn Fn(usize),
     ) -> Result<Compacted, ArchiveError> {
-        let mut hours: BTreeMap<(String, String), Vec<Entry>> = BTreeMap::new();
-        for entry in self.entries(Range::ALL).await? {
-            hours.entry((entry.source.clone(), entry.hour.clone())).or_default().push(entry);
-        }
         let mut sum = Compacted::default();
-        for ((source, _), entries) in hours {
+        for ((source, _), entries) in by_hour(&self.entries(Range::ALL).await?) {
             if entries.len() > 1 {
                 sum.hours += 1;
                 self.compact_hour(&entries, layouts.get(&source), rebuild, &mut sum).await?;
@@ -81,18 +72,19 @@ impl Archive {
     ) -> Result<(), ArchiveError> {
         let mut files = Vec::new();
         for entry in entries {
-            let file = StoredFile::open(self, entry).await?;
-            let bytes = file.unpacked_bytes();
-            files.push(Candidate { file, bytes });
+            files.push(StoredFile::open(self, entry).await?);
         }
-        let alike = alike(&files).await?;
-        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        let alike = match is_apart(entries) {
+            true => BTreeSet::new(),
+            false => pairs_alike(&files).await?,
+        };
+        let (mut add, mut remove, mut left) = (Vec::new(), Vec::new(), false);
         for group in groups(&files, &alike) {
-            if group.iter().map(|&at| files[at].bytes).sum::<usize>() > MAX_MERGED {
-                sum.left += group.len();
+            let members: Vec<&StoredFile> = group.iter().map(|&at| &files[at]).collect();
+            if members.iter().map(|file| file.unpacked_bytes()).sum::<usize>() > MAX_MERGED {
+                (left, sum.left) = (true, sum.left + group.len());
                 continue;
             }
-            let members: Vec<&StoredFile> = group.iter().map(|&at| &files[at].file).collect();
             let packed = self.merge(&members, asked, rebuild).await?;
             let before: usize = members.iter().map(|file| file.entry().rows).sum();
             if packed.file.stats.rows + packed.duplicates != before {
@@ -114,7 +106,12 @@ impl Archive {
             self.put(&packed.file.path, packed.bytes).await?;
             add.push(packed.file);
         }
-        self.commit(&add, &remove, Why::Compaction).await
+        let looked = if left { Looked::Not } else { Looked::Apart };
+        self.commit(&add, &remove, Why::Compaction, looked).await?;
+        match looked {
+            Looked::Apart => self.note_apart(entries).await,
+            _ => Ok(()),
+        }
     }
 
     /// The events of several files as one file.
@@ -192,39 +189,8 @@ async fn rows_of(
     })
 }
 
-/// Pairs of files that hold an event of the same id.
-async fn alike(files: &[Candidate]) -> Result<Vec<(usize, usize)>, ArchiveError> {
-    let rows: usize = files.iter().map(|candidate| candidate.file.entry().rows).sum();
-    if rows > MAX_COMPARED {
-        return Ok(Vec::new());
-    }
-    let mut seen: HashMap<u64, usize> = HashMap::with_capacity(rows);
-    let mut pairs = Vec::new();
-    for (at, candidate) in files.iter().enumerate() {
-        let file = &candidate.file;
-        for group in 0..file.groups() {
-            let count = file.rows(group);
-            let all = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
-            let (batch, _) = file.columns(group, &[layout::EVENT_ID.to_owned()], all).await?;
-            let ids: StringArray = column_of(&batch, layout::EVENT_ID)?;
-            for id in ids.iter().flatten() {
-                let hash = blake3::hash(id.as_bytes());
-                let mut first = [0; 8];
-                first.copy_from_slice(hash.as_bytes().get(..8).unwrap_or(&[0; 8]));
-                let other = *seen.entry(u64::from_le_bytes(first)).or_insert(at);
-                if other != at && pairs.last() != Some(&(other, at)) {
-                    pairs.push((other, at));
-                }
-            }
-        }
-    }
-    pairs.sort_unstable();
-    pairs.dedup();
-    Ok(pairs)
-}
-
 /// Which files are merged with which: those that share events, and small ones as far as they fit together.
-fn groups(files: &[Candidate], alike: &[(usize, usize)]) -> Vec<Vec<usize>> {
+fn groups(files: &[StoredFile], alike: &BTreeSet<(usize, usize)>) -> Vec<Vec<usize>> {
     let mut group_of: Vec<usize> = (0..files.len()).collect();
     for &(a, b) in alike {
         let (from, to) = (group_of[b].max(group_of[a]), group_of[b].min(group_of[a]));
@@ -234,8 +200,8 @@ fn groups(files: &[Candidate], alike: &[(usize, usize)]) -> Vec<Vec<usize>> {
     for (at, group) in group_of.iter().enumerate() {
         sharing.entry(*group).or_default().push(at);
     }
-    let rows = |group: &[usize]| group.iter().map(|&at| files[at].file.entry().rows).sum::<usize>();
-    let bytes = |group: &[usize]| group.iter().map(|&at| files[at].bytes).sum::<usize>();
+    let rows = |group: &[usize]| group.iter().map(|&at| files[at].entry().rows).sum::<usize>();
+    let bytes = |group: &[usize]| group.iter().map(|&at| files[at].unpacked_bytes()).sum::<usize>();
     let mut merged: Vec<Vec<usize>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     for group in sharing.into_values() {

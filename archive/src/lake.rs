@@ -6,6 +6,7 @@ use crate::error::ArchiveError;
 use crate::foreign::{ForeignArchive, Parts};
 use crate::location::Location;
 use crate::reader::StoredFile;
+use crate::repeats::Repeats;
 use crate::table::{Archive, Entry, Range};
 
 /// Where events are read from.
@@ -62,6 +63,18 @@ impl Lake {
         match self {
             Self::Own(archive) => archive.entries(range).await,
             Self::Foreign(archive) => Ok(archive.entries(range)),
+        }
+    }
+
+    /// The rows to pass over of the files of an hour of a source, which hold events that stand in others too.
+    /// `files` are all that the hour has. Of files of other programs nobody knows.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub async fn repeats(&self, files: &[Entry]) -> Result<Repeats, ArchiveError> {
+        match self {
+            Self::Own(archive) => archive.repeats(files).await,
+            Self::Foreign(_) => Ok(Repeats::default()),
         }
     }
 

@@ -48,9 +48,16 @@ pub const SMALL_FILE: u64 = 1 << 20;
 /// file with what is known of its values.
 pub const FOOTER_READ: u64 = 192 << 10;
 
-/// Events of one partition that compaction looks at for duplicates: 16 bytes each. Of a larger one the files
-/// are merged in runs of this many, and a duplicate in another run stays.
+/// Events of one partition that `verify` compares: 32 bytes each. Of a larger one it forgets those before, and
+/// counts fewer events that are there twice than there are.
 pub const MAX_COMPARED: usize = 16_000_000;
+
+/// Ids of one partition that are compared at once, 24 bytes each, to find events that are there twice. A larger
+/// one is gone through several times, each time for some of its ids.
+pub const MAX_IDS: usize = 2_000_000;
+
+/// Hours of which a query finds out at once what stands in them twice: each holds its ids.
+pub const MAX_HOURS_AT_ONCE: usize = 2;
 
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is
 /// redacted as a whole.

@@ -590,7 +590,7 @@ fn selection_of(blocks: Blocks, rows: usize) -> RowSelection {
     selectors.into()
 }
 
-fn selection_of_rows(rows: &[u32], all: usize) -> RowSelection {
+pub(crate) fn selection_of_rows(rows: &[u32], all: usize) -> RowSelection {
     let ranges = rows.iter().map(|&row| row as usize..row as usize + 1);
     RowSelection::from_consecutive_ranges(joined(ranges), all)
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use deltalake::arrow::datatypes::{DataType, Field, Schema};
-use deltalake::kernel::LogicalFileView;
 use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake::kernel::{Add, LogicalFileView};
 use deltalake::protocol::SaveMode;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt as _;
@@ -19,9 +19,10 @@ use crate::error::ArchiveError;
 use crate::file::FileStats;
 use crate::layout::{self, PARTITIONS};
 use crate::location::Location;
+use crate::repeats::APART;
 
 /// An archive: the table of events, and the table of alerts beside it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Archive {
     pub(crate) location: Location,
     pub(crate) events: DeltaTable,
@@ -66,6 +67,8 @@ pub struct Entry {
     pub rows: usize,
     /// The earliest and the latest event time, microseconds since 1970; the latest up to a millisecond more.
     pub times: (i64, i64),
+    /// The set of files of which it was found that they hold no event twice; this one is of them.
+    pub(crate) apart: Option<String>,
 }
 
 /// What an archive holds of one source.
@@ -90,6 +93,21 @@ pub(crate) struct Uncommitted {
     pub partition: Partition,
     pub size: u64,
     pub stats: FileStats,
+}
+
+impl Uncommitted {
+    /// What it is once it is part of the table.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            path: self.path.clone(),
+            source: self.partition.source.clone(),
+            hour: self.partition.begins().format("%Y-%m-%dT%H").to_string(),
+            size: self.size,
+            rows: self.stats.rows,
+            times: self.stats.times,
+            apart: None,
+        }
+    }
 }
 
 /// Where events stand in the table.
@@ -298,6 +316,12 @@ pub(crate) fn partition_of(entry: &Entry) -> Partition {
     Partition { source: entry.source.clone(), hour: days * 24 + hour.parse::<i64>().unwrap_or(0) }
 }
 
+/// A file as the table's log tells of it.
+#[expect(deprecated, reason = "nothing else tells the tags of a file")]
+pub(crate) fn action_of(view: &LogicalFileView) -> Add {
+    view.add_action()
+}
+
 fn entry_of(view: &LogicalFileView) -> Option<Entry> {
     let partition = view.partition_values_map();
     let value = |name: &str| partition.get(name).cloned().flatten();
@@ -314,6 +338,7 @@ fn entry_of(view: &LogicalFileView) -> Option<Entry> {
         size: u64::try_from(view.size()).unwrap_or(0),
         rows: usize::try_from(stats.get("numRecords")?.as_u64()?).ok()?,
         times: (time("minValues")?, time("maxValues")?),
+        apart: action_of(view).tags.and_then(|tags| tags.get(APART).cloned().flatten()),
     })
 }
 
@@ -332,6 +357,7 @@ mod tests {
             size: 0,
             rows: 0,
             times: (0, 0),
+            apart: None,
         };
         assert_eq!(partition_of(&entry), partition);
         assert_eq!(Partition::of("s", -1).folder(), "source=s/day=1969-12-31/hour=23");

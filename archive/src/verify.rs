@@ -17,13 +17,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use virga_engine::event::record_hash;
 
 use crate::alerts::{AlertFile, day_of};
 use crate::error::ArchiveError;
 use crate::layout::{BLOCK, EVENT_ID, RAW, TIME};
 use crate::limits::{MAX_COMPARED, MAX_VERIFIED_BYTES};
 use crate::location::Location;
+use crate::repeats::{EventHash, event_hash};
 use crate::table::{Archive, Entry, Partition, Range, partition_of, plain};
 
 /// Something wrong with an archive.
@@ -204,9 +204,6 @@ struct Twice {
     seen: HashSet<EventHash>,
 }
 
-/// What two events have in common that are one: their id and their record.
-type EventHash = u128;
-
 impl Twice {
     /// How many events of a file were there before. Beyond what is compared elsewhere nothing is remembered.
     fn see(&mut self, entry: &Entry, events: Vec<EventHash>) -> usize {
@@ -220,15 +217,6 @@ impl Twice {
         }
         events.into_iter().filter(|event| !self.seen.insert(*event)).count()
     }
-}
-
-fn event_hash(id: &str, raw: &str) -> EventHash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(id.len() as u64).to_le_bytes()).update(id.as_bytes());
-    hasher.update(format!("{:?}", record_hash(raw)).as_bytes());
-    let mut first = [0; 16];
-    first.copy_from_slice(hasher.finalize().as_bytes().get(..16).unwrap_or(&[0; 16]));
-    EventHash::from_le_bytes(first)
 }
 
 /// What is wrong with a file, if anything is; else its events, where they are read.
@@ -264,6 +252,7 @@ async fn check_alerts(
         size: u64::try_from(file.size).unwrap_or(0),
         rows: stats.rows,
         times: stats.times,
+        apart: None,
     };
     if depth == Depth::Footers {
         let (footer, _) = crate::reader::footer(store, &entry).await.map_err(|error| error.cause)?;

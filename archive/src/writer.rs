@@ -13,7 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::task::JoinSet;
 use virga_engine::event::EventBatch;
 
-use crate::commit::Why;
+use crate::commit::{Looked, Why};
 use crate::error::ArchiveError;
 use crate::file;
 use crate::layout::{Layout, ROW_GROUP};
@@ -173,7 +173,7 @@ impl EventWriter {
     /// Where it cannot be written or committed; the archive is as it was then.
     pub async fn commit(mut self, archive: &mut Archive) -> Result<Written, ArchiveError> {
         self.seal(archive).await?;
-        self.publish(archive).await
+        self.publish_as(archive, Looked::Looks).await
     }
 
     /// Writes what still waits: all files are in the store, and none is part of the archive yet.
@@ -199,7 +199,12 @@ impl EventWriter {
     /// # Errors
     /// Where it cannot be committed; the archive is as it was then.
     pub async fn publish(&self, archive: &mut Archive) -> Result<Written, ArchiveError> {
-        archive.commit(&self.done, &[], Why::Import).await?;
+        // a process that adds to an hour every few seconds would read all ids of the hour each time
+        self.publish_as(archive, Looked::Not).await
+    }
+
+    async fn publish_as(&self, archive: &mut Archive, looked: Looked) -> Result<Written, ArchiveError> {
+        archive.commit(&self.done, &[], Why::Import, looked).await?;
         Ok(Written {
             files: self.done.len(),
             rows: self.done.iter().map(|file| file.stats.rows).sum(),

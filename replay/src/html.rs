@@ -336,6 +336,13 @@ fn cost(page: &mut String, report: &Report) {
         number(cost.bytes_read),
         number(cost.bytes_total)
     );
+    if cost.repeated > 0 {
+        let _ = write!(
+            page,
+            "<p>{} events with matches stand in the archive twice and count once; <code>virga archive compact</code> drops them.</p>",
+            number(cost.repeated)
+        );
+    }
     let phases: Vec<(String, f64, String)> = cost
         .phases
         .iter()

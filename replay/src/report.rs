@@ -154,6 +154,8 @@ pub struct Cost {
     pub scanned: u64,
     /// Events that were read as a whole.
     pub fetched: u64,
+    /// Events with matches that stood in the archive twice, and were passed over the second time.
+    pub repeated: u64,
     /// Bytes that were read, footers included.
     pub bytes_read: u64,
     /// Bytes of the files.

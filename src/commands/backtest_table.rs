@@ -319,6 +319,12 @@ fn cost(report: &Report) -> Result<(), Failure> {
         bytes(cost.bytes_total),
         share(cost.bytes_read, cost.bytes_total)
     ))?;
+    if cost.repeated > 0 {
+        line(format!(
+            "      {} events with matches stand in the archive twice and count once; `virga archive compact` drops them",
+            show::thousands(cost.repeated)
+        ))?;
+    }
     let phases: Vec<String> =
         cost.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.2} s")).collect();
     line(format!("      {}{}{:#}", show::DIM, phases.join(", "), show::DIM))

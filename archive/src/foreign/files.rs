@@ -151,6 +151,7 @@ async fn file(
         size: object.size,
         rows,
         times: (first, last),
+        apart: None,
     };
     Ok(ForeignFile { entry, modified, shape: Arc::clone(shape) })
 }

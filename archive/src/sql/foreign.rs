@@ -6,34 +6,27 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray, new_null_array,
+    ArrayRef, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, DFSchema};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt as _;
 
 use super::error::{SqlError, SqlErrorKind};
+use super::pruned::{day, hour, pruned};
 use crate::file;
 use crate::foreign::{ForeignArchive, ForeignFile};
 use crate::layout::{self, JSON_SUFFIX};
 use crate::limits::MAX_FOREIGN_READERS;
 use crate::rows::Rows;
-
-const DAY: i64 = 86_400_000_000;
-const HOUR: i64 = 3_600_000_000;
 
 /// The events of a foreign archive.
 #[derive(Debug)]
@@ -59,12 +52,7 @@ impl ForeignEvents {
     /// The files that may hold what filters ask for.
     fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<ForeignFile>> {
         let files = self.archive.files();
-        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(files.to_vec()) };
-        let schema = DFSchema::try_from(self.schema.as_ref().clone())?;
-        let filter = state.create_physical_expr(filter, &schema)?;
-        let pruning =
-            PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
-        let kept = pruning.prune(&Statistics(files))?;
+        let kept = pruned(state, &self.schema, files.iter().map(|file| &file.entry), filters)?;
         Ok(files.iter().zip(kept).filter(|(_, kept)| *kept).map(|(file, _)| file.clone()).collect())
     }
 }
@@ -107,60 +95,6 @@ impl TableProvider for ForeignEvents {
         let limit = if filters.is_empty() { limit } else { None };
         Ok(Arc::new(StreamingTableExec::try_new(schema, streams, None, [], false, limit)?))
     }
-}
-
-/// What is known of files before they are read.
-struct Statistics<'f>(&'f [ForeignFile]);
-
-impl Statistics<'_> {
-    fn bounds(&self, column: &Column, of: fn((i64, i64)) -> i64) -> Option<ArrayRef> {
-        let times = self.0.iter().map(|file| of(file.entry.times));
-        match column.name.as_str() {
-            layout::TIME => {
-                Some(Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")))
-            }
-            "day" => Some(Arc::new(Date32Array::from_iter_values(times.map(day)))),
-            "source" => {
-                let sources = self.0.iter().map(|file| file.entry.source.as_str());
-                Some(Arc::new(StringArray::from_iter_values(sources)))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl PruningStatistics for Statistics<'_> {
-    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.bounds(column, |(first, _)| first)
-    }
-
-    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.bounds(column, |(_, last)| last)
-    }
-
-    fn num_containers(&self) -> usize {
-        self.0.len()
-    }
-
-    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
-        None
-    }
-
-    fn row_counts(&self) -> Option<ArrayRef> {
-        None
-    }
-
-    fn contained(
-        &self,
-        _: &Column,
-        _: &std::collections::HashSet<datafusion::common::ScalarValue>,
-    ) -> Option<BooleanArray> {
-        None
-    }
-}
-
-fn day(time: i64) -> i32 {
-    i32::try_from(time.div_euclid(DAY)).unwrap_or_default()
 }
 
 /// Some files, read one after the other.
@@ -229,9 +163,7 @@ fn table_batch(
                 Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&file.entry.source, count)))
             }
             "day" => Arc::new(Date32Array::from_iter_values(times().map(|time| day(*time)))),
-            "hour" => Arc::new(Int32Array::from_iter_values(
-                times().map(|time| i32::try_from(time.div_euclid(HOUR).rem_euclid(24)).unwrap_or_default()),
-            )),
+            "hour" => Arc::new(Int32Array::from_iter_values(times().map(|time| hour(*time)))),
             name => match stored.column_by_name(name) {
                 Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
                 Some(column) => cast(column, field.data_type())?,

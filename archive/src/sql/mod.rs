@@ -9,11 +9,13 @@
 
 mod bounded;
 mod error;
+mod events;
 mod foreign;
 mod functions;
 mod limits;
 mod output;
 mod postgres;
+mod pruned;
 mod read_only;
 mod session;
 mod tables;

@@ -106,8 +106,7 @@ impl Session {
         let files = match archive {
             Lake::Own(archive) => {
                 let entries = archive.entries(Range::ALL).await?;
-                let own = (&archive.events, &archive.alerts);
-                tables::register(&self.context, own, &entries).await.map_err(ArchiveError::at(doing))?;
+                tables::register(&self.context, archive, &entries).await.map_err(ArchiveError::at(doing))?;
                 let store = Some(archive.events.object_store());
                 Files { store, entries, version: archive.version() }
             }

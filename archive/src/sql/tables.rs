@@ -1,8 +1,7 @@
 //! The tables: `events`, `alerts`, `coverage`, `rules`, and the view `ocsf`.
 //!
-//! In: an archive at one version. Out: tables of a session. `events` and `alerts` are the Delta tables
-//! themselves, read with their partitions and statistics, and without the handle by which they could be
-//! written; of each alert only the last revision.
+//! In: an archive at one version. Out: tables of a session. `events` holds each event once; `alerts` is the Delta
+//! table itself, without the handle by which it could be written, and of each alert only the last revision.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +20,11 @@ use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaScanNext;
 use virga_engine::event::COLUMNS;
 
+use super::events::Events;
 use super::foreign::ForeignEvents;
 use crate::foreign::ForeignArchive;
 use crate::layout::{self, timestamp};
-use crate::table::{Entry, Range};
+use crate::table::{Archive, Entry, Range};
 
 /// A rule, as the table `rules` shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,15 +50,10 @@ pub struct RuleRow {
 }
 
 /// Makes the tables of a session, or makes them anew at another version.
-pub(crate) async fn register(
-    context: &SessionContext,
-    (events, alerts): (&DeltaTable, &DeltaTable),
-    entries: &[Entry],
-) -> Result<()> {
-    for table in [events, alerts] {
-        table.update_datafusion_session(&context.state())?;
-    }
-    replace(context, "events", reader(events).await?)?;
+pub(crate) async fn register(context: &SessionContext, archive: &Archive, entries: &[Entry]) -> Result<()> {
+    let alerts = &archive.alerts;
+    alerts.update_datafusion_session(&context.state())?;
+    replace(context, "events", Arc::new(Events::new(archive, entries, &context.state())?))?;
     replace(context, "alerts", last_revisions(context, reader(alerts).await?)?)?;
     replace(context, "coverage", memory(coverage(entries)?)?)?;
     view(context).await

@@ -5,7 +5,8 @@
 //!
 //! 1. *prune*: for each rule that matters in the file's time the blocks in which it may match;
 //! 2. *read*: of these blocks the columns that these rules have tests on;
-//! 3. *scan*: each rule set over the same columns;
+//! 3. *scan*: each rule set over the same columns; where an hour has matches, events that stand in it twice are
+//!    passed over the second time;
 //! 4. *fetch*: of the events that matched, and of them alone, who they are, what correlations and the report
 //!    ask for; the event as it came only where an alert is written, suppressed or explained.
 
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use arrow::array::StringArray;
-use virga_archive::{BLOCK, Entry, Lake, NeededBlocks, Range, StoredFile};
+use virga_archive::{BLOCK, Entry, Lake, NeededBlocks, Range, Repeats, StoredFile};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::Spill;
@@ -121,6 +122,10 @@ pub(crate) struct Pass<'a> {
     /// The first and the last event of the whole archive.
     pub holds: Option<(i64, i64)>,
     entries: Vec<Entry>,
+    /// All files of the archive, by source and hour.
+    all: Vec<Entry>,
+    /// What stands twice in the hour that was asked for last.
+    repeats: Option<(String, String, Repeats)>,
     pub sides: Vec<Side>,
     pub lanes: HashMap<String, Lane>,
     pub occurs: BTreeMap<String, Occurs>,
@@ -175,6 +180,8 @@ impl<'a> Pass<'a> {
             range,
             holds,
             entries: Vec::new(),
+            all: Vec::new(),
+            repeats: None,
             sides,
             lanes,
             occurs: BTreeMap::new(),
@@ -186,7 +193,8 @@ impl<'a> Pass<'a> {
             hits: 0,
             started,
         };
-        pass.entries = all.into_iter().filter(|entry| pass.is_wanted(entry)).collect();
+        pass.entries = all.iter().filter(|entry| pass.is_wanted(entry)).cloned().collect();
+        pass.all = all;
         pass.cost.events = pass.entries.iter().map(|entry| entry.rows as u64).sum();
         pass.cost.bytes_total = pass.entries.iter().map(|entry| entry.size).sum();
         Ok(pass)
@@ -313,6 +321,8 @@ impl<'a> Pass<'a> {
             side.hits.retain(is_real);
         }
         let after = self.phase("scan", after);
+        self.pass_over_repeats(file, group).await?;
+        let after = self.phase("repeats", after);
         if self.sides.iter().any(|side| !side.hits.is_empty()) {
             self.matched(file, group, lane).await?;
             self.phase("fetch", after);
@@ -322,6 +332,40 @@ impl<'a> Pass<'a> {
         for (at, rule, weight) in shares {
             self.sides[at].tallies[rule as usize].seconds += seconds * weight / sum.max(1.0);
         }
+        Ok(())
+    }
+}
+
+impl Pass<'_> {
+    /// Takes away the hits of events that stand in the archive twice, but for the first of each.
+    async fn pass_over_repeats(&mut self, file: &StoredFile, group: usize) -> Result<(), ReplayError> {
+        if self.sides.iter().all(|side| side.hits.is_empty()) {
+            return Ok(());
+        }
+        let (source, hour) = (&file.entry().source, &file.entry().hour);
+        if self.repeats.as_ref().is_none_or(|(of, at, _)| (of, at) != (source, hour)) {
+            let key = |entry: &Entry| (entry.source.as_str(), entry.hour.as_str()).cmp(&(source, hour));
+            let begins = self.all.partition_point(|entry| key(entry).is_lt());
+            let ends = self.all.partition_point(|entry| key(entry).is_le());
+            let repeats = self.archive.repeats(&self.all[begins..ends]).await?;
+            self.cost.bytes_read += repeats.bytes;
+            self.repeats = Some((source.clone(), hour.clone(), repeats));
+        }
+        let Some((.., repeats)) = &self.repeats else { return Ok(()) };
+        let rows = repeats.of(&file.entry().path);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let before: usize = (0..group).map(|group| file.rows(group)).sum();
+        let is_second = |hit: &Hit| rows.binary_search(&(before as u32 + hit.row)).is_ok();
+        let mut seconds: Vec<u32> = Vec::new();
+        for side in &mut self.sides {
+            seconds.extend(side.hits.iter().filter(|hit| is_second(hit)).map(|hit| hit.row));
+            side.hits.retain(|hit| !is_second(hit));
+        }
+        seconds.sort_unstable();
+        seconds.dedup();
+        self.cost.repeated += seconds.len() as u64;
         Ok(())
     }
 }

@@ -1,0 +1,227 @@
+//! The table `events` of an archive of this crate.
+//!
+//! In: its files at one version. Out: each event once. Files whose partition or stretch of time a query excludes are
+//! not opened; of the others DataFusion reads what it needs, but for the rows that hold an event which stands in
+//! another row already ([`Repeats`]): these are left out of the file's selection before anything of it is read.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfigBuilder, FileSource, ParquetSource, wrap_partition_type_in_dict,
+    wrap_partition_value_in_dict,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use futures::{StreamExt as _, TryStreamExt as _};
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+
+use super::pruned::pruned;
+use crate::layout::PARTITIONS;
+use crate::limits::MAX_HOURS_AT_ONCE;
+use crate::repeats::{Hour, Repeats, by_hour};
+use crate::table::{Archive, Entry, partition_of};
+
+/// What the store of events is called within a session.
+const STORE: &str = "virga://events";
+
+/// The events of an archive.
+#[derive(Debug)]
+pub(crate) struct Events {
+    archive: Archive,
+    entries: Vec<Entry>,
+    /// The columns in the order of the table.
+    schema: SchemaRef,
+    /// Those that files have, and behind them the partitions.
+    stored: TableSchema,
+    /// By hour, what was looked for before.
+    repeats: Mutex<HashMap<Hour, Arc<Repeats>>>,
+}
+
+impl Events {
+    /// The table, whose files these are.
+    pub fn new(archive: &Archive, entries: &[Entry], state: &dyn Session) -> Result<Self> {
+        let url = ObjectStoreUrl::parse(STORE)?;
+        state.runtime_env().register_object_store(url.as_ref(), archive.events.object_store());
+        let stored = archive.events.snapshot()?.snapshot().arrow_schema();
+        let schema = Schema::new(stored.fields().iter().map(|field| shown(field)).collect::<Vec<_>>());
+        let is_partition = |field: &&Arc<Field>| PARTITIONS.contains(&field.name().as_str());
+        let files: Vec<Arc<Field>> = schema.fields().iter().filter(|f| !is_partition(f)).cloned().collect();
+        let partitions = PARTITIONS.iter().map(|name| schema.field_with_name(name).cloned().map(Arc::new));
+        let partitions = partitions.collect::<std::result::Result<Vec<_>, _>>()?;
+        let stored =
+            TableSchema::builder(Arc::new(Schema::new(files))).with_table_partition_cols(partitions).build();
+        let entries = entries.to_vec();
+        Ok(Self {
+            archive: archive.clone(),
+            entries,
+            schema: Arc::new(schema),
+            stored,
+            repeats: Mutex::default(),
+        })
+    }
+
+    /// What stands twice in an hour.
+    async fn repeats_of(&self, hour: Hour, files: Vec<Entry>) -> Result<(Hour, Arc<Repeats>)> {
+        let known = self.repeats.lock().unwrap_or_else(PoisonError::into_inner).get(&hour).cloned();
+        if let Some(known) = known {
+            return Ok((hour, known));
+        }
+        let found = self.archive.repeats(&files).await;
+        let found = Arc::new(found.map_err(|error| DataFusionError::External(Box::new(error)))?);
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).insert(hour.clone(), Arc::clone(&found));
+        Ok((hour, found))
+    }
+
+    /// The files that may hold what filters ask for, each with the rows of it to read, and the rows of all.
+    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<(Vec<PartitionedFile>, usize)> {
+        let kept = pruned(state, &self.schema, &self.entries, filters)?;
+        let kept: Vec<&Entry> =
+            self.entries.iter().zip(kept).filter(|(_, kept)| *kept).map(|(e, _)| e).collect();
+        let asked: HashSet<(&str, &str)> =
+            kept.iter().map(|e| (e.source.as_str(), e.hour.as_str())).collect();
+        let mut hours = by_hour(&self.entries);
+        hours.retain(|(source, hour), _| asked.contains(&(source, hour)));
+        let looked: Vec<_> = hours.into_iter().map(|(hour, files)| self.repeats_of(hour, files)).collect();
+        let repeats: HashMap<Hour, Arc<Repeats>> =
+            futures::stream::iter(looked).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
+        let mut rows = 0;
+        let file = |entry: &Entry| {
+            let passed = repeats.get(&(entry.source.clone(), entry.hour.clone()));
+            let passed = passed.map_or(&[][..], |repeats| repeats.of(&entry.path));
+            rows += entry.rows - passed.len();
+            partitioned(entry, passed)
+        };
+        let files = kept.into_iter().map(file).collect();
+        Ok((files, rows))
+    }
+}
+
+#[async_trait]
+impl TableProvider for Events {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (files, rows) = self.files(state, filters).await?;
+        if files.is_empty() {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.schema.project(columns)?),
+                None => self.schema(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let mut options = datafusion::common::config::TableParquetOptions::new();
+        options.global = state.config_options().execution.parquet.clone();
+        let source: Arc<dyn FileSource> =
+            Arc::new(ParquetSource::new(self.stored.clone()).with_table_parquet_options(options));
+        let stored = self.stored.table_schema();
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let columns = projection.unwrap_or(&all).iter();
+        let columns = columns.map(|at| stored.index_of(self.schema.field(*at).name()));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut statistics = Statistics::new_unknown(stored);
+        statistics.num_rows = Precision::Exact(rows);
+        // filters are inexact: what they leave is known behind them
+        let limit = if filters.is_empty() { limit } else { None };
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, source)
+            .with_file_groups(FileGroup::new(files).split_files(state.config().target_partitions()))
+            .with_statistics(statistics)
+            .with_projection_indices(Some(columns))?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// A column as queries see it.
+fn shown(field: &Field) -> Field {
+    let kind = match field.data_type() {
+        DataType::Utf8 if field.name() == "source" => wrap_partition_type_in_dict(DataType::Utf8),
+        DataType::Utf8 => DataType::Utf8View,
+        other => other.clone(),
+    };
+    Field::new(field.name(), kind, true)
+}
+
+/// A file with the values of its partitions, and without the rows that are passed over.
+fn partitioned(entry: &Entry, passed: &[u32]) -> PartitionedFile {
+    let partition = partition_of(entry);
+    let source = ScalarValue::Utf8(Some(entry.source.clone()));
+    let file = PartitionedFile::new(entry.path.clone(), entry.size).with_partition_values(vec![
+        wrap_partition_value_in_dict(source),
+        ScalarValue::Date32(i32::try_from(partition.hour.div_euclid(24)).ok()),
+        ScalarValue::Int32(i32::try_from(partition.hour.rem_euclid(24)).ok()),
+    ]);
+    match passed.is_empty() {
+        true => file,
+        false => file.with_extension(ParquetRowSelection::new(without(passed, entry.rows))),
+    }
+}
+
+/// All rows but some, which come in order.
+fn without(passed: &[u32], rows: usize) -> RowSelection {
+    let mut selectors = Vec::new();
+    let mut next = 0;
+    for run in passed.chunk_by(|a, b| a + 1 == *b) {
+        let first = run.first().map_or(0, |row| *row as usize);
+        if first > next {
+            selectors.push(RowSelector::select(first - next));
+        }
+        selectors.push(RowSelector::skip(run.len()));
+        next = first + run.len();
+    }
+    if rows > next {
+        selectors.push(RowSelector::select(rows - next));
+    }
+    selectors.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_leaves_out_what_is_passed_over_and_nothing_else() {
+        for (passed, rows) in
+            [(vec![], 3), (vec![0], 3), (vec![2], 3), (vec![0, 1, 2], 3), (vec![1, 2, 5], 9)]
+        {
+            let selection: Vec<RowSelector> = without(&passed, rows).into();
+            let mut row = 0;
+            let mut left_out = Vec::new();
+            for selector in selection {
+                left_out
+                    .extend((row..row + selector.row_count).filter(|_| selector.skip).map(|row| row as u32));
+                row += selector.row_count;
+            }
+            assert_eq!((left_out, row), (passed, rows));
+        }
+    }
+}
