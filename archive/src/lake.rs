@@ -6,7 +6,7 @@ use crate::error::ArchiveError;
 use crate::foreign::{ForeignArchive, Parts};
 use crate::location::Location;
 use crate::reader::StoredFile;
-use crate::repeats::Repeats;
+use crate::repeats::{Repeats, is_apart};
 use crate::table::{Archive, Entry, Range};
 
 /// Where events are read from.
@@ -63,6 +63,15 @@ impl Lake {
         match self {
             Self::Own(archive) => archive.entries(range).await,
             Self::Foreign(archive) => Ok(archive.entries(range)),
+        }
+    }
+
+    /// Whether it is known that no event of an hour is there twice, or nobody can know. `files` are all that it
+    /// has.
+    pub fn is_apart(&self, files: &[Entry]) -> bool {
+        match self {
+            Self::Own(_) => is_apart(files),
+            Self::Foreign(_) => true,
         }
     }
 

@@ -52,9 +52,9 @@ pub const FOOTER_READ: u64 = 192 << 10;
 /// counts fewer events that are there twice than there are.
 pub const MAX_COMPARED: usize = 16_000_000;
 
-/// Ids of one partition that are compared at once, 24 bytes each, to find events that are there twice. A larger
+/// Ids of one partition that are compared at once, 8 bytes each, to find events that are there twice. A larger
 /// one is gone through several times, each time for some of its ids.
-pub const MAX_IDS: usize = 2_000_000;
+pub const MAX_IDS: usize = 6_000_000;
 
 /// Hours of which a query finds out at once what stands in them twice: each holds its ids.
 pub const MAX_HOURS_AT_ONCE: usize = 2;

@@ -97,91 +97,109 @@ impl Archive {
             open.push(StoredFile::open(self, entry).await?);
         }
         let mut found =
-            Repeats { rows: HashMap::new(), bytes: open.iter().map(StoredFile::footer_bytes).sum() };
-        let rounds = rounds(files.iter().copied());
-        for round in 0..rounds {
-            let alike = alike(&open, (round, rounds), &mut found.bytes).await?;
-            repeated(&open, alike, &mut found).await?;
+            Repeats { bytes: open.iter().map(StoredFile::footer_bytes).sum(), ..Repeats::default() };
+        let shared = shared_ids(&open, &mut found.bytes).await?;
+        if shared.is_empty() {
+            return Ok(found);
         }
-        found.rows.values_mut().for_each(|rows| rows.sort_unstable());
+        // file by file in their order, so that the first stays; of those that may be one, what they are
+        let mut seen: HashSet<EventHash> = HashSet::new();
+        for file in &open {
+            let mut before = 0;
+            for group in 0..file.groups() {
+                let (ids, read) = file.ids(group, None).await?;
+                let rows = ids.iter().enumerate().filter(|(_, id)| shared.binary_search(id).is_ok());
+                let rows: Vec<u32> = rows.map(|(row, _)| row as u32).collect();
+                let (hashes, also_read) = file.events_as_hashes(group, &rows).await?;
+                found.bytes += read + also_read;
+                let again = rows.iter().zip(hashes).filter(|(_, hash)| !seen.insert(*hash));
+                let again: Vec<u32> = again.map(|(row, _)| before + row).collect();
+                if !again.is_empty() {
+                    found.rows.entry(file.entry().path.clone()).or_default().extend(again);
+                }
+                before += u32::try_from(file.rows(group)).unwrap_or(u32::MAX);
+            }
+        }
         Ok(found)
     }
 }
 
-/// A row: the number of its file, its row group, and its row in that.
-type Place = (u32, u32, u32);
-
-/// Rows whose ids may be those of rows in other files, each with a number that equal ids share.
-async fn alike(
-    files: &[StoredFile],
-    (round, rounds): (u64, u64),
-    bytes: &mut u64,
-) -> Result<Vec<(u64, Place)>, ArchiveError> {
-    let mut all: Vec<(u64, Place)> = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        for group in 0..file.groups() {
-            let count = file.rows(group);
-            let whole = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
-            let (batch, read) = file.columns(group, &[layout::EVENT_ID.to_owned()], whole).await?;
-            *bytes += read;
-            let ids: StringArray = column(&batch, layout::EVENT_ID)?;
-            let hashes = ids.iter().map(|id| id_hash(id.unwrap_or_default())).enumerate();
-            let own = hashes.filter(|(_, hash)| hash % rounds == round);
-            all.extend(own.map(|(row, hash)| (hash, (number as u32, group as u32, row as u32))));
+/// The hashes of ids that more rows than one have, in order.
+async fn shared_ids(files: &[StoredFile], bytes: &mut u64) -> Result<Vec<u64>, ArchiveError> {
+    let rows: usize = files.iter().map(|file| file.entry().rows).sum();
+    // an hour of more events is gone through several times, each time for some of the ids
+    let rounds = rows.div_ceil(MAX_IDS).max(1) as u64;
+    let mut shared = Vec::new();
+    for round in 0..rounds {
+        let mut all: Vec<u64> = Vec::with_capacity(rows.min(MAX_IDS));
+        for file in files {
+            for group in 0..file.groups() {
+                let (ids, read) = file.ids(group, None).await?;
+                *bytes += read;
+                all.extend(ids.into_iter().filter(|id| id % rounds == round));
+            }
         }
+        all.sort_unstable();
+        shared.extend(all.chunk_by(|a, b| a == b).filter(|run| run.len() > 1).filter_map(|run| run.first()));
     }
-    all.sort_unstable();
-    let is_shared = |run: &[(u64, Place)]| run.first().map(|(_, at)| at.0) != run.last().map(|(_, at)| at.0);
-    Ok(all.chunk_by(|a, b| a.0 == b.0).filter(|run| is_shared(run)).flatten().copied().collect())
+    shared.sort_unstable();
+    Ok(shared)
+}
+
+impl StoredFile {
+    /// Hashes of the ids of some rows of a row group, in order, or of all. And the bytes that were read.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn ids(&self, group: usize, rows: Option<&[u32]>) -> Result<(Vec<u64>, u64), ArchiveError> {
+        let count = self.rows(group);
+        let selection = match rows {
+            Some(rows) => selection_of_rows(rows, count),
+            None => RowSelection::from_consecutive_ranges(std::iter::once(0..count), count),
+        };
+        let (batch, read) = self.columns(group, &[layout::EVENT_ID.to_owned()], selection).await?;
+        let ids: StringArray = column(&batch, layout::EVENT_ID)?;
+        Ok((ids.iter().map(|id| id_hash(id.unwrap_or_default())).collect(), read))
+    }
+
+    /// Of some rows of a row group, in order, what two have in common that are one event. And the bytes that were
+    /// read.
+    async fn events_as_hashes(
+        &self,
+        group: usize,
+        rows: &[u32],
+    ) -> Result<(Vec<EventHash>, u64), ArchiveError> {
+        let names = [layout::EVENT_ID.to_owned(), layout::RAW.to_owned()];
+        let (mut hashes, mut bytes) = (Vec::with_capacity(rows.len()), 0);
+        // a block at a time, for records are long
+        for run in rows.chunk_by(|a, b| *a as usize / BLOCK == *b as usize / BLOCK) {
+            let (batch, read) = self.columns(group, &names, selection_of_rows(run, self.rows(group))).await?;
+            bytes += read;
+            let ids: StringArray = column(&batch, layout::EVENT_ID)?;
+            let raw: StringArray = column(&batch, layout::RAW)?;
+            let both = ids.iter().zip(&raw);
+            hashes.extend(both.map(|(id, raw)| event_hash(id.unwrap_or_default(), raw.unwrap_or_default())));
+        }
+        Ok((hashes, bytes))
+    }
 }
 
 /// Pairs of files, by number, that hold an event of the same id.
 pub(crate) async fn pairs_alike(files: &[StoredFile]) -> Result<BTreeSet<(usize, usize)>, ArchiveError> {
-    let (rounds, mut pairs) = (rounds(files.iter().map(StoredFile::entry)), BTreeSet::new());
-    for round in 0..rounds {
-        let alike = alike(files, (round, rounds), &mut 0).await?;
-        for run in alike.chunk_by(|a, b| a.0 == b.0) {
-            let numbers: BTreeSet<usize> = run.iter().map(|(_, place)| place.0 as usize).collect();
-            let first = numbers.first().copied().unwrap_or(0);
-            pairs.extend(numbers.iter().skip(1).map(|number| (first, *number)));
-        }
-    }
-    Ok(pairs)
-}
-
-/// An hour of more events is gone through several times, each time for some of the ids.
-fn rounds<'e>(files: impl Iterator<Item = &'e Entry>) -> u64 {
-    files.map(|entry| entry.rows).sum::<usize>().div_ceil(MAX_IDS).max(1) as u64
-}
-
-/// Of rows with equal ids those whose record an earlier one has too.
-async fn repeated(
-    files: &[StoredFile],
-    mut alike: Vec<(u64, Place)>,
-    found: &mut Repeats,
-) -> Result<(), ArchiveError> {
-    // file by file in their order, so that the first stays; a block at a time, for records are long
-    alike.sort_unstable_by_key(|(_, place)| *place);
-    let block = |(file, group, row): Place| (file, group, row as usize / BLOCK);
-    let mut seen: HashSet<EventHash> = HashSet::new();
-    let names = [layout::EVENT_ID.to_owned(), layout::RAW.to_owned()];
-    for run in alike.chunk_by(|(_, a), (_, b)| block(*a) == block(*b)) {
-        let Some((_, (number, group, _))) = run.first() else { continue };
-        let (file, group) = (&files[*number as usize], *group as usize);
-        let rows: Vec<u32> = run.iter().map(|(_, (.., row))| *row).collect();
-        let (batch, read) = file.columns(group, &names, selection_of_rows(&rows, file.rows(group))).await?;
-        found.bytes += read;
-        let (ids, raw): (StringArray, StringArray) =
-            (column(&batch, layout::EVENT_ID)?, column(&batch, layout::RAW)?);
-        let before: usize = (0..group).map(|group| file.rows(group)).sum();
-        for (at, row) in rows.iter().enumerate() {
-            if !seen.insert(event_hash(ids.value(at), raw.value(at))) {
-                let passed = found.rows.entry(file.entry().path.clone()).or_default();
-                passed.push(u32::try_from(before).unwrap_or(u32::MAX).saturating_add(*row));
+    let shared = shared_ids(files, &mut 0).await?;
+    let (mut first, mut pairs) = (HashMap::new(), BTreeSet::new());
+    for (number, file) in files.iter().enumerate().filter(|_| !shared.is_empty()) {
+        for group in 0..file.groups() {
+            let (ids, _) = file.ids(group, None).await?;
+            for id in ids.into_iter().filter(|id| shared.binary_search(id).is_ok()) {
+                let first = *first.entry(id).or_insert(number);
+                if first != number {
+                    pairs.insert((first, number));
+                }
             }
         }
     }
-    Ok(())
+    Ok(pairs)
 }
 
 fn id_hash(id: &str) -> u64 {

@@ -13,6 +13,10 @@ pub const SHOWN_GROUPS: usize = 5;
 /// Hits of a rule that are told apart to say what suppression would leave, in numbers of 64 bits.
 pub const MAX_SUPPRESSED: usize = 1 << 20;
 
+/// Events of one hour that matched and whose ids are remembered, 16 bytes each, to find those that are there twice;
+/// with more the ids of the whole hour are compared, which takes no more to read.
+pub const MAX_REMEMBERED: usize = 65_536;
+
 /// Hits of one correlation from which a threshold curve is drawn without being asked for: 40 bytes each.
 pub const MAX_CURVE_HITS: usize = 500_000;
 

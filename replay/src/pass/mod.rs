@@ -13,19 +13,21 @@
 mod fetched;
 mod finish;
 mod matched;
+mod repeats;
 mod side;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use arrow::array::StringArray;
-use virga_archive::{BLOCK, Entry, Lake, NeededBlocks, Range, Repeats, StoredFile};
+use virga_archive::{BLOCK, Entry, Lake, NeededBlocks, Range, StoredFile};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::Spill;
 use virga_engine::event::{ProjectedField, SourceSpec};
 use virga_engine::scan::{Blocks, Hit};
 
+use self::repeats::Hour;
 pub(crate) use self::side::Side;
 use self::side::prune;
 use crate::blind::Occurs;
@@ -124,8 +126,8 @@ pub(crate) struct Pass<'a> {
     entries: Vec<Entry>,
     /// All files of the archive, by source and hour.
     all: Vec<Entry>,
-    /// What stands twice in the hour that was asked for last.
-    repeats: Option<(String, String, Repeats)>,
+    /// The hour that is read, and what stands in it twice.
+    hour: Option<Hour>,
     pub sides: Vec<Side>,
     pub lanes: HashMap<String, Lane>,
     pub occurs: BTreeMap<String, Occurs>,
@@ -181,7 +183,7 @@ impl<'a> Pass<'a> {
             holds,
             entries: Vec::new(),
             all: Vec::new(),
-            repeats: None,
+            hour: None,
             sides,
             lanes,
             occurs: BTreeMap::new(),
@@ -332,40 +334,6 @@ impl<'a> Pass<'a> {
         for (at, rule, weight) in shares {
             self.sides[at].tallies[rule as usize].seconds += seconds * weight / sum.max(1.0);
         }
-        Ok(())
-    }
-}
-
-impl Pass<'_> {
-    /// Takes away the hits of events that stand in the archive twice, but for the first of each.
-    async fn pass_over_repeats(&mut self, file: &StoredFile, group: usize) -> Result<(), ReplayError> {
-        if self.sides.iter().all(|side| side.hits.is_empty()) {
-            return Ok(());
-        }
-        let (source, hour) = (&file.entry().source, &file.entry().hour);
-        if self.repeats.as_ref().is_none_or(|(of, at, _)| (of, at) != (source, hour)) {
-            let key = |entry: &Entry| (entry.source.as_str(), entry.hour.as_str()).cmp(&(source, hour));
-            let begins = self.all.partition_point(|entry| key(entry).is_lt());
-            let ends = self.all.partition_point(|entry| key(entry).is_le());
-            let repeats = self.archive.repeats(&self.all[begins..ends]).await?;
-            self.cost.bytes_read += repeats.bytes;
-            self.repeats = Some((source.clone(), hour.clone(), repeats));
-        }
-        let Some((.., repeats)) = &self.repeats else { return Ok(()) };
-        let rows = repeats.of(&file.entry().path);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let before: usize = (0..group).map(|group| file.rows(group)).sum();
-        let is_second = |hit: &Hit| rows.binary_search(&(before as u32 + hit.row)).is_ok();
-        let mut seconds: Vec<u32> = Vec::new();
-        for side in &mut self.sides {
-            seconds.extend(side.hits.iter().filter(|hit| is_second(hit)).map(|hit| hit.row));
-            side.hits.retain(|hit| !is_second(hit));
-        }
-        seconds.sort_unstable();
-        seconds.dedup();
-        self.cost.repeated += seconds.len() as u64;
         Ok(())
     }
 }
