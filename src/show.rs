@@ -2,6 +2,7 @@
 //!
 //! Colours come from `anstream`, which strips them wherever the output is no terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -137,7 +138,8 @@ pub fn table_line(alert: &Alert) -> String {
         cut(&printable(&alert.rule.title), 44)
     );
     for name in TABLE_COLUMNS {
-        let value = match alert.fields.get(name).or_else(|| alert.group.get(name)) {
+        let of_group = || alert.group.get(name).map(Cow::Borrowed);
+        let value = match alert.fields.get(name).or_else(of_group).as_deref() {
             // several events have no one target: what their group is, as far as it does not stand before
             None if name == "target" && alert.kind == AlertKind::Correlation => group_of(alert),
             Some(serde_json::Value::String(text)) => text.clone(),

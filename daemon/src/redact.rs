@@ -91,14 +91,13 @@ pub fn batch(
 pub fn correlated(redact: &dyn Redact, plans: &[Plan], alert: &mut Alert) {
     let Some(plan) = plans.iter().find(|plan| plan.key() == alert.rule.id) else { return };
     let sources: Vec<&str> = alert.events.iter().map(|event| event.source.as_str()).collect();
-    for map in [&mut alert.group, &mut alert.fields] {
-        let old = std::mem::take(map);
-        let told = |(name, value): (String, Value)| {
-            let value = told_of(redact, plans, plan, &sources, &name, value)?;
-            Some((name, value))
-        };
-        *map = old.into_iter().filter_map(told).collect::<Map<String, Value>>();
-    }
+    let told = |(name, value): (String, Value)| {
+        let value = told_of(redact, plans, plan, &sources, &name, value)?;
+        Some((name, value))
+    };
+    alert.group = std::mem::take(&mut alert.group).into_iter().filter_map(told).collect();
+    let fields: Map<String, Value> = std::mem::take(&mut alert.fields).into();
+    alert.fields = fields.into_iter().filter_map(told).collect();
 }
 
 /// What may be told of what an alert of a correlation shows under a name.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::event::Origin;
+pub use crate::shown::{Described, Fields};
 use crate::sigma::{Correlation, Level, Rule, Suppress};
 
 /// Version of OCSF that [`Alert::to_ocsf`] follows.
@@ -40,7 +41,7 @@ pub struct Alert {
     /// The events.
     pub events: Vec<Evidence>,
     /// What the rule's `fields` and the canonical columns hold.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
     /// The alert of the same group in the bucket of time before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
@@ -221,7 +222,7 @@ impl Alert {
     fn ocsf_columns(&self) -> Value {
         let named = self.fields.iter().filter_map(|(name, value)| {
             let column = crate::event::column(name).filter(|column| !column.ocsf.is_empty())?;
-            Some((column.ocsf.to_owned(), value.clone()))
+            Some((column.ocsf.to_owned(), value.into_owned()))
         });
         Value::Object(named.collect())
     }

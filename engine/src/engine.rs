@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 
 use crate::alert::{Alert, AlertKind, AlertRule, Evidence, detection_id, show_time, suppressed_id};
 use crate::correlate::{self, Dropped, Extractor, Member, Occurrence, Plan, Times, Use};
-use crate::event::{Column, ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
+use crate::event::{ColumnValue, EventBatch, ProjectedField, Projection, Row, SourceSpec, column};
 use crate::json::{Cells, Projector, string_text};
 use crate::plan::{FieldKey, LoweredRule, SourcePlan};
 use crate::predicate::Test;
 use crate::rule_set::RuleSet;
 use crate::scan::{Hit, Pruner, ScanCounts, Scanner};
+use crate::shown::{Described, Fields};
 
 /// What became of the rules of a rule set on the sources at hand.
 #[derive(Debug, Clone, Default)]
@@ -229,16 +230,11 @@ impl Engine {
         &mut self,
         batch: &EventBatch,
         hit: Hit,
-        columns: &[(&'static Column, ColumnValue)],
+        columns: &Described,
         computed: &dyn Fn(&str) -> Option<ColumnValue>,
     ) -> Alert {
         let row = batch.row(hit.row as usize);
-        let mut fields = self.rule_fields(hit.rule as usize, row, computed);
-        for (column, value) in columns {
-            if !fields.contains_key(column.name) {
-                fields.insert(column.name.to_owned(), value.to_json());
-            }
-        }
+        let fields = Fields::new(self.rule_fields(hit.rule as usize, row, computed), columns);
         let LoadedRule { lowered, about, .. } = &self.rules[hit.rule as usize];
         let time = show_time(row.time());
         Alert {
@@ -270,7 +266,7 @@ impl Engine {
         let suppress = lowered.rule.suppress.as_ref()?;
         let value = |field: &String| {
             let canonical = || alert.fields.get(column(field)?.name);
-            alert.fields.get(field).or_else(canonical).map(Value::to_string)
+            alert.fields.get(field).or_else(canonical).map(|value| value.to_string())
         };
         let values: Vec<String> = suppress.by.iter().map(value).collect::<Option<_>>()?;
         Some(suppressed_id(&self.tenant, &about.id, &values, suppress, row.time()))

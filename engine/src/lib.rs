@@ -25,6 +25,7 @@ pub mod plan;
 pub mod predicate;
 mod rule_set;
 pub mod scan;
+mod shown;
 pub mod sigma;
 #[cfg(test)]
 mod testing;

@@ -354,7 +354,7 @@ impl Subject {
             let key = key_of[alert.group["k"].as_str().expect("a key")].clone();
             let time = micros(&alert.time);
             let term = match &self.rule.kind {
-                Type::NewTerms { .. } => alert.fields.get("f").and_then(|f| f.as_str()).map(str::to_owned),
+                Type::NewTerms { .. } => alert.fields.get("f").and_then(|f| f.as_str().map(str::to_owned)),
                 _ => None,
             };
             let bucket = time.div_euclid(self.rule.suppress);

@@ -120,7 +120,8 @@ impl Sink for Story {
         for hit in hits {
             let row = batch.row(hit.row as usize);
             let describer = self.describers.get(row.source());
-            let columns = describer.map(|describer| describer.describe(row.raw())).unwrap_or_default();
+            let columns =
+                Arc::new(describer.map(|describer| describer.describe(row.raw())).unwrap_or_default());
             let computed = |name: &str| describer?.value(row.raw(), name);
             let alert = self.engine.alert(&batch, hit, &columns, &computed);
             let rule = &self.engine.rules()[hit.rule as usize].lowered.rule;
@@ -157,7 +158,7 @@ fn tell(story: &Story, events: u64) -> Result<(), super::Failure> {
             "{dim}{time}{dim:#}  {style}{level:<9}{style:#} {bold}{}{bold:#}",
             alert.rule.title
         ))?;
-        let field = |name: &str| match alert.fields.get(name) {
+        let field = |name: &str| match alert.fields.get(name).as_deref() {
             Some(serde_json::Value::String(text)) => show::printable(text),
             Some(value) => value.to_string(),
             None => "-".to_owned(),

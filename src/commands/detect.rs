@@ -353,7 +353,7 @@ impl<'a> DetectSink<'a> {
         let Some(first) = hits.first() else { return Ok(()) };
         let row = batch.row(first.row as usize);
         let columns = self.describers.get(row.source()).map(|describer| describer.describe(row.raw()));
-        let columns = columns.unwrap_or_default();
+        let columns = Arc::new(columns.unwrap_or_default());
         for hit in hits {
             let describer = self.describers.get(row.source());
             let computed = |name: &str| describer?.value(row.raw(), name);

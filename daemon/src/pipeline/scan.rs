@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use virga_engine::Engine;
-use virga_engine::alert::Alert;
+use virga_engine::alert::{Alert, Described};
 use virga_engine::correlate::{Dropped, Occurrences, Times};
-use virga_engine::event::{Column, ColumnValue, EventBatch};
+use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::position::Position;
@@ -336,18 +336,29 @@ impl ScanSink<'_> {
     }
 
     /// The canonical columns of a hit's event.
-    fn columns(&self, batch: &EventBatch, hit: Hit) -> Vec<(&'static Column, ColumnValue)> {
+    fn columns(&self, batch: &EventBatch, hit: Hit) -> Described {
         let row = batch.row(hit.row as usize);
         let describer = self.describers.get(row.source());
-        describer.map(|describer| describer.describe(row.raw())).unwrap_or_default()
+        Arc::new(describer.map(|describer| describer.describe(row.raw())).unwrap_or_default())
     }
 
-    fn alert(&mut self, batch: &EventBatch, hit: Hit, columns: &[(&'static Column, ColumnValue)]) -> Alert {
+    fn alert(&mut self, batch: &EventBatch, hit: Hit, columns: &Described) -> Alert {
         let row = batch.row(hit.row as usize);
         let describer = self.describers.get(row.source());
         let computed = |name: &str| describer?.value(row.raw(), name);
         self.engine.alert(batch, hit, columns, &computed)
     }
+}
+
+/// What the JSON of an ordinary alert takes, and more: a text that grows is copied each time.
+const JSON_BYTES: usize = 4 << 10;
+
+fn json_of(alert: &Alert) -> String {
+    let mut json = Vec::with_capacity(JSON_BYTES);
+    // an alert has texts, numbers and maps with texts as keys: all of it is JSON, and JSON is UTF-8
+    let written = serde_json::to_writer(&mut json, alert);
+    json.shrink_to_fit();
+    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
 }
 
 /// An alert as it goes out.
@@ -356,8 +367,7 @@ pub fn out(alert: &Alert, arrived: i64) -> OutAlert {
         id: alert.alert_id.clone(),
         rule: alert.rule.id.clone(),
         level: alert.rule.level.map(str::to_owned),
-        // an alert has texts, numbers and maps with texts as keys: all of it is JSON
-        json: serde_json::to_string(alert).unwrap_or_default(),
+        json: json_of(alert),
         arrived,
     }
 }

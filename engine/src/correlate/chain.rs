@@ -149,7 +149,7 @@ impl Plan {
             group,
             count: body.count,
             events: body.seen.iter().map(|seen| identities.evidence(seen)).collect(),
-            fields: body.fields.clone(),
+            fields: body.fields.clone().into(),
             continues,
             custom: self.correlation.custom.clone(),
         }

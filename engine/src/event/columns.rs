@@ -4,6 +4,8 @@
 //! Sources derive them, alerts carry them, correlations across clouds group by them, and the
 //! reference page is printed from here. OCSF names follow OCSF 1.8.0.
 
+use serde::{Serialize, Serializer};
+
 /// What a canonical column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
@@ -47,6 +49,18 @@ pub enum ColumnValue {
     Bool(bool),
     /// Several texts.
     List(Vec<String>),
+}
+
+impl Serialize for ColumnValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Int(n) => serializer.serialize_i64(*n),
+            Self::Float(n) => serializer.serialize_f64(*n),
+            Self::Bool(b) => serializer.serialize_bool(*b),
+            Self::List(list) => list.serialize(serializer),
+        }
+    }
 }
 
 impl ColumnValue {

@@ -1,5 +1,6 @@
 //! The end of a pass: what correlations make of their hits, and the report.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use virga_engine::alert::Alert;
@@ -63,7 +64,7 @@ impl Pass<'_> {
             let Some(number) = numbers.get(&alert.rule.id) else { continue };
             let tally = &mut side.correlated[*number];
             let text = |name: &str| {
-                let value = alert.group.get(name).or_else(|| alert.fields.get(name))?;
+                let value = alert.group.get(name).map(Cow::Borrowed).or_else(|| alert.fields.get(name))?;
                 Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             };
             // where a group knows no principal, equal groups are equal

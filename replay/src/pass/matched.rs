@@ -1,5 +1,7 @@
 //! What becomes of hits: they feed correlations, are counted, compared, written.
 
+use std::sync::Arc;
+
 use arrow::array::StringArray;
 use virga_archive::{Needed, StoredFile, Who};
 use virga_engine::alert::show_time;
@@ -156,7 +158,7 @@ impl Pass<'_> {
     fn raise(&mut self, at: usize, hit: Hit, batch: &EventBatch) -> Result<(), ReplayError> {
         let row = batch.row(hit.row as usize);
         let logs = self.world.logs;
-        let columns = logs.columns(row.source(), row.raw());
+        let columns = Arc::new(logs.columns(row.source(), row.raw()));
         let computed = |name: &str| logs.value(row.source(), row.raw(), name);
         let side = &mut self.sides[at];
         let mut alert = side.engine.alert(batch, hit, &columns, &computed);

@@ -18,7 +18,9 @@
 //! this source) is listed, and not called public. A failed call is derived too: what it tried.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use percent_encoding::percent_decode_str;
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
@@ -128,8 +130,8 @@ fn read(inputs: &Inputs<'_>) -> Option<Grants> {
     grants.any.then_some(grants)
 }
 
-/// Whether a request's text holds any word without which it grants nothing: most are ruled out so.
-fn may_grant(request: &str) -> bool {
+/// Words of which a request's text holds one, or it grants nothing: most are ruled out so.
+static GRANTING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = [
         "olicy",
         "ermission",
@@ -140,7 +142,11 @@ fn may_grant(request: &str) -> bool {
         "valuesToAdd",
         "aWSAccountId",
     ];
-    words.iter().any(|word| memchr::memmem::find(request.as_bytes(), word.as_bytes()).is_some())
+    AhoCorasick::new(words).ok()
+});
+
+fn may_grant(request: &str) -> bool {
+    GRANTING.as_ref().is_none_or(|words| words.is_match(request))
 }
 
 impl Grants {
