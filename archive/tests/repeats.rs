@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use proptest::prelude::*;
-use virga_archive::sql::{Around, Session, texts};
+use virga_archive::sql::{Around, Limits, Session, texts};
 use virga_archive::{Archive, Entry, EventWriter, Lake, Layout, Location, Range, Rebuild};
 use virga_engine::event::{
     BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
@@ -82,8 +85,12 @@ async fn compact(store: &Arc<InMemory>) -> virga_archive::Compacted {
 
 /// The first column of an answer.
 async fn ask(store: &Arc<InMemory>, sql: &str) -> Vec<String> {
+    ask_with(store, sql, Around::default()).await
+}
+
+async fn ask_with(store: &Arc<InMemory>, sql: &str, around: Around) -> Vec<String> {
     let archive = Archive::open(&location(store)).await.expect("an archive");
-    let session = Session::open(&Lake::Own(Box::new(archive)), Around::default()).await.expect("a session");
+    let session = Session::open(&Lake::Own(Box::new(archive)), around).await.expect("a session");
     let mut answer = session.run(sql).await.expect("SQL");
     let mut rows = Vec::new();
     while let Some(batch) = answer.next().await.expect("an answer") {
@@ -139,6 +146,34 @@ async fn what_stands_twice_counts_once_in_every_form_of_query() {
         let done = compact(&store).await;
         assert_eq!((done.written, done.duplicates), if when == "before" { (1, 5) } else { (0, 0) });
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_what_lies_there_has_it() {
+    let store = Arc::new(InMemory::new());
+    append(&store, &events(numbers(0..8), false)).await;
+    append(&store, &events(numbers(3..10), true)).await;
+    let as_stored = Around { as_stored: true, ..Around::default() };
+    assert_eq!(ask_with(&store, "SELECT count(*) FROM events", as_stored).await, ["15"]);
+    assert_eq!(ask(&store, "SELECT sum(events) FROM coverage").await, ["15"]);
+}
+
+#[tokio::test]
+async fn a_query_that_has_no_time_to_look_says_what_to_do() {
+    let store = Arc::new(InMemory::new());
+    append(&store, &events(numbers(0..5), false)).await;
+    append(&store, &events(numbers(5..10), false)).await;
+    let wait = Duration::from_millis(300);
+    let slow = ThrottleConfig { wait_get_per_call: wait, ..ThrottleConfig::default() };
+    let slow = ThrottledStore::new(Arc::clone(&store) as Arc<dyn ObjectStore>, slow);
+    let location = Location::new("s3://bucket/lake", []).expect("an address").within(Arc::new(slow));
+    let archive = Archive::open(&location).await.expect("an archive");
+    let limits = Limits { time: wait / 3, ..Limits::default() };
+    let around = Around { limits, ..Around::default() };
+    let session = Session::open(&Lake::Own(Box::new(archive)), around).await.expect("a session");
+    let error = session.run("SELECT count(*) FROM events").await.expect_err("there is no time");
+    assert!(error.message.contains("twice") && error.help.contains("virga archive compact"), "{error:?}");
+    assert!(error.help.contains("--as-stored"), "{error:?}");
 }
 
 #[tokio::test]

@@ -64,6 +64,10 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
+    /// Count events as often as they lie there. Without it each counts once, and in hours that nobody has
+    /// compacted it is looked which lie there twice.
+    #[arg(long)]
+    as_stored: bool,
     #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
@@ -214,7 +218,8 @@ impl Args {
         let environment = self.config.environment()?;
         let archive = self.archive.open(&environment, &[&Engine::new(&set, &specs)]).await?;
         let matcher = Matcher::new(set, surroundings, specs, environment, files);
-        Ok((archive, Around { limits, rules: matcher.rows(), matcher: Some(Arc::new(matcher)) }))
+        let (rules, as_stored) = (matcher.rows(), self.as_stored);
+        Ok((archive, Around { limits, rules, matcher: Some(Arc::new(matcher)), as_stored }))
     }
 }
 

@@ -136,7 +136,8 @@ pub fn run(args: &Args) -> Outcome {
     let (timeline, incomplete) = runtime()?.block_on(async {
         let archive = args.archive.open(&Arc::default(), &[]).await?;
         let incomplete = lake::tell(&archive, false);
-        let around = Around { limits: args.limits.limits(), ..Around::default() };
+        // a timeline tells each event once by itself
+        let around = Around { limits: args.limits.limits(), as_stored: true, ..Around::default() };
         let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
         Ok::<_, Failure>((make(&session, &wanted, &alerts).await?, incomplete))
     })?;

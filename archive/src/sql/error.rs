@@ -61,13 +61,15 @@ impl std::error::Error for SqlError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exceeded {
     Time,
+    /// Already before it began, while it was found out which events lie there twice.
+    TimeToLook,
     Rows,
 }
 
 impl std::fmt::Display for Exceeded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Time => "the query takes longer than it may",
+            Self::Time | Self::TimeToLook => "the query takes longer than it may",
             Self::Rows => "the query gives more rows than it may",
         })
     }
@@ -93,6 +95,15 @@ impl SqlError {
                 SqlErrorKind::Time,
                 format!("the query takes longer than {:?}", limits.time),
                 "narrow it by `source` and `time`, or allow it more with --time",
+            ),
+            Exceeded::TimeToLook => Self::new(
+                SqlErrorKind::Time,
+                format!(
+                    "to find out which events lie in the archive twice takes longer than {:?}",
+                    limits.time
+                ),
+                "`virga archive compact` finds it out once for all; or narrow the query by `source` and `time`, allow \
+                 it more with --time, or count what lies there with --as-stored",
             ),
             Exceeded::Rows => Self::new(
                 SqlErrorKind::Rows,

@@ -5,6 +5,7 @@
 //! another row already ([`Repeats`]): these are left out of the file's selection before anything of it is read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -31,7 +32,7 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use super::pruned::pruned;
 use crate::layout::PARTITIONS;
 use crate::limits::MAX_HOURS_AT_ONCE;
-use crate::repeats::{Hour, Repeats, by_hour};
+use crate::repeats::{Hour, Repeats, by_hour, set_name};
 use crate::table::{Archive, Entry, partition_of};
 
 /// What the store of events is called within a session.
@@ -46,13 +47,73 @@ pub(crate) struct Events {
     schema: SchemaRef,
     /// Those that files have, and behind them the partitions.
     stored: TableSchema,
-    /// By hour, what was looked for before.
-    repeats: Mutex<HashMap<Hour, Arc<Repeats>>>,
+    looked: Arc<Looked>,
+}
+
+/// What is known of events that stand twice, for all queries of a session and all versions that it shows.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    /// Events count as often as they lie there: nobody looks.
+    pub as_stored: bool,
+    /// By the name of an hour's set of files.
+    known: Mutex<HashMap<String, Arc<Repeats>>>,
+    /// Hours that are looked at now.
+    now: AtomicUsize,
+}
+
+impl Looked {
+    pub fn new(as_stored: bool) -> Self {
+        Self { as_stored, ..Self::default() }
+    }
+
+    /// Whether a query waits for it now.
+    pub fn is_busy(&self) -> bool {
+        self.now.load(Ordering::SeqCst) > 0
+    }
+
+    /// What stands twice in an hour. `files` are all that it has.
+    async fn repeats(&self, archive: &Archive, files: &[Entry]) -> Result<Arc<Repeats>> {
+        if self.as_stored {
+            return Ok(Arc::default());
+        }
+        let name = set_name(files.iter().map(|file| file.path.as_str()));
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(repeats) = known().get(&name) {
+            return Ok(Arc::clone(repeats));
+        }
+        let busy = Busy::new(&self.now);
+        let repeats = archive.repeats(files).await;
+        drop(busy);
+        let repeats = Arc::new(repeats.map_err(|error| DataFusionError::External(Box::new(error)))?);
+        known().insert(name, Arc::clone(&repeats));
+        Ok(repeats)
+    }
+}
+
+/// Counts as long as it lives: a query that is given up drops it.
+struct Busy<'n>(&'n AtomicUsize);
+
+impl<'n> Busy<'n> {
+    fn new(now: &'n AtomicUsize) -> Self {
+        now.fetch_add(1, Ordering::SeqCst);
+        Self(now)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Events {
     /// The table, whose files these are.
-    pub fn new(archive: &Archive, entries: &[Entry], state: &dyn Session) -> Result<Self> {
+    pub fn new(
+        archive: &Archive,
+        entries: &[Entry],
+        looked: &Arc<Looked>,
+        state: &dyn Session,
+    ) -> Result<Self> {
         let url = ObjectStoreUrl::parse(STORE)?;
         state.runtime_env().register_object_store(url.as_ref(), archive.events.object_store());
         let stored = archive.events.snapshot()?.snapshot().arrow_schema();
@@ -69,20 +130,8 @@ impl Events {
             entries,
             schema: Arc::new(schema),
             stored,
-            repeats: Mutex::default(),
+            looked: Arc::clone(looked),
         })
-    }
-
-    /// What stands twice in an hour.
-    async fn repeats_of(&self, hour: Hour, files: Vec<Entry>) -> Result<(Hour, Arc<Repeats>)> {
-        let known = self.repeats.lock().unwrap_or_else(PoisonError::into_inner).get(&hour).cloned();
-        if let Some(known) = known {
-            return Ok((hour, known));
-        }
-        let found = self.archive.repeats(&files).await;
-        let found = Arc::new(found.map_err(|error| DataFusionError::External(Box::new(error)))?);
-        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).insert(hour.clone(), Arc::clone(&found));
-        Ok((hour, found))
     }
 
     /// The files that may hold what filters ask for, each with the rows of it to read, and the rows of all.
@@ -94,9 +143,12 @@ impl Events {
             kept.iter().map(|e| (e.source.as_str(), e.hour.as_str())).collect();
         let mut hours = by_hour(&self.entries);
         hours.retain(|(source, hour), _| asked.contains(&(source, hour)));
-        let looked: Vec<_> = hours.into_iter().map(|(hour, files)| self.repeats_of(hour, files)).collect();
+        let look = |(hour, files): (Hour, Vec<Entry>)| async move {
+            Ok::<_, DataFusionError>((hour, self.looked.repeats(&self.archive, &files).await?))
+        };
+        let looks: Vec<_> = hours.into_iter().map(look).collect();
         let repeats: HashMap<Hour, Arc<Repeats>> =
-            futures::stream::iter(looked).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
+            futures::stream::iter(looks).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
         let mut rows = 0;
         let file = |entry: &Entry| {
             let passed = repeats.get(&(entry.source.clone(), entry.hour.clone()));

@@ -23,6 +23,7 @@ use object_store::ObjectStore;
 
 use super::bounded::BoundedPlanner;
 use super::error::{Exceeded, SqlError, SqlErrorKind};
+use super::events::Looked;
 use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, MAX_SQL, WITHOUT};
 use super::{read_only, tables};
@@ -42,6 +43,8 @@ pub struct Around {
     pub rules: Vec<tables::RuleRow>,
     /// What `sigma_match` asks; without it there is no such function.
     pub matcher: Option<Arc<dyn SigmaMatcher>>,
+    /// Events count as often as they lie there, and nobody looks which lie there twice.
+    pub as_stored: bool,
 }
 
 /// An archive that is asked.
@@ -50,6 +53,7 @@ pub struct Session {
     pub(crate) context: SessionContext,
     pub(crate) limits: Limits,
     files: Arc<RwLock<Files>>,
+    looked: Arc<Looked>,
 }
 
 /// The files of the version that is read: to say which of them is broken.
@@ -92,7 +96,8 @@ impl Session {
         }
         tables::register_rules(&context, &around.rules).map_err(ArchiveError::at(doing))?;
         let files = Files::default();
-        let session = Self { context, limits, files: Arc::new(RwLock::new(files)) };
+        let looked = Arc::new(Looked::new(around.as_stored));
+        let session = Self { context, limits, files: Arc::new(RwLock::new(files)), looked };
         session.show(archive).await?;
         Ok(session)
     }
@@ -106,7 +111,9 @@ impl Session {
         let files = match archive {
             Lake::Own(archive) => {
                 let entries = archive.entries(Range::ALL).await?;
-                tables::register(&self.context, archive, &entries).await.map_err(ArchiveError::at(doing))?;
+                tables::register(&self.context, archive, &entries, &self.looked)
+                    .await
+                    .map_err(ArchiveError::at(doing))?;
                 let store = Some(archive.events.object_store());
                 Files { store, entries, version: archive.version() }
             }
@@ -132,9 +139,13 @@ impl Session {
     /// Where it is no SQL, does not read, or cannot be planned.
     pub async fn run(&self, sql: &str) -> Result<Answer, SqlError> {
         check_size(sql)?;
-        let planned = tokio::time::timeout(self.limits.time, self.plan(sql)).await;
-        let stream = planned.map_err(|_| SqlError::exceeded(Exceeded::Time, &self.limits))??;
-        Ok(Answer { stream, session: self.clone() })
+        let mut plan = std::pin::pin!(self.plan(sql));
+        let planned = tokio::time::timeout(self.limits.time, plan.as_mut()).await;
+        let too_long = |_| match self.looked.is_busy() {
+            true => SqlError::exceeded(Exceeded::TimeToLook, &self.limits),
+            false => SqlError::exceeded(Exceeded::Time, &self.limits),
+        };
+        Ok(Answer { stream: planned.map_err(too_long)??, session: self.clone() })
     }
 
     async fn plan(&self, sql: &str) -> Result<SendableRecordBatchStream, SqlError> {

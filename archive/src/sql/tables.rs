@@ -20,7 +20,7 @@ use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaScanNext;
 use virga_engine::event::COLUMNS;
 
-use super::events::Events;
+use super::events::{Events, Looked};
 use super::foreign::ForeignEvents;
 use crate::foreign::ForeignArchive;
 use crate::layout::{self, timestamp};
@@ -50,10 +50,15 @@ pub struct RuleRow {
 }
 
 /// Makes the tables of a session, or makes them anew at another version.
-pub(crate) async fn register(context: &SessionContext, archive: &Archive, entries: &[Entry]) -> Result<()> {
+pub(crate) async fn register(
+    context: &SessionContext,
+    archive: &Archive,
+    entries: &[Entry],
+    looked: &Arc<Looked>,
+) -> Result<()> {
     let alerts = &archive.alerts;
     alerts.update_datafusion_session(&context.state())?;
-    replace(context, "events", Arc::new(Events::new(archive, entries, &context.state())?))?;
+    replace(context, "events", Arc::new(Events::new(archive, entries, looked, &context.state())?))?;
     replace(context, "alerts", last_revisions(context, reader(alerts).await?)?)?;
     replace(context, "coverage", memory(coverage(entries)?)?)?;
     view(context).await
