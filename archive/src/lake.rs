@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use virga_engine::event::ProjectedField;
+
 use crate::error::ArchiveError;
 use crate::foreign::{ForeignArchive, Parts};
+use crate::limits::MAX_AHEAD;
 use crate::location::Location;
 use crate::reader::StoredFile;
 use crate::repeats::{Repeats, is_apart};
@@ -99,6 +104,56 @@ impl Lake {
             }
             Self::Foreign(archive) => archive.parts(entry).map(|parts| LakeFiles::Foreign(Box::new(parts))),
         }
+    }
+}
+
+/// What somebody will ask of an entry: the fields of which he wants to know what the file says; `None` where he
+/// will not open it.
+pub type WillAsk = Option<Arc<[ProjectedField]>>;
+
+/// Entries that are opened in their order, some ahead of whoever reads them: a store far away takes long to answer
+/// and answers many at once.
+pub struct Ahead<'l> {
+    opened: BoxStream<'l, (Entry, Option<Result<LakeFiles, ArchiveError>>)>,
+}
+
+impl std::fmt::Debug for Ahead<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ahead").finish_non_exhaustive()
+    }
+}
+
+impl Ahead<'_> {
+    /// The next entry, opened where it was to be.
+    pub async fn next(&mut self) -> Option<(Entry, Option<Result<LakeFiles, ArchiveError>>)> {
+        self.opened.next().await
+    }
+}
+
+impl Lake {
+    /// Opens entries in their order.
+    pub fn ahead(&self, entries: Vec<(Entry, WillAsk)>) -> Ahead<'_> {
+        let open = move |(entry, asks): (Entry, WillAsk)| async move {
+            let opened = match asks {
+                Some(fields) => Some(self.open_and_learn(&entry, &fields).await),
+                None => None,
+            };
+            (entry, opened)
+        };
+        Ahead { opened: futures::stream::iter(entries).map(open).buffered(MAX_AHEAD).boxed() }
+    }
+
+    async fn open_and_learn(
+        &self,
+        entry: &Entry,
+        fields: &[ProjectedField],
+    ) -> Result<LakeFiles, ArchiveError> {
+        let mut files = self.open(entry).await?;
+        // of another program's file nothing is known before it is read
+        if let LakeFiles::Own(Some(file)) = &mut files {
+            file.learn(&fields.iter().collect::<Vec<_>>()).await?;
+        }
+        Ok(files)
     }
 }
 

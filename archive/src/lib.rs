@@ -41,7 +41,7 @@ pub use commit::Expired;
 pub use compact::Compacted;
 pub use error::ArchiveError;
 pub use file::FileStats;
-pub use lake::{Lake, LakeFiles};
+pub use lake::{Ahead, Lake, LakeFiles, WillAsk};
 pub use layout::{BLOCK, Layout, ROW_GROUP};
 pub use location::Location;
 pub use prune::{Pruned, Wanted};

@@ -59,6 +59,9 @@ pub const MAX_IDS: usize = 6_000_000;
 /// Hours of which a query finds out at once what stands in them twice: each holds its ids.
 pub const MAX_HOURS_AT_ONCE: usize = 2;
 
+/// Files that are opened ahead of whoever reads them: each holds its footer, a megabyte or two.
+pub const MAX_AHEAD: usize = 6;
+
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is
 /// redacted as a whole.
 pub const MAX_UNFOLDED_STRINGS: usize = 4;

@@ -16,11 +16,12 @@ mod matched;
 mod repeats;
 mod side;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::StringArray;
-use virga_archive::{BLOCK, Entry, Lake, NeededBlocks, Range, StoredFile};
+use virga_archive::{ArchiveError, BLOCK, Entry, Lake, LakeFiles, NeededBlocks, Range, StoredFile, WillAsk};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::Spill;
@@ -108,8 +109,11 @@ pub async fn run<'a>(
     progress: &mut dyn FnMut(Step),
 ) -> Result<Report, ReplayError> {
     let mut pass = Pass::new(archive, sides, question, world, alerts).await?;
-    for entry in std::mem::take(&mut pass.entries) {
-        pass.file(&entry).await?;
+    let mut ahead = archive.ahead(pass.will_ask());
+    loop {
+        let began = (world.clock)();
+        let Some((entry, files)) = ahead.next().await else { break };
+        pass.file(&entry, files, began).await?;
         progress(Step { events: pass.behind, of: pass.cost.events, hits: pass.hits });
     }
     pass.finish()
@@ -223,47 +227,69 @@ impl<'a> Pass<'a> {
         now
     }
 
-    /// One file.
-    async fn file(&mut self, entry: &Entry) -> Result<(), ReplayError> {
-        let began = (self.world.clock)();
+    /// The files to open, and the fields of which it matters what they say.
+    fn will_ask(&mut self) -> Vec<(Entry, WillAsk)> {
+        let mut by_source: HashMap<String, Arc<[ProjectedField]>> = HashMap::new();
+        let entries = std::mem::take(&mut self.entries);
+        let asks = entries.into_iter().map(|entry| {
+            let lane = self.lanes.get(&entry.source).filter(|lane| lane.has_rules());
+            let asks = lane.map(|lane| match meets(self.range, entry.times) {
+                // within the stretch all rules matter
+                true => {
+                    let fields = by_source.entry(entry.source.clone());
+                    Arc::clone(fields.or_insert_with(|| self.asks(&entry, lane).into()))
+                }
+                false => self.asks(&entry, lane).into(),
+            });
+            (entry, asks)
+        });
+        asks.collect()
+    }
+
+    /// The fields that rules have tests on which matter in the time of a file.
+    fn asks(&self, entry: &Entry, lane: &Lane) -> Vec<ProjectedField> {
+        if !self.question.prune {
+            return Vec::new();
+        }
+        let tests = lane.parts.iter().zip(&self.sides).flat_map(|(part, side)| {
+            let matters = |rule: &&PartRule| meets(side.matters(rule.rule, self.range), entry.times);
+            part.rules.iter().filter(matters).flat_map(|rule| &rule.tests)
+        });
+        let tests: BTreeSet<usize> = tests.copied().collect();
+        tests.into_iter().filter_map(|column| lane.union.fields.get(column).cloned()).collect()
+    }
+
+    /// One file, which was opened since a moment.
+    async fn file(
+        &mut self,
+        entry: &Entry,
+        files: Option<Result<LakeFiles, ArchiveError>>,
+        began: Duration,
+    ) -> Result<(), ReplayError> {
         let is_within = meets(self.range, entry.times);
         if is_within {
             *self.events.entry(entry.source.clone()).or_default() += entry.rows as u64;
         }
-        let rows = entry.rows as u64;
-        let Some(mut lane) = self.lanes.remove(&entry.source) else {
-            self.behind += rows;
-            return Ok(());
-        };
-        let outcome = match lane.has_rules() {
-            true => self.opened(entry, &mut lane, is_within, began).await,
-            false => Ok(()),
-        };
+        self.behind += entry.rows as u64;
+        let Some(files) = files.transpose()? else { return Ok(()) };
+        let Some(mut lane) = self.lanes.remove(&entry.source) else { return Ok(()) };
+        let outcome = self.opened(entry, files, &mut lane, is_within, began).await;
         self.lanes.insert(entry.source.clone(), lane);
-        self.behind += rows;
         outcome
     }
 
     async fn opened(
         &mut self,
         entry: &Entry,
+        mut files: LakeFiles,
         lane: &mut Lane,
         is_within: bool,
-        began: Duration,
+        mut began: Duration,
     ) -> Result<(), ReplayError> {
-        let mut files = self.archive.open(entry).await?;
         self.cost.files += 1;
-        let mut began = began;
+        let asks = self.asks(entry, lane);
         while let Some(mut file) = files.next().await? {
-            if self.question.prune {
-                let parts = lane.parts.iter().zip(&self.sides);
-                let tests = parts.flat_map(|(part, side)| {
-                    let matters = |rule: &&PartRule| meets(side.matters(rule.rule, self.range), entry.times);
-                    part.rules.iter().filter(matters).flat_map(|rule| &rule.tests)
-                });
-                let fields: Vec<&ProjectedField> = tests.map(|column| &lane.union.fields[*column]).collect();
-                file.learn(&fields).await?;
-            }
+            file.learn(&asks.iter().collect::<Vec<_>>()).await?;
             self.cost.bytes_read += file.footer_bytes();
             if is_within {
                 self.occurs.entry(entry.source.clone()).or_default().see(&file, &lane.union);
