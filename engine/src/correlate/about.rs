@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carried::Carried;
 use super::hit::{Seen, Used, pairs};
-use super::node::Arrival;
+use super::machine::Arrival;
 use crate::limits::{MAX_CARRIED, MAX_EVIDENCE};
 
 /// A group, by the hash of its key, and a hit of it, by its id.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::carried::{Carried, Lists};
 use super::extract::{Dropped, OwnValue, combinations, complete, key_text, key_values, pick};
 use super::hit::{Identities, Seen};
-use super::node::{Fed, Raised};
+use super::machine::{Fed, Raised};
 use super::plan::{Plan, ValuePlan};
 use crate::alert::{Alert, AlertKind, AlertRule, hash128, show_time};
 use crate::limits::MAX_CARRIED;

@@ -17,7 +17,7 @@ use super::extract::{Dropped, OwnValue};
 use super::hit::{Identities, Seen, hash_of};
 use super::link::Member;
 use super::live::CorrelationCounts;
-use super::node::{Arrival, Emitted, Explained, Machine};
+use super::machine::{Arrival, Emitted, Explained, Machine};
 use super::occurrence::Occurrence;
 use super::plan::Plan;
 use crate::alert::Alert;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::chain::derive;
 use super::extract::Dropped;
 use super::hit::{Identities, Used};
-use super::node::{Arrival, Emitted, Fed, Machine, Offer};
+use super::machine::{Arrival, Emitted, Fed, Machine, Offer};
 use super::occurrence::Occurrence;
 use super::plan::Plan;
 use super::snapshot::{self, SnapshotError};

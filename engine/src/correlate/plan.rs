@@ -13,7 +13,8 @@ use super::kinds::{
     Temporal, TemporalForward, TemporalOrdered, Tumbling, ValueCount, ValueSum, Values,
 };
 use super::link::{LinkedCorrelation, Member};
-use super::node::{Machine, Node};
+use super::machine::Machine;
+use super::node::Node;
 use crate::sigma::{
     Condition, Correlation, CorrelationCondition, CorrelationType, Criterion, Level, Quantity, Spanned,
 };

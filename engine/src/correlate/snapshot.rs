@@ -13,7 +13,7 @@
 
 use super::hit::Identities;
 use super::link::Member;
-use super::node::Fed;
+use super::machine::Fed;
 use super::plan::Plan;
 use crate::alert::hash128;
 

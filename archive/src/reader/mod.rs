@@ -4,14 +4,14 @@
 //! alone, for a scan; then, of the rows that matched, whole events. What a file does not hold (a field that no
 //! rule asked for when it was written) is made anew from the raw events by whoever knows the log source.
 
+mod needed;
+mod select;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Builder, Int64Array, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray,
-};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -19,20 +19,21 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetStatisticsPolicy};
-use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, ProjectedField, Projection};
+use virga_engine::event::{EventBatch, ProjectedField, Projection};
 use virga_engine::scan::{Blocks, Facet, Known};
 
+pub(crate) use self::select::selection_of_rows;
 use crate::cells::{self, CellArray};
 use crate::count::Counted;
 use crate::error::ArchiveError;
 use crate::facets::{Facts, SECTIONS_KEY, Section, nowhere};
 use crate::file::{FIELDS_KEY, FieldName};
-use crate::layout::{self, BLOCK, JSON_SUFFIX, ROW_GROUP};
+use crate::layout::{JSON_SUFFIX, ROW_GROUP};
 use crate::limits::MAX_SECTION;
-use crate::rows::{base_of, typed};
+use crate::rows::typed;
 use crate::table::{Archive, Entry};
 
 /// Makes the cells of a projection from raw events of a source: what a file does not hold.
@@ -91,15 +92,6 @@ pub struct StoredEvents {
     pub rows: Vec<u32>,
     /// Bytes that were read.
     pub bytes: u64,
-}
-
-/// What was read of some rows.
-struct SomeRows {
-    source: Arc<str>,
-    batch: RecordBatch,
-    fields: Vec<CellArray>,
-    raw: Option<StringArray>,
-    bytes: u64,
 }
 
 /// A file's footer, with the places of its pages.
@@ -288,156 +280,6 @@ impl StoredFile {
         Ok((batch, bytes.load(Ordering::Relaxed)))
     }
 
-    /// Cells of some blocks of a row group, for a scan.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn needed_cells(
-        &self,
-        (group, blocks): (usize, Blocks),
-        projection: &Arc<Projection>,
-        needed: NeededBlocks<'_>,
-        rebuild: &Rebuild<'_>,
-    ) -> Result<StoredEvents, ArchiveError> {
-        let rows: Vec<u32> = rows_of(blocks, self.rows(group)).collect();
-        let nothing = cells::absent(rows.len());
-        let mut fields = vec![nothing; projection.fields.len()];
-        let (mut raw, mut bytes) = (None, 0);
-        let mut masks: Vec<Blocks> = needed.columns.iter().copied().chain([needed.raw]).collect();
-        masks.sort_unstable();
-        masks.dedup();
-        // what is looked at in the same blocks is read together
-        for mask in masks.into_iter().filter(|mask| *mask != 0) {
-            let columns: Vec<bool> = needed.columns.iter().map(|blocks| *blocks == mask).collect();
-            let here = Needed { columns: &columns, who: Who::Times, raw: needed.raw == mask };
-            let spread = Spread { mask, blocks, all: self.rows(group) };
-            let selection = selection_of(mask, spread.all);
-            let count = spread.count();
-            let read = self.some((group, selection, count), projection, here, &[], rebuild).await?;
-            bytes += read.bytes;
-            for ((field, cells), _) in
-                fields.iter_mut().zip(read.fields).zip(&columns).filter(|(_, is_read)| **is_read)
-            {
-                *field = spread.cells(cells);
-            }
-            if let (true, Some(texts)) = (here.raw, read.raw) {
-                raw = Some(spread.texts(texts));
-            }
-        }
-        let source: Arc<str> = self.entry.source.as_str().into();
-        let batch = EventBatch::of_cells(source, Arc::clone(projection), fields, rows.len(), raw);
-        Ok(StoredEvents { batch, rows, bytes })
-    }
-
-    /// Whole events: rows of a row group, by number and in order. Where `raw` is not needed their text is left
-    /// out.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn needed_events(
-        &self,
-        (group, rows): (usize, &[u32]),
-        projection: &Arc<Projection>,
-        needed: Needed<'_>,
-        rebuild: &Rebuild<'_>,
-    ) -> Result<(EventBatch, u64), ArchiveError> {
-        let mut names = vec![layout::TIME];
-        if needed.who >= Who::Ids {
-            names.push(layout::EVENT_ID);
-        }
-        let with_origins = needed.who >= Who::Origins;
-        if with_origins {
-            names.extend([layout::INGEST_TIME, layout::TIME_MISSING]);
-            names.extend([layout::ORIGIN, layout::LINE, layout::RECORD]);
-        }
-        let selection = selection_of_rows(rows, self.rows(group));
-        let read = self.some((group, selection, rows.len()), projection, needed, &names, rebuild).await?;
-        let time: TimestampMicrosecondArray = column(&read.batch, layout::TIME)?;
-        let (ingest_time, time_missing, origins) = match with_origins {
-            true => (
-                column(&read.batch, layout::INGEST_TIME)?,
-                column(&read.batch, layout::TIME_MISSING)?,
-                origins(&read.batch)?,
-            ),
-            false => {
-                let nowhere = Origin { base: OriginBase::File { path: "".into() }, line: None, record: None };
-                let not_missing = BooleanArray::from(vec![false; rows.len()]);
-                (time.clone(), not_missing, vec![nowhere; rows.len()])
-            }
-        };
-        let kept = KeptColumns {
-            event_id: match needed.who >= Who::Ids {
-                true => column(&read.batch, layout::EVENT_ID)?,
-                false => StringArray::from_iter_values(std::iter::repeat_n("", rows.len())),
-            },
-            time,
-            ingest_time,
-            time_missing,
-            origins,
-            raw: match read.raw {
-                Some(raw) if needed.raw => raw,
-                _ => StringArray::new_null(rows.len()),
-            },
-            fields: read.fields,
-        };
-        Ok((EventBatch::of_columns(read.source, Arc::clone(projection), kept), read.bytes))
-    }
-
-    /// Reads what is needed of a projection, and more columns by name. Fields that the file does not hold are
-    /// made anew from the raw events.
-    async fn some(
-        &self,
-        (group, selection, count): (usize, RowSelection, usize),
-        projection: &Arc<Projection>,
-        needed: Needed<'_>,
-        more: &[&str],
-        rebuild: &Rebuild<'_>,
-    ) -> Result<SomeRows, ArchiveError> {
-        let doing = || format!("reading events of {}", self.entry.path);
-        let is_needed = |at: usize| needed.columns.get(at) == Some(&true);
-        let mut names: Vec<String> = more.iter().map(|name| (*name).to_owned()).collect();
-        let mut lacking = Projection::default();
-        for (_, field) in projection.fields.iter().enumerate().filter(|(at, _)| is_needed(*at)) {
-            match self.stored(field) {
-                Some(stored) => {
-                    names.extend([stored.stored.clone(), format!("{}{JSON_SUFFIX}", stored.stored)]);
-                }
-                None => lacking.fields.push(field.clone()),
-            }
-        }
-        if needed.raw || !lacking.fields.is_empty() {
-            names.push(layout::RAW.to_owned());
-        }
-        let (batch, bytes) = match names.iter().any(|name| self.has_column(name)) {
-            true => self.columns(group, &names, selection).await?,
-            // none of the fields occurs in the file
-            false => (empty(count), 0),
-        };
-        let raw: Option<StringArray> = match needed.raw || !lacking.fields.is_empty() {
-            true => Some(column(&batch, layout::RAW)?),
-            false => None,
-        };
-        let source: Arc<str> = self.entry.source.as_str().into();
-        let made = match (&raw, lacking.fields.is_empty()) {
-            (Some(raw), false) => {
-                rebuild(&source, &Arc::new(lacking), raw).map_err(ArchiveError::at(doing()))?
-            }
-            _ => Vec::new(),
-        };
-        let (mut made, nothing) = (made.into_iter(), cells::absent(count));
-        let mut fields = Vec::with_capacity(projection.fields.len());
-        for (at, field) in projection.fields.iter().enumerate() {
-            fields.push(match (is_needed(at), self.stored(field)) {
-                (false, _) => nothing.clone(),
-                (true, Some(_)) => self.cell_column(&batch, field, count)?,
-                (true, None) => {
-                    made.next().ok_or_else(|| ArchiveError::new(doing(), "a field could not be made anew"))?
-                }
-            });
-        }
-        Ok(SomeRows { source, batch, fields, raw, bytes })
-    }
-
     /// Bytes of each field of a projection in a row group, as they lie.
     pub fn bytes_by_field(&self, group: usize, projection: &Projection) -> Vec<u64> {
         let mut by_name: HashMap<&str, u64> = HashMap::new();
@@ -488,123 +330,4 @@ pub(crate) fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str
         .column_by_name(name)
         .ok_or_else(|| ArchiveError::new("reading events", format!("there is no column `{name}`")))?;
     typed(column)
-}
-
-fn empty(rows: usize) -> RecordBatch {
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-    let schema = Arc::new(arrow::datatypes::Schema::empty());
-    RecordBatch::try_new_with_options(schema, Vec::new(), &options).expect("no columns are of any length")
-}
-
-fn origins(batch: &RecordBatch) -> Result<Vec<Origin>, ArchiveError> {
-    let texts: CellArray = column(batch, layout::ORIGIN)?;
-    let values = texts.values().as_any().downcast_ref::<StringArray>();
-    let base = |text: &str| base_of(text).unwrap_or(OriginBase::File { path: text.into() });
-    let bases: Vec<OriginBase> =
-        values.into_iter().flatten().map(|text| base(text.unwrap_or_default())).collect();
-    let (lines, records): (Option<Int64Array>, Option<Int64Array>) =
-        (column(batch, layout::LINE).ok(), column(batch, layout::RECORD).ok());
-    let number = |column: &Option<Int64Array>, row: usize| {
-        let column = column.as_ref().filter(|column| column.is_valid(row))?;
-        u64::try_from(column.value(row)).ok()
-    };
-    let nowhere = OriginBase::File { path: "".into() };
-    Ok((0..batch.num_rows())
-        .map(|row| Origin {
-            base: texts.key(row).and_then(|key| bases.get(key)).unwrap_or(&nowhere).clone(),
-            line: number(&lines, row),
-            record: number(&records, row),
-        })
-        .collect())
-}
-
-/// Rows of some blocks among those of more.
-struct Spread {
-    mask: Blocks,
-    /// The mask's, and others.
-    blocks: Blocks,
-    /// The rows of the row group.
-    all: usize,
-}
-
-impl Spread {
-    fn count(&self) -> usize {
-        self.each().filter(|(_, is_there)| *is_there).map(|(rows, _)| rows).sum()
-    }
-
-    /// The rows of each block, and whether it is one of the mask's.
-    fn each(&self) -> impl Iterator<Item = (usize, bool)> {
-        let blocks = (0..self.all.div_ceil(BLOCK)).filter(|block| self.blocks & (1 << block) != 0);
-        blocks.map(|block| (BLOCK.min(self.all - block * BLOCK), self.mask & (1 << block) != 0))
-    }
-
-    fn cells(&self, cells: CellArray) -> CellArray {
-        if self.mask == self.blocks {
-            return cells;
-        }
-        let (mut keys, mut from) = (Int32Builder::new(), 0);
-        for (rows, is_there) in self.each() {
-            match is_there {
-                true => {
-                    keys.append_array(&cells.keys().slice(from, rows));
-                    from += rows;
-                }
-                false => keys.append_nulls(rows),
-            }
-        }
-        CellArray::new(keys.finish(), Arc::clone(cells.values()))
-    }
-
-    fn texts(&self, texts: StringArray) -> StringArray {
-        if self.mask == self.blocks {
-            return texts;
-        }
-        let (mut spread, mut from) = (StringBuilder::new(), 0);
-        for (rows, is_there) in self.each() {
-            match is_there {
-                true => {
-                    texts.slice(from, rows).iter().for_each(|text| spread.append_option(text));
-                    from += rows;
-                }
-                false => (0..rows).for_each(|_| spread.append_null()),
-            }
-        }
-        spread.finish()
-    }
-}
-
-/// The rows of blocks.
-fn rows_of(blocks: Blocks, rows: usize) -> impl Iterator<Item = u32> {
-    (0..rows).filter(move |row| blocks & (1 << (row / BLOCK)) != 0).map(|row| row as u32)
-}
-
-fn selection_of(blocks: Blocks, rows: usize) -> RowSelection {
-    let mut selectors: Vec<RowSelector> = Vec::new();
-    for block in 0..rows.div_ceil(BLOCK) {
-        let length = BLOCK.min(rows - block * BLOCK);
-        selectors.push(match blocks & (1 << block) {
-            0 => RowSelector::skip(length),
-            _ => RowSelector::select(length),
-        });
-    }
-    selectors.into()
-}
-
-pub(crate) fn selection_of_rows(rows: &[u32], all: usize) -> RowSelection {
-    let ranges = rows.iter().map(|&row| row as usize..row as usize + 1);
-    RowSelection::from_consecutive_ranges(joined(ranges), all)
-}
-
-/// Ranges that follow one another as one.
-fn joined(
-    ranges: impl Iterator<Item = std::ops::Range<usize>>,
-) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let mut ranges = ranges.peekable();
-    std::iter::from_fn(move || {
-        let mut range = ranges.next()?;
-        while let Some(next) = ranges.next_if(|next| next.start == range.end) {
-            range.end = next.end;
-        }
-        Some(range)
-    })
 }
