@@ -14,13 +14,13 @@ use deltalake::kernel::{Action, Add, LogicalFileView, Remove, StructField};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError};
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use crate::error::ArchiveError;
 use crate::layout::{PARTITIONS, stored_type};
-use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS};
+use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS, MAX_HOURS_AT_ONCE};
 use crate::repeats::{APART, is_apart, set_name};
 use crate::table::{Archive, Entry, Partition, Range, Uncommitted, action_of, partition_of, plain};
 
@@ -209,23 +209,26 @@ impl Archive {
                 set.push(entry.clone());
             }
         }
-        let mut apart = HashMap::new();
-        for (partition, files) in sets.into_iter().filter(|(_, files)| files.len() > 1) {
-            let name = set_name(files.iter().map(|file| file.path.as_str()));
-            let is_apart = match (looked, seen.get(&name)) {
-                (Looked::Apart, _) => true,
-                (_, Some(is_apart)) => *is_apart,
-                (_, None) => {
-                    let is_apart = self.look_for_repeats(&files).await?.count() == 0;
-                    seen.insert(name.clone(), is_apart);
-                    is_apart
-                }
-            };
-            if is_apart {
-                apart.insert(partition, name);
+        let several = sets.into_iter().filter(|(_, files)| files.len() > 1);
+        let named = several.map(|(partition, files)| {
+            (partition, set_name(files.iter().map(|file| file.path.as_str())), files)
+        });
+        let looks = named.map(|(partition, name, files)| {
+            let known = if looked == Looked::Apart { Some(true) } else { seen.get(&name).copied() };
+            async move {
+                let is_apart = match known {
+                    Some(is_apart) => is_apart,
+                    None => self.look_for_repeats(&files).await?.count() == 0,
+                };
+                Ok::<_, ArchiveError>((partition, name, is_apart))
             }
-        }
-        Ok(apart)
+        });
+        let looks: Vec<_> = looks.collect();
+        let found: Vec<(Partition, String, bool)> =
+            futures::stream::iter(looks).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
+        seen.extend(found.iter().map(|(_, name, is_apart)| (name.clone(), *is_apart)));
+        let apart = found.into_iter().filter(|(.., is_apart)| *is_apart);
+        Ok(apart.map(|(partition, name, _)| (partition, name)).collect())
     }
 
     /// Notes of an hour that none of its events is there twice, where that is not known: a compaction has looked,

@@ -54,12 +54,12 @@ pub const MAX_COMPARED: usize = 16_000_000;
 
 /// Ids of one partition that are compared at once, 8 bytes each, to find events that are there twice. A larger
 /// one is gone through several times, each time for some of its ids.
-pub const MAX_IDS: usize = 6_000_000;
+pub const MAX_IDS: usize = 3_000_000;
 
-/// Hours of which a query finds out at once what stands in them twice: each holds its ids.
-pub const MAX_HOURS_AT_ONCE: usize = 2;
+/// Hours of which it is found out at once what stands in them twice: each holds its ids.
+pub const MAX_HOURS_AT_ONCE: usize = 4;
 
-/// Files that are opened ahead of whoever reads them: each holds its footer, a megabyte or two.
+/// Files that are opened, or whose ids are read, ahead of whoever asks: each holds its footer, a megabyte or two.
 pub const MAX_AHEAD: usize = 6;
 
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is

@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use arrow::array::StringArray;
+use futures::{StreamExt as _, TryStreamExt as _};
 use parquet::arrow::arrow_reader::RowSelection;
 use virga_engine::event::record_hash;
 
 use crate::error::ArchiveError;
 use crate::layout::{self, BLOCK};
-use crate::limits::MAX_IDS;
+use crate::limits::{MAX_AHEAD, MAX_IDS};
 use crate::reader::{StoredFile, column, selection_of_rows};
 use crate::table::{Archive, Entry};
 
@@ -92,10 +93,8 @@ impl Archive {
     pub(crate) async fn look_for_repeats(&self, files: &[Entry]) -> Result<Repeats, ArchiveError> {
         let mut files: Vec<&Entry> = files.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut open = Vec::with_capacity(files.len());
-        for entry in &files {
-            open.push(StoredFile::open(self, entry).await?);
-        }
+        let opening: Vec<_> = files.iter().map(|entry| StoredFile::open(self, entry)).collect();
+        let open: Vec<StoredFile> = futures::stream::iter(opening).buffered(MAX_AHEAD).try_collect().await?;
         let mut found =
             Repeats { bytes: open.iter().map(StoredFile::footer_bytes).sum(), ..Repeats::default() };
         let shared = shared_ids(&open, &mut found.bytes).await?;
@@ -132,12 +131,14 @@ async fn shared_ids(files: &[StoredFile], bytes: &mut u64) -> Result<Vec<u64>, A
     let mut shared = Vec::new();
     for round in 0..rounds {
         let mut all: Vec<u64> = Vec::with_capacity(rows.min(MAX_IDS));
+        let mut reading = Vec::new();
         for file in files {
-            for group in 0..file.groups() {
-                let (ids, read) = file.ids(group, None).await?;
-                *bytes += read;
-                all.extend(ids.into_iter().filter(|id| id % rounds == round));
-            }
+            reading.extend((0..file.groups()).map(|group| file.ids(group, None)));
+        }
+        let mut groups = futures::stream::iter(reading).buffered(MAX_AHEAD);
+        while let Some((ids, read)) = groups.try_next().await? {
+            *bytes += read;
+            all.extend(ids.into_iter().filter(|id| id % rounds == round));
         }
         all.sort_unstable();
         shared.extend(all.chunk_by(|a, b| a == b).filter(|run| run.len() > 1).filter_map(|run| run.first()));
