@@ -21,8 +21,8 @@ use object_store::path::Path;
 use crate::error::ArchiveError;
 use crate::layout::{PARTITIONS, stored_type};
 use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS, MAX_HOURS_AT_ONCE};
-use crate::repeats::{APART, is_apart, set_name};
-use crate::table::{Archive, Entry, Partition, Range, Uncommitted, action_of, partition_of, plain};
+use crate::repeats::{APART, Hour, by_hour, is_apart, set_name};
+use crate::table::{Archive, Entry, Range, Uncommitted, action_of, partition_of, plain};
 
 /// Why a table changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +57,13 @@ impl Why {
 
 /// What is known of whether events are there twice once a commit is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Looked {
+pub(crate) enum Looked<'e> {
     /// Nobody has looked: whoever reads does.
     Not,
     /// The commit looks, at the hours that it adds to.
     Looks,
-    /// Somebody has looked at the hours that it adds to: none is.
-    Apart,
+    /// Somebody has looked at these files: what is added and what is left of them share no event.
+    Apart(&'e [Entry]),
 }
 
 /// What was let go.
@@ -131,7 +131,7 @@ impl Archive {
         add: &[Uncommitted],
         remove: &[Entry],
         why: Why,
-        looked: Looked,
+        looked: Looked<'_>,
     ) -> Result<(), ArchiveError> {
         let mut seen = HashMap::new();
         let doing = format!("committing to {}", self.location);
@@ -174,11 +174,12 @@ impl Archive {
         add: &[&Uncommitted],
         remove: &[Entry],
         why: Why,
-        apart: &HashMap<Partition, String>,
+        apart: &HashMap<Hour, String>,
     ) -> Result<(), DeltaTableError> {
         let now = Utc::now().timestamp_millis();
         let adds = add.iter().map(|file| {
-            let tags = apart.get(&file.partition).map(|set| tags(set));
+            let Entry { source, hour, .. } = file.entry();
+            let tags = apart.get(&(source, hour)).map(|set| tags(set));
             Action::Add(Add { tags, ..add_action(file, now, why.changes_data()) })
         });
         let removes =
@@ -194,41 +195,46 @@ impl Archive {
         entries: &[Entry],
         add: &[&Uncommitted],
         remove: &[Entry],
-        looked: Looked,
+        looked: Looked<'_>,
         seen: &mut HashMap<String, bool>,
-    ) -> Result<HashMap<Partition, String>, ArchiveError> {
+    ) -> Result<HashMap<Hour, String>, ArchiveError> {
         if looked == Looked::Not {
             return Ok(HashMap::new());
         }
-        let mut sets: HashMap<Partition, Vec<Entry>> = HashMap::new();
-        for file in add {
-            sets.entry(file.partition.clone()).or_default().push(file.entry());
-        }
-        for entry in entries.iter().filter(|entry| !remove.iter().any(|gone| gone.path == entry.path)) {
-            if let Some(set) = sets.get_mut(&partition_of(entry)) {
-                set.push(entry.clone());
+        let mut sets = by_hour(&add.iter().map(|file| file.entry()).collect::<Vec<_>>());
+        for entry in entries {
+            let hour = (entry.source.clone(), entry.hour.clone());
+            let Some(set) = sets.get_mut(&hour).filter(|_| !is_among(entry, remove)) else { continue };
+            set.push(entry.clone());
+            // somebody else has added to the hour meanwhile, and nobody has looked at that
+            if let Looked::Apart(seen) = looked
+                && !is_among(entry, seen)
+            {
+                sets.remove(&hour);
             }
         }
         let several = sets.into_iter().filter(|(_, files)| files.len() > 1);
-        let named = several.map(|(partition, files)| {
-            (partition, set_name(files.iter().map(|file| file.path.as_str())), files)
-        });
-        let looks = named.map(|(partition, name, files)| {
-            let known = if looked == Looked::Apart { Some(true) } else { seen.get(&name).copied() };
+        let named =
+            several.map(|(hour, files)| (hour, set_name(files.iter().map(|file| file.path.as_str())), files));
+        let looks = named.map(|(hour, name, files)| {
+            let known = match looked {
+                Looked::Apart(_) => Some(true),
+                _ => seen.get(&name).copied(),
+            };
             async move {
                 let is_apart = match known {
                     Some(is_apart) => is_apart,
                     None => self.look_for_repeats(&files).await?.count() == 0,
                 };
-                Ok::<_, ArchiveError>((partition, name, is_apart))
+                Ok::<_, ArchiveError>((hour, name, is_apart))
             }
         });
         let looks: Vec<_> = looks.collect();
-        let found: Vec<(Partition, String, bool)> =
+        let found: Vec<(Hour, String, bool)> =
             futures::stream::iter(looks).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
         seen.extend(found.iter().map(|(_, name, is_apart)| (name.clone(), *is_apart)));
         let apart = found.into_iter().filter(|(.., is_apart)| *is_apart);
-        Ok(apart.map(|(partition, name, _)| (partition, name)).collect())
+        Ok(apart.map(|(hour, name, _)| (hour, name)).collect())
     }
 
     /// Notes of an hour that none of its events is there twice, where that is not known: a compaction has looked,
@@ -238,7 +244,7 @@ impl Archive {
         let is_of_it = |entry: &Entry| (&entry.source, &entry.hour) == (&first.source, &first.hour);
         let files: Vec<Entry> = self.entries(Range::ALL).await?.into_iter().filter(is_of_it).collect();
         // another program has added to the hour meanwhile
-        let is_known = is_apart(&files) || files.iter().any(|file| !before.contains(file));
+        let is_known = is_apart(&files) || !files.iter().all(|file| is_among(file, before));
         let Some(first) = files.first().filter(|_| !is_known) else { return Ok(()) };
         let doing = || format!("noting what is known of {}", first.path);
         let log = self.events.log_store();
@@ -349,6 +355,10 @@ async fn vacuum(table: &mut DeltaTable, keep: Duration) -> Result<usize, DeltaTa
     *table = after;
     table.update_state().await?;
     Ok(metrics.files_deleted.len())
+}
+
+fn is_among(entry: &Entry, entries: &[Entry]) -> bool {
+    entries.iter().any(|other| other.path == entry.path)
 }
 
 fn tags(set: &str) -> HashMap<String, Option<String>> {

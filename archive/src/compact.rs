@@ -106,11 +106,11 @@ impl Archive {
             self.put(&packed.file.path, packed.bytes).await?;
             add.push(packed.file);
         }
-        let looked = if left { Looked::Not } else { Looked::Apart };
+        let looked = if left { Looked::Not } else { Looked::Apart(entries) };
         self.commit(&add, &remove, Why::Compaction, looked).await?;
-        match looked {
-            Looked::Apart => self.note_apart(entries).await,
-            _ => Ok(()),
+        match add.is_empty() && !left {
+            true => self.note_apart(entries).await,
+            false => Ok(()),
         }
     }
 

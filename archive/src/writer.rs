@@ -203,7 +203,7 @@ impl EventWriter {
         self.publish_as(archive, Looked::Not).await
     }
 
-    async fn publish_as(&self, archive: &mut Archive, looked: Looked) -> Result<Written, ArchiveError> {
+    async fn publish_as(&self, archive: &mut Archive, looked: Looked<'_>) -> Result<Written, ArchiveError> {
         archive.commit(&self.done, &[], Why::Import, looked).await?;
         Ok(Written {
             files: self.done.len(),

@@ -217,6 +217,21 @@ async fn what_is_known_outlives_a_checkpoint_of_the_table() {
     assert_eq!(archive.repeats(&files).await.expect("they are read").bytes, 0);
 }
 
+#[tokio::test]
+async fn a_compaction_says_nothing_of_what_came_while_it_was_at_work() {
+    let store = Arc::new(InMemory::new());
+    append(&store, &events(numbers(0..5), false)).await;
+    append(&store, &events(numbers(5..10), false)).await;
+    let mut archive = Archive::open(&location(&store)).await.expect("an archive");
+    // it has read the table, and now an event comes again
+    append(&store, &events(numbers(3..4), true)).await;
+    let rebuild: &Rebuild<'_> = &|_, _, _| Err("every field is stored".into());
+    let done = archive.compact(&layouts(), rebuild, &|_| ()).await.expect("it is compacted");
+    assert_eq!((done.replaced, done.written), (2, 1));
+    assert_eq!(looked(&store).await, [(1, true)]);
+    assert_eq!(ask(&store, "SELECT count(*) FROM events").await, ["10"]);
+}
+
 /// Files that are too large to be merged.
 #[tokio::test]
 async fn a_compaction_notes_what_it_found_where_it_merges_nothing() {
@@ -243,6 +258,9 @@ async fn a_compaction_notes_what_it_found_where_it_merges_nothing() {
     assert_eq!(looked(&store).await, [(0, true)]);
     assert_eq!(compact(&store).await.replaced, 0);
     assert_eq!(looked(&store).await, [(0, false)]);
+    let all = virga_archive::ROW_GROUP + 2;
+    assert_eq!(ask(&store, "SELECT count(*) FROM events").await, [all.to_string()]);
+    assert_eq!(ask(&store, "SELECT sum(files) FROM coverage").await, ["2"]);
     let version = || async { Archive::open(&location(&store)).await.expect("an archive").version() };
     let before = version().await;
     assert_eq!(compact(&store).await.replaced, 0);
