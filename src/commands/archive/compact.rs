@@ -50,13 +50,15 @@ pub(super) fn compact(args: &CompactArgs) -> Outcome {
         Ok((done, alerts, archive.version()))
     })?;
     bar.finish_and_clear();
-    line(format!(
-        "{} files became {}: {} events, {} duplicates dropped; version {version}",
-        done.replaced,
-        done.written,
-        show::thousands(done.rows as u64),
-        show::thousands(done.duplicates as u64)
-    ))?;
+    line(match done.replaced {
+        0 => format!("no files to merge; version {version}"),
+        replaced => format!(
+            "{replaced} files became {}: {} events, {} duplicates dropped; version {version}",
+            done.written,
+            show::thousands(done.rows as u64),
+            show::thousands(done.duplicates as u64)
+        ),
+    })?;
     if alerts.replaced > 0 {
         line(format!(
             "{} files of alerts became {}: {} that came again or were revised dropped",
