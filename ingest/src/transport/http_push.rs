@@ -9,7 +9,7 @@
 //! | 202 | the events are taken (`answer = "at_once"`); a crash may lose them |
 //! | 401 | no token, or another |
 //! | 404 | no such source |
-//! | 413 | the body is larger than `max_bytes` |
+//! | 413 | the body is larger than `max_size` |
 //! | 415 | a content encoding other than gzip, zstd, identity |
 //! | 429 | too much is on its way; `Retry-After` says when to come again |
 //! | 503 | the process ends, or no checkpoint came in time: send it again, ids are the same |
@@ -40,6 +40,7 @@ use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHES_WAITING};
 use crate::position::Positions;
 use crate::secret::Secret;
 use crate::sources::{SourceDef, source};
+use crate::units::{self, Size, Span};
 
 /// `[input.http]`: events that are pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -54,19 +55,19 @@ pub struct HttpConfig {
     #[serde(default)]
     pub answer: Answer,
     /// Bytes of a request as it comes.
-    #[serde(default = "largest")]
-    pub max_bytes: usize,
+    #[serde(default = "largest", alias = "max_bytes", deserialize_with = "units::bytes")]
+    pub max_size: Size,
     /// How long a request waits for its checkpoint.
-    #[serde(default = "patience")]
-    pub wait_seconds: u64,
+    #[serde(default = "patience", alias = "wait_seconds", deserialize_with = "units::seconds")]
+    pub wait: Span,
 }
 
-fn largest() -> usize {
-    MAX_EVENT_BYTES
+fn largest() -> Size {
+    Size(MAX_EVENT_BYTES as u64)
 }
 
-fn patience() -> u64 {
-    60
+fn patience() -> Span {
+    Span::seconds(60)
 }
 
 /// When requests are answered.
@@ -95,7 +96,11 @@ struct Desk {
     paused: Arc<AtomicBool>,
     pushes: mpsc::Sender<Push>,
     room: Arc<Semaphore>,
-    config: HttpConfig,
+    answer: Answer,
+    /// Bytes of a request at the most.
+    most: usize,
+    /// How long a request waits for its checkpoint.
+    wait: Duration,
 }
 
 impl HttpConfig {
@@ -108,16 +113,21 @@ impl HttpConfig {
             return Err(TransportError::new(format!("anybody could push events to {address}"))
                 .help("give `token = { env = \"VIRGA_TOKEN\" }`, or listen on 127.0.0.1"));
         }
-        if self.max_bytes == 0 || self.max_bytes > PUSHED_BYTES {
-            return Err(TransportError::new(format!(
-                "max_bytes is {}; it may be 1 to {PUSHED_BYTES}",
-                self.max_bytes
-            )));
-        }
+        self.largest_body()?;
         let token =
             self.token.as_ref().map(|token| token.reveal().map_err(TransportError::new)).transpose()?;
         // hashes compare in constant time
         Ok((address, token.map(|token| blake3::hash(token.text().as_bytes()))))
+    }
+
+    /// Bytes of a request at the most.
+    fn largest_body(&self) -> Result<usize, TransportError> {
+        let most = usize::try_from(self.max_size.0).unwrap_or(usize::MAX);
+        match (1..=PUSHED_BYTES).contains(&most) {
+            true => Ok(most),
+            false => Err(TransportError::new(format!("[input.http] max_size is {most} bytes"))
+                .help(format!("write \"1B\" to \"{}MB\"", PUSHED_BYTES >> 20))),
+        }
     }
 
     fn bind(&self) -> Result<(TcpListener, Option<blake3::Hash>), TransportError> {
@@ -150,7 +160,9 @@ impl HttpConfig {
             paused: Arc::clone(&paused),
             pushes,
             room: Arc::new(Semaphore::new(PUSHED_BYTES)),
-            config: self.clone(),
+            answer: self.answer,
+            most: self.largest_body()?,
+            wait: self.wait.0,
         };
         let router = Router::new().route("/v1/ingest/{source}", post(push)).with_state(Arc::new(desk));
         let listener = {
@@ -234,22 +246,21 @@ impl Desk {
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let too_large =
             || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
-        if said.is_some_and(|said| said > self.config.max_bytes) {
+        if said.is_some_and(|said| said > self.most) {
             return Err(too_large());
         }
         // room is kept before the body is read: what is said, or the most that there may be
-        let needed = u32::try_from(said.unwrap_or(self.config.max_bytes).max(1)).map_err(|_| too_large())?;
+        let needed = u32::try_from(said.unwrap_or(self.most).max(1)).map_err(|_| too_large())?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(needed).map_err(|_| full())?;
-        let body = to_bytes(body, self.config.max_bytes).await.map_err(|_| too_large())?;
+        let body = to_bytes(body, self.most).await.map_err(|_| too_large())?;
         let (sender, answered) = oneshot::channel();
-        let at_once = self.config.answer == Answer::AtOnce;
+        let at_once = self.answer == Answer::AtOnce;
         let answer = (!at_once).then_some(sender);
         self.pushes.try_send(Push { source, body, answer, _room: room }).map_err(|_| full())?;
         if at_once {
             return Ok((StatusCode::ACCEPTED, "taken\n").into_response());
         }
-        let patience = Duration::from_secs(self.config.wait_seconds);
-        match tokio::time::timeout(patience, answered).await {
+        match tokio::time::timeout(self.wait, answered).await {
             Ok(Ok(())) => Ok((StatusCode::OK, "kept\n").into_response()),
             _ => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "no checkpoint came in time; send it again")),
         }
@@ -378,8 +389,8 @@ mod tests {
             listen: "127.0.0.1:0".into(),
             token: None,
             answer,
-            max_bytes: 1_000,
-            wait_seconds: 1,
+            max_size: Size(1_000),
+            wait: Span::seconds(1),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -467,6 +478,27 @@ mod tests {
         assert!(text.to_lowercase().contains("retry-after: 1"), "{text}");
         server.transport.resume();
         assert_eq!(status(server.send("/v1/ingest/auto", token, b"{}")).0, 202);
+    }
+
+    #[test]
+    fn lengths_and_sizes_are_written_with_a_unit_or_as_they_were() {
+        let read = |keys: &str| {
+            serde_json::from_str::<HttpConfig>(&format!(r#"{{"listen":"127.0.0.1:8088"{keys}}}"#))
+        };
+        let as_it_was = read(r#","max_bytes":2097152,"wait_seconds":90"#).unwrap();
+        for keys in [
+            r#","max_size":"2MB","wait":"90s""#,
+            r#","max_size":"2MiB","wait":90"#,
+            r#","max_bytes":"2048KB","wait_seconds":"90s""#,
+        ] {
+            assert_eq!(read(keys).unwrap(), as_it_was, "{keys}");
+        }
+        for (size, right) in [("\"0B\"", false), ("\"1B\"", true), ("\"64MB\"", true), ("\"65MB\"", false)] {
+            let proved = read(&format!(r#","max_size":{size}"#)).unwrap().desk();
+            assert_eq!(proved.is_ok(), right, "{size}");
+            assert!(right || proved.is_err_and(|error| error.to_string().contains("max_size")));
+        }
+        assert!(read(r#","max_size":1,"max_bytes":1"#).is_err());
     }
 
     #[test]
