@@ -3,6 +3,8 @@
 //! In: a name, a source, and one table that says by which transport. Out: an [`InputConfig`].
 //! To add a transport: a field here and a line in [`InputConfig::transports`].
 
+use std::path::Path;
+
 use serde::Deserialize;
 use virga_ingest::sources::{SourceDef, source};
 use virga_ingest::transport::follow::FollowConfig;
@@ -56,6 +58,13 @@ impl InputConfig {
             ("follow", part(&self.follow)),
             ("stdin", part(&self.stdin)),
         ]
+    }
+
+    /// Paths begin at the configuration's folder.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        if let Some(http) = &mut self.http {
+            http.resolve(base);
+        }
     }
 
     /// By what it is read.

@@ -260,6 +260,7 @@ impl Config {
         if let Some(path) = &mut self.metrics.address_file {
             *path = base.join(&path);
         }
+        self.inputs.iter_mut().for_each(|input| input.resolve(&base));
         self.sinks.iter_mut().for_each(|sink| sink.resolve(&base));
         if let Some(archive) = &mut self.archive {
             archive.resolve(&base);
