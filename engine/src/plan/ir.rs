@@ -90,4 +90,65 @@ impl Expr {
             Self::Not(inner) => inner.for_each_predicate(see),
         }
     }
+
+    /// Whether an event may be there for which it is true. False only where placeholders without values leave
+    /// nothing that could be.
+    pub fn can_match(&self) -> bool {
+        self.constant() != Some(false)
+    }
+
+    /// What it is whatever the event; `None` where that depends on the event.
+    fn constant(&self) -> Option<bool> {
+        let count = |branches: &[Self], value: Option<bool>| {
+            branches.iter().filter(|branch| branch.constant() == value).count()
+        };
+        let at_least = |least: usize, branches: &[Self]| {
+            let always = count(branches, Some(true));
+            match always >= least {
+                true => Some(true),
+                false if always + count(branches, None) < least => Some(false),
+                false => None,
+            }
+        };
+        match self {
+            Self::Never => Some(false),
+            Self::Test(_) => None,
+            Self::And(branches) => at_least(branches.len(), branches),
+            Self::Or(branches) => at_least(1, branches),
+            Self::AtLeast(least, branches) => at_least(*least, branches),
+            Self::Not(inner) => inner.constant().map(|value| !value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_event_can_make_true_cannot_match() {
+        let maybe = || {
+            let test = Test::Null;
+            Expr::Test(Predicate { field: FieldKey::Named("a".into()), shown: "a".into(), test })
+        };
+        let not = |expr| Expr::Not(Box::new(expr));
+        let never = || Expr::Never;
+        for (expr, expected) in [
+            (never(), false),
+            (maybe(), true),
+            (not(never()), true),
+            (not(maybe()), true),
+            (not(not(never())), false),
+            (Expr::And(vec![maybe(), never()]), false),
+            (Expr::And(vec![maybe(), not(never())]), true),
+            (Expr::Or(vec![never(), never()]), false),
+            (Expr::Or(vec![never(), maybe()]), true),
+            (not(Expr::Or(vec![maybe(), not(never())])), false),
+            (Expr::AtLeast(2, vec![maybe(), never(), never()]), false),
+            (Expr::AtLeast(2, vec![maybe(), never(), not(never())]), true),
+            (not(Expr::AtLeast(1, vec![maybe(), not(never())])), false),
+        ] {
+            assert_eq!(expr.can_match(), expected, "{expr:?}");
+        }
+    }
 }
