@@ -235,6 +235,27 @@ fn the_alerts_of_an_earlier_version_are_those_that_stood_beside_it() {
     assert!(told(&output).contains("the alerts were not looked at"), "{}", told(&output));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_quarantine_that_cannot_be_written_ends_what_would_lose_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake").display().to_string();
+    let input = folder.path().join("bad.ndjson");
+    // more than is held back before it is written, and something to import behind it
+    let events = std::fs::read_to_string(workspace().join(SAMPLES[0])).expect("events");
+    std::fs::write(&input, "no JSON at all\n".repeat(500) + &events.repeat(2_000)).expect("a file");
+    let input = input.display().to_string();
+    for command in [vec!["archive", "import", "--archive", &lake], vec!["detect"]] {
+        let output = virga(&[command.as_slice(), &[&input, "--quarantine", "/dev/full"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", told(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("No space left on device"), "{command:?}: {said}");
+        assert_eq!(said.matches("quarantined:").count(), 10, "the first are shown: {said}");
+    }
+    let listed = json(&virga(&["archive", "ls", "--archive", &lake, "--json"]));
+    assert_eq!(listed["coverage"].as_array().map(Vec::len), Some(0), "nothing was committed: {listed}");
+}
+
 #[test]
 fn what_cannot_be_read_is_kept_or_said() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -94,29 +94,27 @@ impl Expr {
     /// Whether an event may be there for which it is true. False only where placeholders without values leave
     /// nothing that could be.
     pub fn can_match(&self) -> bool {
-        self.constant() != Some(false)
+        self.outcomes(&|_| (true, true)).0
     }
 
-    /// What it is whatever the event; `None` where that depends on the event.
-    fn constant(&self) -> Option<bool> {
-        let count = |branches: &[Self], value: Option<bool>| {
-            branches.iter().filter(|branch| branch.constant() == value).count()
-        };
+    /// Whether it can come out true, and whether it can come out false, where that is known of each test.
+    pub fn outcomes(&self, of_test: &dyn Fn(&Predicate) -> (bool, bool)) -> (bool, bool) {
         let at_least = |least: usize, branches: &[Self]| {
-            let always = count(branches, Some(true));
-            match always >= least {
-                true => Some(true),
-                false if always + count(branches, None) < least => Some(false),
-                false => None,
-            }
+            let each: Vec<(bool, bool)> = branches.iter().map(|branch| branch.outcomes(of_test)).collect();
+            let can_hold = each.iter().filter(|(holds, _)| *holds).count();
+            let must_hold = each.iter().filter(|(_, fails)| !fails).count();
+            (can_hold >= least, must_hold < least)
         };
         match self {
-            Self::Never => Some(false),
-            Self::Test(_) => None,
+            Self::Never => (false, true),
+            Self::Test(predicate) => of_test(predicate),
             Self::And(branches) => at_least(branches.len(), branches),
             Self::Or(branches) => at_least(1, branches),
             Self::AtLeast(least, branches) => at_least(*least, branches),
-            Self::Not(inner) => inner.constant().map(|value| !value),
+            Self::Not(inner) => {
+                let (holds, fails) = inner.outcomes(of_test);
+                (fails, holds)
+            }
         }
     }
 }
