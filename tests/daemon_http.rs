@@ -83,3 +83,18 @@ fn tokens_in_the_clear_are_warned_of_at_the_check_and_at_the_start() {
     let checked = check(&place);
     assert!(checked.status.success() && !said(&checked).contains("warning"), "{}", said(&checked));
 }
+
+#[test]
+fn what_an_input_names_is_found_beside_the_configuration_wherever_it_is_started() {
+    let follow = "[[input]]\nname = \"app\"\n[input.follow]\npaths = [\"logs/*.json\"]\n";
+    let place = Place::new(&format!("{follow}{}", http("127.0.0.1:0", "")), "");
+    place.replace("token = { env = \"PUSH_TOKEN\" }", "token = { file = \"token\" }");
+    fs::write(place.path("token"), "word\n").expect("a file");
+    fs::create_dir(place.path("logs")).expect("a folder");
+    fs::write(place.path("logs/a.json"), "{}\n").expect("a file");
+    for folder in [std::path::Path::new("/"), place.folder.path()] {
+        let checked = place.command().current_dir(folder).arg("--check").output().expect("it runs");
+        assert!(checked.status.success(), "{}", said(&checked));
+        assert!(said(&checked).contains("follows 1 files"), "{}", said(&checked));
+    }
+}

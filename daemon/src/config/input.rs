@@ -62,8 +62,18 @@ impl InputConfig {
 
     /// Paths begin at the configuration's folder.
     pub(super) fn resolve(&mut self, base: &Path) {
+        if let Some(kafka) = &mut self.kafka {
+            kafka.tls.iter_mut().for_each(|tls| tls.resolve(base));
+            kafka.sasl.iter_mut().for_each(|sasl| sasl.resolve(base));
+        }
+        if let Some(s3) = &mut self.s3 {
+            s3.store.resolve(base);
+        }
         if let Some(http) = &mut self.http {
             http.resolve(base);
+        }
+        if let Some(follow) = &mut self.follow {
+            follow.resolve(base);
         }
     }
 

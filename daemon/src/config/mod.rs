@@ -362,6 +362,32 @@ name = "out"
     }
 
     #[test]
+    fn every_path_of_inputs_sinks_and_stores_begins_at_the_file() {
+        let kafka = "brokers = [\"b:1\"]\ntls = { ca = \"in/ca\", certificate = \"in/crt\", key = \"in/key\", key_password = { file = \"in/kp\" } }\nsasl = { mechanism = \"PLAIN\", username = \"u\", password = { file = \"in/pw\" }, token = { file = \"in/tok\" } }\n";
+        let store = "store = { profile_file = \"in/prof\", key_file = \"in/key\", ca_file = \"in/ca\" }\n";
+        let text = format!(
+            "[state]\nfolder = \"state\"\n\
+             [[input]]\nname = \"a\"\n[input.kafka]\ntopics = [\"t\"]\ngroup = \"g\"\n{kafka}\
+             [[input]]\nname = \"b\"\n[input.s3]\nurl = \"s3://b/p/\"\n{store}\
+             [[input]]\nname = \"c\"\n[input.http]\nlisten = \"127.0.0.1:1\"\ntoken = {{ file = \"in/tok\" }}\ntls = {{ cert = \"in/crt\", key = \"in/key\" }}\n\
+             [[input]]\nname = \"d\"\n[input.follow]\npaths = [\"in/*.log\", \"/else/*.log\"]\n\
+             [[sink]]\nname = \"out\"\n[sink.kafka]\ntopic = \"t\"\n{kafka}\
+             [archive]\nurl = \"s3://b/lake\"\n{store}"
+        );
+        let named = text.matches("\"in/").count();
+        assert_eq!(named, 22);
+        for base in ["/etc/virga", ""] {
+            let shown = format!("{:?}", Config::parse(&text, Path::new(base)).unwrap());
+            let base = if base.is_empty() { String::new() } else { format!("{base}/") };
+            assert_eq!(shown.matches(&format!("\"{base}in/")).count(), named, "{shown}");
+            assert!(shown.contains("\"/else/*.log\""), "{shown}");
+        }
+        // a folder whose name would be a wildcard
+        let config = Config::parse(&text, Path::new("/a[b]")).unwrap();
+        assert!(format!("{config:?}").contains("\"/a[[]b[]]/in/*.log\""), "{config:?}");
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_with_its_place() {
         for (from, to, place) in [
             ("[state]\n", "[state]\nfloder = 1\n", "line 3"),

@@ -79,6 +79,14 @@ struct Followed {
 }
 
 impl FollowConfig {
+    /// Paths begin at this folder, whose own name has no wildcards.
+    pub fn resolve(&mut self, base: &Path) {
+        for path in self.paths.iter_mut().filter(|path| Path::new(path.as_str()).is_relative()) {
+            let folder = glob::Pattern::escape(&base.to_string_lossy());
+            *path = Path::new(&folder).join(path.as_str()).to_string_lossy().into_owned();
+        }
+    }
+
     fn find(&self) -> Result<Vec<PathBuf>, TransportError> {
         let mut found = Vec::new();
         for pattern in &self.paths {
@@ -258,6 +266,8 @@ impl Follower {
     /// Reads from one file after the other.
     fn read(&mut self) -> Option<Event> {
         let ids: Vec<String> = self.files.keys().cloned().collect();
+        let leaving = self.files.values().filter(|followed| followed.next.is_some());
+        let leaving: Vec<Arc<str>> = leaving.map(|followed| Arc::clone(&followed.partition)).collect();
         for step in 0..ids.len() {
             let at = (self.turn + step) % ids.len();
             let Some(id) = ids.get(at) else { continue };
@@ -280,7 +290,7 @@ impl Follower {
                         urgent: false,
                     }));
                 }
-                Ok(_) if followed.next.is_some() => {
+                Ok(_) if followed.may_be_renamed(&leaving) => {
                     let name = followed.next.take()?;
                     return self.rename(id, &name);
                 }
@@ -317,7 +327,8 @@ impl Followed {
             Some(path) if *path == self.path => self.is_gone = false,
             Some(path) => {
                 self.path.clone_from(path);
-                (self.is_gone, self.next) = (false, Some(path.to_string_lossy().into_owned()));
+                (self.is_gone, self.quiet) = (false, None);
+                self.next = Some(path.to_string_lossy().into_owned());
             }
             None if self.is_gone => {}
             None => {
@@ -326,6 +337,14 @@ impl Followed {
             }
         }
         self.next.take_if(|next| **next == *self.partition);
+    }
+
+    /// Whether its partition gets another name now, where partitions of these names will: one that is about to be free
+    /// is waited for, but not for ever, for two files may have taken each other's.
+    fn may_be_renamed(&self, leaving: &[Arc<str>]) -> bool {
+        let Some(next) = &self.next else { return false };
+        let is_quiet = self.quiet.is_some_and(|(_, since)| since.elapsed() >= LOOK_EVERY * 2);
+        is_quiet || leaving.iter().all(|name| **name != **next)
     }
 
     /// Whether it is out of reach and nothing is added to it any more.

@@ -124,6 +124,9 @@ impl HttpConfig {
         if let Some(tls) = &mut self.tls {
             tls.resolve(base);
         }
+        if let Some(token) = &mut self.token {
+            token.resolve(base);
+        }
     }
 
     fn desk(&self) -> Result<(SocketAddr, Option<blake3::Hash>), TransportError> {
@@ -310,8 +313,10 @@ impl Desk {
     fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
         if let Some(token) = &self.token {
             let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-            if blake3::hash(shown.as_bytes()) != *token {
+            // the scheme is written in any case
+            let shown = shown.and_then(|value| value.split_once(' '));
+            let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            if shown.is_none_or(|(_, shown)| blake3::hash(shown.trim().as_bytes()) != *token) {
                 return Err(refuse(StatusCode::UNAUTHORIZED, "the token is missing or another"));
             }
         }

@@ -18,8 +18,11 @@ fn open(paths: &str, positions: Positions, from_start: bool) -> Box<dyn LiveTran
 
 /// All that comes until nothing does: lines as `number text`, other events in words, and the positions.
 fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<String> {
-    let mut told = Vec::new();
-    while let Some(event) = transport.poll(Duration::from_millis(700)).unwrap() {
+    let mut told: Vec<String> = Vec::new();
+    let (mut last, mut count) = (Instant::now(), 0);
+    // longer than until the next look, and than a name is waited for
+    while last.elapsed() < Duration::from_millis(1_300) {
+        let Some(event) = transport.poll(Duration::from_millis(100)).unwrap() else { continue };
         match event {
             Event::Delivery(delivery) => {
                 let Contents::Messages(messages) = &delivery.contents else { panic!("lines") };
@@ -37,6 +40,9 @@ fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<St
             Event::Opened { partition, position: Some(position) } => positions.set(&partition, position),
             Event::Note(note) => told.push(note.cause.into()),
             _ => {}
+        }
+        if told.len() > std::mem::replace(&mut count, told.len()) {
+            last = Instant::now();
         }
         if told.len() > 100 {
             break;
@@ -105,7 +111,7 @@ fn lines(told: &[String]) -> Vec<&str> {
 fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     // with names that the wildcard reaches, and with such that it does not
-    for (pattern, kept) in [("a*.log", true), ("a.log", false)] {
+    for (pattern, kept, rounds) in [("a*.log", true, 3), ("a.log", false, 2)] {
         let folder = folder.path().join(pattern.replace('*', "x"));
         fs::create_dir(&folder).unwrap();
         let path = |number: u32| match number {
@@ -114,7 +120,7 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
         };
         let mut positions = Positions::default();
         let mut transport = open(&folder.join(pattern).display().to_string(), positions.clone(), true);
-        for round in 0..4 {
+        for round in 0..rounds {
             append(&path(0), &format!("{round} first\n"));
             let told = drain(&mut *transport, &mut positions);
             assert_eq!(lines(&told), [format!("1 {round} first")], "{pattern}: {told:?}");
@@ -133,7 +139,7 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
         let shown = |number: u32| path(number).display().to_string();
         let known: Vec<String> = positions.iter().map(|(partition, _)| partition.to_string()).collect();
         if kept {
-            let mut expected: Vec<String> = (1..=4).map(shown).collect();
+            let mut expected: Vec<String> = (1..=rounds).map(shown).collect();
             expected.sort();
             assert_eq!(known, expected, "each has its name");
             // and after a restart nothing is read again
@@ -141,6 +147,33 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
             assert!(lines(&drain(&mut *transport, &mut positions)).is_empty());
         }
     }
+}
+
+#[test]
+fn files_that_take_each_others_names_are_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut positions = Positions::default();
+    let pattern = folder.path().join("*.log").display().to_string();
+    let mut transport = open(&pattern, positions.clone(), true);
+    append(&path("a.log"), "a one\n");
+    append(&path("b.log"), "b one\n");
+    let mut told = drain(&mut *transport, &mut positions);
+    told.sort();
+    assert_eq!(told, ["1 a one", "1 b one"]);
+    for (from, to) in [("a.log", "c"), ("b.log", "a.log"), ("c", "b.log")] {
+        fs::rename(path(from), path(to)).unwrap();
+    }
+    append(&path("b.log"), "a two\n");
+    append(&path("a.log"), "b two\n");
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.extend(drain(&mut *transport, &mut positions));
+    }
+    let mut told = lines(&told);
+    told.sort_unstable();
+    assert_eq!(told, ["2 a two", "2 b two"]);
+    assert_eq!(positions.iter().count(), 2);
 }
 
 #[test]

@@ -137,6 +137,9 @@ fn what_may_not_be_pushed_is_refused() {
     for (path, headers, body, expected) in [
         ("/v1/ingest/auto", "", &b"{}"[..], 401),
         ("/v1/ingest/auto", "Authorization: Bearer work\r\n", b"{}", 401),
+        ("/v1/ingest/auto", "Authorization: Basic word\r\n", b"{}", 401),
+        ("/v1/ingest/auto", "Authorization: word\r\n", b"{}", 401),
+        ("/v1/ingest/auto", "Authorization: bearer word\r\n", b"{}", 202),
         ("/v1/ingest/nothing", token, b"{}", 404),
         ("/v1/ingest/auto", token, &large, 413),
         ("/v1/ingest/auto", &format!("{token}Content-Encoding: br\r\n"), b"{}", 415),
