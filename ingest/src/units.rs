@@ -2,7 +2,7 @@
 //!
 //! In: `"500ms"`, `"5s"`, `"15m"`, `"1h"`, `"7d"`; `"64KB"`, `"10MB"`, `"1GiB"`. Out: a [`Duration`] or a number
 //! of bytes. Sizes count in steps of 1024, whether the unit has an `i` or not. A bare number is refused, for
-//! nobody remembers what it counts, but of keys that have always counted one thing ([`seconds`], [`bytes`]).
+//! nobody remembers what it counts, but of keys that have always counted one thing ([`seconds()`], [`bytes()`]).
 
 use std::fmt;
 use std::time::Duration;

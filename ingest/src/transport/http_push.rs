@@ -1,7 +1,7 @@
 //! Events that are pushed: `POST /v1/ingest/{source}`.
 //!
 //! In: requests, NDJSON or JSON, plain, gzip or zstd, with a bearer token, over TLS where a certificate is given
-//! ([`tls`]). Out: one message a request. The
+//! (`tls`). Out: one message a request. The
 //! answer comes when a checkpoint is behind the events, or at once, as configured.
 //!
 //! | status | when |
