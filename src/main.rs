@@ -21,6 +21,7 @@ mod sigma_match;
 mod spill;
 #[cfg(feature = "lake")]
 mod timeline;
+mod unread;
 
 use std::process::ExitCode;
 

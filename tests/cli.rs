@@ -456,6 +456,82 @@ fn coverage_is_a_layer_of_the_navigator_and_a_table_of_atlas() {
 }
 
 #[test]
+fn what_cannot_match_is_no_coverage_and_is_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = |id: u32, technique: u32, source: &str, detection: &str| {
+        format!(
+            "title: rule {id}\nid: 11111111-2222-4333-8444-{id:012}\nname: r{id}\ntags: [attack.t{technique}]\nlevel: high\nlogsource: {source}\ndetection: {detection}\n"
+        )
+    };
+    let many = |id: u32, technique: u32, rule: u32| {
+        format!(
+            "title: many {id}\nid: 11111111-2222-4333-8444-{id:012}\ntags: [attack.t{technique}]\nlevel: high\ncorrelation: {{type: event_count, rules: [r{rule}], group-by: principal, timespan: 5m, condition: {{gte: 3}}, generate: true}}\n"
+        )
+    };
+    let aws = "{product: aws, service: cloudtrail}";
+    let listed = "{s: {principal|expand: '%list%'}, condition: s}";
+    let rules = [
+        one(1, 1001, aws, "{s: {eventName: x}, condition: s}"),
+        // an exception of an empty list excepts nothing
+        one(2, 1002, aws, "{s: {eventName: x}, f: {principal|expand: '%list%'}, condition: s and not f}"),
+        one(3, 1003, aws, listed),
+        one(4, 1004, aws, "{s: {eventName: x}, f: {principal|expand: '%list%'}, condition: all of them}"),
+        one(5, 1005, "{product: windows, service: sysmon}", "{s: {eventName: x}, condition: s}"),
+        one(6, 1006, aws, "{s: {src_country: DE}, condition: s}"),
+        one(7, 1007, aws, "{s: {eventName: x}, condition: s}"),
+        many(8, 1008, 3),
+        many(9, 1009, 5),
+        many(10, 1010, 1),
+    ];
+    let path = write(folder.path(), "r.yml", rules.join("---\n").as_bytes());
+    let tuning = write(
+        folder.path(),
+        "tuning.yml",
+        b"11111111-2222-4333-8444-000000000007: {enabled: false, why: not here}\n",
+    );
+    let lists = |values: &str| write(folder.path(), "lists.yml", format!("list: [{values}]\n").as_bytes());
+    let techniques = |lists: &str| {
+        let layer = folder.path().join("layer.json");
+        let layer = layer.to_str().expect("a path");
+        let output = virga(&[
+            "rules",
+            "coverage",
+            &path,
+            "--lists",
+            lists,
+            "--tuning",
+            &tuning,
+            "--format",
+            "navigator",
+            "-o",
+            layer,
+        ]);
+        assert!(output.status.success(), "{}", err(&output));
+        let layer: Value =
+            serde_json::from_str(&std::fs::read_to_string(layer).expect("a layer")).expect("JSON");
+        let about = layer["techniques"].as_array().expect("techniques").iter();
+        let about: Vec<String> = about
+            .map(|technique| {
+                assert_eq!(technique["score"], 1, "{technique}");
+                technique["techniqueID"].as_str().expect("an id").to_owned()
+            })
+            .collect();
+        (about.join(" "), err(&output), layer["description"].as_str().expect("words").to_owned())
+    };
+    let (about, said, description) = techniques(&lists(""));
+    assert_eq!(about, "T1001 T1002 T1010");
+    assert!(said.contains("3 rules that raise alerts, 3 ATT&CK techniques"), "{said}");
+    let expected = "left out: 1 switched off by tuning, 1 without a lookup table for src_country, \
+                    2 with nothing but empty lists to compare with (`virga rules lists`), \
+                    1 of a log source that is none of Virga's, \
+                    2 as correlations of rules that do not run or cannot match";
+    assert!(said.contains(expected) && description.ends_with(expected), "{said}\n{description}");
+    let (about, said, _) = techniques(&lists("alice"));
+    assert_eq!(about, "T1001 T1002 T1003 T1004 T1008 T1010");
+    assert!(said.contains("1 as correlations") && !said.contains("empty lists"), "{said}");
+}
+
+#[test]
 fn rules_that_ship_stand_beside_ones_own_and_their_lists_can_be_filled_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = write(folder.path(), "r.yml", rule("low", "eventName: '*'").as_bytes());

@@ -160,6 +160,103 @@ fn damage_is_found_and_said() {
 }
 
 #[test]
+fn the_alerts_of_an_earlier_version_are_those_that_stood_beside_it() {
+    use virga_archive::{AlertRow, Archive, Location};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake");
+    let address = lake.display().to_string();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // commits say their times in milliseconds
+    let wait = || std::thread::sleep(std::time::Duration::from_millis(20));
+    let import = |sample: &str| {
+        wait();
+        let output = virga(&["archive", "import", "--archive", &address, "--json", sample]);
+        assert!(output.status.success(), "{}", told(&output));
+        json(&output)["version"].as_u64().expect("a version")
+    };
+    let raise = |ids: &[&str]| {
+        wait();
+        let time = "2026-03-02T10:00:00Z";
+        let alert = |id: &&str| {
+            let alert = serde_json::json!({
+                "alert_id": id, "revision": 0, "kind": "event", "time": time, "first_seen": time,
+                "last_seen": time, "count": 1, "events": [], "fields": {},
+                "rule": {"id": "r", "title": "r", "level": "high", "status": null, "tags": [], "file": "r.yml"},
+            });
+            AlertRow::parse(&alert.to_string()).expect("an alert")
+        };
+        let rows: Vec<AlertRow> = ids.iter().map(alert).collect();
+        let location = Location::new(&address, []).expect("a location");
+        runtime.block_on(async {
+            let mut archive = Archive::open(&location).await.expect("an archive");
+            archive.add_alerts(&rows).await.expect("written");
+        });
+    };
+    let first = import(SAMPLES[0]);
+    raise(&["a", "b"]);
+    let second = import(SAMPLES[2]);
+    let third = import(SAMPLES[1]);
+    raise(&["c"]);
+    raise(&["d"]);
+    let verify = |version: u64| {
+        let version = version.to_string();
+        virga(&["archive", "verify", "--json", "--archive", &address, "--version", &version])
+    };
+    let alerts = |version: u64| {
+        let found = json(&verify(version));
+        assert_eq!(found["left_behind"].as_array().map(Vec::len), Some(0), "{found}");
+        (found["alerts"].as_u64().expect("a number"), found["alert_files"].as_u64().expect("a number"))
+    };
+    assert_eq!([first, second, third].map(alerts), [(2, 1), (2, 1), (4, 3)]);
+    // the table of alerts is made behind the first version of the events
+    assert_eq!(alerts(0), (0, 0));
+    // a merged table has other files; those of before are still there, and looked at
+    assert!(virga(&["archive", "compact", "--archive", &address]).status.success());
+    assert_eq!([first, second].map(alerts), [(2, 1), (2, 1)]);
+    let old = files(&lake.join("alerts"));
+    let old: Vec<&PathBuf> =
+        old.iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).collect();
+    for path in &old {
+        std::fs::write(path, b"PAR1").expect("a file");
+    }
+    let output = verify(first);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let problems = json(&output)["problems"].as_array().cloned().expect("a list");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    // a commit of another program that does not say its time
+    let commit = lake.join(format!("events/_delta_log/{:020}.json", first + 1));
+    let text = std::fs::read_to_string(&commit).expect("a commit");
+    let timeless: Vec<&str> = text.lines().filter(|line| !line.contains("commitInfo")).collect();
+    assert_eq!(timeless.len() + 1, text.lines().count());
+    std::fs::write(&commit, timeless.join("\n")).expect("a commit");
+    let output = virga(&["archive", "verify", "--archive", &address, "--version", &first.to_string()]);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("the alerts were not looked at"), "{}", told(&output));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_quarantine_that_cannot_be_written_ends_what_would_lose_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = folder.path().join("lake").display().to_string();
+    let input = folder.path().join("bad.ndjson");
+    // more than is held back before it is written, and something to import behind it
+    let events = std::fs::read_to_string(workspace().join(SAMPLES[0])).expect("events");
+    std::fs::write(&input, "no JSON at all\n".repeat(500) + &events.repeat(2_000)).expect("a file");
+    let input = input.display().to_string();
+    for command in [vec!["archive", "import", "--archive", &lake], vec!["detect"]] {
+        let output = virga(&[command.as_slice(), &[&input, "--quarantine", "/dev/full"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", told(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("No space left on device"), "{command:?}: {said}");
+        assert_eq!(said.matches("quarantined:").count(), 10, "the first are shown: {said}");
+    }
+    let listed = json(&virga(&["archive", "ls", "--archive", &lake, "--json"]));
+    assert_eq!(listed["coverage"].as_array().map(Vec::len), Some(0), "nothing was committed: {listed}");
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_or_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let lake = folder.path().join("lake").display().to_string();

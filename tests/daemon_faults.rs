@@ -344,7 +344,12 @@ fn a_full_disk_holds_acknowledgements_and_is_caught_up_when_there_is_room() {
     // many checkpoints would have been due
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(committed(&broker, "trail", "g", 1).0, [10], "acknowledged what is in no checkpoint");
-    assert!(daemon.get("/metrics").contains("virga_checkpoints_total{outcome=\"failed\"}"));
+    let metrics = daemon.get("/metrics");
+    let failures =
+        metrics.lines().find_map(|line| line.strip_prefix("virga_checkpoints_total{outcome=\"failed\"} "));
+    assert!(failures.and_then(|count| count.parse::<u32>().ok()) > Some(2), "{metrics}");
+    let said = place.log().matches("the checkpoint was not written (No space left on device").count();
+    assert_eq!(said, 1, "each is counted, and it is said once: {}", place.log());
     // what cannot be put aside holds everything behind it
     send(&producer, "trail", 0, b"{\"eventName\": \"cut o");
     give(30..31);
@@ -366,6 +371,7 @@ fn a_full_disk_holds_acknowledgements_and_is_caught_up_when_there_is_room() {
     until("it fails again", LONG, || failed() > before);
     disk.free();
     until("it is written when there is room", LONG, || committed(&broker, "trail", "g", 1).0 == [40]);
+    assert!(place.log().contains("checkpoints are written again"), "{}", place.log());
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
 }
 

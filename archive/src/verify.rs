@@ -1,8 +1,10 @@
 //! Whether an archive is what its table says.
 //!
-//! In: a version of an archive, and its alerts as they are now. Out: each file that is not as its table says, with
+//! In: a version of an archive, and the alerts that stood beside it. Out: each file that is not as its table says, with
 //! what is wrong with it; and files that stand there and belong to no version, which a write that was broken off leaves behind. Nobody
 //! reads those, and `expire` deletes them.
+
+mod then;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use self::then::{Then, alerts_then};
 use crate::alerts::{AlertFile, day_of};
 use crate::error::ArchiveError;
 use crate::layout::{BLOCK, EVENT_ID, RAW, TIME};
@@ -53,6 +56,10 @@ pub struct Verified {
     pub rows: usize,
     /// Bytes of these files.
     pub bytes: u64,
+    /// The version of the table of alerts that stood beside this one; `None` where there was none, or it is not known.
+    pub alert_version: Option<u64>,
+    /// Why the alerts were not looked at, where which there were is not known.
+    pub alerts_left_out: Option<String>,
     /// Files of alerts.
     pub alert_files: usize,
     /// Alerts, each revision counted, as the table says.
@@ -76,8 +83,8 @@ const ALERTS: &str = "alerts/";
 const AT_ONCE: usize = 2;
 
 impl Archive {
-    /// Compares every file of the version at hand, and every file of alerts, with what its table says of it. `seen`
-    /// hears of the bytes of each file that is done.
+    /// Compares every file of the version at hand, and every file of the alerts that stood beside it, with what its
+    /// table says of it. `seen` hears of the bytes of each file that is done.
     ///
     /// # Errors
     /// Where the table itself cannot be read.
@@ -110,7 +117,16 @@ impl Archive {
         drop(checks);
         let current: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         find_others(&self.events, &self.location, &current, "", &mut found).await?;
-        self.verify_alerts(depth, seen, &mut found).await?;
+        match alerts_then(self).await {
+            Then::Now => self.verify_alerts(depth, seen, &mut found).await?,
+            Then::Was(alerts) => {
+                let (location, events) = (self.location.clone(), self.events.clone());
+                let then = Self { location, events, alerts: *alerts };
+                then.verify_alerts(depth, seen, &mut found).await?;
+            }
+            Then::None => {}
+            Then::Unknown(why) => found.alerts_left_out = Some(why),
+        }
         found.left_behind.sort();
         Ok(found)
     }
@@ -123,6 +139,7 @@ impl Archive {
         found: &mut Verified,
     ) -> Result<(), ArchiveError> {
         let files = self.alert_files().await?;
+        found.alert_version = self.alerts.version();
         let table = columns(&self.alerts, &self.location)?;
         let store: Arc<dyn ObjectStore> = self.alerts.object_store();
         let checks = files.iter().map(|file| {

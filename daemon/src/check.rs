@@ -1,8 +1,11 @@
 //! `virga run --check`: everything is proved by a real call, and nothing is changed.
 //!
-//! In: a configuration and a loader. Out: a line for each part, with what it would do or what does not work.
+//! In: a configuration and a loader. Out: a line for each part, with what it would do or what does not work,
+//! and what works and should not be so.
 
 use std::sync::Arc;
+
+use virga_ingest::transport::live::LiveConfig;
 
 use crate::archive::Outside;
 use crate::checkpoint::Store;
@@ -18,6 +21,14 @@ pub struct Checked {
     pub part: String,
     /// What it would do, or what does not work.
     pub outcome: Result<String, String>,
+    /// What works and should not be so.
+    pub warnings: Vec<String>,
+}
+
+impl Checked {
+    fn new(part: impl Into<String>, outcome: Result<String, String>) -> Self {
+        Self { part: part.into(), outcome, warnings: Vec::new() }
+    }
 }
 
 /// Proves all parts.
@@ -34,11 +45,11 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
             Some(checkpoint) => format!("would go on from checkpoint {}", checkpoint.number),
         }),
     };
-    let mut checked = vec![Checked { part: "state".into(), outcome: state }];
+    let mut checked = vec![Checked::new("state", state)];
     let rules = loader().and_then(|loaded| Generation::compile(1, &loaded, 1)).map(|generation| {
         format!("would run {} rules and {} correlations", generation.rules, generation.plans.len())
     });
-    checked.push(Checked { part: "rules".into(), outcome: rules });
+    checked.push(Checked::new("rules", rules));
     let from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
     let clock = steady();
     for input in &config.inputs {
@@ -47,22 +58,23 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
             Some(transport) => transport.check(&context).map_err(|error| error.to_string()),
             None => Err("says not what to read".into()),
         };
-        checked.push(Checked { part: format!("input \"{}\"", input.name), outcome });
+        let warnings = input.transport().map(LiveConfig::warnings).unwrap_or_default();
+        checked.push(Checked { part: format!("input \"{}\"", input.name), outcome, warnings });
     }
     if let Some(archive) = &config.archive {
         let outcome = outside.prove(config).and_then(|()| match &outside.archive {
             Some(kept) => kept.check().map(|said| format!("{said}, every {:?}", archive.every.0)),
             None => Err("it is not there".into()),
         });
-        checked.push(Checked { part: "archive".into(), outcome });
+        checked.push(Checked::new("archive", outcome));
     }
     if config.redacts {
         let outcome = outside.prove(config).map(|()| "paths are known".to_owned());
-        checked.push(Checked { part: "redact".into(), outcome });
+        checked.push(Checked::new("redact", outcome));
     }
     for sink in &config.sinks {
         let outcome = sink.kind().map_or_else(|| Err("says not where to".into()), |kind| kind.check());
-        checked.push(Checked { part: format!("sink \"{}\"", sink.name), outcome });
+        checked.push(Checked::new(format!("sink \"{}\"", sink.name), outcome));
     }
     checked
 }

@@ -128,6 +128,33 @@ impl Write for Summed {
     }
 }
 
+/// Remembers why the disk said no: the encoder tells of a writer that fails only that there is no room.
+struct Remembering<W> {
+    out: W,
+    failure: Option<io::Error>,
+}
+
+impl<W: Write> Write for Remembering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            self.failure = Some(error);
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes all but the state of correlations.
+fn encode(checkpoint: &Checkpoint, out: &mut impl Write) -> io::Result<()> {
+    let mut out = Remembering { out, failure: None };
+    let encoded = postcard::to_io(checkpoint, &mut out).map(drop);
+    encoded.map_err(|error| out.failure.take().unwrap_or_else(|| io::Error::other(error)))
+}
+
 /// Takes a piece of the state of correlations.
 pub type TakePiece<'t> = &'t mut dyn FnMut(&[u8]) -> io::Result<()>;
 
@@ -218,8 +245,8 @@ impl Store {
         // its place is kept for the head, which is known at the end
         file.write_all(&[0; HEAD])?;
         let summed = Summed { file, sum: blake3::Hasher::new(), length: 0 };
-        let out = BufWriter::with_capacity(WRITE_BYTES, summed);
-        let mut out = postcard::to_io(checkpoint, out).map_err(io::Error::other)?;
+        let mut out = BufWriter::with_capacity(WRITE_BYTES, summed);
+        encode(checkpoint, &mut out)?;
         correlations(&mut |piece| {
             out.write_all(&(piece.len() as u64).to_le_bytes())?;
             out.write_all(piece)
@@ -285,6 +312,22 @@ mod tests {
             store.put(&written).unwrap();
         }
         store
+    }
+
+    #[test]
+    fn what_the_disk_says_is_told_as_it_said_it() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::from_raw_os_error(28))
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let error = encode(&Checkpoint::default(), &mut Full).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(28), "{error}");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! In: quarantined records. Out: one line of NDJSON each in `quarantine.ndjson` of a folder, rotated. It is
 //! on disk before a checkpoint passes over what it holds; after a crash an entry may stand there twice, with
 //! the same origin.
+//!
+//! What `virga quarantine retry` has printed lies in `retried.ndjson` beside it, in the same form: whoever read it may
+//! have gone before it was done.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +17,7 @@ use crate::limits::{FILE_BYTES, KEPT_FILES};
 use crate::rotate::Rotating;
 
 const NAME: &str = "quarantine.ndjson";
+const RETRIED: &str = "retried.ndjson";
 
 /// The quarantine of one process.
 #[derive(Debug)]
@@ -64,14 +68,38 @@ impl Quarantine {
 /// # Errors
 /// Where the folder cannot be read.
 pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    rotated(folder, NAME)
+}
+
+/// The files of records that were printed before, the oldest first.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn retried_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    rotated(folder, RETRIED)
+}
+
+/// Keeps lines of records that have been printed. Says how many old files had to be removed. On disk when it is
+/// done.
+///
+/// # Errors
+/// Where the disk says no.
+pub fn keep_retried(folder: &Path, lines: &str) -> io::Result<usize> {
+    let mut file = Rotating::open(&folder.join(RETRIED), FILE_BYTES, KEPT_FILES)?;
+    let removed = file.append(lines.as_bytes())?;
+    file.sync()?;
+    Ok(removed)
+}
+
+fn rotated(folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for number in (1..=KEPT_FILES).rev() {
-        let path = folder.join(format!("{NAME}.{number}"));
+        let path = folder.join(format!("{name}.{number}"));
         if path.try_exists()? {
             files.push(path);
         }
     }
-    let path = folder.join(NAME);
+    let path = folder.join(name);
     if path.try_exists()? {
         files.push(path);
     }
@@ -120,10 +148,16 @@ pub fn replace(path: &Path, left: &[u8]) -> io::Result<()> {
         return std::fs::remove_file(path);
     }
     let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    io::Write::write_all(&mut file, left)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)
+    let written = std::fs::File::create(&new).and_then(|mut file| {
+        io::Write::write_all(&mut file, left)?;
+        file.sync_all()
+    });
+    let replaced = written.and_then(|()| std::fs::rename(&new, path));
+    if replaced.is_err() {
+        // a part of it is of no use; what went wrong is told already
+        let _ = std::fs::remove_file(&new);
+    }
+    replaced
 }
 
 #[cfg(test)]

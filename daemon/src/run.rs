@@ -381,6 +381,7 @@ fn open_inputs(
         let context = context(config, &input.name, from, clock, stop);
         fs::create_dir_all(&context.state).map_err(|error| at(&error))?;
         let transport = input.transport().ok_or_else(|| at(&"says not what to read"))?;
+        transport.warnings().iter().for_each(|warning| tracing::warn!(input = %input.name, "{warning}"));
         let opened = transport.open(context).map_err(|error| at(&error))?;
         let info = InputInfo {
             name: input.name.as_str().into(),

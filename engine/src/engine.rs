@@ -37,6 +37,10 @@ pub struct LoadReport {
     /// Correlations that cannot match on the sources at hand, by number: because no lookup table fills a
     /// column, or because rules that they need do not run.
     pub idle_correlations: Vec<(usize, Option<&'static str>)>,
+    /// Rules that run and cannot match, by number: the lists that they compare with are empty.
+    pub unmatchable: Vec<usize>,
+    /// Correlations that run and cannot match, by number: they need such rules.
+    pub unmatchable_correlations: Vec<usize>,
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
     /// Rules that only feed a correlation and raise no alert of their own, by number.
@@ -106,7 +110,9 @@ impl Engine {
             extractors.insert(source.name.clone(), extractor);
             scanners.insert(source.name.clone(), Scanner::new(plan));
         }
-        let idle_correlations = feeding.idle(&correlations, &extractors);
+        let idle_correlations = feeding.idle(&correlations, &extractors, &|_| true);
+        let can_match = |rule: usize| rules[rule].lowered.expr.can_match();
+        let starved = feeding.idle(&correlations, &extractors, &can_match);
         let about = |key: &str| {
             let rule = &rules[*by_key.get(key)?].lowered.rule;
             Some((rule.file.name.clone(), rule.level))
@@ -129,6 +135,14 @@ impl Engine {
             unmapped,
             disabled,
             correlations: correlations.len() - idle_correlations.len(),
+            unmatchable: (0..rules.len())
+                .filter(|&i| !rules[i].sources.is_empty() && !can_match(i))
+                .collect(),
+            unmatchable_correlations: starved
+                .into_iter()
+                .map(|(number, _)| number)
+                .filter(|&number| runs(number))
+                .collect(),
             idle_correlations,
             switched_off: set.switched_off,
             muted: (0..rules.len()).filter(|&rule| muted[rule]).collect(),
@@ -367,15 +381,17 @@ impl Feeding<'_> {
         Extractor { uses }
     }
 
-    /// The correlations that see nothing.
+    /// The correlations that see nothing where only these rules give something.
     fn idle(
         &self,
         correlations: &[Plan],
         extractors: &BTreeMap<String, Extractor>,
+        gives: &dyn Fn(usize) -> bool,
     ) -> Vec<(usize, Option<&'static str>)> {
         // by correlation: which of its rules give it something, as bits
         let mut given = vec![0u64; correlations.len()];
-        for one in extractors.values().flat_map(|extractor| &extractor.uses) {
+        let uses = extractors.values().flat_map(|extractor| &extractor.uses);
+        for one in uses.filter(|one| gives(one.rule as usize)) {
             given[one.correlation] |= 1 << one.member;
         }
         // inner ones stand before outer ones

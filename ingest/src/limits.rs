@@ -147,5 +147,18 @@ pub const FOLLOWED_FILES: usize = 512;
 /// Bytes of pushed requests that wait to be read, all together. Beyond this they are answered 429.
 pub const PUSHED_BYTES: usize = 64 << 20;
 
+/// Handshakes of TLS at once with senders of events. Beyond this new connections wait until one is done, or has had
+/// [`HANDSHAKE_PATIENCE`].
+pub const HANDSHAKES: usize = 512;
+
+/// How long a handshake may take: a sender that is far away takes a second.
+pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the files of a certificate are looked at: they are renewed weeks before they end.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
+
+/// Bytes that are read of a request in the clear which TLS was wanted for, so that its sender reads the answer.
+pub const REFUSED_BYTES: u64 = 64 << 10;
+
 /// Pushed requests that wait to be read. Beyond this they are answered 429.
 pub const PUSHES_WAITING: usize = 1_024;

@@ -1,8 +1,9 @@
 //! `virga rules coverage`: which techniques rules are about, for ATT&CK's Navigator and as a table of ATLAS.
 //!
 //! In: rules with their tags. Out: a layer that the Navigator opens, a table of ATLAS techniques, or a line a
-//! technique. Counted are the rules that raise alerts: those that only feed correlations find nothing by
-//! themselves, and those that are switched off find nothing at all.
+//! technique. Counted are the rules that can raise alerts: those that only feed correlations find nothing by
+//! themselves, and those that are switched off, do not run here or compare with empty lists find nothing at all.
+//! How many were left out for that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -74,10 +75,11 @@ pub fn run(args: &Args) -> Outcome {
     let (set, missing) = rules.load(Severity::Error)?;
     let engine = Engine::new(&set, &super::rules::all_sources(&args.config)?);
     let alerting = alerting(&engine);
+    let left_out = left_out(&engine);
     let coverage = Coverage::of(&alerting);
     let text = match args.format {
         Format::Table => coverage.table(&alerting),
-        Format::Navigator => format!("{:#}\n", coverage.layer(&alerting)),
+        Format::Navigator => format!("{:#}\n", coverage.layer(&alerting, &left_out)),
         Format::Atlas => coverage.atlas_table(&alerting),
     };
     match &args.output {
@@ -93,21 +95,71 @@ pub fn run(args: &Args) -> Outcome {
         coverage.attack.len(),
         coverage.atlas.len()
     );
+    if !left_out.is_empty() {
+        show::say!("left out: {left_out}");
+    }
     Ok(if missing { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-/// The rules that raise alerts: what feeds correlations only is left out.
+/// The rules that can raise alerts: what feeds correlations only is left out, and what cannot match.
 fn alerting(engine: &Engine) -> Vec<Alerting> {
-    let rules = engine.rules().iter().zip(0..).filter(|(_, number)| !engine.is_muted(*number));
-    let rules = rules.map(|(loaded, _)| {
+    let report = engine.report();
+    let is_idle = |number: &usize| {
+        report.unmapped.contains(number)
+            || report.unmatchable.contains(number)
+            || report.disabled.iter().any(|(disabled, _)| disabled == number)
+    };
+    let rules = engine.rules().iter().enumerate();
+    let rules = rules.filter(|(number, _)| !engine.is_muted(*number as u32) && !is_idle(number));
+    let rules = rules.map(|(_, loaded)| {
         let rule = &loaded.lowered.rule;
         Alerting { title: rule.title.clone(), level: rule.level, tags: rule.tags.clone() }
     });
-    let correlations = engine.correlations().iter().filter(|plan| !plan.muted).map(|plan| {
+    let is_starved = |number: &usize| {
+        report.unmatchable_correlations.contains(number)
+            || report.idle_correlations.iter().any(|(idle, _)| idle == number)
+    };
+    let correlations = engine.correlations().iter().enumerate();
+    let correlations = correlations.filter(|(number, plan)| !plan.muted && !is_starved(number));
+    let correlations = correlations.map(|(_, plan)| {
         let rule = &plan.correlation;
         Alerting { title: rule.title.clone(), level: rule.level, tags: rule.tags.clone() }
     });
     rules.chain(correlations).collect()
+}
+
+/// How many rules would raise alerts and cannot, and why; nothing where there are none.
+fn left_out(engine: &Engine) -> String {
+    let report = engine.report();
+    let hearable = |number: &usize| !engine.is_muted(*number as u32);
+    let heard = |number: &usize| engine.correlations().get(*number).is_some_and(|plan| !plan.muted);
+    let disabled = report.disabled.iter().filter(|(number, _)| hearable(number)).map(|(_, column)| *column);
+    let idle = report.idle_correlations.iter().filter(|(number, _)| heard(number));
+    let tables: Vec<&str> = disabled.chain(idle.clone().filter_map(|(_, column)| *column)).collect();
+    let columns: BTreeSet<&str> = tables.iter().copied().collect();
+    let columns = columns.into_iter().collect::<Vec<_>>().join(", ");
+    [
+        (report.switched_off, "switched off by tuning".to_owned()),
+        (tables.len(), format!("without a lookup table for {columns}")),
+        (
+            report.unmatchable.iter().filter(|number| hearable(number)).count(),
+            "with nothing but empty lists to compare with (`virga rules lists`)".to_owned(),
+        ),
+        (
+            report.unmapped.iter().filter(|number| hearable(number)).count(),
+            "of a log source that is none of Virga's".to_owned(),
+        ),
+        (
+            idle.filter(|(_, column)| column.is_none()).count()
+                + report.unmatchable_correlations.iter().filter(|number| heard(number)).count(),
+            "as correlations of rules that do not run or cannot match".to_owned(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, why)| format!("{count} {why}"))
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 /// `attack.t1078.004` → `T1078.004`.
@@ -147,7 +199,7 @@ impl Coverage {
     }
 
     /// A layer in the Navigator's format 4.5: the score of a technique is the number of rules about it.
-    fn layer(&self, rules: &[Alerting]) -> Value {
+    fn layer(&self, rules: &[Alerting], left_out: &str) -> Value {
         let most = self.attack.values().map(Vec::len).max().unwrap_or(1);
         let techniques: Vec<Value> = self
             .attack
@@ -159,9 +211,13 @@ impl Coverage {
                 })
             })
             .collect();
+        let mut description = format!("Techniques that {} rules of Virga are about", rules.len());
+        if !left_out.is_empty() {
+            description += &format!("; left out: {left_out}");
+        }
         json!({
             "name": "Virga", "domain": "enterprise-attack",
-            "description": format!("Techniques that {} rules of Virga are about", rules.len()),
+            "description": description,
             "versions": {"attack": "19", "navigator": "5.2.0", "layer": "4.5"},
             "gradient": {"colors": ["#deebf7", "#2171b5"], "minValue": 0, "maxValue": most},
             "techniques": techniques,

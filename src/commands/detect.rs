@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +33,7 @@ use super::{Failure, Outcome, when};
 use crate::config::ConfigArgs;
 use crate::show;
 use crate::spill::{self, TemporaryFiles};
+use crate::unread::Unread;
 
 /// Arguments of `virga detect`.
 #[derive(clap::Args)]
@@ -280,7 +280,7 @@ struct DetectSink<'a> {
     describers: HashMap<&'static str, Describer>,
     format: Format,
     out: Box<dyn Write>,
-    quarantine: Option<BufWriter<File>>,
+    unread: Unread,
     bar: ProgressBar,
     progress: Progress,
     /// Lines of the table, printed together: a bar that is drawn between two would flicker.
@@ -291,7 +291,6 @@ struct DetectSink<'a> {
     suppressed: HashSet<String>,
     suppressed_alerts: u64,
     failure: Option<std::io::Error>,
-    quarantined_shown: usize,
 }
 
 impl<'a> DetectSink<'a> {
@@ -304,14 +303,7 @@ impl<'a> DetectSink<'a> {
     ) -> Result<Self, Failure> {
         let terminal = std::io::stdout().is_terminal();
         let format = args.format.unwrap_or(if terminal { Format::Table } else { Format::Ndjson });
-        let quarantine = match &args.quarantine {
-            None => None,
-            Some(path) => {
-                refuse_input(path, &args.inputs)?;
-                let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                Some(BufWriter::new(file))
-            }
-        };
+        let unread = Unread::new(args.quarantine.as_deref(), &args.inputs, args.quiet)?;
         let mut out: Box<dyn Write> = match format {
             Format::Table => Box::new(anstream::stdout()),
             _ => Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout())),
@@ -334,7 +326,7 @@ impl<'a> DetectSink<'a> {
                 .collect(),
             format,
             out,
-            quarantine,
+            unread,
             bar: bar(args),
             progress,
             pending: String::new(),
@@ -344,7 +336,6 @@ impl<'a> DetectSink<'a> {
             suppressed: HashSet::new(),
             suppressed_alerts: 0,
             failure: None,
-            quarantined_shown: 0,
         })
     }
 
@@ -398,7 +389,7 @@ impl<'a> DetectSink<'a> {
     fn correlate(&mut self) -> Result<(), Failure> {
         let Some(finite) = &mut self.finite else { return Ok(()) };
         finite.count_dropped(&self.dropped);
-        if self.failure.is_some() {
+        if self.failure.is_some() || self.unread.is_broken() {
             return Ok(());
         }
         self.bar.set_message("correlating");
@@ -444,9 +435,7 @@ impl<'a> DetectSink<'a> {
             return Err(error.into());
         }
         self.out.flush()?;
-        if let Some(quarantine) = &mut self.quarantine {
-            quarantine.flush()?;
-        }
+        self.unread.finish()?;
         Ok(())
     }
 
@@ -461,21 +450,6 @@ impl<'a> DetectSink<'a> {
         }
     }
 }
-
-/// A quarantine that is one of the inputs, or stands below one, would destroy what it is to be read.
-pub(super) fn refuse_input(quarantine: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
-    let Ok(quarantine) = quarantine.canonicalize() else { return Ok(()) };
-    let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| quarantine.starts_with(input));
-    match inputs.iter().any(is_input) {
-        true => {
-            Err(format!("{} is an input: name another file for the quarantine", quarantine.display()).into())
-        }
-        false => Ok(()),
-    }
-}
-
-/// Messages about single records that are printed; the summary has the counts, a file all of them.
-const QUARANTINED_SHOWN: usize = 10;
 
 impl Sink for DetectSink<'_> {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
@@ -492,32 +466,18 @@ impl Sink for DetectSink<'_> {
         let raised = raised.and_then(|()| self.print_pending());
         self.hits = hits;
         self.bar.set_position(self.progress.bytes());
-        match self.failure {
-            None => self.keep(raised),
-            Some(_) => ControlFlow::Break(()),
+        match self.unread.is_broken() {
+            false => self.keep(raised),
+            true => ControlFlow::Break(()),
         }
     }
 
     fn quarantined(&mut self, record: Quarantined) {
-        if let Some(file) = &mut self.quarantine {
-            let written = writeln!(file, "{}", record.to_json_line());
-            // a quarantine that cannot be written would lose what it holds: the next batch ends the reading
-            if let Err(error) = written {
-                self.failure = Some(error);
-            }
-        }
-        if !self.args.quiet && self.quarantined_shown < QUARANTINED_SHOWN {
-            self.quarantined_shown += 1;
-            let origin = show::printable(&record.origin.to_string());
-            self.bar.suspend(|| {
-                show::say!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause)
-            });
-        }
+        self.unread.record(&record, &self.bar);
     }
 
     fn unreadable(&mut self, error: InputError) {
-        let message = show::printable(&error.to_string());
-        self.bar.suspend(|| show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD));
+        self.unread.input(&error, &self.bar);
     }
 }
 

@@ -212,32 +212,14 @@ impl Sink for Counting<'_> {
     }
 }
 
-/// Whether an expression can come out true, and whether it can come out false, where only some fields
-/// ever occur.
-fn possible(expr: &Expr, occurs: &dyn Fn(&str) -> bool) -> (bool, bool) {
-    match expr {
-        Expr::Never => (false, true),
-        Expr::Test(predicate) if fields_of(predicate).all(occurs) => (true, true),
+/// Whether an expression can come out true where only some fields ever occur.
+fn can_match(expr: &Expr, occurs: &dyn Fn(&str) -> bool) -> bool {
+    let of_test = |predicate: &Predicate| match fields_of(predicate).all(occurs) {
+        true => (true, true),
         // of a field that is never there only its absence holds
-        Expr::Test(predicate) => {
-            let absent = predicate.test == Test::Null;
-            (absent, !absent)
-        }
-        Expr::Not(inner) => {
-            let (holds, fails) = possible(inner, occurs);
-            (fails, holds)
-        }
-        Expr::And(branches) => at_least(branches.len(), branches, occurs),
-        Expr::Or(branches) => at_least(1, branches, occurs),
-        Expr::AtLeast(n, branches) => at_least(*n, branches, occurs),
-    }
-}
-
-fn at_least(n: usize, branches: &[Expr], occurs: &dyn Fn(&str) -> bool) -> (bool, bool) {
-    let each: Vec<(bool, bool)> = branches.iter().map(|branch| possible(branch, occurs)).collect();
-    let can_hold = each.iter().filter(|(holds, _)| *holds).count();
-    let must_hold = each.iter().filter(|(_, fails)| !fails).count();
-    (can_hold >= n, must_hold < n)
+        false => (predicate.test == Test::Null, predicate.test != Test::Null),
+    };
+    expr.outcomes(&of_test).0
 }
 
 /// A rule that cannot match on any source of which there are events.
@@ -263,7 +245,7 @@ fn dead_rules(engine: &Engine, needs: &[Needs]) -> Vec<Dead> {
             rule.lowered.expr.for_each_predicate(&mut |predicate| {
                 missing.extend(fields_of(predicate).filter(|field| !occurs(field)).map(str::to_owned));
             });
-            possible(&rule.lowered.expr, &occurs).0
+            can_match(&rule.lowered.expr, &occurs)
         });
         if !here.is_empty() && !lives {
             dead.push(Dead {
@@ -401,7 +383,7 @@ mod tests {
             let text = format!("title: t\nlogsource: {{product: t}}\ndetection:\n  {detection}\n");
             let file = Arc::new(SourceFile { name: "t.yml".into(), text });
             let set = RuleSet::load([file], &Lists::new());
-            let possible = possible(&set.rules[0].expr, &|field| field == "here").0;
+            let possible = can_match(&set.rules[0].expr, &|field| field == "here");
             assert_eq!(!possible, dead, "{detection}");
         }
     }

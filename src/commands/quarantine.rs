@@ -1,12 +1,12 @@
 //! `virga quarantine`: looks at what the long-running process could not read, and tries it again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use virga_daemon::config::Config;
-use virga_daemon::quarantine::{Entry, files, replace};
+use virga_daemon::quarantine::{Entry, files, keep_retried, replace, retried_files};
 use virga_ingest::reader::events_of;
 
 use super::{Failure, Outcome, line};
@@ -24,10 +24,17 @@ pub enum Command {
         after_help = "A record that could not be read by an older version, or for a mistake that has been mended, becomes
 events on standard output; `virga detect -` takes them. Stop the process before: the files are rewritten.
 
+Nothing is deleted: a record leaves the quarantine when its events are printed, for retried.ndjson in the
+state folder, because whoever reads them may end before it is done with them. `--again` prints those.
+
+Exit status: 0; 2 where something could not be read or written, whoever read the events has gone, or the
+process is running. What was not printed is in the quarantine then.
+
 Examples:
-  virga quarantine retry -c virga.toml | virga detect -"
+  virga quarantine retry -c virga.toml | virga detect -
+  virga quarantine retry -c virga.toml --again > events.ndjson"
     )]
-    Retry(Where),
+    Retry(Retry),
 }
 
 /// Which quarantine.
@@ -48,12 +55,23 @@ pub struct Show {
     number: usize,
 }
 
+/// Arguments of `virga quarantine retry`.
+#[derive(clap::Args)]
+pub struct Retry {
+    #[command(flatten)]
+    at: Where,
+    /// Print the events of records that were printed before, and change nothing.
+    #[arg(long)]
+    again: bool,
+}
+
 /// Runs a subcommand.
 pub fn run(command: Command) -> Outcome {
     match command {
         Command::Ls(at) => list(&at),
         Command::Show(args) => print(&args),
-        Command::Retry(at) => retry(&at),
+        Command::Retry(args) if args.again => again(&args.at),
+        Command::Retry(args) => retry(&args.at),
     }
 }
 
@@ -63,10 +81,19 @@ impl Where {
     }
 }
 
-/// The lines of a file of quarantine.
+/// The lines of a file of quarantine. What a crash has cut off is none: it was behind no checkpoint, and is read
+/// again from its input.
 fn lines(path: &Path) -> Result<impl Iterator<Item = std::io::Result<String>>, Failure> {
     let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(BufReader::new(file).lines())
+    let mut file = BufReader::new(file);
+    Ok(std::iter::from_fn(move || {
+        let mut text = String::new();
+        match file.read_line(&mut text) {
+            Ok(_) if text.pop() == Some('\n') => Some(Ok(text)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }))
 }
 
 fn entry(path: &Path, text: &str) -> Result<Entry, Failure> {
@@ -100,7 +127,6 @@ fn print(args: &Show) -> Outcome {
             let text = text?;
             number += 1;
             if number == args.number {
-                use std::io::Write;
                 let entry = entry(&path, &text)?;
                 show::say!("{} at {}, {}", entry.cause, entry.origin, entry.time);
                 std::io::stdout().write_all(&entry.bytes)?;
@@ -113,26 +139,94 @@ fn print(args: &Show) -> Outcome {
 
 fn retry(at: &Where) -> Outcome {
     let folder = at.folder()?;
-    let _lock = virga_daemon::run::lock(&folder).map_err(Failure::Message)?;
-    let (mut read, mut left) = (0, 0);
-    for path in files(&folder)? {
-        let mut kept = String::new();
-        for text in lines(&path)? {
+    let _lock = virga_daemon::run::lock(&folder)
+        .map_err(|error| Failure::Message(format!("{error}; stop it first: the quarantine is rewritten")))?;
+    let mut done = Retried::default();
+    files(&folder)?.iter().try_for_each(|path| done.file(&folder, path))?;
+    let Retried { read, left, removed } = done;
+    show::say!("{read} records can be read now, {left} still cannot");
+    if removed > 0 {
+        show::say!("retried.ndjson has grown: {removed} of its oldest files were removed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What became of records.
+#[derive(Default)]
+struct Retried {
+    read: u64,
+    left: u64,
+    removed: usize,
+}
+
+impl Retried {
+    /// Prints what can be read of one file, keeps that elsewhere, and takes it out of the file, in this order:
+    /// wherever it is broken off, each record is in one of the two places, or in both.
+    fn file(&mut self, folder: &Path, path: &Path) -> Result<(), Failure> {
+        let (mut printed, mut kept) = (String::new(), String::new());
+        let mut out = std::io::stdout().lock();
+        for text in lines(path)? {
             let text = text?;
-            match events_of(&entry(&path, &text)?.bytes) {
+            let place = match events_of(&entry(path, &text)?.bytes) {
                 Some(events) => {
-                    read += 1;
-                    events.iter().try_for_each(line)?;
+                    self.read += 1;
+                    print_events(&mut out, &events)?;
+                    &mut printed
                 }
                 None => {
-                    left += 1;
-                    kept.push_str(&text);
-                    kept.push('\n');
+                    self.left += 1;
+                    &mut kept
                 }
+            };
+            place.push_str(&text);
+            place.push('\n');
+        }
+        out.flush().map_err(unprinted)?;
+        if printed.is_empty() {
+            return Ok(());
+        }
+        let at = |error: std::io::Error| {
+            format!(
+                "{error}; what was printed is in the quarantine still, and is printed again the next time"
+            )
+        };
+        self.removed += keep_retried(folder, &printed).map_err(at)?;
+        replace(path, kept.as_bytes()).map_err(at)?;
+        Ok(())
+    }
+}
+
+/// Prints what was printed before.
+fn again(at: &Where) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    let (mut read, mut left) = (0, 0);
+    for path in retried_files(&at.folder()?)? {
+        for text in lines(&path)? {
+            match events_of(&entry(&path, &text?)?.bytes) {
+                Some(events) => {
+                    read += 1;
+                    print_events(&mut out, &events)?;
+                }
+                None => left += 1,
             }
         }
-        replace(&path, kept.as_bytes())?;
     }
-    show::say!("{read} records can be read now, {left} still cannot");
+    out.flush().map_err(unprinted)?;
+    show::say!("{read} records that were printed before, {left} that cannot be read any more");
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_events(out: &mut impl Write, events: &[String]) -> Result<(), Failure> {
+    events.iter().try_for_each(|event| writeln!(out, "{event}")).map_err(unprinted)
+}
+
+/// Here a reader that is gone is no success: what it was to read is not done.
+fn unprinted(error: std::io::Error) -> Failure {
+    let why = match error.kind() {
+        std::io::ErrorKind::BrokenPipe => "whoever read the events has gone".to_owned(),
+        _ => format!("the events cannot be printed: {error}"),
+    };
+    Failure::Message(format!(
+        "{why}; records whose events were not printed are in the quarantine, those of files that were done in retried.ndjson (`--again`)"
+    ))
 }

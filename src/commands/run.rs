@@ -50,6 +50,7 @@ pub fn run(args: &Args) -> Outcome {
                 Ok(said) => line(format!("ok      {}: {said}", one.part))?,
                 Err(why) => line(format!("failed  {}: {why}", one.part))?,
             }
+            one.warnings.iter().try_for_each(|warning| line(format!("warning {}: {warning}", one.part)))?;
         }
         let failed = checked.iter().any(|one| one.outcome.is_err());
         return Ok(if failed { ExitCode::from(2) } else { ExitCode::SUCCESS });

@@ -42,8 +42,8 @@ impl Bucket {
     pub fn input(&self, queue: usize, lateness: &str, visibility: u32) -> String {
         format!(
             "[[input]]\nname = \"trail\"\nsource = \"aws.cloudtrail\"\nlateness = \"{lateness}\"\n\
-             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nqueue = \"{}\"\nsettle_seconds = 0\n\
-             visibility_seconds = {visibility}\n\
+             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nqueue = \"{}\"\nsettle = \"0s\"\n\
+             visibility = \"{visibility}s\"\n\
              [input.s3.store]\nendpoint = \"{}\"\nregion = \"us-east-1\"\n",
             self.queues[queue], self.moto.endpoint
         )
@@ -53,7 +53,7 @@ impl Bucket {
     pub fn listed(&self, lateness: &str) -> String {
         format!(
             "[[input]]\nname = \"trail\"\nsource = \"aws.cloudtrail\"\nlateness = \"{lateness}\"\n\
-             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nlist_seconds = 1\n\
+             [input.s3]\nurl = \"s3://trail/AWSLogs/\"\nlist_every = \"1s\"\n\
              [input.s3.store]\nendpoint = \"{}\"\nregion = \"us-east-1\"\n",
             self.moto.endpoint
         )

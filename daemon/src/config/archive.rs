@@ -36,6 +36,9 @@ impl ArchiveConfig {
         if !self.url.is_empty() && !self.url.contains("://") {
             self.url = base.join(&self.url).display().to_string();
         }
+        if let Some(store) = &mut self.store {
+            store.resolve(base);
+        }
     }
 
     pub(super) fn prove(&self) -> Result<(), String> {

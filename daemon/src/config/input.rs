@@ -3,6 +3,8 @@
 //! In: a name, a source, and one table that says by which transport. Out: an [`InputConfig`].
 //! To add a transport: a field here and a line in [`InputConfig::transports`].
 
+use std::path::Path;
+
 use serde::Deserialize;
 use virga_ingest::sources::{SourceDef, source};
 use virga_ingest::transport::follow::FollowConfig;
@@ -56,6 +58,23 @@ impl InputConfig {
             ("follow", part(&self.follow)),
             ("stdin", part(&self.stdin)),
         ]
+    }
+
+    /// Paths begin at the configuration's folder.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        if let Some(kafka) = &mut self.kafka {
+            kafka.tls.iter_mut().for_each(|tls| tls.resolve(base));
+            kafka.sasl.iter_mut().for_each(|sasl| sasl.resolve(base));
+        }
+        if let Some(s3) = &mut self.s3 {
+            s3.store.resolve(base);
+        }
+        if let Some(http) = &mut self.http {
+            http.resolve(base);
+        }
+        if let Some(follow) = &mut self.follow {
+            follow.resolve(base);
+        }
     }
 
     /// By what it is read.

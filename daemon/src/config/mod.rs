@@ -260,6 +260,7 @@ impl Config {
         if let Some(path) = &mut self.metrics.address_file {
             *path = base.join(&path);
         }
+        self.inputs.iter_mut().for_each(|input| input.resolve(&base));
         self.sinks.iter_mut().for_each(|sink| sink.resolve(&base));
         if let Some(archive) = &mut self.archive {
             archive.resolve(&base);
@@ -361,6 +362,32 @@ name = "out"
     }
 
     #[test]
+    fn every_path_of_inputs_sinks_and_stores_begins_at_the_file() {
+        let kafka = "brokers = [\"b:1\"]\ntls = { ca = \"in/ca\", certificate = \"in/crt\", key = \"in/key\", key_password = { file = \"in/kp\" } }\nsasl = { mechanism = \"PLAIN\", username = \"u\", password = { file = \"in/pw\" }, token = { file = \"in/tok\" } }\n";
+        let store = "store = { profile_file = \"in/prof\", key_file = \"in/key\", ca_file = \"in/ca\" }\n";
+        let text = format!(
+            "[state]\nfolder = \"state\"\n\
+             [[input]]\nname = \"a\"\n[input.kafka]\ntopics = [\"t\"]\ngroup = \"g\"\n{kafka}\
+             [[input]]\nname = \"b\"\n[input.s3]\nurl = \"s3://b/p/\"\n{store}\
+             [[input]]\nname = \"c\"\n[input.http]\nlisten = \"127.0.0.1:1\"\ntoken = {{ file = \"in/tok\" }}\ntls = {{ cert = \"in/crt\", key = \"in/key\" }}\n\
+             [[input]]\nname = \"d\"\n[input.follow]\npaths = [\"in/*.log\", \"/else/*.log\"]\n\
+             [[sink]]\nname = \"out\"\n[sink.kafka]\ntopic = \"t\"\n{kafka}\
+             [archive]\nurl = \"s3://b/lake\"\n{store}"
+        );
+        let named = text.matches("\"in/").count();
+        assert_eq!(named, 22);
+        for base in ["/etc/virga", ""] {
+            let shown = format!("{:?}", Config::parse(&text, Path::new(base)).unwrap());
+            let base = if base.is_empty() { String::new() } else { format!("{base}/") };
+            assert_eq!(shown.matches(&format!("\"{base}in/")).count(), named, "{shown}");
+            assert!(shown.contains("\"/else/*.log\""), "{shown}");
+        }
+        // a folder whose name would be a wildcard
+        let config = Config::parse(&text, Path::new("/a[b]")).unwrap();
+        assert!(format!("{config:?}").contains("\"/a[[]b[]]/in/*.log\""), "{config:?}");
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_with_its_place() {
         for (from, to, place) in [
             ("[state]\n", "[state]\nfloder = 1\n", "line 3"),
@@ -371,6 +398,68 @@ name = "out"
         ] {
             let error = parse(&LEAST.replace(from, to)).unwrap_err();
             assert!(error.contains(place) && error.contains("unknown field"), "{to}: {error}");
+        }
+    }
+
+    /// The configuration with one more key, somewhere.
+    fn with_key(table: &str, key: &str, value: &str) -> String {
+        let text = match table {
+            "[input.s3]" => LEAST.replace("[input.stdin]", "[input.s3]\nurl = \"s3://b/p/\"\nKEY"),
+            "[input.http]" => LEAST.replace("[input.stdin]", "[input.http]\nlisten = \"127.0.0.1:1\"\nKEY"),
+            "[[input]]" => LEAST.replace("name = \"in\"", "name = \"in\"\nKEY"),
+            "[sink.file]" => LEAST.replace("[sink.stdout]", "[sink.file]\npath = \"a\"\nKEY"),
+            "[archive]" => format!("{LEAST}\n[archive]\nurl = \"lake\"\nKEY"),
+            table => format!("{LEAST}\n{table}\nKEY"),
+        };
+        assert!(text.contains("KEY"), "{table}");
+        text.replace("KEY", &format!("{key} = {value}"))
+    }
+
+    #[test]
+    fn every_length_and_size_is_written_in_one_way() {
+        let spans = ["\"1500ms\"", "\"30s\"", "\"5m\"", "\"1h\"", "\"1d\""];
+        let sizes = ["\"4096B\"", "\"64KB\"", "\"64KiB\"", "\"64MB\"", "\"64MiB\"", "\"1GB\"", "\"1GiB\""];
+        // and whether a bare number has always been understood
+        let keys: [(&str, &str, &[&str], bool); 16] = [
+            ("[input.s3]", "visibility", &spans, true),
+            ("[input.s3]", "visibility_seconds", &spans, true),
+            ("[input.s3]", "settle", &spans, true),
+            ("[input.s3]", "settle_seconds", &spans, true),
+            ("[input.s3]", "list_every", &spans, true),
+            ("[input.s3]", "list_seconds", &spans, true),
+            ("[input.http]", "wait", &spans, true),
+            ("[input.http]", "wait_seconds", &spans, true),
+            ("[input.http]", "max_size", &sizes, true),
+            ("[input.http]", "max_bytes", &sizes, true),
+            ("[[input]]", "lateness", &spans, false),
+            ("[checkpoint]", "every", &spans, false),
+            ("[archive]", "every", &spans, false),
+            ("[archive]", "size", &sizes, false),
+            ("[limits]", "correlation_memory", &sizes, false),
+            ("[sink.file]", "rotate_at", &sizes, false),
+        ];
+        for (table, key, right, bare) in keys {
+            for value in right {
+                let parsed = parse(&with_key(table, key, value));
+                assert!(parsed.is_ok(), "{table} {key} = {value}: {parsed:?}");
+            }
+            for (value, is_right) in
+                [("60", bare), ("-60", false), ("\"60\"", false), ("\"60 weeks\"", false)]
+            {
+                let text = with_key(table, key, value);
+                let parsed = parse(&text);
+                assert_eq!(parsed.is_ok(), is_right, "{table} {key} = {value}");
+                let Err(error) = parsed else { continue };
+                let line = text.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap() + 1;
+                assert!(error.contains(&format!("line {line}, column")), "{error}");
+                assert!(error.contains(&format!("{key} = {value}")), "{error}");
+                let word = if right == spans {
+                    "is no length of time: write \"500ms\""
+                } else {
+                    "is no size: write \"64KB\""
+                };
+                assert!(error.contains(word) && error.contains("or a number of") == bare, "{error}");
+            }
         }
     }
 

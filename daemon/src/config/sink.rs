@@ -46,6 +46,10 @@ impl SinkConfig {
         if let Some(file) = &mut self.file {
             file.path = base.join(&file.path);
         }
+        if let Some(kafka) = &mut self.kafka {
+            kafka.tls.iter_mut().for_each(|tls| tls.resolve(base));
+            kafka.sasl.iter_mut().for_each(|sasl| sasl.resolve(base));
+        }
     }
 
     pub(super) fn prove(&self) -> Result<(), String> {

@@ -110,6 +110,8 @@ pub struct Correlator {
     incomplete: bool,
     written: Instant,
     pause: Duration,
+    /// When it was said last that none can be written; `None` while they can.
+    refused: Option<Instant>,
     /// Waits for the archive.
     waiting: Option<Prepared>,
     /// Counts what the archive was asked to commit.
@@ -164,6 +166,7 @@ impl Correlator {
             incomplete: false,
             written: Instant::now(),
             pause: Duration::ZERO,
+            refused: None,
             waiting: None,
             barrier: 0,
             read: 0,

@@ -90,4 +90,63 @@ impl Expr {
             Self::Not(inner) => inner.for_each_predicate(see),
         }
     }
+
+    /// Whether an event may be there for which it is true. False only where placeholders without values leave
+    /// nothing that could be.
+    pub fn can_match(&self) -> bool {
+        self.outcomes(&|_| (true, true)).0
+    }
+
+    /// Whether it can come out true, and whether it can come out false, where that is known of each test.
+    pub fn outcomes(&self, of_test: &dyn Fn(&Predicate) -> (bool, bool)) -> (bool, bool) {
+        let at_least = |least: usize, branches: &[Self]| {
+            let each: Vec<(bool, bool)> = branches.iter().map(|branch| branch.outcomes(of_test)).collect();
+            let can_hold = each.iter().filter(|(holds, _)| *holds).count();
+            let must_hold = each.iter().filter(|(_, fails)| !fails).count();
+            (can_hold >= least, must_hold < least)
+        };
+        match self {
+            Self::Never => (false, true),
+            Self::Test(predicate) => of_test(predicate),
+            Self::And(branches) => at_least(branches.len(), branches),
+            Self::Or(branches) => at_least(1, branches),
+            Self::AtLeast(least, branches) => at_least(*least, branches),
+            Self::Not(inner) => {
+                let (holds, fails) = inner.outcomes(of_test);
+                (fails, holds)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_event_can_make_true_cannot_match() {
+        let maybe = || {
+            let test = Test::Null;
+            Expr::Test(Predicate { field: FieldKey::Named("a".into()), shown: "a".into(), test })
+        };
+        let not = |expr| Expr::Not(Box::new(expr));
+        let never = || Expr::Never;
+        for (expr, expected) in [
+            (never(), false),
+            (maybe(), true),
+            (not(never()), true),
+            (not(maybe()), true),
+            (not(not(never())), false),
+            (Expr::And(vec![maybe(), never()]), false),
+            (Expr::And(vec![maybe(), not(never())]), true),
+            (Expr::Or(vec![never(), never()]), false),
+            (Expr::Or(vec![never(), maybe()]), true),
+            (not(Expr::Or(vec![maybe(), not(never())])), false),
+            (Expr::AtLeast(2, vec![maybe(), never(), never()]), false),
+            (Expr::AtLeast(2, vec![maybe(), never(), not(never())]), true),
+            (not(Expr::AtLeast(1, vec![maybe(), not(never())])), false),
+        ] {
+            assert_eq!(expr.can_match(), expected, "{expr:?}");
+        }
+    }
 }

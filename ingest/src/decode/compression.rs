@@ -6,11 +6,12 @@
 //!
 //! A packed input can be a thousand times its size and still be honest in every block, so a cap
 //! stands on the ratio and one on the whole. All that was unpacked before a fault has been given
-//! out; the fault itself comes as a [`StreamFault`] inside the `io::Error`.
+//! out; the fault itself comes as a [`StreamFault`] inside the `io::Error`. A failure of the reader
+//! below is given on as it came: it says nothing of the bytes.
 
 use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -87,8 +88,17 @@ pub fn is_packed(bytes: &[u8]) -> bool {
 pub struct Decompressor {
     stream: Stream,
     limits: ExpansionLimits,
-    packed: Arc<AtomicU64>,
+    below: Arc<Below>,
     expanded: u64,
+}
+
+/// What the decoder does not tell of the reader that it reads.
+#[derive(Default)]
+struct Below {
+    /// Packed bytes read.
+    bytes: AtomicU64,
+    /// Its last read failed: the error that the decoder gives now is its own no more.
+    failed: AtomicBool,
 }
 
 enum Stream {
@@ -103,8 +113,8 @@ impl Decompressor {
     /// # Errors
     /// Where the first bytes cannot be read, or the unpacking cannot be set up.
     pub fn new(reader: Box<dyn Read + Send>, limits: ExpansionLimits) -> io::Result<Self> {
-        let packed = Arc::new(AtomicU64::new(0));
-        let mut counted = Counted { head: Cursor::default(), reader, bytes: Arc::clone(&packed) };
+        let below = Arc::<Below>::default();
+        let mut counted = Counted { head: Cursor::default(), reader, below: Arc::clone(&below) };
         let magic = counted.peek(4)?;
         let stream = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Stream::Gzip(Box::new(MultiGzDecoder::new(buffered(counted)))),
@@ -114,14 +124,14 @@ impl Decompressor {
             }
             _ => Stream::Plain(buffered(counted)),
         };
-        Ok(Self { stream, limits, packed, expanded: 0 })
+        Ok(Self { stream, limits, below, expanded: 0 })
     }
 
     fn check(&self) -> io::Result<()> {
         if matches!(self.stream, Stream::Plain(_)) {
             return Ok(());
         }
-        let packed = self.packed.load(Ordering::Relaxed);
+        let packed = self.below.bytes.load(Ordering::Relaxed);
         let beyond_ratio =
             self.expanded > self.limits.free_bytes && self.expanded / self.limits.ratio.max(1) > packed;
         if beyond_ratio || self.expanded > self.limits.bytes {
@@ -144,14 +154,17 @@ impl Read for Decompressor {
             Stream::Gzip(reader) => reader.read(buf),
             Stream::Zstd(reader) => reader.read(buf),
         };
-        let read = read.map_err(as_fault)?;
+        let read = read.map_err(|error| match self.below.failed.load(Ordering::Relaxed) {
+            true => error,
+            false => as_fault(error),
+        })?;
         self.expanded += read as u64;
         Ok(read)
     }
 }
 
-/// A decoder says "unexpected end" for a stream that is cut off and "invalid" in several ways for
-/// one that is damaged; anything else came from the reader below it.
+/// What a decoder's own error means: "unexpected end" is a stream that is cut off, "invalid" in several
+/// ways one that is damaged.
 fn as_fault(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => io::Error::other(StreamFault::Truncated),
@@ -162,11 +175,11 @@ fn as_fault(error: io::Error) -> io::Error {
     }
 }
 
-/// Counts the packed bytes, and gives the peeked ones out again.
+/// Counts the packed bytes, gives the peeked ones out again, and remembers whether reading failed.
 struct Counted {
     head: Cursor<Vec<u8>>,
     reader: Box<dyn Read + Send>,
-    bytes: Arc<AtomicU64>,
+    below: Arc<Below>,
 }
 
 impl Counted {
@@ -181,10 +194,12 @@ impl Counted {
 impl Read for Counted {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = match self.head.read(buf)? {
-            0 => self.reader.read(buf)?,
-            read => read,
+            0 => self.reader.read(buf),
+            read => Ok(read),
         };
-        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        self.below.failed.store(read.is_err(), Ordering::Relaxed);
+        let read = read?;
+        self.below.bytes.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }
@@ -211,6 +226,55 @@ mod tests {
                 Ok(0) => return (out, None),
                 Ok(read) => out.extend_from_slice(&chunk[..read]),
                 Err(error) => return (out, Some(StreamFault::cause(&error))),
+            }
+        }
+    }
+
+    /// Gives its bytes, is interrupted before each piece, and then fails.
+    struct Failing {
+        bytes: Cursor<Vec<u8>>,
+        interrupted: bool,
+        fail: fn() -> io::Error,
+    }
+
+    impl Read for Failing {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match self.bytes.read(buf)? {
+                0 => Err((self.fail)()),
+                read => Ok(read),
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_that_fails_below_is_no_damage_and_its_error_comes_as_it_was() {
+        let text = noise(200_000);
+        // the store gave up, the disk is broken, and kinds that decoders use for damage themselves
+        let failures: [fn() -> io::Error; 5] = [
+            || io::Error::other("the connection ended early"),
+            || io::Error::from_raw_os_error(5),
+            || io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed"),
+            || io::Error::new(io::ErrorKind::InvalidData, "a record of TLS"),
+            || io::Error::new(io::ErrorKind::InvalidInput, "no such range"),
+        ];
+        for packed in [gzip(&text), zstd::encode_all(text.as_slice(), 3).unwrap()] {
+            // in the header, in the middle, in the trailer, and between two members
+            for cut in [6, packed.len() / 2, packed.len() - 2, packed.len()] {
+                for fail in failures {
+                    let bytes = Cursor::new(packed[..cut].to_vec());
+                    let reader = Box::new(Failing { bytes, interrupted: false, fail });
+                    let mut reader = Decompressor::new(reader, ExpansionLimits::default()).unwrap();
+                    let mut out = Vec::new();
+                    let error = reader.read_to_end(&mut out).unwrap_err();
+                    assert_eq!(StreamFault::cause(&error), Cause::ReadFailed, "{cut} of {}", packed.len());
+                    assert_eq!(error.to_string(), fail().to_string());
+                    assert!(text.starts_with(&out));
+                    assert!(cut < packed.len() || out.len() == text.len());
+                }
             }
         }
     }

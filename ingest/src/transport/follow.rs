@@ -1,9 +1,17 @@
 //! Files that grow.
 //!
 //! In: `[input.follow]`: paths with wildcards, and positions (which file it was, how far). Out: whole lines, as
-//! they are written. A file that is renamed is read to its end under its new name before the file that has come
-//! in its place is begun; one that is cut to nothing is read from its beginning again. A file that is new is
-//! read from its beginning, those that are there at the first start as the configuration says.
+//! they are written. A file that is renamed is read to its end before the file that has come in its place is begun;
+//! then it is a partition of another name and goes on where it stands. One that is out of reach of all wildcards is
+//! left when nothing has been added to it for a while, for whoever writes it may not have noticed yet. One that is
+//! cut to nothing is read from its beginning again. A file that is new is read from its beginning, those that are
+//! there at the first start as the configuration says.
+//!
+//! ```text
+//! a.log   renamed to a.log.1, a new a.log comes:
+//! a.log ── read to its end ── closed      a.log#<id> ── what is still added ── quiet: closed
+//!                                         a.log ── the new file, from its beginning
+//! ```
 //!
 //! Files are told apart by device and inode, so that a rename is no new file. On systems without inodes a file
 //! is its path, and a rename is read as a new file.
@@ -43,6 +51,9 @@ fn yes() -> bool {
 /// How often new files are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How long nothing is added to a file that is out of reach until it is left.
+const GONE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Which file, how far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
@@ -56,12 +67,26 @@ struct Followed {
     partition: Arc<str>,
     file: BufReader<File>,
     place: Place,
-    /// Its name is another's now: at its end it is left.
-    renamed: bool,
+    /// Where it was found last.
+    path: PathBuf,
+    /// No wildcard reaches it any more.
+    is_gone: bool,
+    /// What its partition is called from when it has been read to its end: its name is another's now.
+    next: Option<String>,
+    /// Its length at its end, and since when it is that.
+    quiet: Option<(u64, Instant)>,
     told: Instant,
 }
 
 impl FollowConfig {
+    /// Paths begin at this folder, whose own name has no wildcards.
+    pub fn resolve(&mut self, base: &Path) {
+        for path in self.paths.iter_mut().filter(|path| Path::new(path.as_str()).is_relative()) {
+            let folder = glob::Pattern::escape(&base.to_string_lossy());
+            *path = Path::new(&folder).join(path.as_str()).to_string_lossy().into_owned();
+        }
+    }
+
     fn find(&self) -> Result<Vec<PathBuf>, TransportError> {
         let mut found = Vec::new();
         for pattern in &self.paths {
@@ -91,7 +116,12 @@ impl LiveConfig for FollowConfig {
         Ok(Box::new(Follower {
             config: self.clone(),
             first: context.positions.is_empty(),
-            positions: context.positions,
+            known: context
+                .positions
+                .iter()
+                .filter_map(|(_, position)| serde_json::from_str::<Place>(position.text()).ok())
+                .map(|place| (place.file.clone(), place))
+                .collect(),
             clock: context.clock,
             files: BTreeMap::new(),
             news: Vec::new(),
@@ -108,7 +138,9 @@ struct Follower {
     config: FollowConfig,
     /// No checkpoint yet: the configuration says where files begin.
     first: bool,
-    positions: Positions,
+    /// Where the checkpoint stands, by identity. Each counts once: a file that comes later may have the identity of
+    /// one that is gone.
+    known: BTreeMap<String, Place>,
     clock: Clock,
     /// By identity.
     files: BTreeMap<String, Followed>,
@@ -146,11 +178,13 @@ impl Follower {
             }
         }
         for (id, followed) in &mut self.files {
-            let same = here.get(id).is_some_and(|path| *path.to_string_lossy() == *followed.partition);
-            followed.renamed = !same;
+            followed.find(here.get(id), id);
         }
         for (id, path) in here {
-            if self.files.contains_key(&id) {
+            // what has its name is read to its end first
+            let shown = path.to_string_lossy();
+            let is_next = |other: &Followed| other.next.is_some() && *other.partition == *shown;
+            if self.files.contains_key(&id) || self.files.values().any(is_next) {
                 continue;
             }
             if self.files.len() >= FOLLOWED_FILES {
@@ -169,7 +203,7 @@ impl Follower {
     }
 
     fn begin(&mut self, id: String, path: &Path) {
-        let shown = path.to_string_lossy().into_owned();
+        let shown = path.to_string_lossy();
         let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (mut file, metadata) = match opened {
             Ok(opened) => opened,
@@ -186,22 +220,43 @@ impl Follower {
         if file.seek(SeekFrom::Start(place.offset)).is_err() {
             return;
         }
-        // a file that has taken another's name is a partition of its own as long as both are read
-        let taken = self.files.values().any(|other| *other.partition == *shown);
-        let partition: Arc<str> = if taken { format!("{shown}#{id}").into() } else { shown.into() };
+        let partition = self.free_name(&shown, &id);
         let position = Some(position_of(&place));
         self.news.insert(0, Event::Opened { partition: Arc::clone(&partition), position });
-        let file = BufReader::with_capacity(1 << 16, file);
-        self.files.insert(id, Followed { partition, file, place, renamed: false, told: Instant::now() });
+        let followed = Followed {
+            partition,
+            file: BufReader::with_capacity(1 << 16, file),
+            place,
+            path: path.to_owned(),
+            is_gone: false,
+            next: None,
+            quiet: None,
+            told: Instant::now(),
+        };
+        self.files.insert(id, followed);
+    }
+
+    /// What a partition is called: as its file, unless another is called so.
+    fn free_name(&self, name: &str, id: &str) -> Arc<str> {
+        match self.files.values().any(|other| *other.partition == *name) {
+            true => format!("{name}#{id}").into(),
+            false => name.into(),
+        }
+    }
+
+    /// A file that has been read to its end is a partition of another name from now on.
+    fn rename(&mut self, id: &str, name: &str) -> Option<Event> {
+        let renamed = self.free_name(name, id);
+        let followed = self.files.get_mut(id)?;
+        let partition = std::mem::replace(&mut followed.partition, Arc::clone(&renamed));
+        let position = Some(position_of(&followed.place));
+        self.news.insert(0, Event::Opened { partition: renamed, position });
+        Some(Event::Closed { partition })
     }
 
     /// Where reading of a file begins: where the checkpoint says, under whatever name it was then.
-    fn place(&self, id: &str, metadata: &Metadata) -> Place {
-        let mut known = self
-            .positions
-            .iter()
-            .filter_map(|(_, position)| serde_json::from_str::<Place>(position.text()).ok());
-        if let Some(place) = known.find(|place| place.file == *id) {
+    fn place(&mut self, id: &str, metadata: &Metadata) -> Place {
+        if let Some(place) = self.known.remove(id) {
             return place;
         }
         let at_the_end = self.first && !self.ready && !self.config.from_start;
@@ -211,6 +266,8 @@ impl Follower {
     /// Reads from one file after the other.
     fn read(&mut self) -> Option<Event> {
         let ids: Vec<String> = self.files.keys().cloned().collect();
+        let leaving = self.files.values().filter(|followed| followed.next.is_some());
+        let leaving: Vec<Arc<str>> = leaving.map(|followed| Arc::clone(&followed.partition)).collect();
         for step in 0..ids.len() {
             let at = (self.turn + step) % ids.len();
             let Some(id) = ids.get(at) else { continue };
@@ -233,7 +290,11 @@ impl Follower {
                         urgent: false,
                     }));
                 }
-                Ok(_) if followed.renamed => {
+                Ok(_) if followed.may_be_renamed(&leaving) => {
+                    let name = followed.next.take()?;
+                    return self.rename(id, &name);
+                }
+                Ok(_) if followed.is_left() => {
                     let partition = Arc::clone(&followed.partition);
                     self.files.remove(id);
                     return Some(Event::Closed { partition });
@@ -260,6 +321,46 @@ fn position_of(place: &Place) -> Position {
 }
 
 impl Followed {
+    /// It was found under this path, or no more.
+    fn find(&mut self, path: Option<&PathBuf>, id: &str) {
+        match path {
+            Some(path) if *path == self.path => self.is_gone = false,
+            Some(path) => {
+                self.path.clone_from(path);
+                (self.is_gone, self.quiet) = (false, None);
+                self.next = Some(path.to_string_lossy().into_owned());
+            }
+            None if self.is_gone => {}
+            None => {
+                (self.is_gone, self.quiet) = (true, None);
+                self.next = Some(format!("{}#{id}", self.path.display()));
+            }
+        }
+        self.next.take_if(|next| **next == *self.partition);
+    }
+
+    /// Whether its partition gets another name now, where partitions of these names will: one that is about to be free
+    /// is waited for, but not for ever, for two files may have taken each other's.
+    fn may_be_renamed(&self, leaving: &[Arc<str>]) -> bool {
+        let Some(next) = &self.next else { return false };
+        let is_quiet = self.quiet.is_some_and(|(_, since)| since.elapsed() >= LOOK_EVERY * 2);
+        is_quiet || leaving.iter().all(|name| **name != **next)
+    }
+
+    /// Whether it is out of reach and nothing is added to it any more.
+    fn is_left(&self) -> bool {
+        self.is_gone && self.quiet.is_some_and(|(_, since)| since.elapsed() >= GONE_PATIENCE)
+    }
+
+    /// It has been read to its end, which is here.
+    fn rest(&mut self) -> std::io::Result<()> {
+        let length = self.file.get_ref().metadata()?.len();
+        if self.quiet.is_none_or(|(before, _)| before != length) {
+            self.quiet = Some((length, Instant::now()));
+        }
+        Ok(())
+    }
+
     /// A file that is shorter than what was read of it has been cut: it begins anew.
     fn cut(&mut self) -> Option<Note> {
         let length = self.file.get_ref().metadata().ok()?.len();
@@ -283,8 +384,9 @@ impl Followed {
             let read = std::io::Read::take(&mut self.file, limit).read_until(b'\n', &mut line)?;
             let whole = line.ends_with(b"\n") || read as u64 == limit;
             // what a file ends with when nobody writes to it any more is a line too
-            if read == 0 || !(whole || self.renamed) {
+            if read == 0 || !(whole || self.is_left()) {
                 self.file.seek(SeekFrom::Start(self.place.offset))?;
+                self.rest()?;
                 break;
             }
             self.place.offset += read as u64;
@@ -346,98 +448,4 @@ impl LiveTransport for Follower {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn open(paths: &str, positions: Positions, from_start: bool) -> Box<dyn LiveTransport> {
-        let config = FollowConfig { paths: vec![paths.to_owned()], from_start };
-        let context = OpenContext {
-            input: "app".into(),
-            instance: "test".into(),
-            positions,
-            clock: Arc::new(|| 42),
-            state: PathBuf::new(),
-            stop: Arc::default(),
-        };
-        config.open(context).unwrap()
-    }
-
-    /// All that comes until nothing does: lines as `number text`, other events in words, and the positions.
-    fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<String> {
-        let mut told = Vec::new();
-        while let Some(event) = transport.poll(Duration::from_millis(700)).unwrap() {
-            match event {
-                Event::Delivery(delivery) => {
-                    let Contents::Messages(messages) = &delivery.contents else { panic!("lines") };
-                    told.extend(
-                        messages
-                            .iter()
-                            .map(|m| format!("{} {}", m.number, String::from_utf8_lossy(m.bytes).trim())),
-                    );
-                    positions.set(&delivery.partition, delivery.position.unwrap());
-                }
-                Event::Closed { partition } => {
-                    told.push("closed".into());
-                    positions.remove(&partition);
-                }
-                Event::Note(note) => told.push(note.cause.into()),
-                _ => {}
-            }
-            if told.len() > 100 {
-                break;
-            }
-        }
-        told
-    }
-
-    fn append(path: &Path, text: &str) {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    }
-
-    #[test]
-    fn lines_come_once_over_growth_rotation_cutting_and_restarts() {
-        let folder = tempfile::tempdir().unwrap();
-        let (log, old) = (folder.path().join("a.log"), folder.path().join("a.log.1"));
-        let pattern = folder.path().join("*.log").display().to_string();
-        append(&log, "one\ntwo\nthr");
-        let mut positions = Positions::default();
-        let mut transport = open(&pattern, Positions::default(), true);
-        assert_eq!(drain(&mut *transport, &mut positions), ["1 one", "2 two"]);
-        append(&log, "ee\n");
-        assert_eq!(drain(&mut *transport, &mut positions), ["3 three"]);
-        // a restart goes on where the checkpoint stands
-        transport.close();
-        append(&log, "four\n");
-        let mut transport = open(&pattern, positions.clone(), true);
-        assert_eq!(drain(&mut *transport, &mut positions), ["4 four"]);
-        // renamed: what was written before is read, then the new file from its beginning
-        append(&log, "five\n");
-        fs::rename(&log, &old).unwrap();
-        append(&log, "new one\n");
-        let told = drain(&mut *transport, &mut positions);
-        for line in ["5 five", "closed", "1 new one"] {
-            assert!(told.iter().any(|told| told == line), "{told:?}");
-        }
-        // cut to nothing and written anew
-        fs::write(&log, "x\n").unwrap();
-        let told = drain(&mut *transport, &mut positions);
-        assert_eq!(told, ["file_cut", "1 x"]);
-    }
-
-    #[test]
-    fn what_is_there_at_the_first_start_may_be_left_and_what_comes_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let pattern = folder.path().join("*.log").display().to_string();
-        append(&folder.path().join("a.log"), "old\n");
-        let mut positions = Positions::default();
-        let mut transport = open(&pattern, Positions::default(), false);
-        assert!(drain(&mut *transport, &mut positions).is_empty());
-        append(&folder.path().join("a.log"), "new\n");
-        append(&folder.path().join("b.log"), "other\n");
-        let mut told = drain(&mut *transport, &mut positions);
-        told.sort();
-        assert_eq!(told, ["1 new", "1 other"]);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Events that are pushed: `POST /v1/ingest/{source}`.
 //!
-//! In: requests, NDJSON or JSON, plain, gzip or zstd, with a bearer token. Out: one message a request. The
+//! In: requests, NDJSON or JSON, plain, gzip or zstd, with a bearer token, over TLS where a certificate is given
+//! (`tls`). Out: one message a request. The
 //! answer comes when a checkpoint is behind the events, or at once, as configured.
 //!
 //! | status | when |
@@ -9,13 +10,16 @@
 //! | 202 | the events are taken (`answer = "at_once"`); a crash may lose them |
 //! | 401 | no token, or another |
 //! | 404 | no such source |
-//! | 413 | the body is larger than `max_bytes` |
+//! | 413 | the body is larger than `max_size` |
 //! | 415 | a content encoding other than gzip, zstd, identity |
 //! | 429 | too much is on its way; `Retry-After` says when to come again |
 //! | 503 | the process ends, or no checkpoint came in time: send it again, ids are the same |
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,14 +36,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use virga_engine::event::OriginBase;
 
+use self::tls::{Certificate, TlsFiles, TlsListener};
 use super::live::{
-    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, OpenContext,
+    Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
 use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHES_WAITING};
 use crate::position::Positions;
 use crate::secret::Secret;
 use crate::sources::{SourceDef, source};
+use crate::units::{self, Size, Span};
 
 /// `[input.http]`: events that are pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -50,23 +56,26 @@ pub struct HttpConfig {
     /// The token that senders show: `Authorization: Bearer …`. Only on the loopback it may be left out.
     #[serde(default)]
     pub token: Option<Secret>,
+    /// The certificate that senders see, and its key. Without it requests come in the clear.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
     /// When requests are answered.
     #[serde(default)]
     pub answer: Answer,
     /// Bytes of a request as it comes.
-    #[serde(default = "largest")]
-    pub max_bytes: usize,
+    #[serde(default = "largest", alias = "max_bytes", deserialize_with = "units::bytes")]
+    pub max_size: Size,
     /// How long a request waits for its checkpoint.
-    #[serde(default = "patience")]
-    pub wait_seconds: u64,
+    #[serde(default = "patience", alias = "wait_seconds", deserialize_with = "units::seconds")]
+    pub wait: Span,
 }
 
-fn largest() -> usize {
-    MAX_EVENT_BYTES
+fn largest() -> Size {
+    Size(MAX_EVENT_BYTES as u64)
 }
 
-fn patience() -> u64 {
-    60
+fn patience() -> Span {
+    Span::seconds(60)
 }
 
 /// When requests are answered.
@@ -95,10 +104,31 @@ struct Desk {
     paused: Arc<AtomicBool>,
     pushes: mpsc::Sender<Push>,
     room: Arc<Semaphore>,
-    config: HttpConfig,
+    answer: Answer,
+    /// Bytes of a request at the most.
+    most: usize,
+    /// How long a request waits for its checkpoint.
+    wait: Duration,
+}
+
+/// What is listened on and shown.
+struct Bound {
+    listener: TcpListener,
+    token: Option<blake3::Hash>,
+    certificate: Option<Certificate>,
 }
 
 impl HttpConfig {
+    /// Paths begin at this folder.
+    pub fn resolve(&mut self, base: &FilePath) {
+        if let Some(tls) = &mut self.tls {
+            tls.resolve(base);
+        }
+        if let Some(token) = &mut self.token {
+            token.resolve(base);
+        }
+    }
+
     fn desk(&self) -> Result<(SocketAddr, Option<blake3::Hash>), TransportError> {
         let address: SocketAddr = self.listen.parse().map_err(|_| {
             TransportError::new(format!("`{}` is no address to listen on", self.listen))
@@ -108,30 +138,35 @@ impl HttpConfig {
             return Err(TransportError::new(format!("anybody could push events to {address}"))
                 .help("give `token = { env = \"VIRGA_TOKEN\" }`, or listen on 127.0.0.1"));
         }
-        if self.max_bytes == 0 || self.max_bytes > PUSHED_BYTES {
-            return Err(TransportError::new(format!(
-                "max_bytes is {}; it may be 1 to {PUSHED_BYTES}",
-                self.max_bytes
-            )));
-        }
+        self.largest_body()?;
         let token =
             self.token.as_ref().map(|token| token.reveal().map_err(TransportError::new)).transpose()?;
         // hashes compare in constant time
         Ok((address, token.map(|token| blake3::hash(token.text().as_bytes()))))
     }
 
-    fn bind(&self) -> Result<(TcpListener, Option<blake3::Hash>), TransportError> {
+    /// Bytes of a request at the most.
+    fn largest_body(&self) -> Result<usize, TransportError> {
+        let most = usize::try_from(self.max_size.0).unwrap_or(usize::MAX);
+        match (1..=PUSHED_BYTES).contains(&most) {
+            true => Ok(most),
+            false => Err(TransportError::new(format!("[input.http] max_size is {most} bytes"))
+                .help(format!("write \"1B\" to \"{}MB\"", PUSHED_BYTES >> 20))),
+        }
+    }
+
+    fn bind(&self) -> Result<Bound, TransportError> {
         let (address, token) = self.desk()?;
+        let certificate = self.tls.as_ref().map(Certificate::new).transpose()?;
         let listener = TcpListener::bind(address)
             .map_err(|error| TransportError::new(format!("cannot listen on {address}: {error}")))?;
-        Ok((listener, token))
+        Ok(Bound { listener, token, certificate })
     }
 
     /// Opens it over a listener that is there.
     fn serve(
         &self,
-        listener: TcpListener,
-        token: Option<blake3::Hash>,
+        Bound { listener, token, certificate }: Bound,
         context: OpenContext,
     ) -> Result<Box<dyn LiveTransport>, TransportError> {
         let failed =
@@ -150,22 +185,32 @@ impl HttpConfig {
             paused: Arc::clone(&paused),
             pushes,
             room: Arc::new(Semaphore::new(PUSHED_BYTES)),
-            config: self.clone(),
+            answer: self.answer,
+            most: self.largest_body()?,
+            wait: self.wait.0,
         };
         let router = Router::new().route("/v1/ingest/{source}", post(push)).with_state(Arc::new(desk));
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(failed)?
+        let inside = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+        // what is served ends with its runtime
+        let notes = match certificate {
+            None => {
+                tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+                None
+            }
+            Some(certificate) => {
+                let (listener, notes) = TlsListener::new(listener, certificate).map_err(failed)?;
+                tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+                Some(notes)
+            }
         };
-        runtime.spawn(async move {
-            // it ends with its runtime
-            let _ = axum::serve(listener, router).await;
-        });
+        drop(inside);
         Ok(Box::new(HttpTransport {
             partition: context.input,
             clock: context.clock,
             coming,
             paused,
+            notes,
             runtime: Some(runtime),
             waiting: BTreeMap::new(),
             ticket: 0,
@@ -181,12 +226,23 @@ impl LiveConfig for HttpConfig {
             Answer::Checkpoint => "when they are behind a checkpoint",
             Answer::AtOnce => "at once; a crash may lose what was answered",
         };
-        Ok(format!("takes events at http://{}/v1/ingest/<source> and answers {when}", self.listen))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("takes events at {scheme}://{}/v1/ingest/<source> and answers {when}", self.listen))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let address = self.listen.parse::<SocketAddr>();
+        match address.is_ok_and(|address| !address.ip().is_loopback()) && self.tls.is_none() {
+            true => vec![format!(
+                "tokens and events come to {} in the clear, for whoever is on the way to read; give `tls = {{ cert = \"…\", key = \"…\" }}`, or listen on 127.0.0.1 behind a proxy that speaks TLS",
+                self.listen
+            )],
+            false => Vec::new(),
+        }
     }
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
-        let (listener, token) = self.bind()?;
-        self.serve(listener, token, context)
+        self.serve(self.bind()?, context)
     }
 }
 
@@ -234,22 +290,21 @@ impl Desk {
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let too_large =
             || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
-        if said.is_some_and(|said| said > self.config.max_bytes) {
+        if said.is_some_and(|said| said > self.most) {
             return Err(too_large());
         }
         // room is kept before the body is read: what is said, or the most that there may be
-        let needed = u32::try_from(said.unwrap_or(self.config.max_bytes).max(1)).map_err(|_| too_large())?;
+        let needed = u32::try_from(said.unwrap_or(self.most).max(1)).map_err(|_| too_large())?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(needed).map_err(|_| full())?;
-        let body = to_bytes(body, self.config.max_bytes).await.map_err(|_| too_large())?;
+        let body = to_bytes(body, self.most).await.map_err(|_| too_large())?;
         let (sender, answered) = oneshot::channel();
-        let at_once = self.config.answer == Answer::AtOnce;
+        let at_once = self.answer == Answer::AtOnce;
         let answer = (!at_once).then_some(sender);
         self.pushes.try_send(Push { source, body, answer, _room: room }).map_err(|_| full())?;
         if at_once {
             return Ok((StatusCode::ACCEPTED, "taken\n").into_response());
         }
-        let patience = Duration::from_secs(self.config.wait_seconds);
-        match tokio::time::timeout(patience, answered).await {
+        match tokio::time::timeout(self.wait, answered).await {
             Ok(Ok(())) => Ok((StatusCode::OK, "kept\n").into_response()),
             _ => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "no checkpoint came in time; send it again")),
         }
@@ -258,8 +313,10 @@ impl Desk {
     fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
         if let Some(token) = &self.token {
             let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-            if blake3::hash(shown.as_bytes()) != *token {
+            // the scheme is written in any case
+            let shown = shown.and_then(|value| value.split_once(' '));
+            let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            if shown.is_none_or(|(_, shown)| blake3::hash(shown.trim().as_bytes()) != *token) {
                 return Err(refuse(StatusCode::UNAUTHORIZED, "the token is missing or another"));
             }
         }
@@ -275,6 +332,8 @@ struct HttpTransport {
     clock: Clock,
     coming: mpsc::Receiver<Push>,
     paused: Arc<AtomicBool>,
+    /// What TLS has to tell.
+    notes: Option<mpsc::Receiver<Note>>,
     runtime: Option<Runtime>,
     /// Who waits for a checkpoint.
     waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
@@ -314,6 +373,9 @@ impl LiveTransport for HttpTransport {
             1 => return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None })),
             2 => return Ok(Some(Event::Ready)),
             _ => {}
+        }
+        if let Some(note) = self.notes.as_mut().and_then(|notes| notes.try_recv().ok()) {
+            return Ok(Some(Event::Note(note)));
         }
         if self.paused.load(Ordering::Relaxed) {
             std::thread::sleep(wait);
@@ -362,119 +424,4 @@ impl LiveTransport for HttpTransport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    struct Server {
-        transport: Box<dyn LiveTransport>,
-        address: SocketAddr,
-        told: u8,
-    }
-
-    fn serve(answer: Answer, token: Option<&str>) -> Server {
-        let config = HttpConfig {
-            listen: "127.0.0.1:0".into(),
-            token: None,
-            answer,
-            max_bytes: 1_000,
-            wait_seconds: 1,
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let context = OpenContext {
-            input: "push".into(),
-            instance: "test".into(),
-            positions: Positions::default(),
-            clock: Arc::new(|| 42),
-            state: std::path::PathBuf::new(),
-            stop: Arc::default(),
-        };
-        let token = token.map(|token| blake3::hash(token.as_bytes()));
-        Server { transport: config.serve(listener, token, context).unwrap(), address, told: 0 }
-    }
-
-    impl Server {
-        fn send(&self, path: &str, headers: &str, body: &[u8]) -> TcpStream {
-            let mut stream = TcpStream::connect(self.address).unwrap();
-            let length = body.len();
-            let head = format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
-            );
-            stream.write_all(head.as_bytes()).unwrap();
-            // what is refused at its head may not be read to its end
-            let _ = stream.write_all(body);
-            stream
-        }
-
-        fn delivery(&mut self) -> Option<Delivery> {
-            for _ in 0..20 {
-                match self.transport.poll(Duration::from_millis(200)).unwrap() {
-                    Some(Event::Delivery(delivery)) => return Some(delivery),
-                    Some(Event::Opened { .. } | Event::Ready) => self.told += 1,
-                    _ => {}
-                }
-            }
-            None
-        }
-    }
-
-    fn status(mut stream: TcpStream) -> (u16, String) {
-        let mut text = String::new();
-        let _ = stream.read_to_string(&mut text);
-        (text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), text)
-    }
-
-    #[test]
-    fn a_request_is_answered_when_a_checkpoint_is_behind_it() {
-        let mut server = serve(Answer::Checkpoint, Some("word"));
-        let token = "Authorization: Bearer word\r\n";
-        let stream = server.send("/v1/ingest/aws.cloudtrail", token, b"{\"a\":1}\n");
-        let delivery = server.delivery().unwrap();
-        assert!(delivery.urgent);
-        assert_eq!(delivery.source.map(|source| source.name), Some("aws.cloudtrail"));
-        let Contents::Messages(messages) = &delivery.contents else { panic!("messages") };
-        assert_eq!(messages.iter().next().unwrap().bytes, b"{\"a\":1}\n");
-        server.transport.acknowledge(delivery.ticket, &Positions::default());
-        assert_eq!(status(stream).0, 200);
-        // without a checkpoint the sender is told to come again
-        let stream = server.send("/v1/ingest/auto", token, b"{}");
-        assert!(server.delivery().unwrap().source.is_none());
-        assert_eq!(status(stream).0, 503);
-    }
-
-    #[test]
-    fn what_may_not_be_pushed_is_refused() {
-        let mut server = serve(Answer::AtOnce, Some("word"));
-        let token = "Authorization: Bearer word\r\n";
-        let large = vec![b' '; 2_000];
-        for (path, headers, body, expected) in [
-            ("/v1/ingest/auto", "", &b"{}"[..], 401),
-            ("/v1/ingest/auto", "Authorization: Bearer work\r\n", b"{}", 401),
-            ("/v1/ingest/nothing", token, b"{}", 404),
-            ("/v1/ingest/auto", token, &large, 413),
-            ("/v1/ingest/auto", &format!("{token}Content-Encoding: br\r\n"), b"{}", 415),
-            ("/v1/ingest/auto", &format!("{token}Content-Encoding: gzip\r\n"), b"{}", 202),
-        ] {
-            let (got, text) = status(server.send(path, headers, body));
-            assert_eq!(got, expected, "{path} {headers}: {text}");
-        }
-        assert!(!server.delivery().unwrap().urgent);
-        server.transport.pause();
-        let (got, text) = status(server.send("/v1/ingest/auto", token, b"{}"));
-        assert_eq!(got, 429);
-        assert!(text.to_lowercase().contains("retry-after: 1"), "{text}");
-        server.transport.resume();
-        assert_eq!(status(server.send("/v1/ingest/auto", token, b"{}")).0, 202);
-    }
-
-    #[test]
-    fn without_a_token_only_the_loopback_is_listened_on() {
-        let config: HttpConfig = serde_json::from_str(r#"{"listen":"0.0.0.0:8088"}"#).unwrap();
-        assert!(config.desk().unwrap_err().to_string().contains("token"));
-        let config: HttpConfig = serde_json::from_str(r#"{"listen":"127.0.0.1:8088"}"#).unwrap();
-        assert!(config.desk().is_ok());
-        assert!(serde_json::from_str::<HttpConfig>(r#"{"listen":"x","tokens":1}"#).is_err());
-    }
-}
+mod tests;

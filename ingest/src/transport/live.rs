@@ -68,6 +68,11 @@ pub trait LiveConfig {
     /// What does not work, and what to do.
     fn check(&self, context: &OpenContext) -> Result<String, TransportError>;
 
+    /// What works and should not be so, in words: said when it is checked and when it is opened.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Opens it. What fails only for a while (a broker that is away) is no error: reading waits for it.
     ///
     /// # Errors

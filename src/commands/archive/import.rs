@@ -5,8 +5,6 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,12 +29,13 @@ use virga_ingest::transport::{FileInputs, Input, InputError, Progress, stdin_inp
 
 use super::{ArchiveArgs, engine, failed, layouts, runtime};
 use crate::commands::arguments::RuleArgs;
-use crate::commands::detect::{given_up, now, refuse_input, source_name};
+use crate::commands::detect::{given_up, now, source_name};
 use crate::commands::objects::{self, Left, ObjectArgs};
 use crate::commands::{Failure, Outcome, line, when};
 use crate::config::ConfigArgs;
 use crate::lake::{LayoutArgs, LayoutName, StoredLogs};
 use crate::redaction::{Redactions, quarantined_without_bytes, tell_blinded};
+use crate::unread::Unread;
 use crate::{interrupt, lake, show};
 
 /// Arguments of `virga archive import`.
@@ -296,62 +295,44 @@ fn inputs<'a>(
 }
 
 /// Hands batches to the writer, and keeps what could not be read.
-struct ImportSink<'a> {
-    args: &'a ImportArgs,
+struct ImportSink {
     sender: Sender<Message>,
-    quarantine: Option<BufWriter<File>>,
+    unread: Unread,
     /// What could not be read may hold what must not be kept.
     without_bytes: bool,
     bar: ProgressBar,
     progress: Progress,
-    failure: Option<std::io::Error>,
-    shown: usize,
 }
 
-/// Messages about single records that are printed; the summary has the counts, a file all of them.
-const QUARANTINED_SHOWN: usize = 10;
-
-impl<'a> ImportSink<'a> {
+impl ImportSink {
     fn new(
-        args: &'a ImportArgs,
+        args: &ImportArgs,
         sender: Sender<Message>,
         without_bytes: bool,
         progress: Progress,
     ) -> Result<Self, Failure> {
-        let quarantine = match &args.quarantine {
-            None => None,
-            Some(path) => {
-                refuse_input(path, &args.inputs)?;
-                let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                Some(BufWriter::new(file))
-            }
-        };
+        let unread = Unread::new(args.quarantine.as_deref(), &args.inputs, args.quiet)?;
         let bar = match args.quiet {
             true => ProgressBar::hidden(),
             false => bar(&args.inputs),
         };
-        Ok(Self { args, sender, quarantine, without_bytes, bar, progress, failure: None, shown: 0 })
+        Ok(Self { sender, unread, without_bytes, bar, progress })
     }
 
     /// All is read: what was handed over counts, unless what could not be read would be lost.
     fn finish(&mut self) -> Result<(), Failure> {
         let sender = std::mem::replace(&mut self.sender, channel(1).0);
-        if let Some(quarantine) = &mut self.quarantine {
-            quarantine.flush()?;
-        }
-        if let Some(error) = self.failure.take() {
-            return Err(error.into());
-        }
+        self.unread.finish()?;
         // a writer that has failed tells why itself
         let _ = sender.blocking_send(Message::Commit);
         Ok(())
     }
 }
 
-impl Sink for ImportSink<'_> {
+impl Sink for ImportSink {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
         self.bar.set_position(self.progress.bytes());
-        if self.failure.is_some() || self.sender.blocking_send(Message::Batch(Box::new(batch))).is_err() {
+        if self.unread.is_broken() || self.sender.blocking_send(Message::Batch(Box::new(batch))).is_err() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -359,24 +340,11 @@ impl Sink for ImportSink<'_> {
 
     fn quarantined(&mut self, record: Quarantined) {
         let record = if self.without_bytes { quarantined_without_bytes(record) } else { record };
-        if let Some(file) = &mut self.quarantine
-            && let Err(error) = writeln!(file, "{}", record.to_json_line())
-        {
-            // a quarantine that cannot be written would lose what it holds: the next batch ends the reading
-            self.failure = Some(error);
-        }
-        if !self.args.quiet && self.shown < QUARANTINED_SHOWN {
-            self.shown += 1;
-            let origin = show::printable(&record.origin.to_string());
-            self.bar.suspend(|| {
-                show::say!("{}quarantined:{:#} {origin}: {}", show::BOLD, show::BOLD, record.cause)
-            });
-        }
+        self.unread.record(&record, &self.bar);
     }
 
     fn unreadable(&mut self, error: InputError) {
-        let message = show::printable(&error.to_string());
-        self.bar.suspend(|| show::say!("{}warning:{:#} {message}", show::BOLD, show::BOLD));
+        self.unread.input(&error, &self.bar);
     }
 }
 

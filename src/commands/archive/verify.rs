@@ -11,13 +11,17 @@ use crate::show;
 
 /// Arguments of `virga archive verify`.
 #[derive(clap::Args)]
-#[command(after_help = "The alerts beside the events are read too, as they are now whatever the version.
+#[command(
+    after_help = "The alerts beside the events are read too. They have versions of their own: with --version N they are read as
+they stood when version N+1 was committed, by the times that the commits say.
 
 Exit status: 0 where all is as the table says, 1 where something is not.
 
 Examples:
   virga archive verify --archive lake/
-  virga archive verify --archive s3://my-lake/logs --quick")]
+  virga archive verify --archive lake/ --version 7
+  virga archive verify --archive s3://my-lake/logs --quick"
+)]
 pub struct VerifyArgs {
     #[command(flatten)]
     which: VersionArgs,
@@ -45,7 +49,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Outcome {
         line(json!({
             "version": version, "files": files, "events": rows, "bytes": bytes, "problems": shown,
             "former_files": former, "left_behind": left_behind, "duplicates": duplicates,
-            "alerts": found.alerts, "alert_files": found.alert_files, "alert_bytes": found.alert_bytes,
+            "alert_version": found.alert_version, "alerts_left_out": found.alerts_left_out, "alerts": found.alerts, "alert_files": found.alert_files, "alert_bytes": found.alert_bytes,
         }))?;
     } else {
         for problem in problems {
@@ -74,12 +78,21 @@ pub(super) fn verify(args: &VerifyArgs) -> Outcome {
             show::thousands(*bytes),
             left_behind.len()
         ))?;
-        line(format!(
-            "{} alerts in {} files, {} bytes",
+        line(alerts(&found))?;
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What was found of the alerts.
+fn alerts(found: &Verified) -> String {
+    match (&found.alerts_left_out, found.alert_version) {
+        (Some(why), _) => format!("the alerts were not looked at, for which there were is not known: {why}"),
+        (None, None) => "there were no alerts yet".to_owned(),
+        (None, Some(version)) => format!(
+            "version {version} of the alerts: {} alerts in {} files, {} bytes",
             show::thousands(found.alerts as u64),
             show::thousands(found.alert_files as u64),
             show::thousands(found.alert_bytes)
-        ))?;
+        ),
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -24,6 +24,9 @@ pub(super) struct Prepared {
     urgent: bool,
 }
 
+/// How often it is said that checkpoints cannot be written; each failure is counted.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
 impl Correlator {
     /// The last checkpoint: all that was taken, and what sinks have not. The archive has `most` for its part, and
     /// where its store is away it has no time at all: the checkpoint before stands.
@@ -157,6 +160,9 @@ impl Correlator {
             self.urgent |= urgent;
             return self.refuse(&error.to_string());
         }
+        if self.refused.take().is_some() {
+            tracing::info!("checkpoints are written again");
+        }
         self.number += 1;
         (self.written, self.pause) = (Instant::now(), self.pause.max(put.elapsed() * CHECKPOINT_PAUSE));
         metrics::counter!("virga_checkpoints_total", "outcome" => "written").increment(1);
@@ -171,7 +177,11 @@ impl Correlator {
     fn refuse(&mut self, error: &str) -> bool {
         (self.written, self.changed) = (Instant::now(), true);
         metrics::counter!("virga_checkpoints_total", "outcome" => "failed").increment(1);
-        tracing::error!("the checkpoint was not written ({error}): nothing is acknowledged until one is");
+        // whoever waits for one has it tried many times a second
+        if self.refused.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.refused = Some(Instant::now());
+            tracing::error!("the checkpoint was not written ({error}): nothing is acknowledged until one is");
+        }
         false
     }
 

@@ -13,7 +13,7 @@
 //! password, port 9093. MSK with IAM: `mechanism = "OAUTHBEARER"` and a `token_command` that signs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine;
@@ -60,6 +60,17 @@ pub struct Tls {
     pub key_password: Option<Secret>,
 }
 
+impl Tls {
+    /// Paths begin at this folder.
+    pub fn resolve(&mut self, base: &Path) {
+        let paths = [&mut self.ca, &mut self.certificate, &mut self.key];
+        for path in paths.into_iter().flatten() {
+            *path = base.join(&path);
+        }
+        self.key_password.iter_mut().for_each(|secret| secret.resolve(base));
+    }
+}
+
 /// How to log in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +85,13 @@ pub struct Sasl {
     pub token: Option<Secret>,
     /// OAUTHBEARER: a program that prints the token, with its arguments.
     pub token_command: Option<Vec<String>>,
+}
+
+impl Sasl {
+    /// Files of secrets begin at this folder.
+    pub fn resolve(&mut self, base: &Path) {
+        self.password.iter_mut().chain(&mut self.token).for_each(|secret| secret.resolve(base));
+    }
 }
 
 /// A SASL mechanism.

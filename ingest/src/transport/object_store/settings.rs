@@ -3,7 +3,7 @@
 //! In: [`StoreSettings`], from a configuration or from the command line, and the environment. Out: a client
 //! of the bucket. Secrets never stand in settings: they come from the environment, from files, from roles.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::aws::{AmazonS3Builder, resolve_bucket_region};
@@ -51,6 +51,14 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
+    /// Paths begin at this folder.
+    pub fn resolve(&mut self, base: &Path) {
+        let paths = [&mut self.profile_file, &mut self.key_file, &mut self.ca_file];
+        for path in paths.into_iter().flatten() {
+            *path = base.join(&path);
+        }
+    }
+
     /// What every client of this store shares: timeouts, proxy, certificates.
     pub fn client_options(&self, environment: Environment<'_>) -> Result<ClientOptions, String> {
         let mut options = ClientOptions::new().with_timeout(REQUEST_TIMEOUT);

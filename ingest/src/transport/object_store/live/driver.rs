@@ -18,7 +18,7 @@ use super::super::url::ObjectUrl;
 use super::away::{Away, Failure, Whom};
 use super::bound::Bound;
 use super::opening::InWork;
-use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, SECOND, Shared, lock, not_deleted};
+use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, Shared, lock, not_deleted};
 use crate::limits::{MESSAGES_IN_HAND, OBJECTS_AT_ONCE};
 use crate::transport::live::{Clock, Frontier, Note};
 use crate::transport::names;
@@ -68,6 +68,8 @@ pub(super) async fn keep_in_hand(
 /// Finds objects, opens them, and hands them on.
 pub(super) struct Driver {
     pub(super) config: ObjectsConfig,
+    /// How long messages are kept from others at a time, in seconds.
+    visibility: u32,
     pub(super) url: ObjectUrl,
     pub(super) queue: Option<Queue>,
     pub(super) ledger: Arc<Ledger>,
@@ -100,7 +102,7 @@ pub(super) struct Told {
 
 impl Driver {
     pub(super) fn new(
-        config: &ObjectsConfig,
+        (config, visibility): (&ObjectsConfig, u32),
         url: ObjectUrl,
         queue: Option<Queue>,
         clock: &Clock,
@@ -109,7 +111,8 @@ impl Driver {
         next: u64,
     ) -> Self {
         Self {
-            bound: Bound::new(i64::from(config.settle_seconds) * SECOND),
+            bound: Bound::new(config.settle.micros()),
+            visibility,
             config: config.clone(),
             url,
             queue,
@@ -173,7 +176,7 @@ impl Driver {
             }
             // before the call: until so long after it what it gives is nobody else's for certain
             let asked = Instant::now();
-            match queue.receive(RECEIVE_WAIT, self.config.visibility_seconds).await {
+            match queue.receive(RECEIVE_WAIT, self.visibility).await {
                 Ok(messages) if messages.is_empty() => {
                     self.served(Whom::Input).await?;
                     self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
@@ -232,7 +235,7 @@ impl Driver {
     }
 
     pub(super) fn visibility(&self) -> Duration {
-        Duration::from_secs(u64::from(self.config.visibility_seconds))
+        self.config.visibility.0
     }
 
     /// Works on messages, which are ours until then.

@@ -13,7 +13,7 @@
 //! What may still be unread: of a listing all that came after the last round began that was read to its end.
 //! Of a queue, which gives messages in any order, a count is taken now and then; when as many messages as it
 //! held that were sent before have been read, nothing older is left. SQS counts only nearly, so the time is
-//! taken back by `settle_seconds`. While a backlog is read the watermark stands, and nothing is late.
+//! taken back by `settle`. While a backlog is read the watermark stands, and nothing is late.
 
 mod away;
 mod bound;
@@ -43,6 +43,7 @@ use super::{Held, credentials, process_environment};
 use crate::limits::OBJECTS_AT_ONCE;
 use crate::position::Position;
 use crate::transport::live::{Frontier, LiveConfig, LiveTransport, Note, OpenContext, TransportError};
+use crate::units::{Span, seconds};
 
 /// `[input.s3]`: objects of a bucket, as they come.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -54,14 +55,14 @@ pub struct ObjectsConfig {
     #[serde(default)]
     pub queue: Option<String>,
     /// How long messages are kept from others at a time; it is extended while they are worked on.
-    #[serde(default = "default_visibility")]
-    pub visibility_seconds: u32,
+    #[serde(default = "default_visibility", alias = "visibility_seconds", deserialize_with = "seconds")]
+    pub visibility: Span,
     /// How much SQS's counts may be behind.
-    #[serde(default = "default_settle")]
-    pub settle_seconds: u32,
+    #[serde(default = "default_settle", alias = "settle_seconds", deserialize_with = "seconds")]
+    pub settle: Span,
     /// How often the prefix is listed.
-    #[serde(default = "default_list")]
-    pub list_seconds: u32,
+    #[serde(default = "default_list", alias = "list_seconds", deserialize_with = "seconds")]
+    pub list_every: Span,
     /// How many days back a listing looks, where keys tell days; the first one and those after a stop look back
     /// from where the last ended.
     #[serde(default = "default_days")]
@@ -77,20 +78,22 @@ pub struct ObjectsConfig {
     pub store: StoreSettings,
 }
 
-fn default_visibility() -> u32 {
-    300
+fn default_visibility() -> Span {
+    Span::seconds(300)
 }
-fn default_settle() -> u32 {
-    60
+fn default_settle() -> Span {
+    Span::seconds(60)
 }
-fn default_list() -> u32 {
-    60
+fn default_list() -> Span {
+    Span::seconds(60)
 }
 fn default_days() -> u32 {
     2
 }
 const DAY: i64 = 86_400_000_000;
-const SECOND: i64 = 1_000_000;
+
+/// The longest visibility of SQS, in seconds.
+const MOST_VISIBILITY: u32 = 43_200;
 
 /// How long a call for messages waits.
 const RECEIVE_WAIT: u32 = 2;
@@ -158,6 +161,20 @@ impl ObjectsConfig {
         }
     }
 
+    /// The visibility in the unit of the queue's calls.
+    fn visibility_seconds(&self) -> Result<u32, TransportError> {
+        let Span(visibility) = self.visibility;
+        u32::try_from(visibility.as_secs())
+            .ok()
+            .filter(|seconds| (1..=MOST_VISIBILITY).contains(seconds) && visibility.subsec_nanos() == 0)
+            .ok_or_else(|| {
+                TransportError::new(format!(
+                    "[input.s3] visibility = {visibility:?} is none that a queue has"
+                ))
+                .help("write whole seconds, from \"1s\" to \"12h\"")
+            })
+    }
+
     fn queue(&self, ending: Ending) -> Result<Option<Queue>, TransportError> {
         let Some(url) = &self.queue else { return Ok(None) };
         let wrong = |cause: String| TransportError::new(format!("queue `{url}`: {cause}"));
@@ -184,6 +201,7 @@ fn runtime() -> Result<Runtime, TransportError> {
 
 impl LiveConfig for ObjectsConfig {
     fn check(&self, context: &OpenContext) -> Result<String, TransportError> {
+        self.visibility_seconds()?;
         let queue = self.queue(Ending::new(Arc::clone(&context.stop)))?;
         let (url, runtime) = (self.address()?, Held(Some(runtime()?)));
         let Some(running) = &runtime.0 else { return Err(TransportError::new("no runtime")) };
@@ -204,8 +222,8 @@ impl LiveConfig for ObjectsConfig {
                             .help("the role needs s3:ListBucket and s3:GetObject")
                     })?;
                     Ok(format!(
-                        "lists {url} every {} s and reads what is new; it sees {} folders and {} objects there",
-                        self.list_seconds,
+                        "lists {url} every {:?} and reads what is new; it sees {} folders and {} objects there",
+                        self.list_every.0,
                         listed.common_prefixes.len(),
                         listed.objects.len()
                     ))
@@ -215,6 +233,7 @@ impl LiveConfig for ObjectsConfig {
     }
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
+        let visibility = self.visibility_seconds()?;
         let ending = Ending::new(Arc::clone(&context.stop));
         let (url, queue, runtime) = (self.address()?, self.queue(ending.clone())?, runtime()?);
         let proved = self.store.prove(&url, &process_environment);
@@ -228,9 +247,17 @@ impl LiveConfig for ObjectsConfig {
         let (items, coming) = mpsc::channel(OBJECTS_AT_ONCE);
         if let Some(queue) = queue.clone() {
             let shared = Arc::clone(&shared);
-            runtime.spawn(keep_in_hand(queue, shared, items.downgrade(), self.visibility_seconds));
+            runtime.spawn(keep_in_hand(queue, shared, items.downgrade(), visibility));
         }
-        let driver = Driver::new(self, url, queue.clone(), &context.clock, (&shared, &ledger), items, next);
+        let driver = Driver::new(
+            (self, visibility),
+            url,
+            queue.clone(),
+            &context.clock,
+            (&shared, &ledger),
+            items,
+            next,
+        );
         let driver = runtime.spawn(driver.run());
         let parts = (coming, driver, shared, ledger);
         Ok(Box::new(ObjectsTransport::new(partition, parts, queue, context.clock, runtime)))

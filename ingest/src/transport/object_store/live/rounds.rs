@@ -37,7 +37,7 @@ impl Driver {
                 self.give(Item::Listed { began, next: self.next }).await?;
             }
             let mut waited = Duration::ZERO;
-            while waited < Duration::from_secs(u64::from(self.config.list_seconds)) {
+            while waited < self.config.list_every.0 {
                 self.give(Item::Reached(Frontier::Unread { since: self.bound.at() })).await?;
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 waited += Duration::from_secs(1);

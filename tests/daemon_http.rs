@@ -1,0 +1,100 @@
+//! `virga run` on requests: what a configuration says of them, as its operator meets it.
+
+#![cfg(feature = "daemon")]
+#![allow(missing_docs, dead_code)]
+
+mod daemon_support;
+
+use std::fs;
+use std::process::Output;
+use std::time::Duration;
+
+use daemon_support::{Place, until};
+use virga_test_support::workspace;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// An input that listens, with further keys.
+fn http(listen: &str, keys: &str) -> String {
+    format!(
+        "[[input]]\nname = \"push\"\n[input.http]\nlisten = \"{listen}\"\ntoken = {{ env = \"PUSH_TOKEN\" }}\n{keys}\n"
+    )
+}
+
+/// The certificate of tests, in a folder beside the configuration.
+fn with_certificate(place: &Place) {
+    fs::create_dir(place.path("tls")).expect("a folder");
+    for name in ["server.pem", "server.key", "other.key"] {
+        let from = workspace().join("ingest/tests/tls").join(name);
+        fs::copy(from, place.path("tls").join(name)).expect("a copy");
+    }
+}
+
+fn check(place: &Place) -> Output {
+    place.command().arg("--check").env("PUSH_TOKEN", "word").output().expect("it runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_certificate_is_found_beside_the_configuration_and_a_wrong_one_ends_the_start() {
+    let place = Place::new("", "");
+    with_certificate(&place);
+    for (tls, status, expected) in [
+        ("cert = \"tls/server.pem\", key = \"tls/server.key\"", 0, "takes events at https://0.0.0.0:0/"),
+        ("cert = \"tls/nowhere.pem\", key = \"tls/server.key\"", 2, "tls/nowhere.pem: No such file"),
+        ("cert = \"tls/server.pem\", key = \"tls/nowhere.key\"", 2, "tls/nowhere.key: No such file"),
+        ("cert = \"tls/server.key\", key = \"tls/server.key\"", 2, "tls/server.key: it holds no certificate"),
+        ("cert = \"tls/server.pem\", key = \"tls/other.key\"", 2, "the key that it was made for"),
+        ("cert = \"tls/server.pem\"", 2, "missing field `key`"),
+    ] {
+        place.configure(&http("0.0.0.0:0", &format!("tls = {{ {tls} }}")), "");
+        let checked = check(&place);
+        assert_eq!(checked.status.code(), Some(status), "{tls}: {}", said(&checked));
+        assert!(said(&checked).contains(expected), "{tls}: {}", said(&checked));
+        assert!(!said(&checked).contains("in the clear"), "{}", said(&checked));
+        if status != 0 {
+            let started = place.command().env("PUSH_TOKEN", "word").output().expect("it runs");
+            assert_eq!(started.status.code(), Some(status), "{tls}: {}", said(&started));
+            assert!(said(&started).contains(expected), "{tls}: {}", said(&started));
+        }
+    }
+}
+
+#[test]
+fn tokens_in_the_clear_are_warned_of_at_the_check_and_at_the_start() {
+    let place = Place::new(&http("0.0.0.0:0", ""), "");
+    let checked = check(&place);
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(
+        said(&checked).contains("warning input \"push\": tokens and events come to"),
+        "{}",
+        said(&checked)
+    );
+    let mut command = place.command();
+    command.env("PUSH_TOKEN", "word");
+    let daemon = place.start_as(command, std::process::Stdio::null());
+    until("the start has warned", LONG, || place.log().contains("in the clear"));
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(!place.log().contains("word"), "{}", place.log());
+    let place = Place::new(&http("127.0.0.1:0", ""), "");
+    let checked = check(&place);
+    assert!(checked.status.success() && !said(&checked).contains("warning"), "{}", said(&checked));
+}
+
+#[test]
+fn what_an_input_names_is_found_beside_the_configuration_wherever_it_is_started() {
+    let follow = "[[input]]\nname = \"app\"\n[input.follow]\npaths = [\"logs/*.json\"]\n";
+    let place = Place::new(&format!("{follow}{}", http("127.0.0.1:0", "")), "");
+    place.replace("token = { env = \"PUSH_TOKEN\" }", "token = { file = \"token\" }");
+    fs::write(place.path("token"), "word\n").expect("a file");
+    fs::create_dir(place.path("logs")).expect("a folder");
+    fs::write(place.path("logs/a.json"), "{}\n").expect("a file");
+    for folder in [std::path::Path::new("/"), place.folder.path()] {
+        let checked = place.command().current_dir(folder).arg("--check").output().expect("it runs");
+        assert!(checked.status.success(), "{}", said(&checked));
+        assert!(said(&checked).contains("follows 1 files"), "{}", said(&checked));
+    }
+}
