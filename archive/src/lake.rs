@@ -135,15 +135,17 @@ impl Lake {
     pub fn ahead(&self, entries: Vec<(Entry, WillAsk)>) -> Ahead<'_> {
         let open = move |(entry, asks): (Entry, WillAsk)| async move {
             let opened = match asks {
-                Some(fields) => Some(self.open_and_learn(&entry, &fields).await),
+                Some(fields) => Some(self.open_and_fetch(&entry, &fields).await),
                 None => None,
             };
             (entry, opened)
         };
-        Ahead { opened: futures::stream::iter(entries).map(open).buffered(MAX_AHEAD).boxed() }
+        // a disk answers at once, and each reader more takes memory
+        let ahead = if self.location().folder().is_some() { 1 } else { MAX_AHEAD };
+        Ahead { opened: futures::stream::iter(entries).map(open).buffered(ahead).boxed() }
     }
 
-    async fn open_and_learn(
+    async fn open_and_fetch(
         &self,
         entry: &Entry,
         fields: &[ProjectedField],
@@ -151,7 +153,7 @@ impl Lake {
         let mut files = self.open(entry).await?;
         // of another program's file nothing is known before it is read
         if let LakeFiles::Own(Some(file)) = &mut files {
-            file.learn(&fields.iter().collect::<Vec<_>>()).await?;
+            file.fetch(&fields.iter().collect::<Vec<_>>()).await?;
         }
         Ok(files)
     }
