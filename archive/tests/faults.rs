@@ -1,6 +1,7 @@
 //! A store that stops at any request, or fails every third: the archive is as it was, or as it was to be.
 
-use std::collections::HashMap;
+mod lake;
+
 use std::fmt;
 use std::ops::Range as Bytes64;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Layout, Location, Patience, Range, Rebuild};
-use virga_engine::event::{
-    BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
-};
+use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Location, Patience, Range, Rebuild};
+use virga_engine::event::{BatchBuilder, EventBatch, EventId, OriginBase, RowIdentity};
+
+use self::lake::{layouts, projection};
 
 /// How a store misbehaves.
 #[derive(Debug, Clone, Copy)]
@@ -137,20 +138,6 @@ impl ObjectStore for Faulty {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.ask(self.inner.copy_opts(from, to, options)).await
     }
-}
-
-fn projection() -> Arc<Projection> {
-    let field = |name: &str| ProjectedField {
-        name: name.into(),
-        paths: vec![name.into()],
-        computed: false,
-        column: None,
-    };
-    Arc::new(Projection { fields: vec![field("a"), field("b")], dispatch: None })
-}
-
-fn layouts() -> HashMap<String, Layout> {
-    HashMap::from([("test".to_owned(), Layout::new(&[], &projection()))])
 }
 
 /// Events with these numbers, an hour for each ten.

@@ -1,6 +1,8 @@
 //! Events that stand in the archive twice count once, for whoever reads, before a compaction drops them and after.
 
-use std::collections::{BTreeMap, HashMap};
+mod lake;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,27 +11,13 @@ use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use proptest::prelude::*;
 use virga_archive::sql::{Around, Limits, Session, texts};
-use virga_archive::{Archive, Entry, EventWriter, Lake, Layout, Location, Range, Rebuild};
-use virga_engine::event::{
-    BatchBuilder, EventBatch, EventId, OriginBase, ProjectedField, Projection, RowIdentity,
-};
+use virga_archive::{Archive, Entry, EventWriter, Lake, Location, Range, Rebuild};
+use virga_engine::event::{BatchBuilder, EventBatch, EventId, OriginBase, RowIdentity};
+
+use self::lake::{layouts, projection};
 
 const HOUR: i64 = 3_600_000_000;
 const FROM: i64 = 1_772_442_000_000_000;
-
-fn projection() -> Arc<Projection> {
-    let field = |name: &str| ProjectedField {
-        name: name.into(),
-        paths: vec![name.into()],
-        computed: false,
-        column: None,
-    };
-    Arc::new(Projection { fields: vec![field("a"), field("b")], dispatch: None })
-}
-
-fn layouts() -> HashMap<String, Layout> {
-    HashMap::from([("test".to_owned(), Layout::new(&[], &projection()))])
-}
 
 /// An event: its number, and which of several records under its id it is.
 type Event = (u64, u8);
