@@ -257,6 +257,14 @@ async fn files(table: &DeltaTable, location: &Location) -> Result<Vec<Entry>, Ar
         .await
         .map_err(ArchiveError::at(doing.clone()))?;
     let entry = |view: &LogicalFileView| {
+        if view.deletion_vector_descriptor().is_some() {
+            let cause = format!(
+                "another program has marked events of {} as deleted and left them where they lie: events are let go of \
+                 with `virga archive expire`",
+                view.path()
+            );
+            return Err(ArchiveError::new(doing.clone(), cause));
+        }
         // a file that is passed over would be events that nobody misses
         entry_of(view).ok_or_else(|| {
             let cause = format!(

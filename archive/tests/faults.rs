@@ -18,6 +18,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use serde_json::{Value, json};
 use virga_archive::{Archive, ArchiveError, Depth, EventWriter, Location, Patience, Range, Rebuild};
 use virga_engine::event::{BatchBuilder, EventBatch, EventId, OriginBase, RowIdentity};
 
@@ -340,4 +341,36 @@ async fn one_id_with_two_records_keeps_both_however_they_are_printed() {
     assert_eq!(state(&store).await.0, 3);
     assert_eq!(compact(&faulty).await.expect("it is served").duplicates, 1);
     assert_eq!(state(&store).await, (2, 1));
+}
+
+#[tokio::test]
+async fn a_file_of_which_another_program_has_deleted_events_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let location = Location::new(folder.path().to_str().expect("UTF-8"), []).expect("a location");
+    let mut archive = Archive::open_or_create(&location).await.expect("an archive");
+    let mut writer = EventWriter::new(layouts());
+    writer.push(&archive, &events(0..5)).await.expect("it is written");
+    writer.commit(&mut archive).await.expect("it is committed");
+    let log = folder.path().join("events/_delta_log");
+    let commit = |version: u64| log.join(format!("{version:020}.json"));
+    let version = archive.version();
+    let text = std::fs::read_to_string(commit(version)).expect("a commit");
+    let mut actions = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let mut add = actions.find_map(|mut action| action.get_mut("add").map(Value::take)).expect("a file");
+    let path = add["path"].clone();
+    add["deletionVector"] = json!({
+        "storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4, "sizeInBytes": 40, "cardinality": 1,
+    });
+    let features = ["deletionVectors"];
+    let marks = [
+        json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7,
+            "readerFeatures": features, "writerFeatures": features}}),
+        json!({"remove": {"path": path, "dataChange": true, "deletionTimestamp": 1}}),
+        json!({"add": add}),
+    ];
+    let lines: Vec<String> = marks.iter().map(Value::to_string).collect();
+    std::fs::write(commit(version + 1), lines.join("\n")).expect("a commit");
+    let archive = Archive::open(&location).await.expect("an archive");
+    let error = archive.entries(Range::ALL).await.expect_err("it is refused").to_string();
+    assert!(error.contains(path.as_str().expect("a path")) && error.contains("deleted"), "{error}");
 }
