@@ -140,8 +140,8 @@ impl Lake {
             };
             (entry, opened)
         };
-        // a disk answers at once, and each reader more takes memory
-        let ahead = if self.location().folder().is_some() { 1 } else { MAX_AHEAD };
+        // a disk answers at once, and each file more takes memory
+        let ahead = if self.location().folder().is_some() { 2 } else { MAX_AHEAD };
         Ahead { opened: futures::stream::iter(entries).map(open).buffered(ahead).boxed() }
     }
 
