@@ -71,12 +71,20 @@ impl Looked {
         self.now.load(Ordering::SeqCst) > 0
     }
 
+    /// Forgets sets of files that the version at hand does not have: a server shows one after the other.
+    fn keep(&self, entries: &[Entry]) {
+        let names = by_hour(entries).into_values().map(|files| name_of(&files));
+        let names: HashSet<String> = names.collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|name, _| names.contains(name));
+    }
+
     /// What stands twice in an hour. `files` are all that it has.
     async fn repeats(&self, archive: &Archive, files: &[Entry]) -> Result<Arc<Repeats>> {
         if self.as_stored {
             return Ok(Arc::default());
         }
-        let name = set_name(files.iter().map(|file| file.path.as_str()));
+        let name = name_of(files);
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(repeats) = known().get(&name) {
             return Ok(Arc::clone(repeats));
@@ -88,6 +96,10 @@ impl Looked {
         known().insert(name, Arc::clone(&repeats));
         Ok(repeats)
     }
+}
+
+fn name_of(files: &[Entry]) -> String {
+    set_name(files.iter().map(|file| file.path.as_str()))
 }
 
 /// Counts as long as it lives: a query that is given up drops it.
@@ -124,6 +136,7 @@ impl Events {
         let partitions = partitions.collect::<std::result::Result<Vec<_>, _>>()?;
         let stored =
             TableSchema::builder(Arc::new(Schema::new(files))).with_table_partition_cols(partitions).build();
+        looked.keep(entries);
         let entries = entries.to_vec();
         Ok(Self {
             archive: archive.clone(),
@@ -275,5 +288,25 @@ mod tests {
             }
             assert_eq!((left_out, row), (passed, rows));
         }
+    }
+
+    #[test]
+    fn what_is_known_of_a_set_of_files_goes_with_the_set() {
+        let entry = |path: &str| Entry {
+            path: path.into(),
+            source: "s".into(),
+            hour: "2026-03-02T09".into(),
+            size: 1,
+            rows: 1,
+            times: (0, 0),
+            apart: None,
+        };
+        let (before, after) = (vec![entry("a"), entry("b")], vec![entry("a"), entry("b"), entry("c")]);
+        let looked = Looked::new(false);
+        looked.known.lock().unwrap().insert(name_of(&before), Arc::default());
+        looked.keep(&before);
+        assert_eq!(looked.known.lock().unwrap().len(), 1);
+        looked.keep(&after);
+        assert_eq!(looked.known.lock().unwrap().len(), 0);
     }
 }

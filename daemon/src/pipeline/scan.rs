@@ -355,10 +355,14 @@ const JSON_BYTES: usize = 4 << 10;
 
 fn json_of(alert: &Alert) -> String {
     let mut json = Vec::with_capacity(JSON_BYTES);
-    // an alert has texts, numbers and maps with texts as keys: all of it is JSON, and JSON is UTF-8
-    let written = serde_json::to_writer(&mut json, alert);
+    let written = serde_json::to_writer(&mut json, alert).map_err(|error| error.to_string());
     json.shrink_to_fit();
-    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+    let text = written.and_then(|()| String::from_utf8(json).map_err(|error| error.to_string()));
+    text.unwrap_or_else(|error| {
+        // an alert has texts, numbers and maps with texts as keys: it cannot be; whoever hears of it has its id
+        tracing::error!(alert = %alert.alert_id, "an alert cannot be written as JSON: {error}");
+        serde_json::json!({"alert_id": alert.alert_id, "rule": {"id": alert.rule.id}}).to_string()
+    })
 }
 
 /// An alert as it goes out.
