@@ -10,10 +10,8 @@
 //! at. The same holds for keywords (the whole event) and for comparisons of two fields. Which fields
 //! are left out changes the cost, never the hits.
 
-use std::collections::HashMap;
-
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
 use super::classes::{ABSENT, Classes, FieldMatcher, cells_relate};
 use crate::event::EventBatch;
@@ -80,6 +78,9 @@ struct FieldState {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+
+/// Beyond so many values it matters in how many rows they are.
+const MANY_VALUES: usize = 1024;
 
 /// Verdicts by tuple, for one choice of deferred fields.
 #[derive(Debug)]
@@ -305,9 +306,20 @@ impl Scanner {
         self.active = there.map(|(field, _)| field as u32).collect();
         let memo = self.memo();
         let start = hits.len();
-        for (row, &hash) in hashes.iter().enumerate() {
-            let verdict = self.verdict(memo, row, hash);
-            self.report(memo, verdict, row, batch, hits);
+        let mut row = 0;
+        for equal in hashes.chunk_by(|a, b| a == b) {
+            // stored events stand in an order in which neighbours are alike
+            let rows = row..row + equal.len();
+            row = rows.end;
+            if equal.len() > 1 && self.is_one_tuple(&rows) {
+                let verdict = self.verdict(memo, rows.start, equal[0]);
+                rows.for_each(|row| self.report(memo, verdict, row, batch, hits));
+            } else {
+                for row in rows {
+                    let verdict = self.verdict(memo, row, equal[0]);
+                    self.report(memo, verdict, row, batch, hits);
+                }
+            }
         }
         hits[start..].sort_unstable();
         self.counts.rows += batch.len() as u64;
@@ -337,8 +349,13 @@ impl Scanner {
         };
         let column = &batch.fields()[column];
         let values = values(column);
-        // with few repeats it is cheaper to look at a value only when a rule comes to depend on it
-        state.deferred = values.len() > 16 && values.len() * 4 > batch.len();
+        // with few repeats it is cheaper to look at a value only when a rule comes to depend on it; where values
+        // are many, only rows that have one count: of a stored column others may not have been read
+        let rows = match values.len() {
+            ..=MANY_VALUES => batch.len(),
+            _ => batch.len() - column.null_count(),
+        };
+        state.deferred = values.len() > 16 && values.len() * 4 > rows;
         if state.deferred {
             state.by_key.resize(values.len(), UNKNOWN);
             return;
@@ -355,15 +372,18 @@ impl Scanner {
         }
         let mixed: Vec<u64> = state.by_key.iter().map(|&class| class_hash(field, class)).collect();
         let keys = column.keys();
-        state.by_row.reserve(keys.len());
-        for (row, key) in keys.iter().enumerate() {
-            match key {
-                Some(key) => {
-                    hashes[row] = hashes[row].wrapping_add(mixed[key as usize]);
-                    state.by_row.push(state.by_key[key as usize]);
-                }
-                None => state.by_row.push(ABSENT),
+        state.by_row.resize(keys.len(), ABSENT);
+        let FieldState { by_key, by_row, .. } = state;
+        let mut put = |start: usize, end: usize| {
+            let rows = hashes[start..end].iter_mut().zip(&mut by_row[start..end]);
+            for ((hash, class), key) in rows.zip(&keys.values()[start..end]) {
+                *hash = hash.wrapping_add(mixed[*key as usize]);
+                *class = by_key[*key as usize];
             }
+        };
+        match keys.nulls() {
+            None => put(0, keys.len()),
+            Some(there) => there.valid_slices().for_each(|(start, end)| put(start, end)),
         }
     }
 
@@ -392,6 +412,14 @@ impl Scanner {
 
     fn class(&self, field: usize, row: usize) -> u32 {
         self.fields[field].by_row.get(row).copied().unwrap_or(ABSENT)
+    }
+
+    /// Whether rows have the same class in every field that is part of the tuple.
+    fn is_one_tuple(&self, rows: &std::ops::Range<usize>) -> bool {
+        self.active.iter().all(|&field| {
+            let classes = &self.fields[field as usize].by_row[rows.clone()];
+            classes.iter().all(|class| *class == classes[0])
+        })
     }
 
     /// The verdict for a row's tuple: remembered, or worked out now.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::diagnostic::SourceFile;
-use crate::testing::{fast, lowered, matches, slow};
+use crate::event::EventBatch;
+use crate::plan::SourcePlan;
+use crate::scan::Scanner;
+use crate::testing::{fast, lowered, matches, slow, source};
 
 fn file(selections: &str, condition: &str) -> Arc<SourceFile> {
     let text = format!(
@@ -129,6 +132,27 @@ fn unwarned(rule: &Arc<SourceFile>, events: &[&str]) -> Vec<bool> {
     let hits = slow(std::slice::from_ref(&rule), events);
     assert_eq!(fast(&[rule], events, 10), hits);
     (0..events.len()).map(|row| hits.iter().any(|hit| hit.row == row as u32)).collect()
+}
+
+#[test]
+fn many_values_in_few_rows_are_looked_at_only_where_a_rule_depends_on_them() {
+    let rule = file("  s: {a|contains: '77'}\n  t: {b: y}", "s and t");
+    let rules = lowered(&rule);
+    // `a` in a third of the rows, another each time; `b` is `y` in few of them; rows that are alike lie together
+    let event = |row: usize| match row {
+        ..2_000 => format!(r#"{{"a":"v{row}","b":"{}"}}"#, if row < 100 { "y" } else { "x" }),
+        _ => r#"{"b":"y"}"#.to_owned(),
+    };
+    let events: Vec<String> = (0..6_000).map(event).collect();
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    assert_eq!(fast(&rules, &events, events.len()), slow(&rules, &events));
+    assert_eq!(slow(&rules, &events).len(), 1, "v77 alone");
+    let mut scanner = Scanner::new(SourcePlan::new(&source(), &[(0, &rules[0], false)]));
+    let projection = Arc::clone(&scanner.plan().projection);
+    let batch = EventBatch::of_raw("test", &projection, events.iter().copied()).expect("events");
+    scanner.scan(&batch, &mut Vec::new());
+    // two of `b`, and a hundred of `a`
+    assert_eq!(scanner.counts().values, 102);
 }
 
 fn word() -> impl Strategy<Value = String> {
