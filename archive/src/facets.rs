@@ -7,8 +7,10 @@
 //! with many values the pieces of text are kept that occur at all.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use arrow::array::{Array as _, StringArray};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use virga_engine::scan::{Blocks, Facet, Known, Sketch};
 
@@ -82,21 +84,20 @@ enum Fact {
 /// What was read of a file's sections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
-    columns: HashMap<String, Vec<Option<Fact>>>,
+    columns: HashMap<String, Learnt>,
+}
+
+/// A column's section, unfolded when it is asked for: that takes many times as much memory.
+#[derive(Debug, Clone)]
+struct Learnt {
+    packed: Bytes,
+    groups: OnceLock<Vec<Option<Fact>>>,
 }
 
 impl Facts {
-    /// Takes a section. Where it cannot be read nothing is known of its column, and all is read.
-    pub fn learn(&mut self, column: &str, section: &[u8]) {
-        // a file from elsewhere must not unfold without end
-        let bytes = zstd::bulk::decompress(section, MAX_SECTION_UNFOLDED).unwrap_or_default();
-        let groups: Vec<Option<Written>> = postcard::from_bytes(&bytes).unwrap_or_default();
-        let fact = |written| match written {
-            Some(Written::Values(facet)) => Some(Fact::Values(facet)),
-            Some(Written::Pieces(bytes)) => Sketch::from_bytes(&bytes).map(Fact::Pieces),
-            None => None,
-        };
-        self.columns.insert(column.to_owned(), groups.into_iter().map(fact).collect());
+    /// Takes a section.
+    pub fn learn(&mut self, column: &str, section: Bytes) {
+        self.columns.insert(column.to_owned(), Learnt { packed: section, groups: OnceLock::new() });
     }
 
     /// Whether a column's section was taken.
@@ -106,11 +107,25 @@ impl Facts {
 
     /// What is known of a column in a row group.
     pub fn known(&self, group: usize, column: &str) -> Option<Known<'_>> {
-        self.columns.get(column)?.get(group)?.as_ref().map(|fact| match fact {
+        let Learnt { packed, groups } = self.columns.get(column)?;
+        groups.get_or_init(|| unfold(packed)).get(group)?.as_ref().map(|fact| match fact {
             Fact::Values(facet) => Known::Values(facet),
             Fact::Pieces(sketch) => Known::Pieces(sketch),
         })
     }
+}
+
+/// What a section says. Where it cannot be read nothing is known of its column, and all is read.
+fn unfold(section: &[u8]) -> Vec<Option<Fact>> {
+    // a file from elsewhere must not unfold without end
+    let bytes = zstd::bulk::decompress(section, MAX_SECTION_UNFOLDED).unwrap_or_default();
+    let groups: Vec<Option<Written>> = postcard::from_bytes(&bytes).unwrap_or_default();
+    let fact = |written| match written {
+        Some(Written::Values(facet)) => Some(Fact::Values(facet)),
+        Some(Written::Pieces(bytes)) => Sketch::from_bytes(&bytes).map(Fact::Pieces),
+        None => None,
+    };
+    groups.into_iter().map(fact).collect()
 }
 
 /// The facet of a column that no event has.
@@ -158,7 +173,7 @@ mod tests {
     fn read(writer: SectionWriter) -> Facts {
         let mut facts = Facts::default();
         for (column, bytes) in writer.finish().unwrap() {
-            facts.learn(&column, &bytes);
+            facts.learn(&column, bytes.into());
         }
         facts
     }
@@ -195,7 +210,7 @@ mod tests {
     #[test]
     fn of_a_section_that_cannot_be_read_nothing_is_known() {
         let mut facts = Facts::default();
-        facts.learn("x", b"no section");
+        facts.learn("x", Bytes::from_static(b"no section"));
         assert!(facts.known(0, "x").is_none() && facts.has("x"));
     }
 }

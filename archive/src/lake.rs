@@ -153,7 +153,7 @@ impl Lake {
         let mut files = self.open(entry).await?;
         // of another program's file nothing is known before it is read
         if let LakeFiles::Own(Some(file)) = &mut files {
-            file.fetch(&fields.iter().collect::<Vec<_>>()).await?;
+            file.learn(&fields.iter().collect::<Vec<_>>()).await?;
         }
         Ok(files)
     }

@@ -47,8 +47,6 @@ pub struct StoredFile {
     object: Counted,
     fields: Vec<FieldName>,
     sections: Vec<Section>,
-    /// Sections that were read and not yet unfolded, by their columns.
-    fetched: Vec<(String, Bytes)>,
     facts: Facts,
     /// By row group: what is known of a field that occurs in no event.
     nowhere: Vec<Facet>,
@@ -57,7 +55,7 @@ pub struct StoredFile {
 /// How much is told of who events are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
-    /// When they happened; their ids read as empty.
+    /// When they happened; nobody may ask for their ids.
     Times,
     /// Their ids too.
     Ids,
@@ -158,7 +156,6 @@ impl StoredFile {
             object,
             fields,
             sections,
-            fetched: Vec::new(),
             facts: Facts::default(),
             nowhere,
         })
@@ -169,20 +166,8 @@ impl StoredFile {
     /// # Errors
     /// Where it cannot be read.
     pub async fn learn(&mut self, fields: &[&ProjectedField]) -> Result<(), ArchiveError> {
-        self.fetch(fields).await?;
-        for (column, bytes) in std::mem::take(&mut self.fetched) {
-            self.facts.learn(&column, &bytes);
-        }
-        Ok(())
-    }
-
-    /// Reads what [`StoredFile::learn`] will unfold, which takes many times as much memory.
-    pub(crate) async fn fetch(&mut self, fields: &[&ProjectedField]) -> Result<(), ArchiveError> {
-        let is_there = |column: &str| {
-            self.facts.has(column) || self.fetched.iter().any(|(fetched, _)| fetched == column)
-        };
         let columns = fields.iter().filter_map(|field| Some(self.stored(field)?.stored.as_str()));
-        let mut columns: Vec<&str> = columns.filter(|column| !is_there(column)).collect();
+        let mut columns: Vec<&str> = columns.filter(|column| !self.facts.has(column)).collect();
         columns.sort_unstable();
         columns.dedup();
         let is_whole = |section: &&Section| {
@@ -199,9 +184,8 @@ impl StoredFile {
             wanted.iter().map(|section| section.offset..section.offset + section.length).collect();
         let doing = format!("reading {}", self.entry.path);
         let read = self.object.ranges(&ranges).await.map_err(ArchiveError::at(doing))?;
-        let named: Vec<(String, Bytes)> =
-            wanted.iter().zip(read).map(|(section, bytes)| (section.column.clone(), bytes)).collect();
-        self.fetched.extend(named);
+        let facts = &mut self.facts;
+        wanted.iter().zip(read).for_each(|(section, bytes)| facts.learn(&section.column, bytes));
         Ok(())
     }
 

@@ -9,8 +9,11 @@
 //! rule: eventName: DeleteTrail            can match in block 1 alone
 //! rule: not eventName: GetObject          can match in block 1: everywhere else all rows hold it
 //! ```
+//!
+//! Fields of few values are asked first: of the others only what stands where some rule that asks for them can
+//! still match is looked at. The order changes the cost alone.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::plan::{LocalExpr, SourcePlan};
 
@@ -88,10 +91,38 @@ pub struct Pruner {
     matchers: Vec<FieldMatcher>,
     /// By test.
     needles: Vec<Needles>,
-    /// By field: the tests that values pass which were seen before. Files hold the same ones again and again.
-    seen: Vec<HashMap<Box<str>, Box<[u32]>>>,
+    /// By field.
+    seen: Vec<Seen>,
+    /// By field: the rules that have tests on it.
+    asking: Vec<Vec<u32>>,
     /// By test: it stands somewhere under a `not`, so that where it must hold is asked too.
     negated: Vec<bool>,
+}
+
+/// Which tests values of a field passed that were seen before: files may hold the same ones again and again.
+#[derive(Debug, Default)]
+struct Seen {
+    passed: HashMap<Box<str>, Box<[u32]>>,
+    asked: usize,
+    found: usize,
+    /// How many values the last facet had.
+    values: usize,
+}
+
+impl Seen {
+    /// Whether values come again often enough to be remembered.
+    fn is_useful(&self) -> bool {
+        self.asked < MAX_SEEN / 4 || self.found * 4 > self.asked
+    }
+
+    fn remember(&mut self, value: &str, passed: &[u32]) {
+        if self.passed.len() >= MAX_SEEN {
+            self.passed.clear();
+        }
+        if value.len() <= MAX_SEEN_BYTES {
+            self.passed.insert(value.into(), passed.into());
+        }
+    }
 }
 
 /// Where something may hold, and where it must.
@@ -115,7 +146,8 @@ impl Pruner {
         Self {
             matchers: plan.fields.iter().map(matcher).collect(),
             needles,
-            seen: vec![HashMap::new(); plan.fields.len()],
+            seen: plan.fields.iter().map(|_| Seen::default()).collect(),
+            asking: asking(plan),
             plan: plan.clone(),
             negated,
         }
@@ -129,7 +161,7 @@ impl Pruner {
     /// The blocks, of those given, in which a rule may match. `known` gives what is known of a column of the
     /// plan's projection.
     pub fn keep<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Blocks {
-        let tests = self.tests(all, known);
+        let tests = self.tests(all, &vec![true; self.plan.rules.len()], known);
         let rules = self.plan.rules.iter();
         rules.fold(0, |kept, rule| if kept == all { kept } else { kept | place(&rule.expr, &tests, all).may })
     }
@@ -144,78 +176,119 @@ impl Pruner {
     ) -> Vec<Blocks> {
         let rules = &self.plan.rules;
         let wanted: Vec<bool> = rules.iter().map(|rule| wanted(rule.rule)).collect();
-        let mut asked = vec![false; self.plan.fields.len()];
-        for (rule, _) in rules.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
-            rule.expr.for_each_test(&mut |test| asked[self.plan.tests[test as usize].field as usize] = true);
-        }
-        let columns: Vec<bool> = (0..self.plan.projection.fields.len())
-            .map(|column| {
-                self.plan.fields.iter().zip(&asked).any(|(f, asked)| *asked && f.column == Some(column))
-            })
-            .collect();
-        let tests = self.tests(all, &|column| known(column).filter(|_| columns.get(column) == Some(&true)));
+        let tests = self.tests(all, &wanted, known);
         let each = self.plan.rules.iter().zip(&wanted);
         each.map(|(rule, wanted)| if *wanted { place(&rule.expr, &tests, all).may } else { 0 }).collect()
     }
 
-    /// Where each test may hold and must hold.
-    fn tests<'f>(&mut self, all: Blocks, known: &dyn Fn(usize) -> Option<Known<'f>>) -> Vec<Where> {
-        let unknown = Where { may: all, must: 0 };
-        let mut places = vec![unknown; self.plan.tests.len()];
-        for ((field, matcher), seen) in self.plan.fields.iter().zip(&mut self.matchers).zip(&mut self.seen) {
-            // what compares two fields says nothing of one of them alone
-            let tests: Vec<u32> = field
-                .tests
-                .iter()
-                .copied()
-                .filter(|&t| self.plan.tests[t as usize].other.is_none())
-                .collect();
-            let facet = match field.column.and_then(known) {
-                None => continue,
-                Some(Known::Values(facet)) => facet,
+    /// Where each test may hold and must hold, as far as the wanted rules depend on it.
+    fn tests<'f>(
+        &mut self,
+        all: Blocks,
+        wanted: &[bool],
+        known: &dyn Fn(usize) -> Option<Known<'f>>,
+    ) -> Vec<Where> {
+        let mut places = vec![Where { may: all, must: 0 }; self.plan.tests.len()];
+        let mut order: Vec<usize> = (0..self.plan.fields.len()).collect();
+        order.sort_by_key(|field| self.seen[*field].values);
+        for field in order {
+            let Some(column) = self.plan.fields[field].column else { continue };
+            let blocks = self.alive(field, &places, all, wanted);
+            match if blocks == 0 { None } else { known(column) } {
+                None => {}
+                Some(Known::Values(facet)) => self.values(field, facet, (all, blocks), &mut places),
                 Some(Known::Pieces(sketch)) => {
-                    for test in tests.into_iter().filter(|&t| !sketch.may_hold(&self.needles[t as usize])) {
-                        places[test as usize] = NOWHERE;
-                    }
-                    continue;
-                }
-            };
-            let Some(values) = facet.values() else { continue };
-            tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
-            // where a test must hold is asked of those under a `not` alone
-            let negated = tests.iter().copied().filter(|&t| self.negated[t as usize]);
-            let mut fails: Vec<(u32, Blocks)> = negated.map(|test| (test, 0)).collect();
-            let mut see = |passed: &[u32], blocks: Blocks| {
-                passed.iter().for_each(|&test| places[test as usize].may |= blocks & all);
-                for (test, fails) in &mut fails {
-                    if passed.binary_search(test).is_err() {
-                        *fails |= blocks;
+                    for test in self.alone(field) {
+                        if !sketch.may_hold(&self.needles[test as usize]) {
+                            places[test as usize] = NOWHERE;
+                        }
                     }
                 }
-            };
-            for (value, blocks) in values {
-                if let Some(passed) = seen.get(value) {
-                    see(passed, blocks);
-                    continue;
-                }
-                let passed = matcher.classify(value);
-                see(passed, blocks);
-                if seen.len() >= MAX_SEEN {
-                    seen.clear();
-                }
-                if value.len() <= MAX_SEEN_BYTES {
-                    seen.insert(value.into(), passed.into());
-                }
-            }
-            if facet.absent & all != 0 {
-                see(matcher.absent(), facet.absent);
-            }
-            for (test, fails) in fails {
-                places[test as usize].must = all & !fails;
             }
         }
         places
     }
+
+    /// The blocks in which some wanted rule that asks for a field can still match.
+    fn alive(&self, field: usize, places: &[Where], all: Blocks, wanted: &[bool]) -> Blocks {
+        let mut alive = 0;
+        for &rule in self.asking[field].iter().filter(|rule| wanted[**rule as usize]) {
+            if alive == all {
+                break;
+            }
+            alive |= place(&self.plan.rules[rule as usize].expr, places, all).may;
+        }
+        alive
+    }
+
+    /// The tests of a field alone: what compares two fields says nothing of one of them.
+    fn alone(&self, field: usize) -> Vec<u32> {
+        let tests = self.plan.fields[field].tests.iter().copied();
+        tests.filter(|&test| self.plan.tests[test as usize].other.is_none()).collect()
+    }
+
+    /// What the values of a field in some blocks say of its tests. Of other blocks it says anything, for there no
+    /// rule depends on it.
+    fn values(&mut self, field: usize, facet: &Facet, (all, blocks): (Blocks, Blocks), places: &mut [Where]) {
+        let tests = self.alone(field);
+        let (seen, matcher) = (&mut self.seen[field], &mut self.matchers[field]);
+        let Some(values) = facet.values() else { return };
+        tests.iter().for_each(|&test| places[test as usize] = NOWHERE);
+        // where a test must hold is asked of those under a `not` alone
+        let negated = tests.iter().copied().filter(|&t| self.negated[t as usize]);
+        let mut fails: Vec<(u32, Blocks)> = negated.map(|test| (test, 0)).collect();
+        let mut see = |passed: &[u32], blocks: Blocks| {
+            passed.iter().for_each(|&test| places[test as usize].may |= blocks & all);
+            for (test, fails) in &mut fails {
+                if passed.binary_search(test).is_err() {
+                    *fails |= blocks;
+                }
+            }
+        };
+        seen.values = facet.ends.len();
+        let is_useful = seen.is_useful();
+        if !is_useful {
+            seen.passed = HashMap::new();
+        }
+        for (value, there) in values.filter(|(_, there)| there & blocks != 0) {
+            if is_useful {
+                seen.asked += 1;
+                if let Some(passed) = seen.passed.get(value) {
+                    seen.found += 1;
+                    see(passed, there);
+                    continue;
+                }
+            }
+            let passed = matcher.classify(value);
+            see(passed, there);
+            if is_useful {
+                seen.remember(value, passed);
+            }
+        }
+        if facet.absent & blocks != 0 {
+            see(matcher.absent(), facet.absent);
+        }
+        for (test, fails) in fails {
+            places[test as usize].must = all & !fails;
+        }
+    }
+}
+
+/// By field of a plan: the rules that have tests on it.
+fn asking(plan: &SourcePlan) -> Vec<Vec<u32>> {
+    let mut asking: Vec<Vec<u32>> = vec![Vec::new(); plan.fields.len()];
+    for (rule, compiled) in (0..).zip(&plan.rules) {
+        compiled.expr.for_each_test(&mut |test| {
+            let test = &plan.tests[test as usize];
+            for field in [Some(test.field), test.other].into_iter().flatten() {
+                let rules = &mut asking[field as usize];
+                if rules.last() != Some(&rule) {
+                    rules.push(rule);
+                }
+            }
+        });
+    }
+    asking
 }
 
 fn mark_negated(expr: &LocalExpr, under_not: bool, negated: &mut [bool]) {
@@ -321,6 +394,27 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
         sketch
     }
 
+    /// The blocks in which a rule may match by all that is known, looked at in the order of the plan.
+    fn by_all_that_is_known<'f>(
+        pruner: &mut Pruner,
+        all: Blocks,
+        known: &dyn Fn(usize) -> Option<Known<'f>>,
+    ) -> Vec<Blocks> {
+        let mut places = vec![Where { may: all, must: 0 }; pruner.plan.tests.len()];
+        for field in 0..pruner.plan.fields.len() {
+            match pruner.plan.fields[field].column.and_then(known) {
+                None => {}
+                Some(Known::Values(facet)) => pruner.values(field, facet, (all, all), &mut places),
+                Some(Known::Pieces(sketch)) => {
+                    let out = pruner.alone(field).into_iter();
+                    out.filter(|&test| !sketch.may_hold(&pruner.needles[test as usize]))
+                        .for_each(|test| places[test as usize] = NOWHERE);
+                }
+            }
+        }
+        pruner.plan.rules.iter().map(|rule| place(&rule.expr, &places, all).may).collect()
+    }
+
     proptest! {
         #[test]
         fn no_block_with_a_match_is_left_out_and_unknown_fields_are_possible(
@@ -353,8 +447,11 @@ detection: {s: {a: null}, t: [{b|gte: 3}, {c: z}], condition: s and t}
                 prop_assert!(kept & (1 << (hit.row / 4)) != 0, "row {} of {events:?}", hit.row);
             }
             prop_assert_eq!(kept & !all, 0);
+            // in whatever order the fields are asked, which is another now, and whatever is remembered
+            prop_assert_eq!(pruner.keep(all, &known), kept);
             let each = pruner.keep_each(all, &|_| true, &known);
             prop_assert_eq!(each.iter().fold(0, |kept, one| kept | one), kept);
+            prop_assert_eq!(&by_all_that_is_known(&mut pruner, all, &known), &each);
             for hit in &hits {
                 let rule = pruner.plan().rules.iter().position(|rule| rule.rule == hit.rule).unwrap();
                 prop_assert!(each[rule] & (1 << (hit.row / 4)) != 0, "rule {} at row {}", hit.rule, hit.row);
