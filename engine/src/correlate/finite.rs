@@ -166,17 +166,18 @@ impl Finite {
         if self.bytes < self.memory {
             return Ok(());
         }
-        let mut all: Vec<Vec<Waiting>> = self.waiting.iter_mut().map(std::mem::take).collect();
-        all.iter_mut().for_each(|hits| hits.sort_unstable());
+        self.waiting.iter_mut().for_each(|hits| hits.sort_unstable());
         self.bytes = 0;
-        let (run, spilled) = (self.runs, &mut self.spilled);
+        let (run, spilled, waiting) = (self.runs, &mut self.spilled, &self.waiting);
         self.runs += 1;
-        self.spill.write(&mut |out| {
-            let mut at = 0;
-            for (hits, stretches) in all.iter().zip(spilled.iter_mut()).filter(|(hits, _)| !hits.is_empty()) {
+        let written = self.spill.write(&mut |out| {
+            let (mut at, mut bytes) = (0, Vec::new());
+            let each = waiting.iter().zip(spilled.iter_mut());
+            for (hits, stretches) in each.filter(|(hits, _)| !hits.is_empty()) {
                 stretches.push(Stretch { run, at, hits: hits.len() });
                 for waiting in hits {
-                    let bytes = postcard::to_allocvec(waiting).map_err(io::Error::other)?;
+                    bytes.clear();
+                    bytes = postcard::to_extend(waiting, bytes).map_err(io::Error::other)?;
                     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
                     out.write_all(&length.to_le_bytes())?;
                     out.write_all(&bytes)?;
@@ -184,7 +185,10 @@ impl Finite {
                 }
             }
             Ok(())
-        })
+        });
+        // their room is for those that come
+        self.waiting.iter_mut().for_each(Vec::clear);
+        written
     }
 
     /// What became of hits, by correlation.
@@ -375,6 +379,8 @@ struct Merged {
     runs: Vec<(Box<dyn Read>, usize)>,
     /// The next hit of each; the last source is the memory.
     next: BinaryHeap<Reverse<(Waiting, usize)>>,
+    /// Of the hit that is being read.
+    bytes: Vec<u8>,
 }
 
 impl Merged {
@@ -383,6 +389,7 @@ impl Merged {
             memory: own.into_iter(),
             runs: Vec::with_capacity(stretches.len()),
             next: BinaryHeap::new(),
+            bytes: Vec::new(),
         };
         for Stretch { run, at, hits } in stretches {
             let run = BufReader::with_capacity(1 << 16, spill.open(*run, *at)?);
@@ -400,7 +407,7 @@ impl Merged {
             Some((_, 0)) => None,
             Some((run, hits)) => {
                 *hits -= 1;
-                Some(read_waiting(run)?)
+                Some(read_waiting(run, &mut self.bytes)?)
             }
         };
         self.next.extend(waiting.map(|waiting| Reverse((waiting, source))));
@@ -414,12 +421,12 @@ impl Merged {
     }
 }
 
-fn read_waiting(run: &mut dyn Read) -> io::Result<Waiting> {
+fn read_waiting(run: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<Waiting> {
     let mut length = [0; 4];
     run.read_exact(&mut length)?;
-    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-    run.read_exact(&mut bytes)?;
-    postcard::from_bytes(&bytes).map_err(io::Error::other)
+    bytes.resize(u32::from_le_bytes(length) as usize, 0);
+    run.read_exact(bytes)?;
+    postcard::from_bytes(bytes).map_err(io::Error::other)
 }
 
 /// Runs in memory: for tests, and for input that is known to be small.
