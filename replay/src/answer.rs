@@ -74,6 +74,7 @@ pub(crate) fn report(
         },
         from: show_time(pass.range.from),
         to: show_time(pass.range.to),
+        counts: pass.question.counts,
         bar: bars.hours * HOUR,
         first_bar: bars.first * HOUR,
         sets,
@@ -97,7 +98,7 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
             over_time.iter_mut().zip(bars.fill(&tally.by_hour)).for_each(|(sum, count)| *sum += count);
         }
         if tally.hits > 0 {
-            rules.push(rule(kind, tally, &about, bars, labels));
+            rules.push(rule(kind, tally, &about, bars, (labels, pass.question.counts)));
         }
     }
     by_level.retain(|_, count| *count > 0);
@@ -169,13 +170,16 @@ fn rule(
     tally: &Tally,
     about: &About,
     bars: &Bars,
-    labels: Option<&Labels>,
+    (labels, counts): (Option<&Labels>, bool),
 ) -> RuleReport {
     let entities = ENTITIES.iter().zip(&tally.entities).filter_map(|(name, top)| {
         let most = top.most(SHOWN_VALUES);
         (!most.is_empty()).then(|| (*name, TopReport { different: top.different(), most }))
     });
     let is_alert = kind != "block";
+    // of what is only counted nobody knows who and when; a correlation's alerts say it themselves
+    let is_known = !counts || kind == "correlation";
+    let times = tally.times.filter(|_| is_known);
     RuleReport {
         id: about.id.clone(),
         title: about.title.clone(),
@@ -183,14 +187,14 @@ fn rule(
         kind,
         alerts: tally.hits,
         over_time: bars.fill(&tally.by_hour),
-        first: tally.times.map(|(first, _)| show_time(first)),
-        last: tally.times.map(|(_, last)| show_time(last)),
+        first: times.map(|(first, _)| show_time(first)),
+        last: times.map(|(_, last)| show_time(last)),
         entities: entities.collect(),
         groups: tally.groups.most(SHOWN_GROUPS),
         suppressed: Suppressed {
-            own: (is_alert && tally.has_own).then_some(tally.own.len() as u64),
-            per_principal_and_hour: tally.per_principal[0].count().filter(|_| is_alert),
-            per_principal_and_day: tally.per_principal[1].count().filter(|_| is_alert),
+            own: (is_alert && is_known && tally.has_own).then_some(tally.own.len() as u64),
+            per_principal_and_hour: tally.per_principal[0].count().filter(|_| is_alert && is_known),
+            per_principal_and_day: tally.per_principal[1].count().filter(|_| is_alert && is_known),
         },
         cost: RuleCost { rows: tally.rows, bytes: tally.bytes as u64, seconds: tally.seconds },
         score: labels.filter(|_| is_alert).map(|labels| tally.scored.score(labels, Some(&about.names))),
@@ -204,6 +208,9 @@ fn notes(pass: &Pass<'_>) -> Vec<String> {
         notes.push("the archive is empty".to_owned());
         return notes;
     };
+    if pass.question.counts {
+        notes.push("hits were counted only: who is behind them was not read".to_owned());
+    }
     if pass.range.from >= pass.range.to {
         notes.push("the archive holds nothing of this stretch of time".to_owned());
     }

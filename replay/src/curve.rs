@@ -127,8 +127,7 @@ impl Collector {
     pub fn take(&mut self, occurrence: &Occurrence<'_>) {
         let most = if self.asked { MAX_ASKED_CURVE_HITS } else { MAX_CURVE_HITS };
         if self.seen.len() >= most {
-            self.is_full = true;
-            self.seen = Vec::new();
+            self.give_up();
         }
         if self.is_full {
             return;
@@ -145,6 +144,17 @@ impl Collector {
         });
     }
 
+    /// How many hits it holds, and whether its curve is asked for by name.
+    pub fn holds(&self) -> (usize, bool) {
+        (self.seen.len(), self.asked)
+    }
+
+    /// Lets go of what it holds: with the curves of others it takes too much memory.
+    pub fn give_up(&mut self) {
+        self.is_full = true;
+        self.seen = Vec::new();
+    }
+
     /// The curve over alerts whose first match lies in a stretch of time.
     pub fn curve(mut self, range: Range) -> Curve {
         let mut curve = Curve {
@@ -155,10 +165,11 @@ impl Collector {
             missing: None,
         };
         if self.is_full {
-            let most = if self.asked { MAX_ASKED_CURVE_HITS } else { MAX_CURVE_HITS };
             curve.missing = Some(match self.asked {
-                true => format!("it saw more than {most} events: ask about a shorter stretch of time"),
-                false => format!("it saw more than {most} events: `--curve {}` draws it", self.rule),
+                true => format!(
+                    "it saw more than {MAX_ASKED_CURVE_HITS} events: ask about a shorter stretch of time"
+                ),
+                false => format!("it saw too many events: `--curve {}` draws it", self.rule),
             });
             return curve;
         }

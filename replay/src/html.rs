@@ -327,7 +327,7 @@ fn cost(page: &mut String, report: &Report) {
     let rate = cost.events as f64 / cost.seconds.max(1e-9);
     let _ = write!(
         page,
-        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). {} events were looked at, {} were read as a whole; {} of {} bytes were read.</p>",
+        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). {} events were looked at, of {} more was read; {} of {} bytes were read.</p>",
         cost.seconds,
         number(cost.events),
         number(rate as u64),

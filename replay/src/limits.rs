@@ -17,10 +17,14 @@ pub const MAX_SUPPRESSED: usize = 1 << 20;
 /// with more the ids of the whole hour are compared, which takes no more to read.
 pub const MAX_REMEMBERED: usize = 65_536;
 
-/// Hits of one correlation from which a threshold curve is drawn without being asked for: 40 bytes each.
+/// Hits of one correlation from which a threshold curve is drawn without being asked for: 32 bytes each.
 pub const MAX_CURVE_HITS: usize = 500_000;
 
-/// The same where the curve is asked for: 400 MB.
+/// Hits of all correlations together from which curves are drawn without being asked for: beyond it the longest is let
+/// go. 64 MB, and up to as much again while they grow.
+pub const MAX_ALL_CURVE_HITS: usize = 2_000_000;
+
+/// Hits of one correlation whose curve is asked for: 320 MB.
 pub const MAX_ASKED_CURVE_HITS: usize = 10_000_000;
 
 /// Points of a threshold curve.

@@ -19,6 +19,8 @@ pub struct Report {
     pub from: String,
     /// Its end.
     pub to: String,
+    /// Hits were counted only: of a rule nobody knows who, the first and last, and what suppression would leave.
+    pub counts: bool,
     /// The length of a bar over time, in microseconds.
     pub bar: i64,
     /// Where the first bar begins, microseconds since 1970.
@@ -94,7 +96,7 @@ pub struct RuleReport {
     pub alerts: u64,
     /// By bar.
     pub over_time: Vec<u64>,
-    /// The first and the last.
+    /// The first and the last; none where hits are counted only.
     pub first: Option<String>,
     /// The last.
     pub last: Option<String>,
@@ -152,7 +154,7 @@ pub struct Cost {
     pub events: u64,
     /// Events that were looked at.
     pub scanned: u64,
-    /// Events that were read as a whole.
+    /// Events of which more was read than rules look at; twice where correlations and the report asked for it.
     pub fetched: u64,
     /// Events with matches that stood in the archive twice, and were passed over the second time.
     pub repeated: u64,

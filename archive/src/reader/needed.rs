@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array as _, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array as _, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::arrow_reader::RowSelection;
 use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, Projection};
 use virga_engine::scan::Blocks;
@@ -91,31 +89,23 @@ impl StoredFile {
         let selection = selection_of_rows(rows, self.rows(group));
         let read = self.some((group, selection, rows.len()), projection, needed, &names, rebuild).await?;
         let time: TimestampMicrosecondArray = column(&read.batch, layout::TIME)?;
-        let (ingest_time, time_missing, origins) = match with_origins {
-            true => (
-                column(&read.batch, layout::INGEST_TIME)?,
-                column(&read.batch, layout::TIME_MISSING)?,
-                origins(&read.batch)?,
-            ),
-            false => {
-                let nowhere = Origin { base: OriginBase::File { path: "".into() }, line: None, record: None };
-                let not_missing = BooleanArray::from(vec![false; rows.len()]);
-                (time.clone(), not_missing, vec![nowhere; rows.len()])
-            }
-        };
+        let raw = read.raw.filter(|_| needed.raw);
+        if !with_origins {
+            let ids: Option<StringArray> = match needed.who >= Who::Ids {
+                true => Some(column(&read.batch, layout::EVENT_ID)?),
+                false => None,
+            };
+            let (projection, source) = (Arc::clone(projection), read.source);
+            let batch = EventBatch::of_cells(source, projection, read.fields, rows.len(), raw);
+            return Ok((batch.at_times(time, ids), read.bytes));
+        }
         let kept = KeptColumns {
-            event_id: match needed.who >= Who::Ids {
-                true => column(&read.batch, layout::EVENT_ID)?,
-                false => StringArray::from_iter_values(std::iter::repeat_n("", rows.len())),
-            },
+            event_id: column(&read.batch, layout::EVENT_ID)?,
             time,
-            ingest_time,
-            time_missing,
-            origins,
-            raw: match read.raw {
-                Some(raw) if needed.raw => raw,
-                _ => StringArray::new_null(rows.len()),
-            },
+            ingest_time: column(&read.batch, layout::INGEST_TIME)?,
+            time_missing: column(&read.batch, layout::TIME_MISSING)?,
+            origins: origins(&read.batch)?,
+            raw: raw.unwrap_or_else(|| StringArray::new_null(rows.len())),
             fields: read.fields,
         };
         Ok((EventBatch::of_columns(read.source, Arc::clone(projection), kept), read.bytes))

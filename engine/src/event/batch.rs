@@ -215,6 +215,20 @@ impl EventBatch {
         }
     }
 
+    /// The same events with their times, and with their ids where those are known.
+    ///
+    /// # Panics
+    /// Where the columns are not of the batch's length.
+    pub fn at_times(mut self, time: TimestampMicrosecondArray, event_id: Option<StringArray>) -> Self {
+        assert_eq!(time.len(), self.len(), "a time for each event");
+        self.time = time;
+        if let Some(event_id) = event_id {
+            assert_eq!(event_id.len(), self.len(), "an id for each event");
+            self.event_id = event_id;
+        }
+        self
+    }
+
     /// The same events with other fields: those of `projection`, each of which is the column of this batch with
     /// that number.
     ///

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::{Array as _, StringArray};
-use virga_archive::{BLOCK, Needed, StoredFile, Who};
+use virga_archive::{BLOCK, Entry, Needed, StoredFile, Who};
 use virga_engine::event::EventBatch;
 use virga_engine::json::string_text;
 use virga_engine::scan::Hit;
@@ -75,20 +75,28 @@ impl Pass<'_> {
         lane: &Lane,
     ) -> Result<Fetched, ReplayError> {
         let mut needed = vec![false; lane.union.fields.len()];
-        let (mut rows, mut feeds): (Vec<u32>, bool) = (Vec::new(), false);
+        let mut rows: Vec<u32> = Vec::new();
         for (side, part) in self.sides.iter().zip(&lane.parts) {
             rows.extend(side.hits.iter().map(|hit| hit.row));
-            let mut hit_rules = vec![false; side.tallies.len()];
-            side.hits.iter().for_each(|hit| hit_rules[hit.rule as usize] = true);
-            for rule in part.rules.iter().filter(|rule| hit_rules[rule.rule as usize]) {
-                rule.asked.iter().for_each(|column| needed[*column] = true);
-                feeds |= side.feeds(rule.rule);
-                if !side.engine.is_muted(rule.rule) {
-                    lane.entities.iter().for_each(|column| needed[*column] = true);
-                }
+            if side.each_hit_rule(part, &side.hits).any(|rule| !side.engine.is_muted(rule.rule)) {
+                lane.entities.iter().for_each(|column| needed[*column] = true);
             }
         }
         lane.labels.iter().for_each(|column| needed[*column] = true);
+        let ids = self.question.digest || self.question.labels.is_some() || self.differ.is_some();
+        let who = if ids { Who::Ids } else { Who::Times };
+        let (rows, batch) = self.read(file, group, lane, (rows, &needed, who)).await?;
+        Ok(Fetched { rows, batch, one_hour: is_of_one_hour(file.entry()), entities: lane.entities.clone() })
+    }
+
+    /// Reads columns of rows of a row group, and of others where that costs less.
+    pub(super) async fn read(
+        &mut self,
+        file: &StoredFile,
+        group: usize,
+        lane: &Lane,
+        (mut rows, columns, who): (Vec<u32>, &[bool], Who),
+    ) -> Result<(Vec<u32>, EventBatch), ReplayError> {
         rows.sort_unstable();
         rows.dedup();
         self.cost.fetched += rows.len() as u64;
@@ -98,18 +106,10 @@ impl Pass<'_> {
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let ids = self.question.digest || self.question.labels.is_some() || self.differ.is_some();
-        let who = match (feeds, ids) {
-            (true, _) => Who::Origins,
-            (false, true) => Who::Ids,
-            (false, false) => Who::Times,
-        };
-        let needed = Needed { columns: &needed, who, raw: false };
+        let needed = Needed { columns, who, raw: false };
         let (batch, bytes) = file.needed_events((group, &rows), &lane.union, needed, &rebuild).await?;
         self.cost.bytes_read += bytes;
-        let (first, last) = file.entry().times;
-        let one_hour = hour(first) == hour(last);
-        Ok(Fetched { rows, batch, one_hour, entities: lane.entities.clone() })
+        Ok((rows, batch))
     }
 
     /// What labels say of the events that matched.
@@ -128,6 +128,11 @@ impl Pass<'_> {
         }
         all
     }
+}
+
+/// Whether all events of a file happened in one hour.
+pub(super) fn is_of_one_hour(entry: &Entry) -> bool {
+    hour(entry.times.0) == hour(entry.times.1)
 }
 
 /// A block of which more rows than one in so many matched is fetched whole: to pick rows out of a page costs

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::StringArray;
-use virga_archive::{Needed, StoredFile, Who};
+use virga_archive::{Entry, Needed, StoredFile, Who};
 use virga_engine::alert::show_time;
-use virga_engine::correlate::Times;
 use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
 
-use super::Pass;
-use super::fetched::Fetched;
+use super::fetched::{Fetched, is_of_one_hour};
+use super::{Pass, Side};
 use crate::diff::diff_event;
 use crate::error::ReplayError;
 use crate::labels::Labelled;
-use crate::lane::{Lane, Part};
-use crate::tally::{ENTITIES, hour};
+use crate::lane::Lane;
+use crate::tally::ENTITIES;
 
 impl Pass<'_> {
     /// What becomes of the hits of a row group.
@@ -25,16 +24,23 @@ impl Pass<'_> {
         group: usize,
         lane: &Lane,
     ) -> Result<(), ReplayError> {
+        self.feed(file, group, lane).await?;
+        self.count_alone(file.entry());
+        if self.sides.iter().all(|side| side.hits.is_empty()) {
+            return Ok(());
+        }
         let fetched = self.fetch(file, group, lane).await?;
         let labelled = self.labelled(&fetched, lane);
         // what is written, suppressed or explained: rows with what for
         let mut whole: Vec<(usize, usize, Hit)> = Vec::new();
         let mut visible: Vec<Vec<Hit>> = Vec::new();
         for at in 0..self.sides.len() {
-            let shown = self.take(at, &fetched, &lane.parts[at], &labelled)?;
+            let shown = self.take(at, &fetched, &labelled);
             let side = &self.sides[at];
             let is_written = at == 0 && self.alerts.is_some();
-            let wants_whole = |hit: &&Hit| is_written || side.tallies[hit.rule as usize].has_own;
+            let is_counted = self.question.counts;
+            let wants_whole =
+                |hit: &&Hit| is_written || (side.tallies[hit.rule as usize].has_own && !is_counted);
             whole.extend(shown.iter().filter(wants_whole).map(|hit| (hit.row as usize, at, *hit)));
             visible.push(shown);
         }
@@ -64,59 +70,80 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Feeds correlations and counts; gives the hits that are alerts, with their rows among those fetched.
-    fn take(
-        &mut self,
-        at: usize,
-        fetched: &Fetched,
-        part: &Part,
-        labelled: &[Labelled],
-    ) -> Result<Vec<Hit>, ReplayError> {
+    /// Feeds correlations. The hits of rules that do nothing else are counted, and taken away, unless labels want to
+    /// know their events.
+    async fn feed(&mut self, file: &StoredFile, group: usize, lane: &Lane) -> Result<(), ReplayError> {
+        let mut needed = vec![false; lane.union.fields.len()];
+        let (mut rows, mut feeding): (Vec<u32>, Vec<Vec<Hit>>) = (Vec::new(), Vec::new());
+        for (side, part) in self.sides.iter().zip(&lane.parts) {
+            let hits: Vec<Hit> = side.hits.iter().filter(|hit| side.feeds(hit.rule)).copied().collect();
+            side.each_hit_rule(part, &hits)
+                .flat_map(|rule| &rule.asked)
+                .for_each(|column| needed[*column] = true);
+            rows.extend(hits.iter().map(|hit| hit.row));
+            feeding.push(hits);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (rows, batch) = self.read(file, group, lane, (rows, &needed, Who::Origins)).await?;
+        let range = self.range;
+        for ((side, part), mut hits) in self.sides.iter_mut().zip(&lane.parts).zip(feeding) {
+            place(&mut hits, &rows);
+            let time = |hit: &Hit| batch.times().value(hit.row as usize);
+            hits.retain(
+                |hit| matches!(side.reach[hit.rule as usize], Some(reach) if reach.around(range).has(time(hit))),
+            );
+            side.feed(&batch.with_fields(&part.projection, &part.columns), &hits)?;
+            if self.question.labels.is_some() {
+                continue;
+            }
+            let engine = &side.engine;
+            hits.retain(|hit| engine.is_muted(hit.rule) && range.has(time(hit)));
+            self.hits += hits.len() as u64;
+            side.each_rule_and_hour(hits, is_of_one_hour(file.entry()), batch.times(), |side, hits| {
+                side.count_times(hits, batch.times());
+            });
+            let Side { hits, reach, engine, .. } = side;
+            hits.retain(|hit| !engine.is_muted(hit.rule) || reach[hit.rule as usize].is_none());
+        }
+        Ok(())
+    }
+
+    /// Counts the hits of which only their number is asked, and takes them away.
+    fn count_alone(&mut self, entry: &Entry) {
+        let (first, last) = entry.times;
+        let is_whole = is_of_one_hour(entry) && self.range.from <= first && last < self.range.to;
+        let asks_more = self.question.labels.is_some()
+            || self.question.digest
+            || self.differ.is_some()
+            || self.alerts.is_some();
+        if !self.question.counts || asks_more || !is_whole {
+            return;
+        }
+        for side in &mut self.sides {
+            let mut counts = vec![0; side.tallies.len()];
+            side.hits.drain(..).for_each(|hit| counts[hit.rule as usize] += 1);
+            for (tally, count) in side.tallies.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
+                tally.during(entry.times, count);
+                self.hits += count;
+            }
+        }
+    }
+
+    /// Counts; gives the hits that are alerts, with their rows among those fetched.
+    fn take(&mut self, at: usize, fetched: &Fetched, labelled: &[Labelled]) -> Vec<Hit> {
         let (range, digest) = (self.range, self.question.digest);
         let side = &mut self.sides[at];
         let mut hits = std::mem::take(&mut side.hits);
-        // both are in order, and the row of each hit is among those that were fetched
-        let mut rows = (0u32..).zip(&fetched.rows).peekable();
-        for hit in &mut hits {
-            while rows.next_if(|(_, row)| **row < hit.row).is_some() {}
-            hit.row = rows.peek().map_or(0, |(place, _)| *place);
-        }
-        let time = |hit: &Hit| fetched.batch.times().value(hit.row as usize);
-        if let Some(finite) = &mut side.finite {
-            let feeding = hits.iter().filter(|hit| {
-                matches!(side.reach[hit.rule as usize], Some(reach) if reach.around(range).has(time(hit)))
-            });
-            let feeding: Vec<Hit> = feeding.copied().collect();
-            let batch = fetched.batch.with_fields(&part.projection, &part.columns);
-            let (collectors, mut failure) = (&mut side.collectors, Ok(()));
-            side.engine.occurrences(
-                &batch,
-                &feeding,
-                Times::AsWritten,
-                &mut side.dropped,
-                &mut |occurrence| {
-                    if let Some(Some(collector)) = collectors.get_mut(occurrence.correlation) {
-                        collector.take(&occurrence);
-                    }
-                    if failure.is_ok() {
-                        failure = finite.take(&occurrence);
-                    }
-                },
-            );
-            failure?;
-        }
-        hits.retain(|hit| range.has(time(hit)));
+        place(&mut hits, &fetched.rows);
+        hits.retain(|hit| range.has(fetched.batch.times().value(hit.row as usize)));
         self.hits += hits.len() as u64;
-        let mut by_rule = std::mem::take(&mut side.by_rule);
-        hits.iter().for_each(|hit| by_rule[hit.rule as usize].push(*hit));
-        for hits in by_rule.iter_mut().filter(|hits| !hits.is_empty()) {
-            let is_like = |a: &Hit, b: &Hit| fetched.one_hour || hour(time(a)) == hour(time(b));
-            hits.chunk_by(is_like).for_each(|hits| side.count(hits, fetched, labelled, digest));
-            hits.clear();
-        }
-        side.by_rule = by_rule;
+        side.each_rule_and_hour(hits.clone(), fetched.one_hour, fetched.batch.times(), |side, hits| {
+            side.count(hits, fetched, labelled, digest);
+        });
         hits.retain(|hit| !side.engine.is_muted(hit.rule));
-        Ok(hits)
+        hits
     }
 
     /// Compares the alerts of two rule sets; gives those of which is to be asked why.
@@ -189,5 +216,14 @@ impl Pass<'_> {
         let here = rule.sources.iter().find(|(name, _)| name == row.source());
         let canonical = here.is_some_and(|(_, canonical)| *canonical);
         differ.explain((side, compared), &rule.lowered, (spec, row.raw()), canonical, self.world.logs);
+    }
+}
+
+/// Gives hits the place of their row among rows that were read; both are in order.
+fn place(hits: &mut [Hit], rows: &[u32]) {
+    let mut rows = (0u32..).zip(rows).peekable();
+    for hit in hits {
+        while rows.next_if(|(_, row)| **row < hit.row).is_some() {}
+        hit.row = rows.peek().map_or(0, |(place, _)| *place);
     }
 }

@@ -7,8 +7,8 @@
 //! 2. *read*: of these blocks the columns that these rules have tests on;
 //! 3. *scan*: each rule set over the same columns; where an hour has matches, events that stand in it twice are
 //!    passed over the second time;
-//! 4. *fetch*: of the events that matched, and of them alone, who they are, what correlations and the report
-//!    ask for; the event as it came only where an alert is written, suppressed or explained.
+//! 4. *fetch*: of the events that matched, and of them alone, what correlations ask for, then who they are and what
+//!    the report asks for; the event as it came only where an alert is written, suppressed or explained.
 
 mod fetched;
 mod finish;
@@ -55,6 +55,9 @@ pub struct Question<'q> {
     pub labels: Option<&'q Labels>,
     /// A hash of all alerts is asked for: the id of every event that matched is read for it.
     pub digest: bool,
+    /// Numbers are enough: who is behind hits is not asked, so that nothing is read of them where nothing else
+    /// needs it (correlations, labels, a comparison, alerts that are written).
+    pub counts: bool,
 }
 
 /// A rule set that takes part.
@@ -168,10 +171,11 @@ impl<'a> Pass<'a> {
         let engines: Vec<&Engine> = sides.iter().map(|side| &side.engine).collect();
         let mut differ = (sides.len() > 1).then(|| Differ::new(&engines));
         let label_columns: &[&'static str] = question.labels.map_or(&[], |labels| labels.columns.as_slice());
+        let entities: &[&'static str] = if question.counts { &[] } else { &ENTITIES };
         let mut lanes = HashMap::new();
         for source in all.iter().map(|entry| entry.source.as_str()) {
             if !lanes.contains_key(source)
-                && let Some(lane) = Lane::new(source, &engines, &ENTITIES, label_columns)
+                && let Some(lane) = Lane::new(source, &engines, entities, label_columns)
             {
                 lanes.insert(source.to_owned(), lane);
             }

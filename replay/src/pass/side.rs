@@ -2,10 +2,12 @@
 //!
 //! In: a rule set. Out: what is counted of it, and which of its rules may match where.
 
+use arrow::array::TimestampMicrosecondArray;
 use virga_archive::{BLOCK, Range, StoredFile};
 use virga_engine::Engine;
 use virga_engine::alert::detection_number;
-use virga_engine::correlate::{Dropped, Finite};
+use virga_engine::correlate::{Dropped, Finite, Times};
+use virga_engine::event::EventBatch;
 use virga_engine::scan::{Blocks, Hit};
 
 use super::fetched::Fetched;
@@ -13,9 +15,10 @@ use super::{Question, RuleSide, World, meets};
 use crate::curve::Collector;
 use crate::diff::Differ;
 use crate::labels::Labelled;
-use crate::lane::Part;
+use crate::lane::{Part, PartRule};
+use crate::limits::MAX_ALL_CURVE_HITS;
 use crate::reach::{self, Reach};
-use crate::tally::{ENTITIES, Tally};
+use crate::tally::{ENTITIES, Tally, hour};
 
 /// One rule set on its way.
 pub(crate) struct Side {
@@ -96,17 +99,79 @@ impl Side {
         self.dropped.iter().map(Dropped::total).sum()
     }
 
-    /// Counts hits of one rule in one hour, of which there is one at least.
-    pub(super) fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled], digest: bool) {
-        let times = hits.iter().map(|hit| fetched.batch.times().value(hit.row as usize));
-        let (Some(hit), Some(first), Some(last)) = (hits.first(), times.clone().min(), times.max()) else {
-            return;
+    /// Feeds correlations with hits.
+    pub(super) fn feed(&mut self, batch: &EventBatch, hits: &[Hit]) -> std::io::Result<()> {
+        let Some(finite) = &mut self.finite else { return Ok(()) };
+        let (collectors, mut outcome) = (&mut self.collectors, Ok(()));
+        self.engine.occurrences(batch, hits, Times::AsWritten, &mut self.dropped, &mut |occurrence| {
+            if let Some(Some(collector)) = collectors.get_mut(occurrence.correlation) {
+                collector.take(&occurrence);
+            }
+            if outcome.is_ok() {
+                outcome = finite.take(&occurrence);
+            }
+        });
+        self.bound_curves();
+        outcome
+    }
+
+    /// Lets the longest curves go that nobody has asked for, until all of them take no more than they may.
+    fn bound_curves(&mut self) {
+        let held = |collector: &Option<Collector>| match collector.as_ref().map(Collector::holds) {
+            Some((hits, false)) => hits,
+            _ => 0,
         };
-        let tally = &mut self.tallies[hit.rule as usize];
-        tally.during((first, last), hits.len() as u64);
-        if self.engine.is_muted(hit.rule) {
-            return tally.principal(None, first);
+        while self.collectors.iter().map(held).sum::<usize>() > MAX_ALL_CURVE_HITS {
+            let longest = self.collectors.iter_mut().max_by_key(|collector| held(collector));
+            longest.into_iter().flatten().for_each(Collector::give_up);
         }
+    }
+
+    /// The rules of a part that have some of these hits.
+    pub(super) fn each_hit_rule<'p>(
+        &self,
+        part: &'p Part,
+        hits: &[Hit],
+    ) -> impl Iterator<Item = &'p PartRule> + use<'p> {
+        let mut has_hits = vec![false; self.tallies.len()];
+        hits.iter().for_each(|hit| has_hits[hit.rule as usize] = true);
+        part.rules.iter().filter(move |rule| has_hits[rule.rule as usize])
+    }
+
+    /// Does something with the hits of each rule in each hour.
+    pub(super) fn each_rule_and_hour(
+        &mut self,
+        hits: Vec<Hit>,
+        one_hour: bool,
+        times: &TimestampMicrosecondArray,
+        what: impl Fn(&mut Self, &[Hit]),
+    ) {
+        let of = |hit: &Hit| hour(times.value(hit.row as usize));
+        let mut by_rule = std::mem::take(&mut self.by_rule);
+        hits.into_iter().for_each(|hit| by_rule[hit.rule as usize].push(hit));
+        for hits in by_rule.iter_mut().filter(|hits| !hits.is_empty()) {
+            hits.chunk_by(|a, b| one_hour || of(a) == of(b)).for_each(|hits| what(self, hits));
+            hits.clear();
+        }
+        self.by_rule = by_rule;
+    }
+
+    /// Counts hits of one rule in one hour, of which there is one at least; gives the first moment.
+    pub(super) fn count_times(&mut self, hits: &[Hit], times: &TimestampMicrosecondArray) -> Option<i64> {
+        let each = hits.iter().map(|hit| times.value(hit.row as usize));
+        let (hit, first, last) = (hits.first()?, each.clone().min()?, each.max()?);
+        self.tallies[hit.rule as usize].during((first, last), hits.len() as u64);
+        Some(first)
+    }
+
+    /// Counts hits of one rule in one hour with who is behind them.
+    pub(super) fn count(&mut self, hits: &[Hit], fetched: &Fetched, labelled: &[Labelled], digest: bool) {
+        let first = self.count_times(hits, fetched.batch.times());
+        let (Some(hit), Some(first)) = (hits.first(), first) else { return };
+        if self.engine.is_muted(hit.rule) {
+            return;
+        }
+        let tally = &mut self.tallies[hit.rule as usize];
         for entity in 0..ENTITIES.len() {
             for (value, count) in fetched.counts(entity, hits) {
                 if entity == 0 {
