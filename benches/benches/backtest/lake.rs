@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Sender, channel};
 use virga_archive::{Archive, CellArray, EventWriter, Lake, Layout, Location, Range, Written};
 use virga_benches::generator::{Config, Generator};
-use virga_engine::correlate::MemorySpill;
 use virga_engine::event::{
     BatchBuilder, Column, ColumnValue, EventBatch, OriginBase, Projection, SourceSpec,
 };
@@ -21,6 +20,8 @@ use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan};
 use virga_ingest::sources::{Arrival, Describer, Normaliser, aws_cloudtrail};
 use virga_ingest::transport::{Input, InputError};
 use virga_replay::{LogSources, Question, Report, RuleSide, World, run};
+
+use crate::spill;
 
 const SEED: u64 = 20_261_120;
 
@@ -148,27 +149,35 @@ pub fn drop_cache(folder: &Path) -> bool {
     all
 }
 
+/// How a backtest is asked.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// What cannot match is left out.
+    pub prune: bool,
+    /// A hash of all alerts is asked for.
+    pub digest: bool,
+    /// Numbers alone are asked for.
+    pub counts: bool,
+}
+
 /// One backtest, of files that the page cache does not hold.
-pub async fn backtest(
-    folder: &Path,
-    rules: &RuleSet,
-    spec: &SourceSpec,
-    (prune, digest): (bool, bool),
-) -> (Report, Duration) {
+pub async fn backtest(folder: &Path, rules: &RuleSet, spec: &SourceSpec, how: How) -> (Report, Duration) {
     assert!(drop_cache(folder), "the page cache can be told to forget");
     let started = Instant::now();
     let archive = Lake::Own(Box::new(Archive::open(&location(folder)).await.expect("an archive")));
     let engine = Engine::new(rules, std::slice::from_ref(spec));
     let sides = vec![RuleSide { name: "rules".into(), hash: String::new(), engine }];
-    let question = Question { range: Range::ALL, prune, suppress: false, curves: &[], labels: None, digest };
+    let How { prune, digest, counts } = how;
+    let question =
+        Question { range: Range::ALL, prune, suppress: false, curves: &[], labels: None, digest, counts };
     let logs = CloudTrail(Describer::new(&aws_cloudtrail::SOURCE, &Arc::default()));
     let clock = || started.elapsed();
     let world = World {
         specs: std::slice::from_ref(spec),
         logs: &logs,
         clock: &clock,
-        memory: 256 << 20,
-        spill: &|| Box::new(MemorySpill::default()),
+        memory: spill::MEMORY,
+        spill: &|| Box::new(spill::TemporaryFiles::default()),
     };
     let report = run(&archive, sides, &question, &world, None, &mut |_| {}).await.expect("a report");
     (report, started.elapsed())
