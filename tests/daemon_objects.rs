@@ -331,6 +331,29 @@ fn objects_that_no_store_serves_are_waited_for_with_their_messages_in_hand() {
 }
 
 #[test]
+fn a_store_that_goes_away_in_the_middle_of_an_object_is_waited_for() {
+    let Some(mut bucket) = Bucket::start(&["middle"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 2), "");
+    let objects = intrusions(1);
+    // it gives the first bytes, and then nothing of anything
+    bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1, "cut": 20 }));
+    bucket.put(&objects);
+    bucket.moto.fault(json!({ "match": " /trail/", "times": 1_000_000, "status": 503 }));
+    let daemon = place.start();
+    // the client of the store tries for long before
+    until("it is said", LONG, || place.log().contains("broke off"));
+    let said = place.log();
+    assert!(said.contains("the store is waited for"), "{said}");
+    bucket.moto.clear_faults();
+    bucket.wait_until_read(0, &place, LONG);
+    until("all alerts", LONG, || place.ids().len() == objects.len());
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.log().contains("is read on from where it broke off"), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+    assert!(!place.path("state/quarantine.ndjson").exists() || place.quarantined().is_empty(), "{said}");
+}
+
+#[test]
 fn an_object_that_cannot_be_read_holds_up_no_other_and_keeps_its_message() {
     let Some(mut bucket) = Bucket::start(&["unreadable"]) else { return };
     let place = Place::new(&bucket.input(0, "1s", 20), "");

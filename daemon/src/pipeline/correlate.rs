@@ -19,7 +19,7 @@ use virga_engine::alert::Alert;
 use virga_engine::correlate::{CorrelationCounts, LateHit, Live, LiveLimits};
 use virga_ingest::position::Positions;
 use virga_ingest::quarantine::Quarantined;
-use virga_ingest::transport::live::{Clock, Event, Note, Ticket};
+use virga_ingest::transport::live::{Clock, Event, Ticket};
 
 use self::save::Prepared;
 use self::tell::{count, tell_anew, tell_removed};
@@ -277,21 +277,13 @@ impl Correlator {
                 self.marks.reach(name, &partition, frontier);
                 self.advance();
             }
-            Event::Note(Note { cause, count, message }) => {
-                let labels = [("input", name.to_string()), ("cause", cause.to_owned())];
-                metrics::counter!("virga_input_notes_total", &labels).increment(count);
-                // what goes on is told of once
-                if !message.is_empty() {
-                    tracing::warn!(input = %name, cause, "{message}");
-                }
-            }
             Event::Ended => {
                 tracing::info!(input = %name, "has ended");
                 self.marks.close_input(name);
                 self.advance();
             }
-            // deliveries come scanned
-            Event::Delivery(_) => {}
+            // deliveries come scanned, and notes are told by whoever reads
+            Event::Delivery(_) | Event::Note(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use virga_ingest::position::Positions;
-use virga_ingest::transport::live::{Event, LiveTransport, Ticket, TransportError};
+use virga_ingest::transport::live::{Event, LiveTransport, Note, Ticket, TransportError};
 
 use super::{Dispatch, Item};
 
@@ -79,13 +79,34 @@ fn read(
             lag_told = Instant::now();
             tell_lag(name, transport);
         }
-        let Some(event) = transport.poll(POLL)? else { continue };
+        let Some(event) = poll(name, transport, POLL)? else { continue };
         let ended = matches!(event, Event::Ended);
         if !give(input, name, event, transport, dispatch, acknowledged, stop) || ended {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// The next event that is to be given on. A note is told at once, and not behind what is being read: it may say why
+/// that takes so long.
+fn poll(
+    name: &Arc<str>,
+    transport: &mut dyn LiveTransport,
+    wait: Duration,
+) -> Result<Option<Event>, TransportError> {
+    match transport.poll(wait)? {
+        Some(Event::Note(Note { cause, count, message })) => {
+            let labels = [("input", name.to_string()), ("cause", cause.to_owned())];
+            metrics::counter!("virga_input_notes_total", &labels).increment(count);
+            // what goes on is told of once
+            if !message.is_empty() {
+                tracing::warn!(input = %name, cause, "{message}");
+            }
+            Ok(None)
+        }
+        event => Ok(event),
+    }
 }
 
 /// Gives an event on, however long it takes; false where the end came before.
@@ -126,7 +147,7 @@ fn give(
             metrics::counter!("virga_input_pauses_total", "input" => name.to_string()).increment(1);
         }
         if paused {
-            match transport.poll(Duration::from_millis(10)) {
+            match poll(name, transport, Duration::from_millis(10)) {
                 Ok(None) => {}
                 // membership may change while paused; it is told in its turn
                 Ok(Some(event)) => {

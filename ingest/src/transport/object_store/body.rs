@@ -2,7 +2,8 @@
 //!
 //! In: a store, a key, a range. Out: what the store says of the object, and its bytes through a bounded
 //! buffer: the store is asked for more as the reader takes it. A body that breaks off, or that takes longer
-//! than one request may, is asked for again from where it stands, of the same version of the object.
+//! than one request may, is asked for again from where it stands, of the same version of the object. Where the
+//! store itself is away, whoever reads live waits for it: given up, the rest of the object would be lost.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore};
+use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::aws::chain;
 use super::ending::Ending;
 use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
 
@@ -68,11 +70,16 @@ pub fn is_cut(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<CutOff>())
 }
 
-/// Starts to read an object. The answer comes when the store has found it.
+/// Is told where a store goes away in the middle of an object: which, and why; and, without a cause, when it is back.
+pub type Tell = Arc<dyn Fn(&Path, Option<&str>) + Send + Sync>;
+
+/// Starts to read an object. The answer comes when the store has found it. With `waits` a store that goes away
+/// in the middle is waited for, however long that takes; without, what the store does not give is an error.
 pub fn open(
     store: Arc<dyn ObjectStore>,
     wanted: Wanted,
     ending: Ending,
+    waits: Option<Tell>,
 ) -> oneshot::Receiver<Result<Opened, Error>> {
     let (answer, opened) = oneshot::channel();
     tokio::spawn(async move {
@@ -85,7 +92,8 @@ pub fn open(
                 let (sender, chunks) = mpsc::unbounded_channel();
                 let meta = first.meta.clone();
                 let body = Body { chunks, current: Bytes::new(), held: None, ended: false };
-                let pump = Pump { store, wanted, meta: meta.clone(), sender, room: room(), ending };
+                let (of, room) = (meta.clone(), room());
+                let pump = Pump { store, wanted, meta: of, sender, room, ending, waits };
                 if answer.send(Ok(Opened { meta, body })).is_ok() {
                     pump.run(first).await;
                 }
@@ -112,7 +120,11 @@ struct Pump {
     sender: mpsc::UnboundedSender<io::Result<Chunk>>,
     room: Arc<Semaphore>,
     ending: Ending,
+    waits: Option<Tell>,
 }
+
+/// The pause between two questions to a store that is away.
+const AWAY_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a stream of bytes came to its end.
 enum End {
@@ -128,9 +140,8 @@ impl Pump {
     async fn run(self, first: object_store::GetResult) {
         let mut at = first.range.start;
         let mut next = Some(first);
-        let mut in_vain = 0;
-        let mut cause = String::new();
-        while in_vain <= BODY_RESUMES {
+        let (mut in_vain, mut is_away) = (0, false);
+        loop {
             let before = at;
             let result = match next.take() {
                 Some(first) => Ok(first),
@@ -143,25 +154,60 @@ impl Pump {
                     }
                 }
             };
+            // the store's client has tried for minutes where it gives an error
+            let was_tried = result.is_err();
             let end = match result {
                 Ok(result) => self.stream(result, &mut at).await,
                 // the next process asks whoever does not serve now
                 Err(_) if self.ending.is_near() => return self.cut_off(),
-                // the store has tried for minutes, or the object is another now
-                Err(error) => return self.fail(&describe(&error)),
+                // among them that the object is another now
+                Err(error) if is_refused(&error) || self.waits.is_none() => {
+                    return self.fail(&describe(&error));
+                }
+                Err(error) => End::Broken(describe(&error)),
             };
-            match end {
+            if at > before && std::mem::take(&mut is_away) {
+                self.tell(None);
+            }
+            let cause = match end {
                 End::Complete | End::Abandoned => return,
                 End::CutOff => return self.cut_off(),
-                End::Broken(broken) => cause = broken,
-            }
+                End::Broken(cause) => cause,
+            };
             in_vain = if at > before { 0 } else { in_vain + 1 };
-            let pause = tokio::time::sleep(Duration::from_millis(100) * 2u32.saturating_pow(in_vain));
-            if self.ending.impatient(pause).await.is_none() {
+            let mut pause = Duration::from_millis(100) * 2u32.saturating_pow(in_vain);
+            if was_tried || in_vain > BODY_RESUMES {
+                match self.ending.impatient(self.is_store_away()).await {
+                    None => return self.cut_off(),
+                    Some(true) => {
+                        if !std::mem::replace(&mut is_away, true) {
+                            self.tell(Some(&cause));
+                        }
+                        (in_vain, pause) = (0, AWAY_PAUSE);
+                    }
+                    // it is this object that it cannot give
+                    Some(false) if in_vain > BODY_RESUMES => {
+                        return self.fail(&format!("broke off after {at} bytes: {cause}"));
+                    }
+                    Some(false) => {}
+                }
+            }
+            if self.ending.impatient(tokio::time::sleep(pause)).await.is_none() {
                 return self.cut_off();
             }
         }
-        self.fail(&format!("broke off after {at} bytes: {cause}"));
+    }
+
+    fn tell(&self, cause: Option<&str>) {
+        if let Some(tell) = &self.waits {
+            tell(&self.wanted.location, cause);
+        }
+    }
+
+    /// Whether the store, which is waited for, says nothing of the object either.
+    async fn is_store_away(&self) -> bool {
+        self.waits.is_some()
+            && matches!(self.store.head(&self.wanted.location).await, Err(error) if !is_refused(&error))
     }
 
     async fn stream(&self, result: object_store::GetResult, at: &mut u64) -> End {
@@ -260,5 +306,51 @@ fn short(text: &str) -> String {
     match line.char_indices().nth(500) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
+    }
+}
+
+/// Whether a store has refused: the same will be refused until a person has changed something.
+pub fn is_refused(error: &Error) -> bool {
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. } => true,
+        // of a listing the store's client keeps the status in the text alone
+        Error::Generic { .. } => is_refused_text(&chain(error)),
+        Error::JoinError { .. } => false,
+        _ => true,
+    }
+}
+
+/// Whether a store's words tell of a mistake of whoever asks: a status of 4xx, but for those that pass, or a
+/// bucket of another region.
+fn is_refused_text(text: &str) -> bool {
+    let status = text.split("status code: ").nth(1).and_then(|rest| rest.split(' ').next());
+    let status = status.and_then(|status| status.parse::<u16>().ok());
+    let passes = |status: u16| matches!(status, 408 | 425 | 429) || !(400..500).contains(&status);
+    status.map_or_else(|| text.contains("redirect without LOCATION"), |status| !passes(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_must_mend_is_told_from_what_passes() {
+        let said = |status: &str| {
+            format!(
+                "Error performing list request: … - Server returned non-2xx status code: {status}: <Error>"
+            )
+        };
+        for (status, refused) in [
+            ("400 Bad Request", true),
+            ("403 Forbidden", true),
+            ("404 Not Found", true),
+            ("408 Request Timeout", false),
+            ("429 Too Many Requests", false),
+            ("503 Service Unavailable", false),
+        ] {
+            assert_eq!(is_refused_text(&said(status)), refused, "{status}");
+        }
+        assert!(is_refused_text("Received redirect without LOCATION, this normally indicates"));
+        assert!(!is_refused_text("error sending request: tcp connect error: Connection refused"));
     }
 }

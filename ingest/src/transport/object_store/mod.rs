@@ -254,7 +254,7 @@ async fn fetch(store: Arc<dyn ObjectStore>, mut keys: mpsc::Receiver<Found>, ope
                 let wanted = Wanted { location: meta.location, from: 0 };
                 Next::Object(Coming {
                     key,
-                    opened: open(Arc::clone(&store), wanted, Ending::default()),
+                    opened: open(Arc::clone(&store), wanted, Ending::default(), None),
                     slot,
                 })
             }

@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use object_store::Error;
-
 use super::Item;
 use super::driver::{Driver, Gone};
 use crate::transport::live::Note;
@@ -102,26 +100,6 @@ impl Driver {
     }
 }
 
-/// Whether a store has refused: the same will be refused until a person has changed something.
-pub(super) fn is_refused(error: &Error) -> bool {
-    match error {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. } => true,
-        // of a listing the store's client keeps the status in the text alone
-        Error::Generic { .. } => is_refused_text(&crate::transport::object_store::aws::chain(error)),
-        Error::JoinError { .. } => false,
-        _ => true,
-    }
-}
-
-/// Whether a store's words tell of a mistake of whoever asks: a status of 4xx, but for those that pass, or a
-/// bucket of another region.
-fn is_refused_text(text: &str) -> bool {
-    let status = text.split("status code: ").nth(1).and_then(|rest| rest.split(' ').next());
-    let status = status.and_then(|status| status.parse::<u16>().ok());
-    let passes = |status: u16| matches!(status, 408 | 425 | 429) || !(400..500).contains(&status);
-    status.map_or_else(|| text.contains("redirect without LOCATION"), |status| !passes(status))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,26 +117,5 @@ mod tests {
         assert_eq!(away.serve(), (true, 103));
         assert_eq!(away.serve(), (false, 0));
         assert_eq!(of(away.fail()), (true, 500));
-    }
-
-    #[test]
-    fn what_a_person_must_mend_is_told_from_what_passes() {
-        let said = |status: &str| {
-            format!(
-                "Error performing list request: … - Server returned non-2xx status code: {status}: <Error>"
-            )
-        };
-        for (status, refused) in [
-            ("400 Bad Request", true),
-            ("403 Forbidden", true),
-            ("404 Not Found", true),
-            ("408 Request Timeout", false),
-            ("429 Too Many Requests", false),
-            ("503 Service Unavailable", false),
-        ] {
-            assert_eq!(is_refused_text(&said(status)), refused, "{status}");
-        }
-        assert!(is_refused_text("Received redirect without LOCATION, this normally indicates"));
-        assert!(!is_refused_text("error sending request: tcp connect error: Connection refused"));
     }
 }

@@ -22,7 +22,7 @@ mod opening;
 mod rounds;
 mod transport;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,7 +40,7 @@ use super::settings::StoreSettings;
 use super::sqs::{self, Queue};
 use super::url::ObjectUrl;
 use super::{Held, credentials, process_environment};
-use crate::limits::OBJECTS_AT_ONCE;
+use crate::limits::{MAX_PENDING_NOTES, OBJECTS_AT_ONCE};
 use crate::position::Position;
 use crate::transport::live::{Frontier, LiveConfig, LiveTransport, Note, OpenContext, TransportError};
 use crate::units::{Span, seconds};
@@ -120,8 +120,20 @@ struct Shared {
     /// Messages of objects that were told of again while they were on their way, by the object's number.
     waiting: Mutex<HashMap<u64, Vec<Arc<InHand>>>>,
     lag: Mutex<Option<u64>>,
+    /// What those who read bodies have to tell.
+    told: Mutex<VecDeque<Note>>,
     /// Whether the process is to end.
     ending: Ending,
+}
+
+impl Shared {
+    /// Says something as soon as the transport is polled.
+    fn tell(&self, note: Note) {
+        let mut told = lock(&self.told);
+        if told.len() < MAX_PENDING_NOTES {
+            told.push_back(note);
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,17 +10,17 @@ use object_store::path::Path;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::aws::chain;
-use super::super::body::{Opened, Wanted, describe, open};
+use super::super::body::{Opened, Tell, Wanted, describe, is_refused, open};
 use super::super::ledger::{Entry, Known};
 use super::super::notice::{self, Notice};
 use super::super::sqs::Queue;
-use super::super::url::Provider;
-use super::away::{Failure, Whom, is_refused};
+use super::super::url::{ObjectUrl, Provider};
+use super::away::{Failure, Whom};
 use super::driver::{Driver, Gone, Told};
 use super::rounds::STORE_HELP;
-use super::{InHand, Item, Ready, lock};
+use super::{InHand, Item, Ready, Shared, lock};
 use crate::limits::{HOLD_OBJECTS, OBJECT_TRIES, OBJECTS_AT_ONCE};
-use crate::transport::live::Frontier;
+use crate::transport::live::{Frontier, Note};
 
 /// Seconds until a message comes again whose object could not be read.
 const TRY_AGAIN: u32 = 5;
@@ -230,7 +230,8 @@ impl Driver {
             Ok(location) => location,
             Err(error) => return Fate::Failed(error.to_string(), false),
         };
-        match open(store, Wanted { location, from }, self.shared.ending.clone()).await {
+        match open(store, Wanted { location, from }, self.shared.ending.clone(), Some(self.tell_away())).await
+        {
             Ok(Ok(opened)) => {
                 let etag = opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
                 match self.ledger.look_up(&told.notice.bucket, &told.notice.key, &etag) {
@@ -245,6 +246,24 @@ impl Driver {
             Ok(Err(error)) => Fate::Failed(describe(&error), !is_refused(&error)),
             Err(_) => Fate::Failed("the reading of it ended".into(), false),
         }
+    }
+
+    /// Says that the store went away in the middle of an object, and that it is back.
+    fn tell_away(&self) -> Tell {
+        let (shared, url): (Arc<Shared>, ObjectUrl) = (Arc::clone(&self.shared), self.url.clone());
+        Arc::new(move |location, cause| {
+            let shown = url.of_key(location.as_ref());
+            let (cause, message) = match cause {
+                Some(cause) => (
+                    "retrying",
+                    format!(
+                        "{shown} broke off: {cause}; the store is waited for, and nothing is lost meanwhile"
+                    ),
+                ),
+                None => ("served_again", format!("{shown} is read on from where it broke off")),
+            };
+            shared.tell(Note { cause, count: 1, message });
+        })
     }
 
     /// An object that was delivered before: its message goes when that delivery is behind a checkpoint.

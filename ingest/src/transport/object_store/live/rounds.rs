@@ -7,10 +7,11 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::super::body::describe;
+use super::super::body::is_refused;
 use super::super::listing::{Counts, Walk, path_of};
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
-use super::away::{Failure, Whom, is_refused};
+use super::away::{Failure, Whom};
 use super::driver::{Driver, Gone, Told};
 use super::{DAY, Item};
 use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE, QUESTION_RETRIES};

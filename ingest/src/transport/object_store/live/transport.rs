@@ -184,7 +184,8 @@ impl LiveTransport for ObjectsTransport {
             self.greeted = true;
             return Ok(Some(Event::Opened { partition: Arc::clone(&self.partition), position: None }));
         }
-        if let Some(note) = self.notes.pop_front() {
+        let note = self.notes.pop_front().or_else(|| lock(&self.shared.told).pop_front());
+        if let Some(note) = note {
             return Ok(Some(Event::Note(note)));
         }
         if self.shared.paused.load(Ordering::Relaxed) {
