@@ -30,7 +30,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::Listener;
 use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -65,7 +69,7 @@ pub struct HttpConfig {
     /// Bytes of a request as it comes.
     #[serde(default = "largest", alias = "max_bytes", deserialize_with = "units::bytes")]
     pub max_size: Size,
-    /// How long a request waits for its checkpoint.
+    /// How long a request has for its head to come, then for its body, and then waits for its checkpoint.
     #[serde(default = "patience", alias = "wait_seconds", deserialize_with = "units::seconds")]
     pub wait: Span,
 }
@@ -107,7 +111,7 @@ struct Desk {
     answer: Answer,
     /// Bytes of a request at the most.
     most: usize,
-    /// How long a request waits for its checkpoint.
+    /// How long a request has for its head to come, then for its body, and then waits for its checkpoint.
     wait: Duration,
 }
 
@@ -195,12 +199,12 @@ impl HttpConfig {
         // what is served ends with its runtime
         let notes = match certificate {
             None => {
-                tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+                tokio::spawn(serve(listener, router, self.wait.0));
                 None
             }
             Some(certificate) => {
                 let (listener, notes) = TlsListener::new(listener, certificate).map_err(failed)?;
-                tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+                tokio::spawn(serve(listener, router, self.wait.0));
                 Some(notes)
             }
         };
@@ -243,6 +247,20 @@ impl LiveConfig for HttpConfig {
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
         self.serve(self.bind()?, context)
+    }
+}
+
+/// Serves connections as axum would, and hangs up on who does not come to the end of a request's head in time.
+async fn serve(mut listener: impl Listener, router: Router, patience: Duration) {
+    loop {
+        let (stream, _) = listener.accept().await;
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(patience);
+            // who went away, or was hung up on, is told nothing more
+            drop(http.serve_connection(TokioIo::new(stream), service).await);
+        });
     }
 }
 
@@ -296,7 +314,10 @@ impl Desk {
         // room is kept before the body is read: what is said, or the most that there may be
         let needed = u32::try_from(said.unwrap_or(self.most).max(1)).map_err(|_| too_large())?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(needed).map_err(|_| full())?;
-        let body = to_bytes(body, self.most).await.map_err(|_| too_large())?;
+        // a sender that has gone without a word must not keep the room of others
+        let came = tokio::time::timeout(self.wait, to_bytes(body, self.most)).await;
+        let late = || refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time; send it again");
+        let body = came.map_err(|_| late())?.map_err(|_| too_large())?;
         let (sender, answered) = oneshot::channel();
         let at_once = self.answer == Answer::AtOnce;
         let answer = (!at_once).then_some(sender);

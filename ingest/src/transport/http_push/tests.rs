@@ -130,6 +130,29 @@ fn a_request_is_answered_when_a_checkpoint_is_behind_it() {
 }
 
 #[test]
+fn who_does_not_come_to_an_end_takes_nothing_from_others() {
+    let mut server = serve(Answer::AtOnce, None);
+    let mut slow = server.connect();
+    let head =
+        "POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 900\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    let (got, text) = status(slow);
+    assert_eq!(got, 408, "{text}");
+    assert!(text.contains("send it again"), "{text}");
+    // nor is a connection kept for who does not come to the end of a head
+    for begun in ["", "POST /v1/ingest/auto HTTP/1.1\r\nHos"] {
+        let mut slow = server.connect();
+        slow.write_all(begun.as_bytes()).unwrap();
+        let began = std::time::Instant::now();
+        status(slow);
+        assert!(began.elapsed() < Duration::from_secs(15), "{begun:?}: it is hung up on");
+    }
+    assert_eq!(status(server.send("/v1/ingest/auto", "", b"{}")).0, 202);
+    let Contents::Messages(messages) = server.delivery().unwrap().contents else { panic!("messages") };
+    assert_eq!(messages.iter().map(|message| message.bytes).collect::<Vec<_>>(), [b"{}"]);
+}
+
+#[test]
 fn what_may_not_be_pushed_is_refused() {
     let mut server = serve(Answer::AtOnce, Some("word"));
     let token = "Authorization: Bearer word\r\n";
