@@ -143,6 +143,10 @@ impl HttpConfig {
                 .help("give `token = { env = \"VIRGA_TOKEN\" }`, or listen on 127.0.0.1"));
         }
         self.largest_body()?;
+        if self.wait.0.is_zero() {
+            return Err(TransportError::new("[input.http] wait is none in which a request could come")
+                .help("write \"1s\" or more"));
+        }
         let token =
             self.token.as_ref().map(|token| token.reveal().map_err(TransportError::new)).transpose()?;
         // hashes compare in constant time

@@ -197,6 +197,8 @@ fn lengths_and_sizes_are_written_with_a_unit_or_as_they_were() {
         assert_eq!(proved.is_ok(), right, "{size}");
         assert!(right || proved.is_err_and(|error| error.to_string().contains("max_size")));
     }
+    let at_once = read(r#","wait":0"#).unwrap().desk();
+    assert!(at_once.is_err_and(|error| error.to_string().contains("wait")));
     assert!(read(r#","max_size":1,"max_bytes":1"#).is_err());
 }
 
