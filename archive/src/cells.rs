@@ -23,8 +23,7 @@ pub type CellArray = DictionaryArray<Int32Type>;
 /// The plain text that a cell is, if it comes back as the same cell.
 pub(crate) fn plain(cell: &str) -> Option<&str> {
     let inner = cell.strip_prefix('"')?.strip_suffix('"')?;
-    let is_plain = inner.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    (is_plain && !inner.contains('\u{1e}')).then_some(inner)
+    (needs_no_escape(inner.as_bytes()) && !inner.contains('\u{1e}')).then_some(inner)
 }
 
 pub(crate) fn texts(column: &CellArray) -> &StringArray {

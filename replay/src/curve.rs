@@ -63,7 +63,7 @@ struct Remembered {
 }
 
 /// Collects what one correlation sees.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Collector {
     rule: String,
     title: String,
@@ -144,13 +144,7 @@ impl Collector {
         });
     }
 
-    /// How many hits it holds, and whether its curve is asked for by name.
-    pub fn holds(&self) -> (usize, bool) {
-        (self.seen.len(), self.asked)
-    }
-
-    /// Lets go of what it holds: with the curves of others it takes too much memory.
-    pub fn give_up(&mut self) {
+    fn give_up(&mut self) {
         self.is_full = true;
         self.seen = Vec::new();
     }
@@ -286,4 +280,44 @@ fn thinned(points: Vec<Point>, now: u64) -> Vec<Point> {
         .filter(|(at, point)| keep(*at) || point.n == now)
         .map(|(_, point)| *point)
         .collect()
+}
+
+/// Lets the longest curves go that nobody has asked for by name, until all of these hold no more hits than they may.
+pub fn bound(collectors: &mut [Option<Collector>], most: usize) {
+    let held = |collector: &Option<Collector>| {
+        collector.as_ref().filter(|collector| !collector.asked).map_or(0, |collector| collector.seen.len())
+    };
+    while collectors.iter().map(held).sum::<usize>() > most {
+        let longest = collectors.iter_mut().max_by_key(|collector| held(collector));
+        longest.into_iter().flatten().for_each(Collector::give_up);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_hits_the_longest_curve_goes_that_nobody_asked_for_and_says_so() {
+        let collector = |hits: u64, asked: bool| {
+            let seen = (0..hits).map(|event| Remembered { group: 1, time: 0, event, value: 0 }).collect();
+            let (rule, title) = ("id".to_owned(), "a rule".to_owned());
+            let (now, window, bucket) = (3, 60_000_000, 60_000_000);
+            Collector { rule, title, now, window, bucket, counts_values: false, asked, seen, is_full: false }
+        };
+        let mut all = [Some(collector(5, false)), None, Some(collector(9, true)), Some(collector(7, false))];
+        bound(&mut all, 12);
+        let missing = |of: &[Option<Collector>]| -> Vec<bool> {
+            let range = Range { from: 0, to: 1 };
+            of.iter().flatten().cloned().map(|one| one.curve(range).missing.is_some()).collect()
+        };
+        assert_eq!(missing(&all), [false, false, false], "as many as they may");
+        bound(&mut all, 11);
+        assert_eq!(missing(&all), [false, false, true]);
+        bound(&mut all, 4);
+        assert_eq!(missing(&all), [true, false, true], "what is asked for stays");
+        let said =
+            all.into_iter().flatten().next().and_then(|one| one.curve(Range { from: 0, to: 1 }).missing);
+        assert!(said.is_some_and(|said| said.contains("`--curve id` draws it")));
+    }
 }

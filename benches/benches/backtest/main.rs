@@ -3,7 +3,7 @@
 //! In: generated CloudTrail (`VIRGA_BENCH_EVENTS`, a million unless it says otherwise) in an archive in a
 //! temporary folder (or in `VIRGA_BENCH_LAKE`, where it stays and is used again), SigmaHQ's rules where the
 //! corpus is at hand. Out: events a second of the import, its bytes and memory; for all of SigmaHQ's AWS rules,
-//! for the same with correlations on them, for the rules that ship with theirs, for one rule, and for one that only looks into texts, each with and
+//! for the same with correlations on them, for the rules that ship with theirs, for one rule, and for one that only looks into texts, some of them counted only too, each with and
 //! without leaving out what cannot match: events a second, the share of events and of bytes that were read. Then
 //! DuckDB over the same files, where Python is at hand. Before each run the files are dropped from the page
 //! cache. Counts are asserted before a time is told. An argument names the rows to run.
@@ -19,13 +19,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::lake::How;
 use virga_engine::RuleSet;
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::SourceSpec;
 use virga_ingest::sources::aws_cloudtrail;
 use virga_replay::Report;
 use virga_test_support::{ArchivedFile, SIGMAHQ, corpus, rule_archive};
+
+use self::lake::How;
 
 /// The allocator of the program that is measured.
 #[global_allocator]

@@ -12,7 +12,7 @@ use virga_engine::scan::{Blocks, Hit};
 
 use super::fetched::Fetched;
 use super::{Question, RuleSide, World, meets};
-use crate::curve::Collector;
+use crate::curve::{self, Collector};
 use crate::diff::Differ;
 use crate::labels::Labelled;
 use crate::lane::{Part, PartRule};
@@ -111,20 +111,8 @@ impl Side {
                 outcome = finite.take(&occurrence);
             }
         });
-        self.bound_curves();
+        curve::bound(&mut self.collectors, MAX_ALL_CURVE_HITS);
         outcome
-    }
-
-    /// Lets the longest curves go that nobody has asked for, until all of them take no more than they may.
-    fn bound_curves(&mut self) {
-        let held = |collector: &Option<Collector>| match collector.as_ref().map(Collector::holds) {
-            Some((hits, false)) => hits,
-            _ => 0,
-        };
-        while self.collectors.iter().map(held).sum::<usize>() > MAX_ALL_CURVE_HITS {
-            let longest = self.collectors.iter_mut().max_by_key(|collector| held(collector));
-            longest.into_iter().flatten().for_each(Collector::give_up);
-        }
     }
 
     /// The rules of a part that have some of these hits.
