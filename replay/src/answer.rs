@@ -193,8 +193,8 @@ fn rule(
         groups: tally.groups.most(SHOWN_GROUPS),
         suppressed: Suppressed {
             own: (is_alert && is_known && tally.has_own).then_some(tally.own.len() as u64),
-            per_principal_and_hour: tally.per_principal[0].count().filter(|_| is_alert && is_known),
-            per_principal_and_day: tally.per_principal[1].count().filter(|_| is_alert && is_known),
+            per_principal_and_hour: tally.per_principal.hours.count().filter(|_| is_alert && is_known),
+            per_principal_and_day: tally.per_principal.days.count().filter(|_| is_alert && is_known),
         },
         cost: RuleCost { rows: tally.rows, bytes: tally.bytes as u64, seconds: tally.seconds },
         score: labels.filter(|_| is_alert).map(|labels| tally.scored.score(labels, Some(&about.names))),

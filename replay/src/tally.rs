@@ -1,7 +1,9 @@
 //! What is counted of one rule.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::Hasher as _;
+use std::hash::BuildHasher as _;
+
+use hashbrown::DefaultHashBuilder;
 
 use crate::labels::Scored;
 use crate::limits::MAX_SUPPRESSED;
@@ -29,7 +31,7 @@ pub struct Tally {
     /// Groups of a correlation.
     pub groups: Top,
     /// Equal for one principal and hour, and for one principal and day.
-    pub per_principal: [Different; 2],
+    pub per_principal: PerPrincipal,
     /// By the rule's own `suppress`.
     pub own: HashSet<String>,
     /// Whether the rule has one.
@@ -51,23 +53,43 @@ pub struct Tally {
 /// How many different ones there are, as far as they fit.
 #[derive(Debug, Default)]
 pub struct Different {
-    seen: HashSet<u64>,
+    seen: hashbrown::HashSet<u64>,
     is_full: bool,
 }
 
 impl Different {
-    fn add(&mut self, what: impl std::hash::Hash) {
-        let mut hasher = std::hash::DefaultHasher::new();
-        what.hash(&mut hasher);
+    /// Takes a number that is another for another thing.
+    fn add(&mut self, number: u64) {
         self.is_full |= self.seen.len() >= MAX_SUPPRESSED;
         if !self.is_full {
-            self.seen.insert(hasher.finish());
+            self.seen.insert(number);
         }
     }
 
     /// How many; `None` where there are too many to tell.
     pub fn count(&self) -> Option<u64> {
         (!self.is_full).then_some(self.seen.len() as u64)
+    }
+}
+
+/// How many hours, and how many days, principals have in which they hit.
+#[derive(Debug, Default)]
+pub struct PerPrincipal {
+    pub hours: Different,
+    pub days: Different,
+    hash: DefaultHashBuilder,
+}
+
+impl PerPrincipal {
+    fn add(&mut self, principal: Option<&str>, time: i64) {
+        if self.hours.is_full && self.days.is_full {
+            return;
+        }
+        // a long text is gone through once
+        let principal = self.hash.hash_one(principal);
+        for (different, length) in [(&mut self.hours, HOUR), (&mut self.days, 24 * HOUR)] {
+            different.add(self.hash.hash_one((principal, time.div_euclid(length))));
+        }
     }
 }
 
@@ -88,9 +110,7 @@ impl Tally {
 
     /// Counts who is behind hits of an hour, however many.
     pub fn principal(&mut self, principal: Option<&str>, time: i64) {
-        for (different, length) in self.per_principal.iter_mut().zip([HOUR, 24 * HOUR]) {
-            different.add((principal, time.div_euclid(length)));
-        }
+        self.per_principal.add(principal, time);
     }
 
     /// Counts the id of an alert.

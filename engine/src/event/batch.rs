@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, BooleanArray, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Origin, OriginBase, Projection};
@@ -506,11 +507,15 @@ impl BatchBuilder {
         self.bytes = 0;
         self.number = next_number();
         let rows = self.places.len();
+        // most fields of most batches
+        let values = StringArray::from(Vec::<&str>::new());
+        let nothing = DictionaryArray::new(Int32Array::new_null(rows), Arc::new(values));
         let mut fields: Vec<DictionaryArray<Int32Type>> = Vec::with_capacity(self.fields.len());
         for field in &mut self.fields {
             field.apart = false;
             let array = match field.like.take() {
                 Some(like) => fields[like].clone(),
+                None if field.ends.is_empty() => nothing.clone(),
                 None => field.finish(rows),
             };
             fields.push(array);
@@ -610,23 +615,19 @@ impl FieldBuilder {
     }
 
     fn finish(&mut self, rows: usize) -> DictionaryArray<Int32Type> {
-        if self.ends.is_empty() {
-            // most fields of most batches
-            let nothing = StringArray::from(Vec::<&str>::new());
-            return DictionaryArray::new(Int32Array::new_null(rows), Arc::new(nothing));
-        }
         self.pad_to(rows);
-        let mut values = StringBuilder::with_capacity(self.ends.len(), self.text.len());
-        for key in 0..self.ends.len() {
-            values.append_value(&self.text[Self::value(&self.text, &self.ends, key as i32)]);
-        }
-        let keys: Int32Array = self.keys.iter().map(|&key| (key != ABSENT).then_some(key)).collect();
+        // the texts stand one behind the other already, as an array has them
+        let offsets: Vec<i32> = std::iter::once(0).chain(self.ends.iter().map(|&end| end as i32)).collect();
+        let data = Buffer::from(self.text.as_bytes());
+        let values = StringArray::new(OffsetBuffer::new(offsets.into()), data, None);
+        let keys = std::mem::replace(&mut self.keys, Vec::with_capacity(rows));
+        let there = BooleanBuffer::collect_bool(keys.len(), |row| keys[row] != ABSENT);
+        let nulls = Some(NullBuffer::new(there)).filter(|nulls| nulls.null_count() > 0);
         self.table.clear();
         self.ends.clear();
         self.text.clear();
-        self.keys.clear();
         self.last = None;
-        DictionaryArray::new(keys, Arc::new(values.finish()))
+        DictionaryArray::new(Int32Array::new(keys.into(), nulls), Arc::new(values))
     }
 }
 

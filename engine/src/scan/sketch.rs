@@ -131,9 +131,14 @@ impl Needles {
             Test::Regex(regex) => regex.syntax().iter().for_each(|hir| required(hir, &mut texts)),
             _ => {}
         }
+        Self::of_texts(&texts)
+    }
+
+    /// Those of texts which a value holds all.
+    pub fn of_texts(texts: &[String]) -> Self {
         let mut needles = Self::default();
         for text in texts {
-            for piece in fold(&text).as_bytes().windows(PIECE) {
+            for piece in fold(text).as_bytes().windows(PIECE) {
                 needles.bits.push(bit_of(piece.iter().fold(0, |piece, byte| piece << 8 | u32::from(*byte))));
             }
         }
