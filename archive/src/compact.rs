@@ -14,7 +14,7 @@ use virga_engine::event::{ProjectedField, Projection, column};
 use crate::cells::CellArray;
 use crate::commit::{Looked, Why};
 use crate::error::ArchiveError;
-use crate::file::FieldName;
+use crate::index::FieldName;
 use crate::layout::{self, JSON_SUFFIX, Layout, ROW_GROUP};
 use crate::limits::{MAX_MERGED, MAX_RAW};
 use crate::reader::{Rebuild, StoredFile, column as column_of};
@@ -144,15 +144,23 @@ async fn rows_of(
 ) -> Result<Rows, ArchiveError> {
     let mut names: Vec<String> = layout::identity_fields().iter().map(|field| field.name().clone()).collect();
     names.push(layout::RAW.to_owned());
-    for (_, stored) in layout.fields() {
-        names.extend([stored.column.clone(), format!("{}{JSON_SUFFIX}", stored.column)]);
+    for (field, _) in layout.fields() {
+        names.extend(
+            file.stored_as(field)
+                .into_iter()
+                .flat_map(|name| [name.to_owned(), format!("{name}{JSON_SUFFIX}")]),
+        );
     }
     let count = file.rows(group);
     let all = RowSelection::from_consecutive_ranges(std::iter::once(0..count), count);
     let (batch, _) = file.columns(group, &names, all).await?;
     let raw: StringArray = column_of(&batch, layout::RAW)?;
-    let missing: Vec<ProjectedField> =
-        layout.fields().map(|(field, _)| field).filter(|field| !file.holds_field(field)).cloned().collect();
+    let missing: Vec<ProjectedField> = layout
+        .fields()
+        .map(|(field, _)| field)
+        .filter(|field| file.stored_as(field).is_none())
+        .cloned()
+        .collect();
     let mut made = match missing.is_empty() {
         true => Vec::new(),
         false => {
@@ -164,7 +172,7 @@ async fn rows_of(
     .into_iter();
     let mut cells: Vec<Option<CellArray>> = Vec::new();
     for (field, _) in layout.fields() {
-        let column = match file.holds_field(field) {
+        let column = match file.stored_as(field).is_some() {
             true => Some(file.cell_column(&batch, field, count)?),
             false => made.next(),
         };
@@ -223,7 +231,7 @@ fn groups(files: &[StoredFile], alike: &BTreeSet<(usize, usize)>) -> Vec<Vec<usi
 impl Layout {
     /// What is asked for, and what files hold besides.
     pub(crate) fn over<'f>(asked: Option<&Self>, held: impl Iterator<Item = &'f FieldName>) -> Self {
-        let mut layout = asked.cloned().unwrap_or_else(|| Self::new(&[], &Projection::default()));
+        let mut all = asked.cloned().unwrap_or_else(|| Self::new(&[], &Projection::default()));
         for name in held {
             let field = ProjectedField {
                 name: name.name.clone(),
@@ -232,8 +240,11 @@ impl Layout {
                 column: name.column.as_deref().and_then(column),
             };
             let kind = field.column.filter(|_| field.paths.is_empty() && !field.computed).map(|c| c.kind);
-            layout.add(field, name.stored.clone(), kind);
+            // in a file in which it was the same as its canonical column it stands there
+            let is_shared = kind.is_none() && field.column.is_some_and(|column| column.name == name.stored);
+            let column = if is_shared { layout::native_column(&field.name) } else { name.stored.clone() };
+            all.add(field, column, kind);
         }
-        layout
+        all
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a file's values without reading them: which stand in which blocks, or what they hold at all.
 //!
 //! In: the cells of a column, row group by row group. Out: for each column a *section*, which stands in the file
-//! behind its rows; the footer says where, so that who asks of three columns reads three sections. A column with
+//! behind its rows; the file's index says where, so that who asks of three columns reads three sections. A column with
 //! few values has a facet: for each value the blocks that hold it. Unlike minima and maxima that serves any test,
 //! also one that ignores case or looks into the middle of a text: the test is run over the values. Of a column
 //! with many values the pieces of text are kept that occur at all.
@@ -20,22 +20,11 @@ use crate::layout::BLOCK;
 use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_SECTION_UNFOLDED};
 use crate::prune::all_blocks;
 
-/// The footer's key for where the sections stand.
-pub(crate) const SECTIONS_KEY: &str = "virga.sections";
-
 /// What a section says of one row group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Written {
     Values(Facet),
     Pieces(Vec<u8>),
-}
-
-/// Where a column's section stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Section {
-    pub column: String,
-    pub offset: u64,
-    pub length: u64,
 }
 
 /// Gathers what a file will say.

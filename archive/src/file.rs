@@ -10,57 +10,23 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use virga_engine::event::{ColumnKind, ProjectedField};
+use virga_engine::event::ColumnKind;
 
+use crate::cells::{plain, texts};
 use crate::error::ArchiveError;
-use crate::facets::{SECTIONS_KEY, Section, SectionWriter};
+use crate::facets::SectionWriter;
+use crate::index::{FieldName, Index, Section};
 use crate::joined::Joined;
 use crate::layout::{self, BLOCK, JSON_SUFFIX, Layout, ROW_GROUP};
 use crate::rows::{Rows, Texts};
-
-/// The footer's key for the fields that a file holds.
-pub(crate) const FIELDS_KEY: &str = "virga.fields";
-
-/// A field as a footer names it: two that are equal hold the same cells.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct FieldName {
-    pub name: String,
-    pub paths: Vec<String>,
-    pub computed: bool,
-    pub column: Option<String>,
-    /// The column that it is stored under.
-    pub stored: String,
-}
-
-impl FieldName {
-    pub fn of(field: &ProjectedField, stored: &str) -> Self {
-        Self {
-            name: field.name.clone(),
-            paths: field.paths.clone(),
-            computed: field.computed,
-            column: field.column.map(|column| column.name.to_owned()),
-            stored: stored.to_owned(),
-        }
-    }
-
-    pub fn is(&self, field: &ProjectedField) -> bool {
-        // members are found whatever their case: rules that write one field differently share what is stored
-        let are_like = |a: &String, b: &String| a.eq_ignore_ascii_case(b);
-        are_like(&self.name, &field.name)
-            && self.paths.len() == field.paths.len()
-            && self.paths.iter().zip(&field.paths).all(|(own, asked)| are_like(own, asked))
-            && self.computed == field.computed
-            && self.column.as_deref() == field.column.map(|column| column.name)
-    }
-}
 
 /// What the table says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +78,13 @@ struct Making<'p> {
     parts: &'p [Rows],
     made: Vec<Made<'p>>,
     fields: Vec<Field>,
+    /// By field of the layout: the column that it is stored under.
+    stored: Vec<&'p str>,
 }
 
 impl<'p> Making<'p> {
-    fn new(parts: &'p [Rows], layout: &Layout) -> Self {
-        let mut making = Self { parts, made: Vec::new(), fields: Vec::new() };
+    fn new(parts: &'p [Rows], layout: &'p Layout) -> Self {
+        let mut making = Self { parts, made: Vec::new(), fields: Vec::new(), stored: Vec::new() };
         for field in layout::identity_fields() {
             let made = match field.name().as_str() {
                 layout::EVENT_ID => Made::Identity(|rows| &rows.event_id),
@@ -138,6 +106,12 @@ impl<'p> Making<'p> {
             making.made.push(made);
         }
         for (at, (_, stored)) in layout.fields().enumerate() {
+            let canonical = layout.canonical_of(at).filter(|of| are_the_same(parts, at, *of));
+            if let Some(column) = canonical.and_then(|of| making.stored.get(of).copied()) {
+                making.stored.push(column);
+                continue;
+            }
+            making.stored.push(&stored.column);
             // a column of nothing but nulls is left out: the table says so of what a file does not have
             let cells = parts.iter().map(|part| part.cells.get(at)?.as_ref()).collect();
             let Some(joined) = Joined::of(cells) else { continue };
@@ -165,6 +139,11 @@ impl<'p> Making<'p> {
             }
         }
         making
+    }
+
+    /// The fields of the layout, as the file names them.
+    fn names(&self, layout: &Layout) -> Vec<FieldName> {
+        layout.fields().zip(&self.stored).map(|((field, _), stored)| FieldName::of(field, stored)).collect()
     }
 
     /// All columns.
@@ -196,6 +175,18 @@ impl<'p> Making<'p> {
     }
 }
 
+/// Whether a field has the same cells as a canonical one of texts, and they come back from its column to the byte.
+fn are_the_same(parts: &[Rows], at: usize, canonical: usize) -> bool {
+    parts.iter().all(|part| match (part.cells.get(at), part.cells.get(canonical)) {
+        (Some(Some(own)), Some(Some(of))) => {
+            let is_equal = || own.keys() == of.keys() && texts(own) == texts(of);
+            let is_one = Arc::ptr_eq(own.values(), of.values());
+            (is_one || is_equal()) && texts(own).iter().flatten().all(|cell| plain(cell).is_some())
+        }
+        (own, of) => own.is_none_or(Option::is_none) && of.is_none_or(Option::is_none),
+    })
+}
+
 /// Rows of arrays, as part and row.
 fn ordered<'a>(
     arrays: impl Iterator<Item = &'a dyn Array>,
@@ -209,13 +200,14 @@ fn ordered<'a>(
 /// which zstd looks for what is alike, and no more, for whoever wants one event unpacks its page.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// The same of a column whose values are new in nearly every event: whoever wants one of them unpacks its page, and
+/// there is little in it that is alike.
+const WIDE_PAGE_BYTES: usize = 64 << 10;
+
 /// Rows whose texts are copied at once.
 const STEP: usize = 2_048;
 
-fn properties<'w>(wide: impl Iterator<Item = &'w str>, layout: &Layout) -> WriterProperties {
-    let fields: Vec<FieldName> =
-        layout.fields().map(|(field, stored)| FieldName::of(field, &stored.column)).collect();
-    let footer = vec![KeyValue::new(FIELDS_KEY.to_owned(), serde_json::to_string(&fields).ok())];
+fn properties<'w>(wide: impl Iterator<Item = &'w str>) -> WriterProperties {
     let level = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
     let path = |name: &str| ColumnPath::from(vec![name.to_owned()]);
     let mut properties = WriterProperties::builder()
@@ -226,15 +218,16 @@ fn properties<'w>(wide: impl Iterator<Item = &'w str>, layout: &Layout) -> Write
         .set_data_page_size_limit(PAGE_BYTES)
         .set_compression(level(1))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(path(layout::TIME), EnabledStatistics::Page)
-        .set_key_value_metadata(Some(footer));
+        .set_column_statistics_enabled(path(layout::TIME), EnabledStatistics::Page);
     for name in [layout::RAW, layout::EVENT_ID] {
         properties = properties
             .set_column_dictionary_enabled(path(name), false)
             .set_column_statistics_enabled(path(name), EnabledStatistics::None);
     }
     for name in wide {
-        properties = properties.set_column_dictionary_enabled(path(name), false);
+        properties = properties
+            .set_column_dictionary_enabled(path(name), false)
+            .set_column_data_page_size_limit(path(name), WIDE_PAGE_BYTES);
     }
     for name in [layout::TIME, layout::INGEST_TIME] {
         properties = properties
@@ -262,7 +255,7 @@ pub(crate) fn columns(rows: &Rows, layout: &Layout) -> Result<RecordBatch, Archi
 /// unpacked, for either is much.
 pub(crate) fn write(
     parts: Vec<Rows>,
-    mut texts: Texts,
+    mut raw: Texts,
     order: &[(usize, usize)],
     layout: &Layout,
 ) -> Result<(Vec<u8>, FileStats), ArchiveError> {
@@ -271,9 +264,10 @@ pub(crate) fn write(
     let making = Making::new(&parts, layout);
     let schema = making.schema();
     // about what it comes to: a buffer that doubles holds twice as much for a while
-    let mut bytes = Vec::with_capacity(texts.bytes() / 3);
-    let properties = properties(making.wide(), layout);
-    let writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties));
+    let mut bytes = Vec::with_capacity(raw.bytes() / 3);
+    let options =
+        ArrowWriterOptions::new().with_properties(properties(making.wide())).with_skip_arrow_metadata(true);
+    let writer = ArrowWriter::try_new_with_options(&mut bytes, Arc::clone(&schema), options);
     let writer = writer.and_then(ArrowWriter::into_serialized_writer);
     let (mut writer, factory) = writer.map_err(ArchiveError::at(DOING))?;
     let mut known = SectionWriter::default();
@@ -281,21 +275,24 @@ pub(crate) fn write(
     for (number, order) in before.chunks(ROW_GROUP).enumerate() {
         let (mut group, mut columns) = begin(&mut writer, &factory, number)?;
         write_fields(&making, order, (&mut group, &mut columns), &mut known)?;
-        write_texts(texts.plain()?, order, &schema, (group, columns.next()))?;
+        write_texts(raw.plain()?, order, &schema, (group, columns.next()))?;
     }
     let (mut group, mut columns) = begin(&mut writer, &factory, before.len() / ROW_GROUP)?;
     write_fields(&making, last, (&mut group, &mut columns), &mut known)?;
+    let fields = making.names(layout);
     drop(making);
     drop(parts);
-    write_texts(texts.plain()?, last, &schema, (group, columns.next()))?;
+    write_texts(raw.plain()?, last, &schema, (group, columns.next()))?;
     let mut sections = Vec::new();
     for (column, section) in known.finish()? {
         let offset = writer.bytes_written() as u64;
         writer.write_all(&section).map_err(ArchiveError::at(DOING))?;
         sections.push(Section { column, offset, length: section.len() as u64 });
     }
-    let sections = serde_json::to_string(&sections).map_err(ArchiveError::at(DOING))?;
-    writer.append_key_value_metadata(KeyValue::new(SECTIONS_KEY.to_owned(), sections));
+    let index = Index { fields, sections }.to_bytes()?;
+    let offset = writer.bytes_written() as u64;
+    writer.write_all(&index).map_err(ArchiveError::at(DOING))?;
+    writer.append_key_value_metadata(Index::place(offset, index.len()));
     writer.close().map_err(ArchiveError::at(DOING))?;
     let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
     Ok((bytes, FileStats { rows: order.len(), times, columns }))
@@ -367,29 +364,4 @@ fn write_array(array: &ArrayRef, field: &Field, column: &mut ArrowColumnWriter) 
 fn close(column: ArrowColumnWriter, group: &mut GroupWriter<'_, '_>) -> Result<(), ArchiveError> {
     let chunk = column.close().map_err(ArchiveError::at(DOING))?;
     chunk.append_to_row_group(group).map_err(ArchiveError::at(DOING))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A rule may write `userIdentity.accessKeyId` as it likes: what another made the file store is what it asks
-    /// for, and need not be made anew from the raw events.
-    #[test]
-    fn a_field_is_the_same_in_whatever_case_a_rule_writes_it() {
-        let field = |name: &str, path: &str| ProjectedField {
-            name: name.into(),
-            paths: vec![path.into()],
-            computed: false,
-            column: None,
-        };
-        let stored = FieldName::of(&field("a.bc", "a.bc"), "a__bc");
-        for (name, path, expected) in
-            [("a.bc", "a.bc", true), ("a.bc", "A.bC", true), ("a.bc", "a.b", false), ("a.b", "a.bc", false)]
-        {
-            assert_eq!(stored.is(&field(name, path)), expected, "{name} {path}");
-        }
-        let computed = ProjectedField { computed: true, ..field("a.bc", "a.bc") };
-        assert!(!stored.is(&computed));
-    }
 }

@@ -10,6 +10,9 @@
 //! | native fields, as `useridentity__arn` | a field that some rule asks for: its text. What is no plain text (a number, a list, `null`) stands as JSON in `useridentity__arn__json` instead |
 //! | `raw` | the event as it came |
 //!
+//! A rule may ask for `principal`, which is a member of the event and where it has none the canonical column. In a file
+//! in which both are the same everywhere only the canonical one stands, and the file's index says so.
+//!
 //! A native field's name is that of the rules in lower case, with `__` for each dot, so that SQL needs no
 //! quotes. A file has the columns that it has values for; the others are null.
 
@@ -82,6 +85,13 @@ pub(crate) fn native_column(field: &str) -> String {
     if is_own(&name) { format!("native__{name}") } else { name }
 }
 
+/// Whether a column holds a field, canonical or native: of these a file says which values they have.
+pub(crate) fn is_of_field(column: &str) -> bool {
+    !PARTITIONS.contains(&column)
+        && column != RAW
+        && !identity_fields().iter().any(|own| own.name() == column)
+}
+
 /// Which fields are stored for a source: every canonical column, and the fields that rules ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -121,6 +131,14 @@ impl Layout {
         }
         Arc::make_mut(&mut self.projection).fields.push(field);
         self.columns.push(StoredField { column, kind });
+    }
+
+    /// Of a native field that stands for a canonical column where an event does not have it: where that column is.
+    pub(crate) fn canonical_of(&self, at: usize) -> Option<usize> {
+        let (field, stored) = (self.projection.fields.get(at)?, self.columns.get(at)?);
+        let column = field.column.filter(|_| stored.kind.is_none())?;
+        let canonical = ProjectedField::canonical(column.name);
+        self.projection.fields.iter().position(|field| *field == canonical)
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&ProjectedField, &StoredField)> {

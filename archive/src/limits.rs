@@ -62,6 +62,13 @@ pub const MAX_HOURS_AT_ONCE: usize = 4;
 /// Files that are opened, or whose ids are read, ahead of whoever asks: each holds its footer, a megabyte or two.
 pub const MAX_AHEAD: usize = 6;
 
+/// Files of which a query asks at once what they say of their values, before it is seen whether that helps.
+pub const MAX_ASKED_AT_ONCE: usize = 16;
+
+/// So many times as many files are read unasked after some that were asked in vain: each asking costs about a tenth of
+/// the reading of a column.
+pub const MAX_ASKED_IN_VAIN: usize = 8;
+
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is
 /// redacted as a whole.
 pub const MAX_UNFOLDED_STRINGS: usize = 4;

@@ -3,7 +3,7 @@
 //! In: what rules ask for, and what is known of a file's values. Out: for each row group the blocks of 8,192 rows in which some
 //! rule may match. A block may be kept for nothing; none with a match is left out.
 
-use virga_engine::scan::{Blocks, Pruner};
+use virga_engine::scan::{Blocks, MAX_BLOCKS, Pruner};
 
 use crate::layout::BLOCK;
 use crate::reader::StoredFile;
@@ -28,13 +28,24 @@ pub struct Pruned {
 impl Pruned {
     /// The rows of the blocks to read.
     pub fn kept(&self) -> usize {
-        let of = |block: usize| BLOCK.min(self.rows - block * BLOCK);
-        (0..self.rows.div_ceil(BLOCK)).filter(|block| self.blocks & (1 << block) != 0).map(of).sum()
+        rows_in(self.blocks, self.rows)
     }
 }
 
+/// How many of so many rows stand in some blocks.
+pub fn rows_in(blocks: Blocks, rows: usize) -> usize {
+    let of = |block: usize| BLOCK.min(rows - block * BLOCK);
+    (0..rows.div_ceil(BLOCK)).filter(|block| has_block(blocks, *block)).map(of).sum()
+}
+
+/// Whether a block is one of some. Another program may write row groups of more blocks than there are bits: the last
+/// bit stands for all further ones, of which nothing is known by themselves.
+pub fn has_block(blocks: Blocks, block: usize) -> bool {
+    blocks & (1 << block.min(MAX_BLOCKS - 1)) != 0
+}
+
 /// All blocks of so many rows.
-pub(crate) fn all_blocks(rows: usize) -> Blocks {
+pub fn all_blocks(rows: usize) -> Blocks {
     match rows.div_ceil(BLOCK) {
         64.. => Blocks::MAX,
         blocks => (1 << blocks) - 1,

@@ -188,10 +188,18 @@ impl Rows {
             0 => typed(&taken(batch.event_ids())?)?,
             _ => rows.iter().map(|&row| Some(batch.row(row as usize).event_id())).collect(),
         };
-        let cells = batch.fields().iter().map(|cells| match whole {
-            true => (cells.null_count() < cells.len()).then(|| shrunk(cells)),
-            false => compact(cells, rows).map(|cells| shrunk(&cells)),
-        });
+        // of two fields that are one column of the batch the second is held as the first
+        let mut known: HashMap<[usize; 2], usize> = HashMap::new();
+        let mut cells: Vec<Option<CellArray>> = Vec::with_capacity(batch.fields().len());
+        for column in batch.fields() {
+            let place = [Arc::as_ptr(column.values()).addr(), column.keys().values().inner().as_ptr().addr()];
+            let first = *known.entry(place).or_insert(cells.len());
+            cells.push(match cells.get(first) {
+                Some(same) => same.clone(),
+                None if whole => (column.null_count() < column.len()).then(|| shrunk(column)),
+                None => compact(column, rows).map(|cells| shrunk(&cells)),
+            });
+        }
         Ok(Self {
             event_id,
             time: typed(&taken(batch.times())?)?,
@@ -201,7 +209,7 @@ impl Rows {
             line: origins.lines,
             record: origins.records,
             raw: packer.pack(&typed(&taken(batch.raw())?)?)?,
-            cells: cells.collect(),
+            cells,
         })
     }
 

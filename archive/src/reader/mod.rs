@@ -5,33 +5,36 @@
 //! rule asked for when it was written) is made anew from the raw events by whoever knows the log source.
 
 mod needed;
+mod says;
 mod select;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
-use parquet::file::metadata::{PageIndexPolicy, ParquetStatisticsPolicy};
+use parquet::arrow::async_reader::{AsyncFileReader as _, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetStatisticsPolicy};
 use virga_engine::event::{EventBatch, ProjectedField, Projection};
 use virga_engine::scan::{Blocks, Facet, Known};
 
-pub(crate) use self::select::selection_of_rows;
+pub(crate) use self::says::Says;
+pub(crate) use self::select::{selection_of, selection_of_rows};
 use crate::cells::{self, CellArray};
 use crate::count::Counted;
 use crate::error::ArchiveError;
-use crate::facets::{Facts, SECTIONS_KEY, Section, nowhere};
-use crate::file::{FIELDS_KEY, FieldName};
-use crate::layout::{JSON_SUFFIX, ROW_GROUP};
+use crate::facets::{Facts, nowhere};
+use crate::index::{FieldName, Index, Section};
+use crate::layout::{self, JSON_SUFFIX, ROW_GROUP};
 use crate::limits::MAX_SECTION;
 use crate::rows::typed;
 use crate::table::{Archive, Entry};
@@ -45,8 +48,7 @@ pub struct StoredFile {
     entry: Entry,
     metadata: ArrowReaderMetadata,
     object: Counted,
-    fields: Vec<FieldName>,
-    sections: Vec<Section>,
+    index: Index,
     facts: Facts,
     /// By row group: what is known of a field that occurs in no event.
     nowhere: Vec<Facet>,
@@ -108,9 +110,31 @@ pub(crate) async fn footer(
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     let mut object =
         Counted::open(store, &entry.path, entry.size).await.map_err(ArchiveError::at(doing()))?;
-    let metadata =
-        ArrowReaderMetadata::load_async(&mut object, options).await.map_err(ArchiveError::at(doing()))?;
-    Ok((metadata, object))
+    let metadata = object.get_metadata(Some(&options)).await.map_err(ArchiveError::at(doing()))?;
+    let schema = schema(&metadata).map_err(ArchiveError::at(doing()))?;
+    let metadata = ArrowReaderMetadata::try_new(metadata, options.with_schema(schema));
+    Ok((metadata.map_err(ArchiveError::at(doing()))?, object))
+}
+
+/// In which types a file's columns are read: texts that it holds as a dictionary as one, so that each is looked at once.
+fn schema(metadata: &ParquetMetaData) -> parquet::errors::Result<SchemaRef> {
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let with_dictionary = columns.filter(|column| column.dictionary_page_offset().is_some());
+    let dictionaries: HashSet<&str> = with_dictionary
+        .filter_map(|column| match column.column_path().parts() {
+            [name] => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let plain = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)?;
+    let field = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 if dictionaries.contains(field.name().as_str()) => {
+            Arc::new(field.as_ref().clone().with_data_type(layout::dictionary()))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Fields = plain.fields().iter().map(field).collect();
+    Ok(Arc::new(Schema::new_with_metadata(fields, plain.metadata().clone())))
 }
 
 impl StoredFile {
@@ -133,32 +157,22 @@ impl StoredFile {
         Ok(file)
     }
 
-    async fn of(store: Arc<dyn ObjectStore>, entry: &Entry) -> Result<Self, ArchiveError> {
+    /// Opens a file of a store.
+    pub(crate) async fn of(store: Arc<dyn ObjectStore>, entry: &Entry) -> Result<Self, ArchiveError> {
         let (metadata, object) = footer(&store, entry).await?;
-        let footer: HashMap<&str, &str> = metadata
-            .metadata()
-            .file_metadata()
-            .key_value_metadata()
-            .into_iter()
-            .flatten()
-            .filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)))
-            .collect();
-        let fields =
-            footer.get(FIELDS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let sections =
-            footer.get(SECTIONS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let index = match Index::find(metadata.metadata(), entry.size) {
+            Some(range) => {
+                let doing = format!("reading {}", entry.path);
+                let read =
+                    object.ranges(std::slice::from_ref(&range)).await.map_err(ArchiveError::at(doing))?;
+                read.first().map(|bytes| Index::from_bytes(bytes)).unwrap_or_default()
+            }
+            None => Index::default(),
+        };
         let groups = metadata.metadata().row_groups().iter();
         let rows = groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0));
         let nowhere = rows.map(nowhere).collect();
-        Ok(Self {
-            entry: entry.clone(),
-            metadata,
-            object,
-            fields,
-            sections,
-            facts: Facts::default(),
-            nowhere,
-        })
+        Ok(Self { entry: entry.clone(), metadata, object, index, facts: Facts::default(), nowhere })
     }
 
     /// Reads what the file says of the values of some fields: what it is asked for twice it reads once.
@@ -166,18 +180,23 @@ impl StoredFile {
     /// # Errors
     /// Where it cannot be read.
     pub async fn learn(&mut self, fields: &[&ProjectedField]) -> Result<(), ArchiveError> {
-        let columns = fields.iter().filter_map(|field| Some(self.stored(field)?.stored.as_str()));
-        let mut columns: Vec<&str> = columns.filter(|column| !self.facts.has(column)).collect();
+        let columns = fields.iter().filter_map(|field| Some(self.stored(field)?.stored.clone()));
+        let columns = columns.collect();
+        self.learn_columns(columns).await
+    }
+
+    /// The same of columns, by the names that fields are stored under.
+    async fn learn_columns(&mut self, mut columns: Vec<String>) -> Result<(), ArchiveError> {
+        columns.retain(|column| !self.facts.has(column));
         columns.sort_unstable();
         columns.dedup();
         let is_whole = |section: &&Section| {
             let end = section.offset.checked_add(section.length);
             end.is_some_and(|end| end <= self.entry.size) && section.length <= MAX_SECTION
         };
-        let wanted: Vec<&Section> = self
-            .sections
-            .iter()
-            .filter(|section| columns.binary_search(&section.column.as_str()).is_ok())
+        let sections = self.index.sections.iter();
+        let wanted: Vec<&Section> = sections
+            .filter(|section| columns.binary_search(&section.column).is_ok())
             .filter(is_whole)
             .collect();
         let ranges: Vec<_> =
@@ -216,11 +235,12 @@ impl StoredFile {
 
     /// The fields that it holds, as its footer names them.
     pub(crate) fn fields(&self) -> &[FieldName] {
-        &self.fields
+        &self.index.fields
     }
 
-    pub(crate) fn holds_field(&self, field: &ProjectedField) -> bool {
-        self.stored(field).is_some()
+    /// The column that a field is stored under.
+    pub(crate) fn stored_as(&self, field: &ProjectedField) -> Option<&str> {
+        self.stored(field).map(|stored| stored.stored.as_str())
     }
 
     /// What its columns take in memory, about.
@@ -230,7 +250,7 @@ impl StoredFile {
     }
 
     fn stored(&self, field: &ProjectedField) -> Option<&FieldName> {
-        self.fields.iter().find(|stored| stored.is(field))
+        self.index.fields.iter().find(|stored| stored.is(field))
     }
 
     /// What is known of a field in a row group.
@@ -279,14 +299,20 @@ impl StoredFile {
         Ok((batch, bytes.load(Ordering::Relaxed)))
     }
 
-    /// Bytes of each field of a projection in a row group, as they lie.
-    pub fn bytes_by_field(&self, group: usize, projection: &Projection) -> Vec<u64> {
+    /// Bytes of each column in a row group, as they lie.
+    pub fn bytes_by_column(&self, group: usize) -> HashMap<&str, u64> {
         let mut by_name: HashMap<&str, u64> = HashMap::new();
         for chunk in self.metadata.metadata().row_group(group).columns() {
             let Some(name) = chunk.column_path().parts().first() else { continue };
             let name = name.strip_suffix(JSON_SUFFIX).unwrap_or(name);
             *by_name.entry(name).or_default() += u64::try_from(chunk.compressed_size()).unwrap_or(0);
         }
+        by_name
+    }
+
+    /// Bytes of each field of a projection in a row group, as they lie.
+    pub fn bytes_by_field(&self, group: usize, projection: &Projection) -> Vec<u64> {
+        let by_name = self.bytes_by_column(group);
         let bytes = |field| by_name.get(self.stored(field)?.stored.as_str()).copied();
         projection.fields.iter().map(|field| bytes(field).unwrap_or(0)).collect()
     }
@@ -305,7 +331,8 @@ impl StoredFile {
     ) -> Result<CellArray, ArchiveError> {
         let Some(stored) = self.stored(field) else { return Ok(cells::absent(rows)) };
         let plain = batch.column_by_name(&stored.stored);
-        let is_canonical = field.paths.is_empty() && !field.computed;
+        // also a native field may stand in its canonical column
+        let is_canonical = field.column.is_some_and(|column| column.name == stored.stored);
         let cells = match (is_canonical, field.column, plain) {
             (true, _, None) => Some(cells::absent(rows)),
             (true, Some(column), Some(plain)) => cells::canonical_cells(plain, column.kind),

@@ -8,6 +8,7 @@ use virga_engine::scan::Blocks;
 
 use crate::cells::CellArray;
 use crate::layout::BLOCK;
+use crate::prune::has_block;
 
 /// Rows of some blocks among those of more.
 pub(super) struct Spread {
@@ -25,8 +26,8 @@ impl Spread {
 
     /// The rows of each block, and whether it is one of the mask's.
     fn each(&self) -> impl Iterator<Item = (usize, bool)> {
-        let blocks = (0..self.all.div_ceil(BLOCK)).filter(|block| self.blocks & (1 << block) != 0);
-        blocks.map(|block| (BLOCK.min(self.all - block * BLOCK), self.mask & (1 << block) != 0))
+        let blocks = (0..self.all.div_ceil(BLOCK)).filter(|block| has_block(self.blocks, *block));
+        blocks.map(|block| (BLOCK.min(self.all - block * BLOCK), has_block(self.mask, block)))
     }
 
     pub fn cells(&self, cells: CellArray) -> CellArray {
@@ -66,16 +67,16 @@ impl Spread {
 
 /// The rows of blocks.
 pub(super) fn rows_of(blocks: Blocks, rows: usize) -> impl Iterator<Item = u32> {
-    (0..rows).filter(move |row| blocks & (1 << (row / BLOCK)) != 0).map(|row| row as u32)
+    (0..rows).filter(move |row| has_block(blocks, row / BLOCK)).map(|row| row as u32)
 }
 
-pub(super) fn selection_of(blocks: Blocks, rows: usize) -> RowSelection {
+pub(crate) fn selection_of(blocks: Blocks, rows: usize) -> RowSelection {
     let mut selectors: Vec<RowSelector> = Vec::new();
     for block in 0..rows.div_ceil(BLOCK) {
         let length = BLOCK.min(rows - block * BLOCK);
-        selectors.push(match blocks & (1 << block) {
-            0 => RowSelector::skip(length),
-            _ => RowSelector::select(length),
+        selectors.push(match has_block(blocks, block) {
+            true => RowSelector::select(length),
+            false => RowSelector::skip(length),
         });
     }
     selectors.into()

@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::StringArray;
-use virga_archive::{ArchiveError, BLOCK, Entry, Lake, LakeFiles, NeededBlocks, Range, StoredFile, WillAsk};
+use virga_archive::{
+    ArchiveError, BLOCK, Entry, Lake, LakeFiles, NeededBlocks, Range, StoredFile, WillAsk, has_block, rows_in,
+};
 use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::Spill;
@@ -321,7 +323,7 @@ impl<'a> Pass<'a> {
                 kept |= blocks;
                 raw |= if rule.whole { blocks } else { 0 };
                 side.candidate[rule.rule as usize] = blocks;
-                let rows = rows_of(blocks, file.rows(group));
+                let rows = rows_in(blocks, file.rows(group)) as u64;
                 let own: u64 = rule.tests.iter().map(|column| bytes[*column]).sum();
                 rule.tests.iter().for_each(|column| needed[*column] |= blocks);
                 let tally = &mut side.tallies[rule.rule as usize];
@@ -349,8 +351,7 @@ impl<'a> Pass<'a> {
             side.hits.iter_mut().for_each(|hit| hit.row = read.rows[hit.row as usize]);
             // where a rule may not match, its columns were not read
             let candidate = &side.candidate;
-            let is_real = |hit: &Hit| candidate[hit.rule as usize] & (1 << (hit.row as usize / BLOCK)) != 0;
-            side.hits.retain(is_real);
+            side.hits.retain(|hit| has_block(candidate[hit.rule as usize], hit.row as usize / BLOCK));
         }
         let after = self.phase("scan", after);
         self.pass_over_repeats(file, group).await?;
@@ -366,12 +367,6 @@ impl<'a> Pass<'a> {
         }
         Ok(())
     }
-}
-
-/// The rows of blocks.
-fn rows_of(blocks: Blocks, rows: usize) -> u64 {
-    let of = |block: usize| BLOCK.min(rows.saturating_sub(block * BLOCK)) as u64;
-    (0..rows.div_ceil(BLOCK)).filter(|block| blocks & (1 << block) != 0).map(of).sum()
 }
 
 fn meets(range: Range, (first, last): (i64, i64)) -> bool {

@@ -3,7 +3,7 @@
 //! In: a rule set. Out: what is counted of it, and which of its rules may match where.
 
 use arrow::array::TimestampMicrosecondArray;
-use virga_archive::{BLOCK, Range, StoredFile};
+use virga_archive::{Range, StoredFile, all_blocks};
 use virga_engine::Engine;
 use virga_engine::alert::detection_number;
 use virga_engine::correlate::{Dropped, Finite, Times};
@@ -202,10 +202,7 @@ pub(super) fn prune(
     match prune {
         true => part.wanted.each(file, group, &matters),
         false => {
-            let all = match file.rows(group).div_ceil(BLOCK) {
-                64.. => Blocks::MAX,
-                blocks => (1 << blocks) - 1,
-            };
+            let all = all_blocks(file.rows(group));
             part.rules.iter().map(|rule| if matters(rule.rule) { all } else { 0 }).collect()
         }
     }

@@ -1,0 +1,131 @@
+//! What a file says of itself: which fields it holds, under which names, and where it says what of their values.
+//!
+//! In: fields and sections ([`crate::facets`]). Out: one piece of bytes between the rows and the footer; the footer
+//! says where. As text in the footer itself it was most of a small file, and whoever opened a file took it apart anew.
+//! For the same reason files have no copy of their Arrow schema: what it says beyond Parquet's, which columns are
+//! dictionaries, shows in the columns.
+
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use serde::{Deserialize, Serialize};
+use virga_engine::event::ProjectedField;
+
+use crate::error::ArchiveError;
+use crate::limits::MAX_SECTION_UNFOLDED;
+
+/// The footer's key for where the index stands: its first byte and its length.
+const INDEX_KEY: &str = "virga.index";
+
+/// A field as a file names it: two that are equal hold the same cells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct FieldName {
+    pub name: String,
+    pub paths: Vec<String>,
+    pub computed: bool,
+    pub column: Option<String>,
+    /// The column that it is stored under.
+    pub stored: String,
+}
+
+impl FieldName {
+    pub fn of(field: &ProjectedField, stored: &str) -> Self {
+        Self {
+            name: field.name.clone(),
+            paths: field.paths.clone(),
+            computed: field.computed,
+            column: field.column.map(|column| column.name.to_owned()),
+            stored: stored.to_owned(),
+        }
+    }
+
+    pub fn is(&self, field: &ProjectedField) -> bool {
+        // members are found whatever their case: rules that write one field differently share what is stored
+        let are_like = |a: &String, b: &String| a.eq_ignore_ascii_case(b);
+        are_like(&self.name, &field.name)
+            && self.paths.len() == field.paths.len()
+            && self.paths.iter().zip(&field.paths).all(|(own, asked)| are_like(own, asked))
+            && self.computed == field.computed
+            && self.column.as_deref() == field.column.map(|column| column.name)
+    }
+}
+
+/// Where a column's section stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Section {
+    pub column: String,
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// What a file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub fields: Vec<FieldName>,
+    pub sections: Vec<Section>,
+}
+
+impl Index {
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ArchiveError> {
+        let doing = "writing what a file says of itself";
+        let bytes = postcard::to_allocvec(self).map_err(ArchiveError::at(doing))?;
+        zstd::bulk::compress(&bytes, 3).map_err(ArchiveError::at(doing))
+    }
+
+    /// Of a file of another program, or one that cannot be read so, nothing is known: all of it is read, and fields are
+    /// made anew from the raw events.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        // a file from elsewhere must not unfold without end
+        let bytes = zstd::bulk::decompress(bytes, MAX_SECTION_UNFOLDED).unwrap_or_default();
+        postcard::from_bytes(&bytes).unwrap_or_default()
+    }
+
+    /// What the footer says of where it stands.
+    pub fn place(offset: u64, length: usize) -> KeyValue {
+        KeyValue::new(INDEX_KEY.to_owned(), format!("{offset} {length}"))
+    }
+
+    /// Where it stands in a file of this size; `None` where there is none.
+    pub fn find(metadata: &ParquetMetaData, size: u64) -> Option<std::ops::Range<u64>> {
+        let mut pairs = metadata.file_metadata().key_value_metadata()?.iter();
+        let place = pairs.find(|pair| pair.key == INDEX_KEY)?.value.as_deref()?;
+        let (offset, length) = place.split_once(' ')?;
+        let offset: u64 = offset.parse().ok()?;
+        let end = offset.checked_add(length.parse().ok()?)?;
+        (end <= size).then_some(offset..end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule may write `userIdentity.accessKeyId` as it likes: what another made the file store is what it asks
+    /// for, and need not be made anew from the raw events.
+    #[test]
+    fn a_field_is_the_same_in_whatever_case_a_rule_writes_it() {
+        let field = |name: &str, path: &str| ProjectedField {
+            name: name.into(),
+            paths: vec![path.into()],
+            computed: false,
+            column: None,
+        };
+        let stored = FieldName::of(&field("a.bc", "a.bc"), "a__bc");
+        for (name, path, expected) in
+            [("a.bc", "a.bc", true), ("a.bc", "A.bC", true), ("a.bc", "a.b", false), ("a.b", "a.bc", false)]
+        {
+            assert_eq!(stored.is(&field(name, path)), expected, "{name} {path}");
+        }
+        let computed = ProjectedField { computed: true, ..field("a.bc", "a.bc") };
+        assert!(!stored.is(&computed));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_nothing() {
+        let index =
+            Index { fields: vec![], sections: vec![Section { column: "a".into(), offset: 4, length: 9 }] };
+        let bytes = index.to_bytes().unwrap();
+        assert_eq!(Index::from_bytes(&bytes), index);
+        for broken in [&bytes[..bytes.len() - 1], b"no index", b""] {
+            assert_eq!(Index::from_bytes(broken), Index::default());
+        }
+    }
+}
