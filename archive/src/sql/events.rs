@@ -1,8 +1,9 @@
 //! The table `events` of an archive of this crate.
 //!
 //! In: its files at one version. Out: each event once. Files whose partition or stretch of time a query excludes are
-//! not opened; of the others DataFusion reads what it needs, but for the rows that hold an event which stands in
-//! another row already ([`Repeats`]): these are left out of the file's selection before anything of it is read.
+//! not opened. Of the others it is asked what they say of their values, where that can help ([`Asked`]), and DataFusion
+//! reads what it needs of the blocks that are left, but for the rows that hold an event which stands in another row
+//! already ([`Repeats`]): these too are left out of the file's selection before anything of it is read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -27,11 +29,16 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use virga_engine::scan::Blocks;
 
+use super::blocks::Asked;
 use super::pruned::pruned;
 use crate::layout::PARTITIONS;
-use crate::limits::MAX_HOURS_AT_ONCE;
+use crate::limits::{MAX_AHEAD, MAX_ASKED_AT_ONCE, MAX_ASKED_IN_VAIN, MAX_HOURS_AT_ONCE};
+use crate::prune::{all_blocks, rows_in};
+use crate::reader::{StoredFile, selection_of};
 use crate::repeats::{Hour, Repeats, by_hour, set_name};
 use crate::table::{Archive, Entry, partition_of};
 
@@ -147,30 +154,107 @@ impl Events {
         })
     }
 
-    /// The files that may hold what filters ask for, each with the rows of it to read, and the rows of all.
+    /// The files that may hold what filters ask for, each with the rows of it to read; and the rows of all.
     async fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<(Vec<PartitionedFile>, usize)> {
         let kept = pruned(state, &self.schema, &self.entries, filters)?;
-        let kept: Vec<&Entry> =
-            self.entries.iter().zip(kept).filter(|(_, kept)| *kept).map(|(e, _)| e).collect();
-        let asked: HashSet<(&str, &str)> =
-            kept.iter().map(|e| (e.source.as_str(), e.hour.as_str())).collect();
-        let mut hours = by_hour(&self.entries);
-        hours.retain(|(source, hour), _| asked.contains(&(source, hour)));
+        let kept =
+            self.entries.iter().zip(kept).filter(|(_, kept)| *kept).map(|(entry, _)| Part::whole(entry));
+        let kept: Vec<Part<'_>> = match Asked::of(state, &self.schema, filters) {
+            Some(asked) => self.asked(&Arc::new(asked), kept.collect()).await?,
+            None => kept.collect(),
+        };
+        let hours: HashSet<(&str, &str)> =
+            kept.iter().map(|part| (part.entry.source.as_str(), part.entry.hour.as_str())).collect();
+        let mut all = by_hour(&self.entries);
+        all.retain(|(source, hour), _| hours.contains(&(source, hour)));
         let look = |(hour, files): (Hour, Vec<Entry>)| async move {
             Ok::<_, DataFusionError>((hour, self.looked.repeats(&self.archive, &files).await?))
         };
-        let looks: Vec<_> = hours.into_iter().map(look).collect();
+        let looks: Vec<_> = all.into_iter().map(look).collect();
         let repeats: HashMap<Hour, Arc<Repeats>> =
             futures::stream::iter(looks).buffered(MAX_HOURS_AT_ONCE).try_collect().await?;
         let mut rows = 0;
-        let file = |entry: &Entry| {
-            let passed = repeats.get(&(entry.source.clone(), entry.hour.clone()));
-            let passed = passed.map_or(&[][..], |repeats| repeats.of(&entry.path));
-            rows += entry.rows - passed.len();
-            partitioned(entry, passed)
+        let file = |part: &Part<'_>| {
+            let passed = repeats.get(&(part.entry.source.clone(), part.entry.hour.clone()));
+            let passed = passed.map_or(&[][..], |repeats| repeats.of(&part.entry.path));
+            rows += part.entry.rows - passed.len();
+            partitioned(part, passed)
         };
-        let files = kept.into_iter().map(file).collect();
+        let files = kept.iter().map(file).collect();
         Ok((files, rows))
+    }
+
+    /// Files, without those and those blocks of which they say themselves that no row in them passes.
+    async fn asked<'e>(&self, asked: &Arc<Asked>, files: Vec<Part<'e>>) -> Result<Vec<Part<'e>>> {
+        let store = self.archive.events.object_store();
+        let ask = |part: Part<'e>| {
+            let (asked, store, entry) = (Arc::clone(asked), Arc::clone(&store), part.entry.clone());
+            async move {
+                // on all threads: to unpack what a file says takes as long as to read it
+                let says = SpawnedTask::spawn(async move { says(&store, &entry, &asked).await });
+                let blocks = says.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+                Ok::<_, DataFusionError>(Part { blocks, ..part })
+            }
+        };
+        let (mut kept, mut files) = (Vec::with_capacity(files.len()), files.into_iter().peekable());
+        let mut in_vain: usize = 0;
+        while files.peek().is_some() {
+            let some: Vec<Part<'e>> = files.by_ref().take(MAX_ASKED_AT_ONCE).collect();
+            let rows: usize = some.iter().map(|part| part.entry.rows).sum();
+            let asks: Vec<_> = some.into_iter().map(ask).collect();
+            let answers: Vec<Part<'e>> =
+                futures::stream::iter(asks).buffered(MAX_AHEAD).try_collect().await?;
+            let left: usize = answers.iter().map(Part::rows).sum();
+            kept.extend(answers.into_iter().filter(|part| part.rows() > 0));
+            // what is true of nearly all rows is asked of fewer files
+            in_vain = if left * 8 > rows * 7 { (in_vain * 2).clamp(1, MAX_ASKED_IN_VAIN) } else { 0 };
+            kept.extend(files.by_ref().take(in_vain * MAX_ASKED_AT_ONCE));
+        }
+        Ok(kept)
+    }
+}
+
+/// The blocks of each row group in which a row may pass; `None` where all have to be read.
+async fn says(store: &Arc<dyn ObjectStore>, entry: &Entry, asked: &Asked) -> Option<Vec<(usize, Blocks)>> {
+    // who reads a file that cannot be opened is told of it
+    let mut file = StoredFile::of(Arc::clone(store), entry).await.ok()?;
+    file.learn_by_name(asked.columns.iter().map(String::as_str)).await.ok()?;
+    let groups = (0..file.groups()).map(|group| (file.rows(group), asked.blocks(&file, group)));
+    let groups: Vec<(usize, Blocks)> = groups.collect();
+    groups.iter().any(|(rows, blocks)| *blocks != all_blocks(*rows)).then_some(groups)
+}
+
+/// What of a file is read.
+struct Part<'e> {
+    entry: &'e Entry,
+    /// By row group: its rows, and the blocks of them; `None` where all are read.
+    blocks: Option<Vec<(usize, Blocks)>>,
+}
+
+impl<'e> Part<'e> {
+    fn whole(entry: &'e Entry) -> Self {
+        Self { entry, blocks: None }
+    }
+
+    fn rows(&self) -> usize {
+        match &self.blocks {
+            Some(groups) => groups.iter().map(|(rows, blocks)| rows_in(*blocks, *rows)).sum(),
+            None => self.entry.rows,
+        }
+    }
+
+    /// `None` where all rows are read.
+    fn selection(&self, passed: &[u32]) -> Option<RowSelection> {
+        let without = (!passed.is_empty()).then(|| without(passed, self.entry.rows));
+        let selectors = self.blocks.iter().flatten().flat_map(|(rows, blocks)| {
+            let selectors: Vec<RowSelector> = selection_of(*blocks, *rows).into();
+            selectors
+        });
+        let blocks = self.blocks.is_some().then(|| RowSelection::from(selectors.collect::<Vec<_>>()));
+        match (blocks, without) {
+            (Some(blocks), Some(without)) => Some(blocks.intersection(&without)),
+            (blocks, without) => blocks.or(without),
+        }
     }
 }
 
@@ -213,7 +297,10 @@ impl TableProvider for Events {
         let columns = columns.map(|at| stored.index_of(self.schema.field(*at).name()));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
         let mut statistics = Statistics::new_unknown(stored);
-        statistics.num_rows = Precision::Exact(rows);
+        statistics.num_rows = match filters.is_empty() {
+            true => Precision::Exact(rows),
+            false => Precision::Inexact(rows),
+        };
         // filters are inexact: what they leave is known behind them
         let limit = if filters.is_empty() { limit } else { None };
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, source)
@@ -236,8 +323,9 @@ fn shown(field: &Field) -> Field {
     Field::new(field.name(), kind, true)
 }
 
-/// A file with the values of its partitions, and without the rows that are passed over.
-fn partitioned(entry: &Entry, passed: &[u32]) -> PartitionedFile {
+/// A file with the values of its partitions, without what need not be read and the rows that are passed over.
+fn partitioned(part: &Part<'_>, passed: &[u32]) -> PartitionedFile {
+    let entry = part.entry;
     let partition = partition_of(entry);
     let source = ScalarValue::Utf8(Some(entry.source.clone()));
     let file = PartitionedFile::new(entry.path.clone(), entry.size).with_partition_values(vec![
@@ -245,9 +333,9 @@ fn partitioned(entry: &Entry, passed: &[u32]) -> PartitionedFile {
         ScalarValue::Date32(i32::try_from(partition.hour.div_euclid(24)).ok()),
         ScalarValue::Int32(i32::try_from(partition.hour.rem_euclid(24)).ok()),
     ]);
-    match passed.is_empty() {
-        true => file,
-        false => file.with_extension(ParquetRowSelection::new(without(passed, entry.rows))),
+    match part.selection(passed) {
+        Some(selection) => file.with_extension(ParquetRowSelection::new(selection)),
+        None => file,
     }
 }
 
