@@ -16,8 +16,9 @@ use virga_engine::scan::{Blocks, Facet, Known, Sketch};
 
 use crate::cells::{CellArray, texts};
 use crate::error::ArchiveError;
+use crate::index::unfolded;
 use crate::layout::BLOCK;
-use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES, MAX_SECTION_UNFOLDED};
+use crate::limits::{MAX_FACET_BYTES, MAX_FACET_VALUES};
 use crate::prune::all_blocks;
 
 /// What a section says of one row group.
@@ -106,9 +107,7 @@ impl Facts {
 
 /// What a section says. Where it cannot be read nothing is known of its column, and all is read.
 fn unfold(section: &[u8]) -> Vec<Option<Fact>> {
-    // a file from elsewhere must not unfold without end
-    let bytes = zstd::bulk::decompress(section, MAX_SECTION_UNFOLDED).unwrap_or_default();
-    let groups: Vec<Option<Written>> = postcard::from_bytes(&bytes).unwrap_or_default();
+    let groups: Vec<Option<Written>> = postcard::from_bytes(&unfolded(section)).unwrap_or_default();
     let fact = |written| match written {
         Some(Written::Values(facet)) => Some(Fact::Values(facet)),
         Some(Written::Pieces(bytes)) => Sketch::from_bytes(&bytes).map(Fact::Pieces),

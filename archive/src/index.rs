@@ -73,9 +73,7 @@ impl Index {
     /// Of a file of another program, or one that cannot be read so, nothing is known: all of it is read, and fields are
     /// made anew from the raw events.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        // a file from elsewhere must not unfold without end
-        let bytes = zstd::bulk::decompress(bytes, MAX_SECTION_UNFOLDED).unwrap_or_default();
-        postcard::from_bytes(&bytes).unwrap_or_default()
+        postcard::from_bytes(&unfolded(bytes)).unwrap_or_default()
     }
 
     /// What the footer says of where it stands.
@@ -92,6 +90,15 @@ impl Index {
         let end = offset.checked_add(length.parse().ok()?)?;
         (end <= size).then_some(offset..end)
     }
+}
+
+/// The bytes that were packed into a piece; none where it cannot be read, or would unfold to too many, as a file from
+/// elsewhere may.
+pub(crate) fn unfolded(packed: &[u8]) -> Vec<u8> {
+    // room for what the piece says it has: room for all that it might have is more than what is read of most files
+    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= MAX_SECTION_UNFOLDED);
+    size.and_then(|size| zstd::bulk::decompress(packed, size).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ impl Location {
     pub(crate) fn objects(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
         let root = self.root(&self.url)?;
         let path = Path::from_url_path(self.url.path()).map_err(object_store::Error::from)?;
-        Ok(Arc::new(PrefixStore::new(Retrying::new(root, self.patience.clone()), path)))
+        let retrying = Retrying::new(root, self.patience.clone()).on_disk(self.folder().is_some());
+        Ok(Arc::new(PrefixStore::new(retrying, path)))
     }
 
     /// Where an object below it is, for whoever looks for it.
@@ -127,10 +128,10 @@ impl Location {
     pub(crate) fn builder(&self, name: &str) -> Result<DeltaTableBuilder, DeltaTableError> {
         let url = self.table(name).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
         let root = self.root(&url)?;
-        let store = Arc::new(Retrying::new(root, self.patience.clone()));
+        let store = Retrying::new(root, self.patience.clone()).on_disk(self.folder().is_some());
         Ok(DeltaTableBuilder::from_url(url.clone())?
             .with_storage_options(self.options.clone())
-            .with_storage_backend(store, url))
+            .with_storage_backend(Arc::new(store), url))
     }
 
     /// A table below it.

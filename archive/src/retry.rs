@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -28,7 +29,7 @@ use object_store::{
     Result,
 };
 
-use crate::limits::{FIRST_PAUSE, MAX_REQUESTS};
+use crate::limits::{FIRST_PAUSE, MAX_BYTES_IN_PIECES, MAX_PIECES_AT_ONCE, MAX_REQUESTS};
 
 /// Hears why a request has failed and how often one did before it, and says how long to wait for the next try;
 /// `None` gives up.
@@ -67,6 +68,8 @@ impl fmt::Debug for Patience {
 pub(crate) struct Retrying {
     inner: Arc<dyn ObjectStore>,
     patience: Option<Patience>,
+    /// Pieces of an object that are asked for at once, where the store itself reads one after the other.
+    at_once: usize,
 }
 
 /// How often a request has failed, and what becomes of it.
@@ -126,7 +129,13 @@ async fn tried<T, F: Future<Output = Result<T>>>(
 
 impl Retrying {
     pub fn new(inner: Arc<dyn ObjectStore>, patience: Option<Patience>) -> Self {
-        Self { inner, patience }
+        Self { inner, patience, at_once: 1 }
+    }
+
+    /// A disk, whose client reads pieces one after the other.
+    #[must_use]
+    pub fn on_disk(self, is_disk: bool) -> Self {
+        Self { at_once: if is_disk { MAX_PIECES_AT_ONCE } else { 1 }, ..self }
     }
 
     async fn tried<T, F: Future<Output = Result<T>>>(&self, request: impl FnMut() -> F) -> Result<T> {
@@ -200,7 +209,12 @@ impl ObjectStore for Retrying {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.tried(|| self.inner.get_ranges(location, ranges)).await
+        // of much it is not the waiting that counts, and what several threads hold is held longer
+        let bytes: u64 = ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum();
+        let at_once = if bytes > MAX_BYTES_IN_PIECES { 1 } else { self.at_once };
+        let parts = ranges.chunks(ranges.len().div_ceil(at_once).max(1));
+        let parts = parts.map(|part| self.tried(|| self.inner.get_ranges(location, part)));
+        Ok(try_join_all(parts).await?.concat())
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

@@ -1,6 +1,7 @@
 //! Which values are the most frequent, in bounded memory.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use serde::Serialize;
 
 use crate::limits::MAX_VALUES;
@@ -24,19 +25,27 @@ pub struct Counted {
 impl Top {
     /// Counts a value.
     pub fn add(&mut self, value: &str, count: u64) {
-        if let Some(known) = self.counts.get_mut(value) {
-            *known += count;
-            return;
+        let is_full = self.counts.len() >= MAX_VALUES;
+        match self.counts.entry_ref(value) {
+            EntryRef::Occupied(mut known) => *known.get_mut() += count,
+            EntryRef::Vacant(room) if !is_full => {
+                room.insert(count);
+            }
+            EntryRef::Vacant(_) => {
+                self.let_go();
+                self.counts.insert(value.into(), count);
+            }
         }
-        if self.counts.len() >= MAX_VALUES {
-            let mut all: Vec<u64> = self.counts.values().copied().collect();
-            all.sort_unstable();
-            let median = all[all.len() / 2];
-            // of equal counts half could stay; that none does keeps the room there for what comes
-            self.counts.retain(|_, count| *count > median);
-            self.is_cut = true;
-        }
-        self.counts.insert(value.into(), count);
+    }
+
+    /// Lets the rarer half go.
+    fn let_go(&mut self) {
+        let mut all: Vec<u64> = self.counts.values().copied().collect();
+        let middle = all.len() / 2;
+        let median = *all.select_nth_unstable(middle).1;
+        // of equal counts half could stay; that none does keeps the room there for what comes
+        self.counts.retain(|_, count| *count > median);
+        self.is_cut = true;
     }
 
     /// The most frequent, then in the order of the alphabet.

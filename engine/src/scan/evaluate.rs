@@ -116,6 +116,31 @@ impl Verdict {
     }
 }
 
+/// The class of a deferred field's value, worked out at most once for each distinct value.
+fn deferred_class(
+    state: &mut FieldState,
+    column: Option<usize>,
+    counts: &mut ScanCounts,
+    row: usize,
+    batch: &EventBatch,
+) -> u32 {
+    let (key, text) = match column {
+        None => (row, batch.raw().value(row)),
+        Some(column) => {
+            let column = &batch.fields()[column];
+            match column.key(row) {
+                Some(key) => (key, values(column).value(key)),
+                None => return ABSENT,
+            }
+        }
+    };
+    if state.by_key[key] == UNKNOWN {
+        counts.values += 1;
+        state.by_key[key] = state.classes.intern(state.matcher.classify(text));
+    }
+    state.by_key[key]
+}
+
 /// A set of tests that can be emptied without touching what is not in it.
 #[derive(Debug, Default)]
 struct Bits {
@@ -504,35 +529,36 @@ impl Scanner {
 
     /// Turns a verdict into hits, deciding what it left open.
     fn report(&mut self, memo: usize, verdict: u32, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
-        let place = &mut self.memos[memo].verdicts[verdict as usize];
-        let hit = |rule: u32| Hit { row: row as u32, rule: self.plan.rules[rule as usize].rule };
-        hits.extend(place.hits.iter().map(|&rule| hit(rule)));
+        let Self { memos, plan, fields, counts, key, .. } = self;
+        let place = &memos[memo].verdicts[verdict as usize];
+        let hit = |rule: &u32| Hit { row: row as u32, rule: plan.rules[*rule as usize].rule };
+        hits.extend(place.hits.iter().map(hit));
         if place.open.is_empty() && place.related.is_empty() {
             return;
         }
-        self.counts.open_rows += 1;
-        // out of its place while the deferred fields are looked at, then back
-        let mut verdict_taken = std::mem::take(place);
-        self.decide(&mut verdict_taken, row, batch, hits);
-        self.memos[memo].verdicts[verdict as usize] = verdict_taken;
-    }
-
-    /// Looks at the deferred fields that the open rules ask for.
-    fn decide(&mut self, verdict: &mut Verdict, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
-        let mut key = std::mem::take(&mut self.key);
+        counts.open_rows += 1;
         key.clear();
-        for &field in &verdict.asked {
-            key.push(self.deferred_class(field as usize, row, batch));
+        for &field in &place.asked {
+            let column = plan.fields[field as usize].column;
+            key.push(deferred_class(&mut fields[field as usize], column, counts, row, batch));
         }
-        let hit =
-            |plan: &SourcePlan, rule: u32| Hit { row: row as u32, rule: plan.rules[rule as usize].rule };
-        if let Some(decided) = verdict.decided.get(key.as_slice())
-            && verdict.related.is_empty()
+        if let Some(decided) = place.decided.get(key.as_slice())
+            && place.related.is_empty()
         {
-            hits.extend(decided.iter().map(|&rule| hit(&self.plan, rule)));
-            self.key = key;
+            hits.extend(decided.iter().map(hit));
             return;
         }
+        // out of its place while the open rules are asked, then back
+        let mut taken = std::mem::take(&mut self.memos[memo].verdicts[verdict as usize]);
+        self.decide(&mut taken, row, batch, hits);
+        self.memos[memo].verdicts[verdict as usize] = taken;
+    }
+
+    /// Asks the open rules, by the classes of the deferred fields that they have tests on.
+    fn decide(&mut self, verdict: &mut Verdict, row: usize, batch: &EventBatch, hits: &mut Vec<Hit>) {
+        let key = std::mem::take(&mut self.key);
+        let hit =
+            |plan: &SourcePlan, rule: u32| Hit { row: row as u32, rule: plan.rules[rule as usize].rule };
         let mut bits = std::mem::take(&mut self.bits);
         bits.clear();
         for (field, state) in self.fields.iter().enumerate().filter(|(_, state)| !state.deferred) {
@@ -560,26 +586,6 @@ impl Scanner {
         }
         self.bits = bits;
         self.key = key;
-    }
-
-    /// The class of a deferred field's value, worked out at most once for each distinct value.
-    fn deferred_class(&mut self, field: usize, row: usize, batch: &EventBatch) -> u32 {
-        let state = &mut self.fields[field];
-        let (key, text) = match self.plan.fields[field].column {
-            None => (row, batch.raw().value(row)),
-            Some(column) => {
-                let column = &batch.fields()[column];
-                match column.key(row) {
-                    Some(key) => (key, values(column).value(key)),
-                    None => return ABSENT,
-                }
-            }
-        };
-        if state.by_key[key] == UNKNOWN {
-            self.counts.values += 1;
-            state.by_key[key] = state.classes.intern(state.matcher.classify(text));
-        }
-        state.by_key[key]
     }
 
     /// Compares two fields of a row.

@@ -28,7 +28,7 @@ use virga_engine::Engine;
 use virga_engine::alert::Alert;
 use virga_engine::correlate::Spill;
 use virga_engine::event::{ProjectedField, SourceSpec};
-use virga_engine::scan::{Blocks, Hit};
+use virga_engine::scan::Blocks;
 
 use self::repeats::Hour;
 pub(crate) use self::side::Side;
