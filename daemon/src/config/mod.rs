@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use virga_ingest::quote::explain;
 use virga_ingest::units::{Size, Span};
 
 pub use archive::ArchiveConfig;
@@ -223,7 +224,8 @@ impl Config {
     /// # Errors
     /// What is wrong, with its place.
     pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let file: File =
+            toml::from_str(text).map_err(|error| explain(text, error.span(), error.message()))?;
         let mut config = Self {
             state: file.state,
             checkpoint: file.checkpoint,
@@ -399,6 +401,33 @@ name = "out"
             let error = parse(&LEAST.replace(from, to)).unwrap_err();
             assert!(error.contains(place) && error.contains("unknown field"), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_written_is_shown_by_no_error() {
+        let kafka = "[input.kafka]\nbrokers = [\"b:1\"]\ntopics = [\"t\"]\ngroup = \"g\"\n";
+        let mut told = 0;
+        for lines in [
+            "sasl = { mechanism = \"PLAIN\", username = 5, password = \"hunter2\" }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2\", username = 5 }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2\", user = }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2 }",
+            "sasl = { mechanism = \"PLAIN\", pasword = \"hunter2\" }",
+            "sasl = \"virga:hunter2\"",
+            "[input.kafka.sasl]\nmechanism = \"PLAIN\"\npassword = \"\"\"\nhunter2\\q\"\"\"",
+            "[input.kafka.sasl]\nmechanism = \"PLAIN\"\npassword = hunter2",
+            "[input.kafka.tls]\nkey_password = { value = \"hunter2\" }",
+            "[[redact]]\nkey = 4711\nkey = \"hunter2\"",
+        ] {
+            let text = LEAST.replace("[input.stdin]\n", &format!("{kafka}{lines}\n"));
+            let error = parse(&text).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+            // the place is that of the mistake all the same
+            let plain = toml::from_str::<File>(&text).unwrap_err().to_string();
+            told += usize::from(plain.contains("hunter2"));
+            assert_eq!(error.lines().next(), plain.lines().next(), "{error}");
+        }
+        assert!(told >= 8, "only {told} would have been shown");
     }
 
     /// The configuration with one more key, somewhere.
