@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use virga_ingest::transport::live::LiveConfig;
+use virga_ingest::transport::serving::{Sign, port};
 
 use crate::archive::Outside;
-use crate::checkpoint::Store;
+use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::steady;
 use crate::config::Config;
 use crate::rules::{Generation, Loader};
-use crate::run::context;
+use crate::run::{context, known_instance};
 
 /// What came of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,13 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
         format!("would run {} rules and {} correlations", generation.rules, generation.plans.len())
     });
     checked.push(Checked::new("rules", rules));
-    let from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    let mut from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    if let (true, Ok(Some(known))) = (from.instance.is_empty(), known_instance(&config.state.folder)) {
+        from.instance = known;
+    }
+    if !config.metrics.off {
+        checked.push(Checked::new("metrics", metrics(config, &from)));
+    }
     let clock = steady();
     for input in &config.inputs {
         let context = context(config, &input.name, &from, &clock, &Arc::default());
@@ -77,4 +84,12 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
         checked.push(Checked::new(format!("sink \"{}\"", sink.name), outcome));
     }
     checked
+}
+
+/// Whether metrics could be served. A port that the process has which is to be followed is no obstacle.
+fn metrics(config: &Config, from: &Checkpoint) -> Result<String, String> {
+    let address = config.metrics.listen;
+    let port = port(address, &Sign::of(&from.instance))
+        .map_err(|error| format!("[metrics] listen = \"{address}\": {error}"))?;
+    Ok(format!("would be served at http://{address}/metrics{}", port.note()))
 }
