@@ -19,6 +19,7 @@ mod facets;
 mod file;
 pub mod foreign;
 mod joined;
+mod known;
 mod lake;
 mod layout;
 pub mod limits;
