@@ -73,6 +73,7 @@ pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), St
     let generation = Generation::compile(1, &loader()?, config.workers())?;
     let generation = Arc::new(generation.archived(outside.archive.as_deref()));
     tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
+    generation.tell_unheard();
     let (words, heard) = channel();
     let process = Process::open(config, loader, outside, store, from, generation, words)?;
     process.run(&heard)
@@ -311,6 +312,7 @@ impl<'a> Process<'a> {
             Ok(generation) => {
                 let generation = generation.archived(self.outside.archive.as_deref());
                 tracing::info!("{why}: rules were compiled, and are at work from the next piece on");
+                generation.tell_unheard();
                 metrics::counter!("virga_reloads_total", "outcome" => "done").increment(1);
                 self.dispatch.switch(Arc::new(generation));
             }
