@@ -329,6 +329,23 @@ fn shipped_rules_have_no_error() {
 }
 
 #[test]
+fn a_secret_in_a_configuration_is_shown_by_no_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "[[redact]]\nsource = \"*\"\nkey = \"hunter2\n";
+    let path = write(folder.path(), "virga.toml", text.as_bytes());
+    for arguments in [
+        vec!["rules", "check", "-c", &path],
+        vec!["detect", "-c", &path, STORY],
+        vec!["run", "-c", &path, "--check"],
+    ] {
+        let output = virga(&arguments);
+        let said = out(&output) + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("line 3, column") && !said.contains("hunter2"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_rule_that_only_feeds_what_can_never_match_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let logsource = "level: high\nlogsource: {product: aws, service: cloudtrail}\n";

@@ -459,4 +459,20 @@ mod tests {
         assert!(explain("", Some(0..0), "x").starts_with("TOML parse error at line 1, column 1\n"));
         assert!(explain("é", Some(1..1), "x").contains("\n1 | é\n"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_stands_around_it_a_secret_is_not_shown_and_nothing_panics(
+            before in "(=|\"|\"\"\"|'''|\\[|\\{|#|\\\\|\n|\r|é|a){0,8}",
+            behind in "(=|\"|\"\"\"|'''|\\[|\\{|#|\\\\|\n|\r|é|a){0,8}",
+            at in 0..100usize,
+            length in 0..40usize,
+        ) {
+            for secret in ["password = \"hunter2\"", "sasl = { username = 'u', password = 'hunter2' }", "token = [\"hunter2\"]"] {
+                let text = format!("{before}\n{secret}\n{behind}");
+                let told = explain(&text, Some(at..at + length), "wrong");
+                assert!(!told.contains("hunter2"), "{text:?}: {told}");
+            }
+        }
+    }
 }
