@@ -25,6 +25,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use virga_ingest::environment::Environment;
+use virga_ingest::quote::explain;
 use virga_ingest::tables::{LookupTable, TableSpec};
 
 use crate::commands::Failure;
@@ -110,7 +111,7 @@ impl ConfigArgs {
         let Some(path) = &self.config else { return Ok(Default::default()) };
         let at = |error: &dyn std::fmt::Display| Failure::Message(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
-        let config: Config = toml::from_str(&text).map_err(|error| at(&error))?;
+        let config = parse(&text).map_err(|error| at(&error))?;
         crate::redaction::Redactions::new(&config.redact).map_err(|error| at(&error))
     }
 }
@@ -126,10 +127,15 @@ fn domain(written: &String) -> Result<String, String> {
     }
 }
 
+/// A mistake is told with its line, and without the secrets in it.
+fn parse(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| explain(text, error.span(), error.message()))
+}
+
 fn read(path: &Path) -> Result<Environment, String> {
     let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
-    let config: Config = toml::from_str(&text).map_err(|error| at(&error))?;
+    let config = parse(&text).map_err(|error| at(&error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let load = |spec: &TableSpec| LookupTable::load(spec, folder).map_err(|error| at(&error));
     let domains: Result<Vec<String>, String> = config.environment.own_domains.iter().map(domain).collect();

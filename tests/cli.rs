@@ -321,10 +321,49 @@ fn shipped_rules_have_no_error() {
         let said: Value = serde_json::from_str(line).expect("JSON");
         // lists and tables are the operator's to give
         assert!(
-            ["undefined-placeholder", "missing-table"].contains(&said["code"].as_str().unwrap_or_default()),
+            ["undefined-placeholder", "missing-table", "never-heard"]
+                .contains(&said["code"].as_str().unwrap_or_default()),
             "{said}"
         );
     }
+}
+
+#[test]
+fn a_secret_in_a_configuration_is_shown_by_no_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "[[redact]]\nsource = \"*\"\nkey = \"hunter2\n";
+    let path = write(folder.path(), "virga.toml", text.as_bytes());
+    for arguments in [
+        vec!["rules", "check", "-c", &path],
+        vec!["detect", "-c", &path, STORY],
+        vec!["run", "-c", &path, "--check"],
+    ] {
+        let output = virga(&arguments);
+        let said = out(&output) + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("line 3, column") && !said.contains("hunter2"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_rule_that_only_feeds_what_can_never_match_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let logsource = "level: high\nlogsource: {product: aws, service: cloudtrail}\n";
+    let rules = format!(
+        "title: a\nname: a\n{logsource}detection: {{s: {{eventName: A}}, condition: s}}\n---\n\
+         title: b\nname: b\n{logsource}detection: {{s: {{eventName|expand: '%none%'}}, condition: s}}\n---\n\
+         title: both\nname: both\ncorrelation: {{type: temporal, rules: [a, b], group-by: x, timespan: 5m}}\n"
+    );
+    let path = write(folder.path(), "r.yml", rules.as_bytes());
+    let output = virga(&["rules", "check", "--format", "ndjson", &path]);
+    let said: Vec<Value> =
+        out(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<&Value> = said.iter().filter(|said| said["code"] == "never-heard").collect();
+    assert_eq!(told.len(), 1, "{said:?}");
+    assert!(told[0]["severity"] == "warning" && told[0]["line"] == 4, "{told:?}");
+    assert!(told[0]["cause"].as_str().expect("a text").contains("`both`, which can never match"), "{told:?}");
+    let output = virga(&["rules", "check", "--warnings-as-errors", &path]);
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
 }
 
 #[test]

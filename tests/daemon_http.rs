@@ -84,6 +84,65 @@ fn tokens_in_the_clear_are_warned_of_at_the_check_and_at_the_start() {
     assert!(checked.status.success() && !said(&checked).contains("warning"), "{}", said(&checked));
 }
 
+/// A port that nobody has.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[test]
+fn a_configuration_is_checked_beside_the_process_that_runs_and_a_stranger_is_told() {
+    let (push, metrics) = (free_port(), free_port());
+    let input =
+        http(&format!("127.0.0.1:{push}"), "tls = { cert = \"tls/server.pem\", key = \"tls/server.key\" }");
+    let place = |folder: &str| {
+        let place = Place::new(&input, "");
+        with_certificate(&place);
+        place.replace("127.0.0.1:0", &format!("127.0.0.1:{metrics}"));
+        place.replace("folder = \"state\"", &format!("folder = \"{folder}\""));
+        place
+    };
+    let running = place("state");
+    let mut command = running.command();
+    command.env("PUSH_TOKEN", "word");
+    let daemon = running.start_as(command, std::process::Stdio::null());
+    until("it is alive", LONG, || daemon.get("/healthz").contains("alive"));
+    let parts = ["ok      metrics:", "ok      input \"push\":"];
+    // whether it has written a checkpoint or not
+    let checked = check(&running);
+    assert!(checked.status.success(), "{}", said(&checked));
+    let own = "the port is held by the process that runs on this state folder";
+    for part in parts {
+        let line = said(&checked).lines().find(|line| line.starts_with(part)).map(str::to_owned);
+        assert!(line.is_some_and(|line| line.contains(own)), "{part} {}", said(&checked));
+    }
+    let other = check(&place("state"));
+    assert!(other.status.success(), "{}", said(&other));
+    assert_eq!(said(&other).matches("a virga with another state folder").count(), 2, "{}", said(&other));
+    assert_eq!(daemon.end(), Some(0), "{}", running.log());
+    assert!(!running.log().contains("hung up on"), "{}", running.log());
+    let strangers = [push, metrics].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)));
+    let checked = check(&running);
+    assert_eq!(checked.status.code(), Some(2), "{}", said(&checked));
+    assert_eq!(said(&checked).matches("does not answer as a virga").count(), 2, "{}", said(&checked));
+    drop(strangers);
+    let checked = check(&running);
+    assert!(checked.status.success() && !said(&checked).contains("held"), "{}", said(&checked));
+}
+
+#[test]
+fn two_parts_on_one_port_are_both_named_at_the_check_and_at_the_start() {
+    let place = Place::new(&http("127.0.0.1:8088", ""), "");
+    place.replace("127.0.0.1:0", "127.0.0.1:8088");
+    let mut start = place.command();
+    let started = start.env("PUSH_TOKEN", "word").output().expect("it runs");
+    for output in [check(&place), started] {
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        let expected = "input \"push\" listens on 127.0.0.1:8088 and [metrics] on 127.0.0.1:8088";
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
+}
+
 #[test]
 fn what_an_input_names_is_found_beside_the_configuration_wherever_it_is_started() {
     let follow = "[[input]]\nname = \"app\"\n[input.follow]\npaths = [\"logs/*.json\"]\n";

@@ -19,6 +19,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use crate::error::ArchiveError;
+use crate::known::Known;
 use crate::layout::{PARTITIONS, stored_type};
 use crate::limits::{FIRST_PAUSE, MAX_COMMIT_ATTEMPTS, MAX_HOURS_AT_ONCE};
 use crate::repeats::{APART, Hour, by_hour, is_apart, set_name};
@@ -102,12 +103,14 @@ pub(crate) async fn commit_once(
     operation: DeltaOperation,
 ) -> Result<(), DeltaTableError> {
     let snapshot = table.snapshot()?.snapshot();
-    CommitBuilder::from(CommitProperties::default())
+    let done = CommitBuilder::from(CommitProperties::default())
         .with_max_retries(0)
         .with_actions(actions)
         .build(Some(snapshot), table.log_store(), operation)
         .await?;
-    table.update_state().await
+    // whoever commits has read what was made of it already: to ask the store again would tell what others did since
+    table.state = Some(done.snapshot());
+    Ok(())
 }
 
 impl Archive {
@@ -133,25 +136,39 @@ impl Archive {
         why: Why,
         looked: Looked<'_>,
     ) -> Result<(), ArchiveError> {
+        self.commit_knowing(&mut Known::default(), add, remove, why, looked).await
+    }
+
+    /// The same where the files of the version at hand may be known, and are known then of the new one.
+    pub(crate) async fn commit_knowing(
+        &mut self,
+        known: &mut Known,
+        add: &[Uncommitted],
+        remove: &[Entry],
+        why: Why,
+        looked: Looked<'_>,
+    ) -> Result<(), ArchiveError> {
         let mut seen = HashMap::new();
         let doing = format!("committing to {}", self.location);
         let mut pause = FIRST_PAUSE;
         for _ in 0..MAX_COMMIT_ATTEMPTS {
             self.learn_columns(add).await?;
-            let entries = self.entries(Range::ALL).await?;
-            let there: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
-            if !remove.iter().all(|entry| there.contains(entry.path.as_str())) {
+            self.know(known).await?;
+            if !remove.iter().all(|entry| known.has(entry)) {
                 let cause = "another program has replaced the same files; nothing was changed, try again";
                 return Err(ArchiveError::new(doing, cause));
             }
-            let new: Vec<&Uncommitted> =
-                add.iter().filter(|file| !there.contains(file.path.as_str())).collect();
+            let new: Vec<&Uncommitted> = add.iter().filter(|file| !known.has(&file.entry())).collect();
             if new.is_empty() && remove.is_empty() {
                 return Ok(());
             }
-            let apart = self.sets_apart(&entries, &new, remove, looked, &mut seen).await?;
+            let apart = self.sets_apart(known, &new, remove, looked, &mut seen).await?;
+            let before = self.events.version();
             match self.try_commit(&new, remove, why, &apart).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    known.follow((before, self.events.version()), &new, remove, &apart);
+                    return Ok(());
+                }
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => {
                     // what follows a commit may fail where the commit did not
@@ -192,7 +209,7 @@ impl Archive {
     /// there twice. What was looked at is kept in `seen`: a commit may be tried again.
     async fn sets_apart(
         &self,
-        entries: &[Entry],
+        known: &Known,
         add: &[&Uncommitted],
         remove: &[Entry],
         looked: Looked<'_>,
@@ -201,19 +218,17 @@ impl Archive {
         if looked == Looked::Not {
             return Ok(HashMap::new());
         }
-        let mut sets = by_hour(&add.iter().map(|file| file.entry()).collect::<Vec<_>>());
-        for entry in entries {
-            let hour = (entry.source.clone(), entry.hour.clone());
-            let Some(set) = sets.get_mut(&hour).filter(|_| !is_among(entry, remove)) else { continue };
-            set.push(entry.clone());
-            // somebody else has added to the hour meanwhile, and nobody has looked at that
-            if let Looked::Apart(seen) = looked
-                && !is_among(entry, seen)
-            {
-                sets.remove(&hour);
+        let sets = by_hour(&add.iter().map(|file| file.entry()).collect::<Vec<_>>());
+        let several = sets.into_iter().filter_map(|(hour, mut set)| {
+            for entry in known.of(&hour).iter().filter(|entry| !is_among(entry, remove)) {
+                // somebody else has added to the hour meanwhile, and nobody has looked at that
+                if matches!(looked, Looked::Apart(seen) if !is_among(entry, seen)) {
+                    return None;
+                }
+                set.push(entry.clone());
             }
-        }
-        let several = sets.into_iter().filter(|(_, files)| files.len() > 1);
+            (set.len() > 1).then_some((hour, set))
+        });
         let named =
             several.map(|(hour, files)| (hour, set_name(files.iter().map(|file| file.path.as_str())), files));
         let looks = named.map(|(hour, name, files)| {
@@ -239,12 +254,16 @@ impl Archive {
 
     /// Notes of an hour that none of its events is there twice, where that is not known: a compaction has looked,
     /// and found nothing to merge.
-    pub(crate) async fn note_apart(&mut self, before: &[Entry]) -> Result<(), ArchiveError> {
-        let Some(first) = before.first() else { return Ok(()) };
-        let is_of_it = |entry: &Entry| (&entry.source, &entry.hour) == (&first.source, &first.hour);
-        let files: Vec<Entry> = self.entries(Range::ALL).await?.into_iter().filter(is_of_it).collect();
+    pub(crate) async fn note_apart(
+        &mut self,
+        known: &mut Known,
+        hour: &Hour,
+        before: &[Entry],
+    ) -> Result<(), ArchiveError> {
+        self.know(known).await?;
+        let files = known.of(hour);
         // another program has added to the hour meanwhile
-        let is_known = is_apart(&files) || !files.iter().all(|file| is_among(file, before));
+        let is_known = is_apart(files) || !files.iter().all(|file| is_among(file, before));
         let Some(first) = files.first().filter(|_| !is_known) else { return Ok(()) };
         let doing = || format!("noting what is known of {}", first.path);
         let log = self.events.log_store();
@@ -258,10 +277,14 @@ impl Archive {
         let Some(view) = views.first() else { return Ok(()) };
         let name = set_name(files.iter().map(|file| file.path.as_str()));
         let add = Add { tags: Some(tags(&name)), data_change: false, ..action_of(view) };
+        let noted = (first.clone(), self.events.version());
         match commit_once(&mut self.events, vec![Action::Add(add)], Why::Compaction.operation(&PARTITIONS))
             .await
         {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                known.note((noted.1, self.events.version()), &noted.0, name);
+                Ok(())
+            }
             // somebody else was first: whoever reads looks for himself, until the next compaction
             Err(error) if is_conflict(&error) => {
                 self.events.update_state().await.map_err(ArchiveError::at(doing()))

@@ -15,12 +15,13 @@ use crate::cells::CellArray;
 use crate::commit::{Looked, Why};
 use crate::error::ArchiveError;
 use crate::index::FieldName;
+use crate::known::Known;
 use crate::layout::{self, JSON_SUFFIX, Layout, ROW_GROUP};
 use crate::limits::{MAX_MERGED, MAX_RAW};
 use crate::reader::{Rebuild, StoredFile, column as column_of};
-use crate::repeats::{by_hour, is_apart, pairs_alike};
+use crate::repeats::{Hour, is_apart, pairs_alike};
 use crate::rows::{Raw, Rows};
-use crate::table::{Archive, Entry, Range, partition_of};
+use crate::table::{Archive, partition_of};
 use crate::writer::{Packed, pack};
 
 /// What compaction did.
@@ -52,29 +53,33 @@ impl Archive {
         rebuild: &Rebuild<'_>,
         done: &dyn Fn(usize),
     ) -> Result<Compacted, ArchiveError> {
-        let mut sum = Compacted::default();
-        for ((source, _), entries) in by_hour(&self.entries(Range::ALL).await?) {
-            if entries.len() > 1 {
+        let (mut sum, mut known) = (Compacted::default(), Known::default());
+        self.know(&mut known).await?;
+        for hour in known.hours() {
+            let files = known.of(&hour).len();
+            if files > 1 {
                 sum.hours += 1;
-                self.compact_hour(&entries, layouts.get(&source), rebuild, &mut sum).await?;
+                self.compact_hour(&mut known, &hour, layouts.get(&hour.0), rebuild, &mut sum).await?;
             }
-            done(entries.len());
+            done(files);
         }
         Ok(sum)
     }
 
-    async fn compact_hour(
+    pub(crate) async fn compact_hour(
         &mut self,
-        entries: &[Entry],
+        known: &mut Known,
+        hour: &Hour,
         asked: Option<&Layout>,
         rebuild: &Rebuild<'_>,
         sum: &mut Compacted,
     ) -> Result<(), ArchiveError> {
+        let entries = known.of(hour).to_vec();
         let mut files = Vec::new();
-        for entry in entries {
+        for entry in &entries {
             files.push(StoredFile::open(self, entry).await?);
         }
-        let alike = match is_apart(entries) {
+        let alike = match is_apart(&entries) {
             true => BTreeSet::new(),
             false => pairs_alike(&files).await?,
         };
@@ -106,10 +111,10 @@ impl Archive {
             self.put(&packed.file.path, packed.bytes).await?;
             add.push(packed.file);
         }
-        let looked = if left { Looked::Not } else { Looked::Apart(entries) };
-        self.commit(&add, &remove, Why::Compaction, looked).await?;
+        let looked = if left { Looked::Not } else { Looked::Apart(&entries) };
+        self.commit_knowing(known, &add, &remove, Why::Compaction, looked).await?;
         match add.is_empty() && !left {
-            true => self.note_apart(entries).await,
+            true => self.note_apart(known, hour, &entries).await,
             false => Ok(()),
         }
     }

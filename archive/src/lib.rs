@@ -20,6 +20,7 @@ mod file;
 pub mod foreign;
 mod index;
 mod joined;
+mod known;
 mod lake;
 mod layout;
 pub mod limits;

@@ -142,7 +142,7 @@ impl ObjectStore for Faulty {
 }
 
 /// Events with these numbers, an hour for each ten.
-fn events(numbers: Bytes64<u64>) -> EventBatch {
+fn events(numbers: impl IntoIterator<Item = u64>) -> EventBatch {
     let mut builder = BatchBuilder::new("test".into(), projection());
     for number in numbers {
         builder.field(0, &format!("\"{}\"", number % 3));
@@ -373,4 +373,24 @@ async fn a_file_of_which_another_program_has_deleted_events_is_refused_by_name()
     let archive = Archive::open(&location).await.expect("an archive");
     let error = archive.entries(Range::ALL).await.expect_err("it is refused").to_string();
     assert!(error.contains(path.as_str().expect("a path")) && error.contains("deleted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_compaction_asks_the_store_nine_times_an_hour_however_many_files_there_are() {
+    let mut requests = Vec::new();
+    for (hours, others) in [(1, 0), (2, 0), (6, 0), (1, 40), (2, 40)] {
+        let store = Arc::new(InMemory::new());
+        let faulty = Faulty::new(&store, Fault::Never);
+        let (even, all) = (0..hours * 10, 0..(hours + others) * 10);
+        import(&faulty, &events(even.filter(|number| number % 2 == 0))).await.expect("it is served");
+        import(&faulty, &events(all.filter(|number| number % 2 == 1))).await.expect("it is served");
+        let faulty = Faulty::new(&store, Fault::Never);
+        let done = compact(&faulty).await.expect("it is served");
+        assert_eq!((done.hours as u64, done.written as u64), (hours, hours));
+        requests.push(faulty.requests.load(Ordering::SeqCst));
+    }
+    // two files and what comes of them; the log is listed before the commit, and read behind it
+    let [one, two, six, one_of_many, two_of_many] = requests[..] else { panic!("{requests:?}") };
+    assert_eq!((two - one, six - one), (9, 5 * 9), "{requests:?}");
+    assert_eq!((one_of_many, two_of_many), (one, two), "{requests:?}");
 }

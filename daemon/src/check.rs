@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use virga_ingest::transport::live::LiveConfig;
+use virga_ingest::transport::serving::{Sign, port};
 
 use crate::archive::Outside;
-use crate::checkpoint::Store;
+use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::steady;
 use crate::config::Config;
 use crate::rules::{Generation, Loader};
-use crate::run::context;
+use crate::run::{context, known_instance};
 
 /// What came of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +47,14 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
         }),
     };
     let mut checked = vec![Checked::new("state", state)];
-    let rules = loader().and_then(|loaded| Generation::compile(1, &loaded, 1)).map(|generation| {
-        format!("would run {} rules and {} correlations", generation.rules, generation.plans.len())
-    });
-    checked.push(Checked::new("rules", rules));
-    let from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    checked.push(rules(loader));
+    let mut from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    if let (true, Ok(Some(known))) = (from.instance.is_empty(), known_instance(&config.state.folder)) {
+        from.instance = known;
+    }
+    if !config.metrics.off {
+        checked.push(Checked::new("metrics", metrics(config, &from)));
+    }
     let clock = steady();
     for input in &config.inputs {
         let context = context(config, &input.name, &from, &clock, &Arc::default());
@@ -77,4 +81,54 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
         checked.push(Checked::new(format!("sink \"{}\"", sink.name), outcome));
     }
     checked
+}
+
+/// Which rules would run, and which of them nobody would hear of.
+fn rules(loader: &Loader) -> Checked {
+    let generation = loader().and_then(|loaded| Generation::compile(1, &loaded, 1));
+    let unheard = generation.iter().flat_map(|generation| &generation.unheard);
+    let warnings = unheard.map(|said| format!("{said}; {}", said.help)).collect();
+    let outcome = generation.map(|generation| {
+        format!("would run {} rules and {} correlations", generation.rules, generation.plans.len())
+    });
+    Checked { part: "rules".into(), outcome, warnings }
+}
+
+/// Whether metrics could be served. A port that the process has which is to be followed is no obstacle.
+fn metrics(config: &Config, from: &Checkpoint) -> Result<String, String> {
+    let address = config.metrics.listen;
+    let port = port(address, &Sign::of(&from.instance))
+        .map_err(|error| format!("[metrics] listen = \"{address}\": {error}"))?;
+    Ok(format!("would be served at http://{address}/metrics{}", port.note()))
+}
+
+#[cfg(test)]
+mod tests {
+    use virga_engine::RuleSet;
+    use virga_engine::diagnostic::SourceFile;
+    use virga_engine::plan::Lists;
+
+    use super::*;
+    use crate::rules::Loaded;
+
+    const RULES: &str = "title: a\nname: a\nlevel: high\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: A}, condition: s}\n\
+        ---\ntitle: b\nname: b\nlevel: high\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName|expand: '%none%'}, condition: s}\n\
+        ---\ntitle: both\nname: both\nlevel: high\ncorrelation: {type: temporal, rules: [a, b], group-by: x, timespan: 5m}\n";
+
+    #[test]
+    fn a_rule_that_will_never_be_heard_of_is_warned_of_and_runs() {
+        for (text, expected) in [(RULES.to_owned(), 1), (RULES.replace("[a, b]", "[a]"), 0)] {
+            let loader: Loader = Arc::new(move || {
+                let file = Arc::new(SourceFile { name: "r.yml".into(), text: text.clone() });
+                let set = RuleSet::load([file], &Lists::from([("none".to_owned(), Vec::new())]));
+                Ok(Loaded { set, environment: Arc::default() })
+            });
+            let checked = rules(&loader);
+            assert_eq!(checked.outcome, Ok("would run 2 rules and 1 correlations".to_owned()));
+            assert_eq!(checked.warnings.len(), expected, "{:?}", checked.warnings);
+            let words =
+                "r.yml:4:12: warning[never-heard]: the rule will raise no alert: it only feeds `both`";
+            assert!(checked.warnings.iter().all(|said| said.starts_with(words)), "{:?}", checked.warnings);
+        }
+    }
 }

@@ -204,4 +204,24 @@ mod tests {
         marks.reach("s", "objects", Frontier::Unread { since: 1_000 * SECOND });
         assert_eq!(marks.now(), Some(940 * SECOND));
     }
+
+    #[test]
+    fn another_lateness_counts_after_a_restart_for_partitions_that_are_known() {
+        for (lateness, first, second) in [(60 * SECOND, 90, 140), (2 * SECOND, 98, 198), (B, 90, 190)] {
+            let mut marks = Marks::default();
+            marks.expect("a", B);
+            marks.open("a", "0", B);
+            marks.ready("a");
+            marks.see("a", "0", 100 * SECOND, 5_000 * SECOND);
+            assert_eq!(marks.now(), Some(90 * SECOND));
+            let mut again: Marks = postcard::from_bytes(&postcard::to_allocvec(&marks).unwrap()).unwrap();
+            again.expect("a", lateness);
+            again.open("a", "0", lateness);
+            again.ready("a");
+            // it never falls, and what is known of the partition is held against the new one
+            assert_eq!(again.now(), Some(first * SECOND));
+            again.see("a", "0", 200 * SECOND, 5_001 * SECOND);
+            assert_eq!(again.now(), Some(second * SECOND));
+        }
+    }
 }

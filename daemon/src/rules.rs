@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virga_engine::correlate::Plan;
+use virga_engine::diagnostic::Diagnostic;
 use virga_engine::event::SourceSpec;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::environment::Environment;
@@ -39,6 +40,8 @@ pub struct Generation {
     pub rules: usize,
     /// How many documents had an error.
     pub rejected: usize,
+    /// Rules that will raise no alert, for they only feed what can never match.
+    pub unheard: Vec<Diagnostic>,
     /// What it asks for of each source.
     pub asked: Vec<Asked>,
     /// By source: the columns that are read where events are archived too; none where they are not.
@@ -73,6 +76,7 @@ impl Generation {
             plans,
             rules,
             rejected: loaded.set.rejected,
+            unheard: first.unheard(),
             columns: HashMap::new(),
             asked,
             engines: Mutex::new(engines),
@@ -84,6 +88,11 @@ impl Generation {
     pub fn archived(mut self, archive: Option<&dyn Archive>) -> Self {
         self.columns = archive.map(|archive| by_source(archive, &self.asked)).unwrap_or_default();
         self
+    }
+
+    /// Says in the log what its rules will never say.
+    pub fn tell_unheard(&self) {
+        self.unheard.iter().for_each(|said| tracing::warn!("{said}; {}", said.help));
     }
 
     /// The engine of one worker; each takes one, once.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use virga_ingest::transport::live::{Clock, LiveTransport, OpenContext};
+use virga_ingest::transport::serving::Sign;
 
 use crate::archive::Outside;
 use crate::archive::keep;
@@ -21,7 +22,7 @@ use crate::archive::leave::Leave;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::{steady, wall};
 use crate::config::Config;
-use crate::limits::{ARCHIVE_FIRST_WORD, FILE_BYTES, KEPT_FILES, QUEUE_PIECES};
+use crate::limits::{ARCHIVE_FIRST_WORD, FILE_BYTES, KEPT_FILES, METRICS_PATIENCE, QUEUE_PIECES};
 use crate::outbox::Outbox;
 use crate::pipeline::correlate::{Correlator, Parts};
 use crate::pipeline::scan::Shared;
@@ -32,6 +33,9 @@ use crate::rotate::Rotating;
 use crate::rules::{Generation, Loader};
 use crate::serve::{self, Signs};
 use crate::sinks::{self, Sink};
+
+/// The file of the name that a process is known by.
+const INSTANCE: &str = "instance";
 
 /// What the main thread hears.
 enum Word {
@@ -69,6 +73,7 @@ pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), St
     let generation = Generation::compile(1, &loader()?, config.workers())?;
     let generation = Arc::new(generation.archived(outside.archive.as_deref()));
     tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
+    generation.tell_unheard();
     let (words, heard) = channel();
     let process = Process::open(config, loader, outside, store, from, generation, words)?;
     process.run(&heard)
@@ -92,16 +97,25 @@ pub fn lock(folder: &Path) -> Result<File, String> {
 
 /// What the process is known by: made once, and the same also where it is killed before its first checkpoint.
 fn instance(folder: &Path) -> Result<String, String> {
-    let path = folder.join("instance");
-    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    if let Some(known) = known_instance(folder)? {
+        return Ok(known);
+    }
+    let made = new_instance();
+    let path = folder.join(INSTANCE);
+    fs::write(&path, &made).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(made)
+}
+
+/// The same, where it has been made.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(crate) fn known_instance(folder: &Path) -> Result<Option<String>, String> {
+    let path = folder.join(INSTANCE);
     match fs::read_to_string(&path) {
-        Ok(known) if !known.trim().is_empty() => Ok(known.trim().to_owned()),
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(&error)),
-        _ => {
-            let made = new_instance();
-            fs::write(&path, &made).map_err(|error| at(&error))?;
-            Ok(made)
-        }
+        Ok(known) => Ok(Some(known.trim().to_owned()).filter(|known| !known.is_empty())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 
@@ -152,7 +166,7 @@ impl<'a> Process<'a> {
             archive: Arc::new(AtomicBool::new(config.archive.is_none())),
             clock: Arc::clone(&clock),
         };
-        serve_and_listen(config, signs.clone(), &words)?;
+        serve_and_listen(config, signs.clone(), Sign::of(&from.instance), &words)?;
         let opened_sinks = open_sinks(config)?;
         let leave = Leave::new(&stop, &hurry);
         let (keeper, archive) = match keep::open(config, outside, &leave, &signs.archive) {
@@ -298,6 +312,7 @@ impl<'a> Process<'a> {
             Ok(generation) => {
                 let generation = generation.archived(self.outside.archive.as_deref());
                 tracing::info!("{why}: rules were compiled, and are at work from the next piece on");
+                generation.tell_unheard();
                 metrics::counter!("virga_reloads_total", "outcome" => "done").increment(1);
                 self.dispatch.switch(Arc::new(generation));
             }
@@ -419,7 +434,7 @@ fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
 }
 
 /// Serves metrics and hears signals, on a thread of its own.
-fn serve_and_listen(config: &Config, signs: Signs, words: &Sender<Word>) -> Result<(), String> {
+fn serve_and_listen(config: &Config, signs: Signs, sign: Sign, words: &Sender<Word>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -442,11 +457,7 @@ fn serve_and_listen(config: &Config, signs: Signs, words: &Sender<Word>) -> Resu
     let thread = std::thread::Builder::new().name("serve".into()).spawn(move || {
         runtime.block_on(async {
             if let Some((listener, router)) = listener {
-                tokio::spawn(async move {
-                    if let Err(error) = axum::serve(listener, router).await {
-                        tracing::error!("metrics are served no more: {error}");
-                    }
-                });
+                tokio::spawn(async move { serve::serve(listener, router, &sign, METRICS_PATIENCE).await });
             }
             if let Err(error) = listen(&words).await {
                 tracing::error!("signals are not heard: {error}");

@@ -6,12 +6,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use virga_ingest::transport::live::Clock;
+use virga_ingest::transport::serving::{self, Sign};
 
 use crate::limits::HEARTBEAT;
 
@@ -72,7 +74,13 @@ fn readiness(signs: &Signs) -> (StatusCode, &'static str) {
     }
 }
 
-/// Serves until the process ends.
+/// Serves as pushed events are served, until the process ends: who does not come to the end of a request's head within
+/// `patience` is hung up on.
+pub async fn serve(listener: tokio::net::TcpListener, router: Router, sign: &Sign, patience: Duration) {
+    serving::serve(listener, router, sign, patience).await;
+}
+
+/// Listens on the address of the metrics.
 ///
 /// # Errors
 /// Where the address is taken.
@@ -94,4 +102,48 @@ pub fn tell_holder(input: &str, partition: &str, at: f64) {
     metrics::gauge!("virga_watermark_held_by", &labels).set(1.0);
     metrics::gauge!("virga_watermark_holder_timestamp_seconds").set(at);
     *last = Some(now);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn who_does_not_come_to_the_end_of_a_head_is_hung_up_on_and_others_are_served() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let signs = Signs {
+                alive: Arc::default(),
+                ready: Arc::default(),
+                archive: Arc::default(),
+                clock: Arc::new(|| 0),
+            };
+            let router = router(PrometheusBuilder::new().build_recorder().handle(), signs);
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                serve(listener, router, &Sign::of("a"), Duration::from_millis(500)).await;
+            });
+        });
+        let connect = |begun: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.write_all(begun.as_bytes()).unwrap();
+            stream
+        };
+        let slow = ["", "GET /metrics HTTP/1.1\r\nHos"].map(connect);
+        let mut answer = String::new();
+        let mut asks = connect("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        asks.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        for mut slow in slow {
+            assert!(slow.read_to_end(&mut Vec::new()).is_ok(), "it is hung up on");
+        }
+        assert!(answer.contains("server: virga ("), "{answer}");
+    }
 }

@@ -86,6 +86,10 @@ pub mod codes {
     pub const MISSING_TABLE: Code =
         Code { id: "missing-table", title: "a rule needs a lookup table that is not there" };
 
+    /// a rule feeds only correlations that can never match
+    pub const NEVER_HEARD: Code =
+        Code { id: "never-heard", title: "a rule feeds only correlations that can never match" };
+
     /// a transformation does not exist
     pub const UNKNOWN_TRANSFORMATION: Code =
         Code { id: "unknown-transformation", title: "a transformation does not exist" };
@@ -127,6 +131,7 @@ pub mod codes {
         DUPLICATE_RULE,
         UNMAPPED_LOGSOURCE,
         MISSING_TABLE,
+        NEVER_HEARD,
         UNKNOWN_TRANSFORMATION,
         UNSUPPORTED_TRANSFORMATION,
         PIPELINE_REFUSED,

@@ -30,6 +30,7 @@ pub mod sigma;
 #[cfg(test)]
 mod testing;
 pub mod tuning;
+mod unheard;
 
 pub use engine::{Engine, LoadReport, LoadedRule};
 pub use rule_set::{RuleSet, Surroundings};

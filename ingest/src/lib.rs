@@ -19,6 +19,7 @@ pub mod environment;
 pub mod limits;
 pub mod position;
 pub mod quarantine;
+pub mod quote;
 pub mod reader;
 pub mod remake;
 pub mod secret;

@@ -154,6 +154,12 @@ pub const HANDSHAKES: usize = 512;
 /// How long a handshake may take: a sender that is far away takes a second.
 pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long whoever holds a port has to say who it is, when a configuration is checked that wants it.
+pub const PORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes of that answer's head; who it is stands near its beginning, and what comes behind is not read.
+pub const HEAD_OF_ANSWER: usize = 8 << 10;
+
 /// How often the files of a certificate are looked at: they are renewed weeks before they end.
 pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 

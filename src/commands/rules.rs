@@ -182,6 +182,7 @@ fn check(args: &CheckArgs) -> Outcome {
         let at = correlation.kind.span.clone();
         set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &correlation.file, at, cause));
     }
+    set.diagnostics.extend(engine.unheard());
     set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));
     let shown = set.diagnostics.iter().filter(|d| d.code != codes::UNMAPPED_LOGSOURCE);
     for diagnostic in shown {

@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use virga_ingest::quote::explain;
+use virga_ingest::transport::serving::collide;
 use virga_ingest::units::{Size, Span};
 
 pub use archive::ArchiveConfig;
@@ -223,7 +225,8 @@ impl Config {
     /// # Errors
     /// What is wrong, with its place.
     pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let file: File =
+            toml::from_str(text).map_err(|error| explain(text, error.span(), error.message()))?;
         let mut config = Self {
             state: file.state,
             checkpoint: file.checkpoint,
@@ -286,6 +289,7 @@ impl Config {
                 metrics.listen
             ));
         }
+        self.prove_ports()?;
         if self.checkpoint.every.0.is_zero() {
             return Err("[checkpoint] every is zero: write \"1s\" or more".into());
         }
@@ -295,6 +299,25 @@ impl Config {
         }
         if self.limits.outbox == 0 {
             return Err("[limits] outbox is zero: no alert could go out".into());
+        }
+        Ok(())
+    }
+
+    /// Two parts that listen on one address are one too many: the second would end the start.
+    fn prove_ports(&self) -> Result<(), String> {
+        let inputs = self.inputs.iter().filter_map(|input| {
+            let address = input.transport()?.listens()?;
+            Some((format!("input \"{}\"", input.name), address))
+        });
+        let metrics = (!self.metrics.off).then(|| ("[metrics]".to_owned(), self.metrics.listen));
+        let mut taken: Vec<(String, SocketAddr)> = Vec::new();
+        for (part, address) in inputs.chain(metrics) {
+            if let Some((first, held)) = taken.iter().find(|(_, held)| collide(*held, address)) {
+                return Err(format!(
+                    "{first} listens on {held} and {part} on {address}, which cannot be both: give one of them another port"
+                ));
+            }
+            taken.push((part, address));
         }
         Ok(())
     }
@@ -401,6 +424,33 @@ name = "out"
         }
     }
 
+    #[test]
+    fn a_secret_that_is_written_is_shown_by_no_error() {
+        let kafka = "[input.kafka]\nbrokers = [\"b:1\"]\ntopics = [\"t\"]\ngroup = \"g\"\n";
+        let mut told = 0;
+        for lines in [
+            "sasl = { mechanism = \"PLAIN\", username = 5, password = \"hunter2\" }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2\", username = 5 }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2\", user = }",
+            "sasl = { mechanism = \"PLAIN\", password = \"hunter2 }",
+            "sasl = { mechanism = \"PLAIN\", pasword = \"hunter2\" }",
+            "sasl = \"virga:hunter2\"",
+            "[input.kafka.sasl]\nmechanism = \"PLAIN\"\npassword = \"\"\"\nhunter2\\q\"\"\"",
+            "[input.kafka.sasl]\nmechanism = \"PLAIN\"\npassword = hunter2",
+            "[input.kafka.tls]\nkey_password = { value = \"hunter2\" }",
+            "[[redact]]\nkey = 4711\nkey = \"hunter2\"",
+        ] {
+            let text = LEAST.replace("[input.stdin]\n", &format!("{kafka}{lines}\n"));
+            let error = parse(&text).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+            // the place is that of the mistake all the same
+            let plain = toml::from_str::<File>(&text).unwrap_err().to_string();
+            told += usize::from(plain.contains("hunter2"));
+            assert_eq!(error.lines().next(), plain.lines().next(), "{error}");
+        }
+        assert!(told >= 8, "only {told} would have been shown");
+    }
+
     /// The configuration with one more key, somewhere.
     fn with_key(table: &str, key: &str, value: &str) -> String {
         let text = match table {
@@ -459,6 +509,41 @@ name = "out"
                     "is no size: write \"64KB\""
                 };
                 assert!(error.contains(word) && error.contains("or a number of") == bare, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_parts_that_listen_on_one_address_are_both_named() {
+        let http = |name: &str, listen: &str| {
+            format!(
+                "\n[[input]]\nname = \"{name}\"\n[input.http]\nlisten = \"{listen}\"\ntoken = {{ env = \"T\" }}\n"
+            )
+        };
+        let metrics = |listen: &str, more: &str| format!("\n[metrics]\nlisten = \"{listen}\"\n{more}");
+        let (one, other) = (http("one", "127.0.0.1:8088"), http("other", "0.0.0.0:8088"));
+        for (more, expected) in [
+            (
+                format!("{one}{other}"),
+                Some(["input \"one\" listens on 127.0.0.1:8088", "input \"other\" on 0.0.0.0:8088"]),
+            ),
+            (
+                http("one", "127.0.0.1:9464"),
+                Some(["input \"one\" listens on 127.0.0.1:9464", "[metrics] on 127.0.0.1:9464"]),
+            ),
+            (format!("{one}{}", metrics("127.0.0.1:8088", "")), Some(["input \"one\"", "[metrics]"])),
+            (format!("{one}{}", metrics("127.0.0.1:8088", "off = true")), None),
+            (format!("{one}{}", http("other", "127.0.0.1:8089")), None),
+            (format!("{}{}", http("one", "127.0.0.1:0"), http("other", "127.0.0.1:0")), None),
+        ] {
+            let parsed = parse(&format!("{LEAST}{more}"));
+            match expected {
+                None => assert!(parsed.is_ok(), "{more}: {parsed:?}"),
+                Some(words) => {
+                    let error = parsed.unwrap_err();
+                    assert!(words.iter().all(|word| error.contains(word)), "{more}: {error}");
+                    assert!(error.contains("another port"), "{error}");
+                }
             }
         }
     }

@@ -69,7 +69,8 @@ impl Watermarks {
             caught_up: None,
             unread: None,
         });
-        known.lateness = known.lateness.max(lateness);
+        // a partition of a run before may be given more or less time now; the watermark itself never falls
+        known.lateness = lateness;
     }
 
     /// A partition that takes no part any more.
@@ -198,5 +199,30 @@ mod tests {
         marks.open(1, 10 * SECOND);
         marks.caught_up(1, 4_130 * SECOND);
         assert_eq!(marks.now(), Some(520 * SECOND));
+    }
+
+    #[test]
+    fn another_lateness_counts_from_the_next_opening_on_and_the_watermark_does_not_fall() {
+        for (lateness, held, event, reached) in [
+            // raised: it waits until the events are so far that more lateness makes no difference
+            (60, 940, 1_040, 990),
+            (60, 940, 1_060, 1_000),
+            // lowered: what is there has waited long enough
+            (2, 998, 998, 998),
+            (2, 998, 1_005, 1_003),
+            (10, 990, 1_000, 990),
+        ] {
+            let mut marks = Watermarks::default();
+            marks.open(0, 10 * SECOND);
+            marks.see(0, 1_000 * SECOND, 1_001 * SECOND);
+            assert_eq!(marks.now(), Some(990 * SECOND));
+            let mut again: Watermarks =
+                postcard::from_bytes(&postcard::to_allocvec(&marks).unwrap()).unwrap();
+            again.open(0, lateness * SECOND);
+            assert_eq!(again.of(0), Some(held * SECOND), "{lateness}");
+            assert_eq!(again.now(), Some(held.max(990) * SECOND), "{lateness}");
+            again.see(0, event * SECOND, 2_000 * SECOND);
+            assert_eq!(again.now(), Some(reached * SECOND), "{lateness}, {event}");
+        }
     }
 }

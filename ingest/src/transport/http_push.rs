@@ -30,11 +30,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::Listener;
 use bytes::Bytes;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -45,6 +41,7 @@ use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
+use super::serving::{Sign, port, serve};
 use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHES_WAITING};
 use crate::position::Positions;
 use crate::secret::Secret;
@@ -198,17 +195,17 @@ impl HttpConfig {
             wait: self.wait.0,
         };
         let router = Router::new().route("/v1/ingest/{source}", post(push)).with_state(Arc::new(desk));
-        let inside = runtime.enter();
+        let (inside, sign, patience) = (runtime.enter(), Sign::of(&context.instance), self.wait.0);
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         // what is served ends with its runtime
         let notes = match certificate {
             None => {
-                tokio::spawn(serve(listener, router, self.wait.0));
+                tokio::spawn(async move { serve(listener, router, &sign, patience).await });
                 None
             }
             Some(certificate) => {
-                let (listener, notes) = TlsListener::new(listener, certificate).map_err(failed)?;
-                tokio::spawn(serve(listener, router, self.wait.0));
+                let (listener, notes) = TlsListener::new(listener, certificate, &sign).map_err(failed)?;
+                tokio::spawn(async move { serve(listener, router, &sign, patience).await });
                 Some(notes)
             }
         };
@@ -228,14 +225,24 @@ impl HttpConfig {
 }
 
 impl LiveConfig for HttpConfig {
-    fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
-        self.bind()?;
+    fn check(&self, context: &OpenContext) -> Result<String, TransportError> {
+        let (address, _) = self.desk()?;
+        self.tls.as_ref().map(Certificate::new).transpose()?;
+        let port = port(address, &Sign::of(&context.instance)).map_err(TransportError::new)?;
         let when = match self.answer {
             Answer::Checkpoint => "when they are behind a checkpoint",
             Answer::AtOnce => "at once; a crash may lose what was answered",
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Ok(format!("takes events at {scheme}://{}/v1/ingest/<source> and answers {when}", self.listen))
+        Ok(format!(
+            "takes events at {scheme}://{}/v1/ingest/<source> and answers {when}{}",
+            self.listen,
+            port.note()
+        ))
+    }
+
+    fn listens(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -251,20 +258,6 @@ impl LiveConfig for HttpConfig {
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
         self.serve(self.bind()?, context)
-    }
-}
-
-/// Serves connections as axum would, and hangs up on who does not come to the end of a request's head in time.
-async fn serve(mut listener: impl Listener, router: Router, patience: Duration) {
-    loop {
-        let (stream, _) = listener.accept().await;
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(patience);
-            // who went away, or was hung up on, is told nothing more
-            drop(http.serve_connection(TokioIo::new(stream), service).await);
-        });
     }
 }
 

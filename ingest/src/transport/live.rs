@@ -24,6 +24,7 @@
 //! skipped is lost. So, in doubt, a transport delivers twice.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,6 +72,11 @@ pub trait LiveConfig {
     /// What works and should not be so, in words: said when it is checked and when it is opened.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The address that it listens on: no other part of a configuration may.
+    fn listens(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// Opens it. What fails only for a while (a broker that is away) is no error: reading waits for it.

@@ -17,6 +17,8 @@ pub mod live;
 mod names;
 #[cfg(feature = "object-store")]
 pub mod object_store;
+#[cfg(feature = "http-push")]
+pub mod serving;
 mod stdin;
 pub mod stdin_live;
 

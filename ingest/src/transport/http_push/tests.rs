@@ -1,6 +1,7 @@
 //! Requests that are sent over sockets, as senders send them.
 
 use super::*;
+use crate::transport::serving::Port;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -215,6 +216,14 @@ fn without_a_token_only_the_loopback_is_listened_on() {
 fn over_tls_a_client_that_speaks_something_else_hurts_nobody() {
     let mut server = serve_over(Answer::AtOnce, Some("word"), Some(files("server")));
     let token = "Authorization: Bearer word\r\n";
+    // a configuration that is checked wants the port: that is no client, and is not counted
+    for (instance, expected) in [("test", Port::Own), ("other", Port::OtherVirga)] {
+        assert_eq!(port(server.address, &Sign::of(instance)), Ok(expected));
+    }
+    for _ in 0..4 {
+        let event = server.transport.poll(Duration::from_millis(100)).unwrap();
+        assert!(!matches!(event, Some(Event::Note(_))), "it is told as a client");
+    }
     // one says nothing, one begins a handshake and stops
     let silent = server.connect();
     let mut halting = server.connect();

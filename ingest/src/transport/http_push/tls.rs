@@ -31,6 +31,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::limits::{CERTIFICATE_LOOK, HANDSHAKE_PATIENCE, HANDSHAKES, MAX_PENDING_NOTES, REFUSED_BYTES};
 use crate::transport::live::{Note, TransportError};
+use crate::transport::serving::{QUESTION, Sign};
 
 /// `tls = { cert = "…", key = "…" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,8 +47,13 @@ pub struct TlsFiles {
 const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// What a client hears that does not speak TLS.
-const SPEAK_TLS: &str = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\
-                         Content-Length: 32\r\n\r\nthis port speaks TLS: say https\n";
+fn speak_tls(sign: &Sign) -> String {
+    format!(
+        "HTTP/1.1 400 Bad Request\r\nServer: {}\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+         Content-Length: 32\r\n\r\nthis port speaks TLS: say https\n",
+        sign.text()
+    )
+}
 
 impl TlsFiles {
     /// Paths begin at this folder.
@@ -142,11 +148,13 @@ impl TlsListener {
     pub(super) fn new(
         listener: TcpListener,
         certificate: Certificate,
+        sign: &Sign,
     ) -> io::Result<(Self, mpsc::Receiver<Note>)> {
         let (sender, done) = mpsc::channel(HANDSHAKES);
         let (notes, told) = mpsc::channel(MAX_PENDING_NOTES);
         let address = listener.local_addr()?;
-        tokio::spawn(take_all(listener, certificate, sender, Telling { notes, told: Arc::default() }));
+        let telling = Telling { notes, told: Arc::default(), refusal: speak_tls(sign).into() };
+        tokio::spawn(take_all(listener, certificate, sender, telling));
         Ok((Self { address, done }, told))
     }
 }
@@ -173,6 +181,8 @@ impl Listener for TlsListener {
 struct Telling {
     notes: mpsc::Sender<Note>,
     told: Arc<AtomicBool>,
+    /// What a client hears that does not speak TLS.
+    refusal: Arc<str>,
 }
 
 impl Telling {
@@ -215,9 +225,12 @@ async fn take_all(
         let (done, telling) = (done.clone(), telling.clone());
         tokio::spawn(async move {
             let _place = place;
-            match tokio::time::timeout(HANDSHAKE_PATIENCE, shake_hands(&acceptor, stream)).await {
+            match tokio::time::timeout(HANDSHAKE_PATIENCE, shake_hands(&acceptor, stream, &telling.refusal))
+                .await
+            {
                 // whoever served is gone with the process
-                Ok(Ok(stream)) => drop(done.send((stream, peer)).await),
+                Ok(Ok(Some(stream))) => drop(done.send((stream, peer)).await),
+                Ok(Ok(None)) => {}
                 Ok(Err(error)) => telling.failed(peer, &error.to_string()),
                 Err(_) => telling.failed(peer, "it did not come to the end of the handshake"),
             }
@@ -225,17 +238,24 @@ async fn take_all(
     }
 }
 
-/// The connection as one of TLS; one that begins otherwise hears why not.
-async fn shake_hands(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 1 && first != [HANDSHAKE_RECORD] {
-        stream.write_all(SPEAK_TLS.as_bytes()).await?;
+/// The connection as one of TLS; one that begins otherwise hears why not. `None` where it only asked who is here.
+async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    mut stream: TcpStream,
+    refusal: &str,
+) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let mut first = [0; QUESTION.len()];
+    if stream.peek(&mut first).await? > 0 && !first.starts_with(&[HANDSHAKE_RECORD]) {
+        stream.write_all(refusal.as_bytes()).await?;
         stream.shutdown().await?;
         // a connection that is closed over unread bytes takes the answer with it
         tokio::io::copy(&mut stream.take(REFUSED_BYTES), &mut tokio::io::sink()).await?;
-        return Err(io::Error::other("it does not speak TLS"));
+        return match first == *QUESTION {
+            true => Ok(None),
+            false => Err(io::Error::other("it does not speak TLS")),
+        };
     }
-    acceptor.accept(stream).await
+    acceptor.accept(stream).await.map(Some)
 }
 
 #[cfg(test)]
@@ -295,7 +315,8 @@ mod tests {
 
     #[test]
     fn what_a_client_hears_has_the_length_that_it_says() {
-        let (head, body) = SPEAK_TLS.split_once("\r\n\r\n").unwrap();
+        let refusal = speak_tls(&Sign::of("a"));
+        let (head, body) = refusal.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())));
     }
 }

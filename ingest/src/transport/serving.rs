@@ -1,0 +1,245 @@
+//! Serving requests: what pushed events and the daemon's metrics have in common.
+//!
+//! In: a listener, what answers, and how long the head of a request may take. Out: connections that are served as axum
+//! would; who does not come to the end of a head in time is hung up on. Each answer says whose it is:
+//!
+//! ```text
+//! Server: virga (5f0c2e61a7d94b38)
+//! ```
+//!
+//! By that a Virga that wants a port knows who holds it ([`port`]): the process that it is to follow, which goes on from
+//! the same state folder and so has the same sign; another Virga; or a stranger. The sign is a hash of the name that the
+//! folder has, which brokers know too: it opens nothing.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+
+use crate::limits::{HEAD_OF_ANSWER, PORT_PATIENCE};
+
+/// What every sign begins with.
+const NAME: &str = "virga";
+
+/// What a Virga asks that wants to know who holds a port, up to where it is like no other question.
+pub const QUESTION: &[u8; 12] = b"GET /healthz";
+
+/// What says whose an answer is: of the name that a process keeps over its restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign(String);
+
+impl Sign {
+    /// The sign of a name; of none where the process has none yet.
+    pub fn of(instance: &str) -> Self {
+        if instance.is_empty() {
+            return Self(NAME.to_owned());
+        }
+        let hash = blake3::hash(format!("port of {instance}").as_bytes()).to_hex();
+        Self(format!("{NAME} ({})", hash.as_str().get(..16).unwrap_or_default()))
+    }
+
+    /// As it stands behind `Server:`.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Serves connections for as long as the runtime is there.
+pub async fn serve(mut listener: impl Listener, router: Router, sign: &Sign, patience: Duration) {
+    let router = match HeaderValue::from_str(sign.text()) {
+        Ok(sign) => router.layer(map_response(move |mut response: Response| {
+            response.headers_mut().insert(header::SERVER, sign.clone());
+            std::future::ready(response)
+        })),
+        Err(_) => router,
+    };
+    loop {
+        let (stream, _) = listener.accept().await;
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(patience);
+            // who went away, or was hung up on, is told nothing more
+            drop(http.serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+/// Who has a port that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Nobody.
+    Free,
+    /// The process that has this state folder.
+    Own,
+    /// Another Virga.
+    OtherVirga,
+}
+
+impl Port {
+    /// What there is to know of it, behind what would be done with it.
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Free => "",
+            Self::Own => "; the port is held by the process that runs on this state folder, until that ends",
+            Self::OtherVirga => {
+                "; the port is held by a virga with another state folder, which has to end before this one starts"
+            }
+        }
+    }
+}
+
+/// Who has a port, proved by listening on it for a moment, and else by asking who does.
+///
+/// # Errors
+/// Why it could not be listened on, where that is not for a Virga.
+pub fn port(address: SocketAddr, own: &Sign) -> Result<Port, String> {
+    let error = match TcpListener::bind(address) {
+        Ok(_) => return Ok(Port::Free),
+        Err(error) => error,
+    };
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return Err(format!("cannot listen on {address}: {error}"));
+    }
+    let said = server_of(address).ok().flatten().unwrap_or_default();
+    match said.strip_prefix(NAME) {
+        Some(_) if said == own.text() && said != NAME => Ok(Port::Own),
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => Ok(Port::OtherVirga),
+        _ => Err(format!("cannot listen on {address}: {error}, and who holds it does not answer as a virga")),
+    }
+}
+
+/// What who listens there says of itself. What speaks TLS alone is asked in the clear too: a Virga says then that it
+/// speaks TLS, and who it is.
+fn server_of(address: SocketAddr) -> io::Result<Option<String>> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let until = Instant::now() + PORT_PATIENCE;
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), PORT_PATIENCE)?;
+    stream.set_write_timeout(Some(PORT_PATIENCE))?;
+    stream.write_all(&[QUESTION, &b" HTTP/1.1\r\nHost: virga\r\nConnection: close\r\n\r\n"[..]].concat())?;
+    let (mut head, mut piece) = (Vec::new(), [0; 512]);
+    while head.len() < HEAD_OF_ANSWER && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            read => head.extend_from_slice(piece.get(..read).unwrap_or_default()),
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let (head, _) = head.split_once("\r\n\r\n").unwrap_or_default();
+    let mut fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let server = fields.find(|(name, _)| name.eq_ignore_ascii_case("server"));
+    Ok(server.map(|(_, value)| value.trim().to_owned()))
+}
+
+/// Whether two addresses cannot be listened on at once. The port 0 is another one each time.
+pub fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let (ip, other) = (a.ip().to_canonical(), b.ip().to_canonical());
+    // one that is not of the same kind is taken by the unspecified address of IPv6 alone, which takes both
+    let takes = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    a.port() == b.port() && a.port() != 0 && (ip == other || takes(ip, other) || takes(other, ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use axum::routing::get;
+
+    use super::*;
+
+    /// Serves on a port of its own, in the background.
+    fn virga(instance: &str, patience: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, sign) = (listener.local_addr().unwrap(), Sign::of(instance));
+        listener.set_nonblocking(true).unwrap();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                serve(listener, Router::new().route("/x", get(|| async { "y" })), &sign, patience).await;
+            });
+        });
+        address
+    }
+
+    /// Takes one connection, reads of it, and says something, or nothing.
+    fn stranger(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 20];
+            stream.read_exact(&mut asked).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            thread::sleep(PORT_PATIENCE * 2);
+        });
+        address
+    }
+
+    #[test]
+    fn a_port_is_free_or_a_virgas_or_held_by_a_stranger() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (own, patience) = (Sign::of("a"), Duration::from_secs(9));
+        assert_eq!(port(free, &own), Ok(Port::Free));
+        assert_eq!(port(virga("a", patience), &own), Ok(Port::Own));
+        assert_eq!(port(virga("b", patience), &own), Ok(Port::OtherVirga));
+        // who has no name yet is not the same as another who has none
+        assert_eq!(port(virga("", patience), &Sign::of("")), Ok(Port::OtherVirga));
+        for answer in [
+            "",
+            "x",
+            "HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\nServer: virga",
+            "HTTP/1.1 200 OK\r\nServer: virgate\r\n\r\n",
+        ] {
+            let error = port(stranger(answer), &own).unwrap_err();
+            assert!(error.contains("in use") && error.contains("does not answer as a virga"), "{error}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_come_to_the_end_of_a_head_is_hung_up_on() {
+        let address = virga("a", Duration::from_millis(300));
+        for begun in ["", "GET /x HTTP/1.1\r\nHos"] {
+            let mut slow = TcpStream::connect(address).unwrap();
+            slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            slow.write_all(begun.as_bytes()).unwrap();
+            assert!(slow.read_to_end(&mut Vec::new()).is_ok(), "{begun:?}: it is hung up on");
+        }
+    }
+
+    #[test]
+    fn addresses_collide_where_one_of_them_takes_the_others_port() {
+        for (a, b, expected) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "[::]:1", true),
+            ("0.0.0.0:1", "[::]:1", true),
+            ("0.0.0.0:1", "[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+        ] {
+            let [one, other] = [a, b].map(|address| address.parse::<SocketAddr>().unwrap());
+            assert_eq!((collide(one, other), collide(other, one)), (expected, expected), "{a} {b}");
+        }
+    }
+}
