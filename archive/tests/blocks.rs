@@ -36,7 +36,9 @@ fn cell(field: &ProjectedField, number: usize) -> Option<String> {
     let quoted = |text: String| Some(format!("\"{text}\""));
     match (field.name.as_str(), hour) {
         // some in one block alone, some everywhere
-        ("principal", 0) => quoted(format!("P{}", if number % 7 == 0 { 1 } else { 2 + number / BLOCK })),
+        ("principal", 0) => {
+            quoted(format!("P{}", if number.is_multiple_of(7) { 1 } else { 2 + number / BLOCK }))
+        }
         ("principal", 1) => (!number.is_multiple_of(3)).then(|| "\"p9 \\\"quoted\\\"\"".to_owned()),
         // new in every event
         ("src_ip", 0) => quoted(format!("10.{}.{}.1", number / 256, number % 256)),
