@@ -3,7 +3,9 @@
 //! In: a column's name. Out: the different values that it has in a row group, in the type in which the file holds
 //! them, and which blocks hold each; or pieces of text, where it has very many values.
 
-use arrow::array::ArrayRef;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
 use virga_engine::event::ColumnKind;
 use virga_engine::scan::{Blocks, Facet, Known, Sketch};
 
@@ -76,9 +78,10 @@ impl StoredFile {
 }
 
 fn of_values(facet: &Facet, half: Half) -> Option<Says<'static>> {
-    let (values, mut blocks): (Vec<Option<&str>>, Vec<Blocks>) =
-        facet.values()?.map(|(value, blocks)| (Some(value), blocks)).unzip();
-    let cells: CellArray = values.into_iter().chain([None]).collect();
+    let (values, mut blocks): (Vec<&str>, Vec<Blocks>) = facet.values()?.unzip();
+    // each value once, and behind them a row that has none
+    let keys = (0..i32::try_from(values.len()).ok()?).map(Some).chain([None]);
+    let cells = CellArray::new(keys.collect(), Arc::new(StringArray::from_iter_values(values)));
     blocks.push(facet.absent);
     Some(Says::Values(
         match half {

@@ -5,11 +5,13 @@
 //! corpus is at hand. Out: events a second of the import, its bytes and memory; for all of SigmaHQ's AWS rules,
 //! for the same with correlations on them, for the rules that ship with theirs, for one rule, and for one that only looks into texts, some of them counted only too, each with and
 //! without leaving out what cannot match: events a second, the share of events and of bytes that were read. Then
+//! two questions in SQL, each with files that are asked before and without. Then
 //! DuckDB over the same files, where Python is at hand. Before each run the files are dropped from the page
 //! cache. Counts are asserted before a time is told. An argument names the rows to run.
 
 mod lake;
 mod peer;
+mod queries;
 /// As the program does it.
 #[path = "../../../src/spill.rs"]
 mod spill;
@@ -121,6 +123,9 @@ fn main() {
         if let Some(best) = backtests(&runtime, &folder, count, row, &spec) {
             found.insert(row.name, best);
         }
+    }
+    if is_wanted("SQL") {
+        runtime.block_on(queries::run(&folder));
     }
     if is_wanted("DuckDB") {
         duckdb(&runtime, &folder, &rows, &found);
