@@ -46,7 +46,7 @@ pub const SMALL_FILE: u64 = 1 << 20;
 
 /// Bytes at the end of a larger file that are read at once and kept while it is open: the footer of an ordinary
 /// file with what is known of its values.
-pub const FOOTER_READ: u64 = 64 << 10;
+pub const FOOTER_READ: u64 = 128 << 10;
 
 /// Events of one partition that `verify` compares: 32 bytes each. Of a larger one it forgets those before, and
 /// counts fewer events that are there twice than there are.
@@ -56,12 +56,9 @@ pub const MAX_COMPARED: usize = 16_000_000;
 /// one is gone through several times, each time for some of its ids.
 pub const MAX_IDS: usize = 3_000_000;
 
-/// Pieces of a file on disk that are read at once: pages of columns lie far apart, and a disk serves several requests in
-/// the time of one. Each takes a thread while it waits.
-pub const MAX_PIECES_AT_ONCE: usize = 6;
-
-/// Bytes up to which pieces are read at once.
-pub const MAX_BYTES_IN_PIECES: u64 = 1 << 20;
+/// Bytes up to which the system is told beforehand which pieces of a file on disk will be read; of more it is not the
+/// waiting for each that counts.
+pub const MAX_ANNOUNCED: u64 = 1 << 20;
 
 /// Hours of which it is found out at once what stands in them twice: each holds its ids.
 pub const MAX_HOURS_AT_ONCE: usize = 4;

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::try_join_all;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -29,7 +28,7 @@ use object_store::{
     Result,
 };
 
-use crate::limits::{FIRST_PAUSE, MAX_BYTES_IN_PIECES, MAX_PIECES_AT_ONCE, MAX_REQUESTS};
+use crate::limits::{FIRST_PAUSE, MAX_ANNOUNCED, MAX_REQUESTS};
 
 /// Hears why a request has failed and how often one did before it, and says how long to wait for the next try;
 /// `None` gives up.
@@ -68,8 +67,8 @@ impl fmt::Debug for Patience {
 pub(crate) struct Retrying {
     inner: Arc<dyn ObjectStore>,
     patience: Option<Patience>,
-    /// Pieces of an object that are asked for at once, where the store itself reads one after the other.
-    at_once: usize,
+    /// It is this machine's disk, whose client reads pieces of a file one after the other.
+    is_disk: bool,
 }
 
 /// How often a request has failed, and what becomes of it.
@@ -129,13 +128,13 @@ async fn tried<T, F: Future<Output = Result<T>>>(
 
 impl Retrying {
     pub fn new(inner: Arc<dyn ObjectStore>, patience: Option<Patience>) -> Self {
-        Self { inner, patience, at_once: 1 }
+        Self { inner, patience, is_disk: false }
     }
 
-    /// A disk, whose client reads pieces one after the other.
+    /// Whether it is this machine's disk.
     #[must_use]
     pub fn on_disk(self, is_disk: bool) -> Self {
-        Self { at_once: if is_disk { MAX_PIECES_AT_ONCE } else { 1 }, ..self }
+        Self { is_disk, ..self }
     }
 
     async fn tried<T, F: Future<Output = Result<T>>>(&self, request: impl FnMut() -> F) -> Result<T> {
@@ -164,6 +163,21 @@ impl Retrying {
         Ok(payload.iter().flatten().eq(found.iter()))
     }
 }
+
+/// Tells the system which pieces of a file will be read, so that the disk looks for all of them at once: pages of columns
+/// lie far apart. Threads that each read a piece did it as well, and each held on to memory.
+#[cfg(target_os = "linux")]
+fn announce(path: &str, ranges: &[Range<u64>]) {
+    let Ok(file) = std::fs::File::open(path) else { return };
+    for range in ranges {
+        let length = std::num::NonZeroU64::new(range.end.saturating_sub(range.start));
+        // a hint: without it they are read one after the other
+        rustix::fs::fadvise(&file, range.start, length, rustix::fs::Advice::WillNeed).ok();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn announce(_: &str, _: &[Range<u64>]) {}
 
 impl fmt::Display for Retrying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,12 +223,13 @@ impl ObjectStore for Retrying {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        // of much it is not the waiting that counts, and what several threads hold is held longer
         let bytes: u64 = ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum();
-        let at_once = if bytes > MAX_BYTES_IN_PIECES { 1 } else { self.at_once };
-        let parts = ranges.chunks(ranges.len().div_ceil(at_once).max(1));
-        let parts = parts.map(|part| self.tried(|| self.inner.get_ranges(location, part)));
-        Ok(try_join_all(parts).await?.concat())
+        if self.is_disk && ranges.len() > 1 && bytes <= MAX_ANNOUNCED {
+            let (path, ranges) = (format!("/{location}"), ranges.to_vec());
+            // whether it came to that or not, they are read now
+            tokio::task::spawn_blocking(move || announce(&path, &ranges)).await.ok();
+        }
+        self.tried(|| self.inner.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
