@@ -83,7 +83,8 @@ struct Making<'p> {
 }
 
 impl<'p> Making<'p> {
-    fn new(parts: &'p [Rows], layout: &'p Layout) -> Self {
+    /// Where `is_lean`, what is the same under two names stands once.
+    fn new(parts: &'p [Rows], layout: &'p Layout, is_lean: bool) -> Self {
         let mut making = Self { parts, made: Vec::new(), fields: Vec::new(), stored: Vec::new() };
         for field in layout::identity_fields() {
             let made = match field.name().as_str() {
@@ -106,7 +107,7 @@ impl<'p> Making<'p> {
             making.made.push(made);
         }
         for (at, (_, stored)) in layout.fields().enumerate() {
-            let canonical = layout.canonical_of(at).filter(|of| are_the_same(parts, at, *of));
+            let canonical = layout.canonical_of(at).filter(|of| is_lean && are_the_same(parts, at, *of));
             if let Some(column) = canonical.and_then(|of| making.stored.get(of).copied()) {
                 making.stored.push(column);
                 continue;
@@ -179,9 +180,9 @@ impl<'p> Making<'p> {
 fn are_the_same(parts: &[Rows], at: usize, canonical: usize) -> bool {
     parts.iter().all(|part| match (part.cells.get(at), part.cells.get(canonical)) {
         (Some(Some(own)), Some(Some(of))) => {
-            let is_equal = || own.keys() == of.keys() && texts(own) == texts(of);
-            let is_one = Arc::ptr_eq(own.values(), of.values());
-            (is_one || is_equal()) && texts(own).iter().flatten().all(|cell| plain(cell).is_some())
+            let are_texts = Arc::ptr_eq(own.values(), of.values()) || texts(own) == texts(of);
+            let are_equal = are_texts && own.keys() == of.keys();
+            are_equal && texts(own).iter().flatten().all(|cell| plain(cell).is_some())
         }
         (own, of) => own.is_none_or(Option::is_none) && of.is_none_or(Option::is_none),
     })
@@ -239,9 +240,9 @@ fn properties<'w>(wide: impl Iterator<Item = &'w str>) -> WriterProperties {
 
 const DOING: &str = "writing a Parquet file";
 
-/// Rows as a file has them, in their own order.
+/// Rows as a file has them, in their own order, each field under its own name.
 pub(crate) fn columns(rows: &Rows, layout: &Layout) -> Result<RecordBatch, ArchiveError> {
-    let making = Making::new(std::slice::from_ref(rows), layout);
+    let making = Making::new(std::slice::from_ref(rows), layout, false);
     let order: Vec<(usize, usize)> = (0..rows.len()).map(|row| (0, row)).collect();
     let mut arrays = Vec::with_capacity(making.fields.len() + 1);
     for made in &making.made {
@@ -261,7 +262,7 @@ pub(crate) fn write(
 ) -> Result<(Vec<u8>, FileStats), ArchiveError> {
     let times = order.iter().map(|&(part, row)| parts[part].time.value(row));
     let times = (times.clone().min().unwrap_or(0), times.max().unwrap_or(0));
-    let making = Making::new(&parts, layout);
+    let making = Making::new(&parts, layout, true);
     let schema = making.schema();
     // about what it comes to: a buffer that doubles holds twice as much for a while
     let mut bytes = Vec::with_capacity(raw.bytes() / 3);

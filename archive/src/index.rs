@@ -5,12 +5,14 @@
 //! For the same reason files have no copy of their Arrow schema: what it says beyond Parquet's, which columns are
 //! dictionaries, shows in the columns.
 
+use std::ops::Range;
+
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use serde::{Deserialize, Serialize};
 use virga_engine::event::ProjectedField;
 
 use crate::error::ArchiveError;
-use crate::limits::MAX_SECTION_UNFOLDED;
+use crate::limits::{MAX_SECTION, MAX_SECTION_UNFOLDED};
 
 /// The footer's key for where the index stands: its first byte and its length.
 const INDEX_KEY: &str = "virga.index";
@@ -81,15 +83,18 @@ impl Index {
         KeyValue::new(INDEX_KEY.to_owned(), format!("{offset} {length}"))
     }
 
-    /// Where it stands in a file of this size; `None` where there is none.
-    pub fn find(metadata: &ParquetMetaData, size: u64) -> Option<std::ops::Range<u64>> {
+    /// Where it stands in a file of this size; `None` where there is none, or one that nobody here has written.
+    pub fn find(metadata: &ParquetMetaData, size: u64) -> Option<Range<u64>> {
         let mut pairs = metadata.file_metadata().key_value_metadata()?.iter();
-        let place = pairs.find(|pair| pair.key == INDEX_KEY)?.value.as_deref()?;
-        let (offset, length) = place.split_once(' ')?;
-        let offset: u64 = offset.parse().ok()?;
-        let end = offset.checked_add(length.parse().ok()?)?;
-        (end <= size).then_some(offset..end)
+        range_of(pairs.find(|pair| pair.key == INDEX_KEY)?.value.as_deref()?, size)
     }
+}
+
+fn range_of(place: &str, size: u64) -> Option<Range<u64>> {
+    let (offset, length) = place.split_once(' ')?;
+    let (offset, length): (u64, u64) = (offset.parse().ok()?, length.parse().ok()?);
+    let end = offset.checked_add(length)?;
+    (end <= size && (1..=MAX_SECTION).contains(&length)).then_some(offset..end)
 }
 
 /// The bytes that were packed into a piece; none where it cannot be read, or would unfold to too many, as a file from
@@ -133,6 +138,22 @@ mod tests {
         assert_eq!(Index::from_bytes(&bytes), index);
         for broken in [&bytes[..bytes.len() - 1], b"no index", b""] {
             assert_eq!(Index::from_bytes(broken), Index::default());
+        }
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_is_none() {
+        let most = MAX_SECTION;
+        for (place, size, expected) in [
+            ("4 9", 13, Some(4..13)),
+            ("4 9", 12, None),
+            ("4 0", 12, None),
+            ("4", 12, None),
+            ("-1 9", 12, None),
+            ("18446744073709551615 2", u64::MAX, None),
+            (&format!("0 {}", most + 1), u64::MAX, None),
+        ] {
+            assert_eq!(range_of(place, size), expected, "{place}");
         }
     }
 }

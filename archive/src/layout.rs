@@ -133,10 +133,12 @@ impl Layout {
         self.columns.push(StoredField { column, kind });
     }
 
-    /// Of a native field that stands for a canonical column where an event does not have it: where that column is.
+    /// Of a native field that stands for a canonical column of texts where an event does not have it: where that
+    /// column is.
     pub(crate) fn canonical_of(&self, at: usize) -> Option<usize> {
         let (field, stored) = (self.projection.fields.get(at)?, self.columns.get(at)?);
-        let column = field.column.filter(|_| stored.kind.is_none())?;
+        let column =
+            field.column.filter(|column| column.kind == ColumnKind::Text && stored.kind.is_none())?;
         let canonical = ProjectedField::canonical(column.name);
         self.projection.fields.iter().position(|field| *field == canonical)
     }

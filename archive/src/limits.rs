@@ -66,8 +66,11 @@ pub const MAX_HOURS_AT_ONCE: usize = 4;
 /// Files that are opened, or whose ids are read, ahead of whoever asks: each holds its footer, a megabyte or two.
 pub const MAX_AHEAD: usize = 6;
 
-/// Files of which a query asks at once what they say of their values, before it is seen whether that helps.
-pub const MAX_ASKED_AT_ONCE: usize = 16;
+/// Files of which a query asks what they say of their values before it is seen whether that helps.
+pub const MAX_ASKED_BEFORE: usize = 16;
+
+/// How deep a condition is taken apart; what lies deeper may be true of any row. Each level takes stack.
+pub const MAX_CONDITION_DEPTH: usize = 64;
 
 /// So many times as many files are read unasked after some that were asked in vain: each asking costs about a tenth of
 /// the reading of a column.

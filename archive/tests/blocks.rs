@@ -182,6 +182,11 @@ fn condition() -> impl Strategy<Value = String> {
         (0..70u8, 0..256u16).prop_map(|(a, b)| format!("src_ip = '10.{a}.{b}.1'")),
         (0..70u8).prop_map(|a| format!("src_ip LIKE '10.{a}.%5.1'")),
         Just("src_ip IN ('10.1.1.1', 'x')".to_owned()),
+        // what is made of a column holds what the column does not
+        (0..70u8).prop_map(|a| format!("replace(src_ip, '10.', 'net-') LIKE 'net-{a}.%'")),
+        Just("src_ip || 'suffix' = '10.1.1.1suffix'".to_owned()),
+        Just("coalesce(src_ip, 'none') LIKE 'non%'".to_owned()),
+        Just("upper(concat(src_ip, '/abc')) LIKE '%.7.1/ABC'".to_owned()),
         (0..4i64).prop_map(|n| format!("bytes_out > {}", n * 60)),
         Just("mfa".to_owned()),
         Just("mfa IS NOT TRUE".to_owned()),

@@ -117,6 +117,7 @@ pub(crate) async fn footer(
 }
 
 /// In which types a file's columns are read: texts that it holds as a dictionary as one, so that each is looked at once.
+/// Ids and raw events are none, also where another program has made them one; origins always are.
 fn schema(metadata: &ParquetMetaData) -> parquet::errors::Result<SchemaRef> {
     let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
     let with_dictionary = columns.filter(|column| column.dictionary_page_offset().is_some());
@@ -127,8 +128,13 @@ fn schema(metadata: &ParquetMetaData) -> parquet::errors::Result<SchemaRef> {
         })
         .collect();
     let plain = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)?;
+    let is_dictionary = |name: &str| match name {
+        layout::EVENT_ID | layout::RAW => false,
+        layout::ORIGIN => true,
+        name => dictionaries.contains(name),
+    };
     let field = |field: &FieldRef| match field.data_type() {
-        DataType::Utf8 if dictionaries.contains(field.name().as_str()) => {
+        DataType::Utf8 if is_dictionary(field.name()) => {
             Arc::new(field.as_ref().clone().with_data_type(layout::dictionary()))
         }
         _ => Arc::clone(field),
@@ -356,4 +362,48 @@ pub(crate) fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str
         .column_by_name(name)
         .ok_or_else(|| ArchiveError::new("reading events", format!("there is no column `{name}`")))?;
     typed(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    /// As other programs write texts: all of them as dictionaries.
+    #[tokio::test]
+    async fn ids_and_raw_events_of_a_file_of_another_program_are_read_as_texts() {
+        let text = |value: &str| Arc::new(StringArray::from(vec![value; 3])) as ArrayRef;
+        let columns = [
+            (layout::EVENT_ID, text("id")),
+            (layout::ORIGIN, text("{}")),
+            (layout::LINE, Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef),
+            ("a", text("x")),
+            (layout::RAW, text("{}")),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let entry = Entry {
+            path: "a.parquet".into(),
+            source: "s".into(),
+            hour: "2026-03-02T09".into(),
+            size: bytes.len() as u64,
+            rows: 3,
+            times: (0, 0),
+            apart: None,
+        };
+        let file = StoredFile::in_memory(entry, bytes.into(), 0).await.unwrap();
+        let names = [layout::EVENT_ID, layout::RAW, layout::ORIGIN, "a"].map(str::to_owned);
+        let (batch, _) = file.columns(0, &names, selection_of_rows(&[0, 2], 3)).await.unwrap();
+        for name in [layout::EVENT_ID, layout::RAW] {
+            assert_eq!(column::<StringArray>(&batch, name).unwrap().len(), 2, "{name}");
+        }
+        for name in [layout::ORIGIN, "a"] {
+            assert_eq!(column::<CellArray>(&batch, name).unwrap().len(), 2, "{name}");
+        }
+    }
 }

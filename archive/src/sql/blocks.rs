@@ -30,6 +30,7 @@ use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
 use virga_engine::scan::{Blocks, Needles};
 
 use crate::layout;
+use crate::limits::MAX_CONDITION_DEPTH;
 use crate::prune::all_blocks;
 use crate::reader::{Says, StoredFile};
 
@@ -66,7 +67,7 @@ impl Asked {
     pub fn of(state: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Option<Self> {
         let filter = conjunction(filters.to_vec())?;
         let mut columns = BTreeSet::new();
-        let root = Reading { state, schema, columns: &mut columns }.node(&filter);
+        let root = Reading { state, schema, columns: &mut columns }.node(&filter, MAX_CONDITION_DEPTH);
         (!matches!(root, Node::Anywhere)).then_some(Self { root, columns })
     }
 
@@ -84,16 +85,17 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    fn node(&mut self, filter: &Expr) -> Node {
+    fn node(&mut self, filter: &Expr, depth: usize) -> Node {
+        let Some(depth) = depth.checked_sub(1) else { return Node::Anywhere };
         match filter {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                let both = [self.node(left), self.node(right)];
+                let both = [self.node(left, depth), self.node(right, depth)];
                 let known: Vec<Node> =
                     both.into_iter().filter(|node| !matches!(node, Node::Anywhere)).collect();
                 if known.is_empty() { Node::Anywhere } else { Node::All(known) }
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-                let either = vec![self.node(left), self.node(right)];
+                let either = vec![self.node(left, depth), self.node(right, depth)];
                 let is_known = either.iter().all(|node| !matches!(node, Node::Anywhere));
                 if is_known { Node::Any(either) } else { Node::Anywhere }
             }
@@ -183,7 +185,9 @@ fn holds(test: &Expr, compiled: &Arc<dyn PhysicalExpr>) -> Option<Vec<Needles>> 
 fn pattern_texts(like: &Like) -> Option<Vec<String>> {
     let Expr::Literal(pattern, _) = like.pattern.as_ref() else { return None };
     let pattern = pattern.try_as_str().flatten()?;
-    if like.negated || like.escape_char.is_some() || !is_plain(pattern) {
+    // what is made of the column may hold what the column does not
+    let is_of_column = matches!(like.expr.as_ref(), Expr::Column(_));
+    if !is_of_column || like.negated || like.escape_char.is_some() || !is_plain(pattern) {
         return None;
     }
     // letters that other letters are equal to where case is ignored

@@ -36,7 +36,7 @@ use virga_engine::scan::Blocks;
 use super::blocks::Asked;
 use super::pruned::pruned;
 use crate::layout::PARTITIONS;
-use crate::limits::{MAX_AHEAD, MAX_ASKED_AT_ONCE, MAX_ASKED_IN_VAIN, MAX_HOURS_AT_ONCE};
+use crate::limits::{MAX_AHEAD, MAX_ASKED_BEFORE, MAX_ASKED_IN_VAIN, MAX_HOURS_AT_ONCE};
 use crate::prune::{all_blocks, rows_in};
 use crate::reader::{StoredFile, selection_of};
 use crate::repeats::{Hour, Repeats, by_hour, set_name};
@@ -199,7 +199,7 @@ impl Events {
         let (mut kept, mut files) = (Vec::with_capacity(files.len()), files.into_iter().peekable());
         let mut in_vain: usize = 0;
         while files.peek().is_some() {
-            let some: Vec<Part<'e>> = files.by_ref().take(MAX_ASKED_AT_ONCE).collect();
+            let some: Vec<Part<'e>> = files.by_ref().take(MAX_ASKED_BEFORE).collect();
             let rows: usize = some.iter().map(|part| part.entry.rows).sum();
             let asks: Vec<_> = some.into_iter().map(ask).collect();
             let answers: Vec<Part<'e>> =
@@ -208,7 +208,7 @@ impl Events {
             kept.extend(answers.into_iter().filter(|part| part.rows() > 0));
             // what is true of nearly all rows is asked of fewer files
             in_vain = if left * 8 > rows * 7 { (in_vain * 2).clamp(1, MAX_ASKED_IN_VAIN) } else { 0 };
-            kept.extend(files.by_ref().take(in_vain * MAX_ASKED_AT_ONCE));
+            kept.extend(files.by_ref().take(in_vain * MAX_ASKED_BEFORE));
         }
         Ok(kept)
     }
