@@ -45,7 +45,7 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const SMALL_FILE: u64 = 1 << 20;
 
 /// Bytes at the end of a larger file that are read at once and kept while it is open: the footer of an ordinary
-/// file with what is known of its values.
+/// file with what it says of its small columns.
 pub const FOOTER_READ: u64 = 128 << 10;
 
 /// Events of one partition that `verify` compares: 32 bytes each. Of a larger one it forgets those before, and
@@ -72,8 +72,8 @@ pub const MAX_ASKED_BEFORE: usize = 16;
 /// How deep a condition is taken apart; what lies deeper may be true of any row. Each level takes stack.
 pub const MAX_CONDITION_DEPTH: usize = 64;
 
-/// So many times as many files are read unasked after some that were asked in vain: each asking costs about a tenth of
-/// the reading of a column.
+/// So many times as many files are read unasked after some that were asked in vain: to ask a file costs nearly as much
+/// as to read a column of it (docs/benchmarks.md).
 pub const MAX_ASKED_IN_VAIN: usize = 8;
 
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is

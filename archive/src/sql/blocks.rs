@@ -7,12 +7,12 @@
 //! ```text
 //! credential_id = 'AKIA…' OR src_ip = '192.0.2.7'        each side by the values of its column, then both
 //! lower(principal) LIKE '%ci-%' AND bytes_out > 1e9       likewise; what is true of no value is true of no row
-//! src_ip <> previous_ip                                   two columns at once: may be true anywhere
+//! principal <> invoked_by                                 two columns at once: may be true anywhere
 //! ```
 //!
 //! A test of one column is run over the column's different values, by the query engine itself, whatever the test is;
 //! so nothing is translated, and nothing can be understood in two ways. Of a column with very many values only pieces
-//! of text are known, which rule out what must be equal to a text or hold one.
+//! of text are known, which rule out a column that must be equal to a text or hold one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
