@@ -24,7 +24,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowS
 use parquet::arrow::async_reader::{AsyncFileReader as _, ParquetRecordBatchStreamBuilder};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetStatisticsPolicy};
-use virga_engine::event::{EventBatch, ProjectedField, Projection};
+use virga_engine::event::{ColumnKind, EventBatch, ProjectedField, Projection};
 use virga_engine::scan::{Blocks, Facet, Known};
 
 pub(crate) use self::says::Says;
@@ -38,6 +38,7 @@ use crate::layout::{self, JSON_SUFFIX, ROW_GROUP};
 use crate::limits::MAX_SECTION;
 use crate::rows::typed;
 use crate::table::{Archive, Entry};
+use crate::texts::TextColumn;
 
 /// Makes the cells of a projection from raw events of a source: what a file does not hold.
 pub type Rebuild<'r> = dyn Fn(&str, &Arc<Projection>, &StringArray) -> Result<Vec<CellArray>, String> + 'r;
@@ -70,10 +71,23 @@ pub enum Who {
 pub struct Needed<'n> {
     /// By column of the projection: whether anybody looks at it. What nobody looks at reads as absent.
     pub columns: &'n [bool],
+    /// Columns of the projection, all of them canonical, of which only the texts are read.
+    pub texts: &'n [usize],
     /// Who the events are.
     pub who: Who,
     /// The events as they came.
     pub raw: bool,
+}
+
+/// Events, as far as they were needed.
+#[derive(Debug, Clone)]
+pub struct NeededEvents {
+    /// The events.
+    pub batch: EventBatch,
+    /// The texts that were asked for, in that order.
+    pub texts: Vec<TextColumn>,
+    /// Bytes that were read.
+    pub bytes: u64,
 }
 
 /// What of a projection is read of a row group.
@@ -329,6 +343,30 @@ impl StoredFile {
         Some(self.has_column(&stored.stored) || self.has_column(&format!("{}{JSON_SUFFIX}", stored.stored)))
     }
 
+    /// The texts of a column.
+    pub(crate) fn text_column(
+        &self,
+        batch: &RecordBatch,
+        field: &ProjectedField,
+        rows: usize,
+    ) -> Result<TextColumn, ArchiveError> {
+        let stored = self.stored(field);
+        let of_texts = field.column.filter(|column| column.kind == ColumnKind::Text);
+        let is_own = stored.zip(of_texts).is_some_and(|(stored, column)| stored.stored == column.name);
+        if !is_own {
+            return Ok(TextColumn::of_cells(&self.cell_column(batch, field, rows)?));
+        }
+        match stored.and_then(|stored| batch.column_by_name(&stored.stored)) {
+            None => Ok(TextColumn::absent(rows)),
+            Some(column) => TextColumn::of_stored(column).ok_or_else(|| self.has_another_type(field)),
+        }
+    }
+
+    fn has_another_type(&self, field: &ProjectedField) -> ArchiveError {
+        let name = self.stored_as(field).unwrap_or_default();
+        ArchiveError::new(format!("reading {}", self.entry.path), format!("`{name}` has another type"))
+    }
+
     pub(crate) fn cell_column(
         &self,
         batch: &RecordBatch,
@@ -348,12 +386,7 @@ impl StoredFile {
                 rows,
             ),
         };
-        cells.ok_or_else(|| {
-            ArchiveError::new(
-                format!("reading {}", self.entry.path),
-                format!("`{}` has another type", stored.stored),
-            )
-        })
+        cells.ok_or_else(|| self.has_another_type(field))
     }
 }
 

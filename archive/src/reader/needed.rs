@@ -8,17 +8,19 @@ use virga_engine::event::{EventBatch, KeptColumns, Origin, OriginBase, Projectio
 use virga_engine::scan::Blocks;
 
 use super::select::{Spread, rows_of, selection_of, selection_of_rows};
-use super::{Needed, NeededBlocks, Rebuild, StoredEvents, StoredFile, Who, column};
+use super::{Needed, NeededBlocks, NeededEvents, Rebuild, StoredEvents, StoredFile, Who, column};
 use crate::cells::{self, CellArray};
 use crate::error::ArchiveError;
 use crate::layout::{self, JSON_SUFFIX};
 use crate::rows::base_of;
+use crate::texts::TextColumn;
 
 /// What was read of some rows.
 struct SomeRows {
     source: Arc<str>,
     batch: RecordBatch,
     fields: Vec<CellArray>,
+    texts: Vec<TextColumn>,
     raw: Option<StringArray>,
     bytes: u64,
 }
@@ -45,7 +47,7 @@ impl StoredFile {
         // what is looked at in the same blocks is read together
         for mask in masks.into_iter().filter(|mask| *mask != 0) {
             let columns: Vec<bool> = needed.columns.iter().map(|blocks| *blocks == mask).collect();
-            let here = Needed { columns: &columns, who: Who::Times, raw: needed.raw == mask };
+            let here = Needed { columns: &columns, texts: &[], who: Who::Times, raw: needed.raw == mask };
             let spread = Spread { mask, blocks, all: self.rows(group) };
             let selection = selection_of(mask, spread.all);
             let count = spread.count();
@@ -76,7 +78,7 @@ impl StoredFile {
         projection: &Arc<Projection>,
         needed: Needed<'_>,
         rebuild: &Rebuild<'_>,
-    ) -> Result<(EventBatch, u64), ArchiveError> {
+    ) -> Result<NeededEvents, ArchiveError> {
         let mut names = vec![layout::TIME];
         if needed.who >= Who::Ids {
             names.push(layout::EVENT_ID);
@@ -97,7 +99,11 @@ impl StoredFile {
             };
             let (projection, source) = (Arc::clone(projection), read.source);
             let batch = EventBatch::of_cells(source, projection, read.fields, rows.len(), raw);
-            return Ok((batch.at_times(time, ids), read.bytes));
+            return Ok(NeededEvents {
+                batch: batch.at_times(time, ids),
+                texts: read.texts,
+                bytes: read.bytes,
+            });
         }
         let kept = KeptColumns {
             event_id: column(&read.batch, layout::EVENT_ID)?,
@@ -108,7 +114,8 @@ impl StoredFile {
             raw: raw.unwrap_or_else(|| StringArray::new_null(rows.len())),
             fields: read.fields,
         };
-        Ok((EventBatch::of_columns(read.source, Arc::clone(projection), kept), read.bytes))
+        let batch = EventBatch::of_columns(read.source, Arc::clone(projection), kept);
+        Ok(NeededEvents { batch, texts: read.texts, bytes: read.bytes })
     }
 
     /// Reads what is needed of a projection, and more columns by name. Fields that the file does not hold are
@@ -122,7 +129,8 @@ impl StoredFile {
         rebuild: &Rebuild<'_>,
     ) -> Result<SomeRows, ArchiveError> {
         let doing = || format!("reading events of {}", self.entry.path);
-        let is_needed = |at: usize| needed.columns.get(at) == Some(&true);
+        let as_cells = |at: usize| needed.columns.get(at) == Some(&true);
+        let is_needed = |at: usize| as_cells(at) || needed.texts.contains(&at);
         let mut names: Vec<String> = more.iter().map(|name| (*name).to_owned()).collect();
         let mut lacking = Projection::default();
         for (_, field) in projection.fields.iter().enumerate().filter(|(at, _)| is_needed(*at)) {
@@ -154,16 +162,26 @@ impl StoredFile {
         };
         let (mut made, nothing) = (made.into_iter(), cells::absent(count));
         let mut fields = Vec::with_capacity(projection.fields.len());
+        let mut texts = vec![TextColumn::absent(0); needed.texts.len()];
         for (at, field) in projection.fields.iter().enumerate() {
-            fields.push(match (is_needed(at), self.stored(field)) {
+            let is_lacking = is_needed(at) && self.stored(field).is_none();
+            let made = if is_lacking { made.next() } else { None };
+            if is_lacking && made.is_none() {
+                return Err(ArchiveError::new(doing(), "a field could not be made anew"));
+            }
+            if let Some(text) = needed.texts.iter().position(|text| *text == at) {
+                texts[text] = match &made {
+                    Some(made) => TextColumn::of_cells(made),
+                    None => self.text_column(&batch, field, count)?,
+                };
+            }
+            fields.push(match (as_cells(at), made) {
                 (false, _) => nothing.clone(),
-                (true, Some(_)) => self.cell_column(&batch, field, count)?,
-                (true, None) => {
-                    made.next().ok_or_else(|| ArchiveError::new(doing(), "a field could not be made anew"))?
-                }
+                (true, Some(made)) => made,
+                (true, None) => self.cell_column(&batch, field, count)?,
             });
         }
-        Ok(SomeRows { source, batch, fields, raw, bytes })
+        Ok(SomeRows { source, batch, fields, texts, raw, bytes })
     }
 }
 

@@ -1,9 +1,7 @@
 //! What is read of events that matched: who they are, and what is asked of them.
 
-use std::borrow::Cow;
-
 use arrow::array::{Array as _, StringArray};
-use virga_archive::{BLOCK, Entry, Needed, StoredFile, Who};
+use virga_archive::{BLOCK, Entry, Needed, NeededEvents, StoredFile, TextColumn, Who};
 use virga_engine::event::EventBatch;
 use virga_engine::json::string_text;
 use virga_engine::scan::Hit;
@@ -21,36 +19,50 @@ pub(super) struct Fetched {
     pub(super) batch: EventBatch,
     /// All of them happened in one hour.
     pub(super) one_hour: bool,
-    /// Where the canonical columns stand that are counted.
-    pub(super) entities: Vec<usize>,
+    /// The canonical columns that are counted; none where nobody asks.
+    entities: Vec<TextColumn>,
 }
 
 impl Fetched {
-    pub(super) fn entity(&self, entity: usize, row: usize) -> Option<String> {
-        cell_text(&self.batch, *self.entities.get(entity)?, row)
+    pub(super) fn entity(&self, entity: usize, row: usize) -> Option<&str> {
+        self.entities.get(entity)?.text(row)
     }
 
-    /// The values of an entity that hits have, each with their number; those without are counted too.
-    pub(super) fn counts(&self, entity: usize, hits: &[Hit]) -> Vec<(Option<Cow<'_, str>>, u64)> {
-        let Some(cells) = self.entities.get(entity).and_then(|column| self.batch.fields().get(*column))
-        else {
-            return vec![(None, hits.len() as u64)];
-        };
-        let Some(values) = cells.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
-        let keys = hits.iter().map(|hit| cells.key(hit.row as usize));
-        let shown = |key: usize| plain_text(values.value(key));
-        // few values are counted by their number, of many those that occur
-        if values.len() <= 4 * hits.len() {
-            let (mut counts, mut without) = (vec![0; values.len()], 0);
-            keys.for_each(|key| *key.map_or(&mut without, |key| &mut counts[key]) += 1);
-            let there = counts.into_iter().enumerate().map(|(key, count)| (Some(key), count));
-            let there = there.chain([(None, without)]).filter(|(_, count)| *count > 0);
-            return there.map(|(key, count)| (key.map(shown), count)).collect();
+    /// Gives the values of an entity that hits have, each with their number; those without are counted too. A value may
+    /// come more than once. `room` is kept from call to call.
+    pub(super) fn each_count(
+        &self,
+        entity: usize,
+        hits: &[Hit],
+        room: &mut Vec<u64>,
+        mut give: impl FnMut(Option<&str>, u64),
+    ) {
+        let Some(column) = self.entities.get(entity) else { return give(None, hits.len() as u64) };
+        let keys = hits.iter().map(|hit| column.key(hit.row as usize));
+        // of many values those that occur come one by one
+        if column.values() > 4 * hits.len() {
+            let mut last: Option<(Option<usize>, u64)> = None;
+            for key in keys {
+                match &mut last {
+                    Some((same, count)) if *same == key => *count += 1,
+                    last => {
+                        if let Some((key, count)) = last.replace((key, 1)) {
+                            give(key.map(|key| column.value(key)), count);
+                        }
+                    }
+                }
+            }
+            return last.into_iter().for_each(|(key, count)| give(key.map(|key| column.value(key)), count));
         }
-        let mut keys: Vec<Option<usize>> = keys.collect();
-        keys.sort_unstable();
-        let counted = keys.chunk_by(|a, b| a == b);
-        counted.map(|equal| (equal.first().copied().flatten().map(shown), equal.len() as u64)).collect()
+        room.clear();
+        room.resize(column.values(), 0);
+        let mut without = 0;
+        keys.for_each(|key| *key.and_then(|key| room.get_mut(key)).unwrap_or(&mut without) += 1);
+        let there = room.iter().enumerate().filter(|(_, count)| **count > 0);
+        there.for_each(|(key, count)| give(Some(column.value(key)), *count));
+        if without > 0 {
+            give(None, without);
+        }
     }
 }
 
@@ -58,12 +70,8 @@ impl Fetched {
 fn cell_text(batch: &EventBatch, column: usize, row: usize) -> Option<String> {
     let column = batch.fields().get(column)?;
     let values = column.values().as_any().downcast_ref::<StringArray>()?;
-    Some(plain_text(values.value(column.key(row)?)).into_owned())
-}
-
-/// Of a JSON string what it says, of anything else itself.
-fn plain_text(cell: &str) -> Cow<'_, str> {
-    string_text(cell).unwrap_or(Cow::Borrowed(cell))
+    let cell = values.value(column.key(row)?);
+    Some(string_text(cell).map_or_else(|| cell.to_owned(), Into::into))
 }
 
 impl Pass<'_> {
@@ -75,18 +83,19 @@ impl Pass<'_> {
         lane: &Lane,
     ) -> Result<Fetched, ReplayError> {
         let mut needed = vec![false; lane.union.fields.len()];
-        let mut rows: Vec<u32> = Vec::new();
+        let (mut rows, mut is_shown): (Vec<u32>, bool) = (Vec::new(), false);
         for (side, part) in self.sides.iter().zip(&lane.parts) {
             rows.extend(side.hits.iter().map(|hit| hit.row));
-            if side.each_hit_rule(part, &side.hits).any(|rule| !side.engine.is_muted(rule.rule)) {
-                lane.entities.iter().for_each(|column| needed[*column] = true);
-            }
+            is_shown |= side.each_hit_rule(part, &side.hits).any(|rule| !side.engine.is_muted(rule.rule));
         }
         lane.labels.iter().for_each(|column| needed[*column] = true);
         let ids = self.question.digest || self.question.labels.is_some() || self.differ.is_some();
         let who = if ids { Who::Ids } else { Who::Times };
-        let (rows, batch) = self.read(file, group, lane, (rows, &needed, who)).await?;
-        Ok(Fetched { rows, batch, one_hour: is_of_one_hour(file.entry()), entities: lane.entities.clone() })
+        let texts: &[usize] = if is_shown { &lane.entities } else { &[] };
+        let needed = Needed { columns: &needed, texts, who, raw: false };
+        let (rows, read) = self.read(file, group, lane, (rows, needed)).await?;
+        let one_hour = is_of_one_hour(file.entry());
+        Ok(Fetched { rows, batch: read.batch, one_hour, entities: read.texts })
     }
 
     /// Reads columns of rows of a row group, and of others where that costs less.
@@ -95,8 +104,8 @@ impl Pass<'_> {
         file: &StoredFile,
         group: usize,
         lane: &Lane,
-        (mut rows, columns, who): (Vec<u32>, &[bool], Who),
-    ) -> Result<(Vec<u32>, EventBatch), ReplayError> {
+        (mut rows, needed): (Vec<u32>, Needed<'_>),
+    ) -> Result<(Vec<u32>, NeededEvents), ReplayError> {
         rows.sort_unstable();
         rows.dedup();
         self.cost.fetched += rows.len() as u64;
@@ -106,10 +115,9 @@ impl Pass<'_> {
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let needed = Needed { columns, who, raw: false };
-        let (batch, bytes) = file.needed_events((group, &rows), &lane.union, needed, &rebuild).await?;
-        self.cost.bytes_read += bytes;
-        Ok((rows, batch))
+        let read = file.needed_events((group, &rows), &lane.union, needed, &rebuild).await?;
+        self.cost.bytes_read += read.bytes;
+        Ok((rows, read))
     }
 
     /// What labels say of the events that matched.

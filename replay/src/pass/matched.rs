@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::StringArray;
-use virga_archive::{Entry, Needed, StoredFile, Who};
+use virga_archive::{Entry, Needed, NeededEvents, StoredFile, Who};
 use virga_engine::alert::show_time;
 use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
@@ -54,12 +54,13 @@ impl Pass<'_> {
         rows.dedup();
         let numbers: Vec<u32> = rows.iter().map(|row| fetched.rows[*row]).collect();
         let nothing = vec![false; lane.union.fields.len()];
-        let needed = Needed { columns: &nothing, who: Who::Origins, raw: true };
+        let needed = Needed { columns: &nothing, texts: &[], who: Who::Origins, raw: true };
         let logs = self.world.logs;
         let rebuild =
             |source: &str, fields: &std::sync::Arc<_>, raw: &StringArray| logs.cells(source, fields, raw);
-        let (batch, bytes) = file.needed_events((group, &numbers), &lane.union, needed, &rebuild).await?;
-        self.cost.bytes_read += bytes;
+        let read = file.needed_events((group, &numbers), &lane.union, needed, &rebuild).await?;
+        self.cost.bytes_read += read.bytes;
+        let batch = read.batch;
         let place = |row: usize| rows.binary_search(&row).unwrap_or(0);
         for (row, at, hit) in whole {
             self.raise(at, Hit { row: place(row) as u32, ..hit }, &batch)?;
@@ -86,7 +87,8 @@ impl Pass<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let (rows, batch) = self.read(file, group, lane, (rows, &needed, Who::Origins)).await?;
+        let needed = Needed { columns: &needed, texts: &[], who: Who::Origins, raw: false };
+        let (rows, NeededEvents { batch, .. }) = self.read(file, group, lane, (rows, needed)).await?;
         let range = self.range;
         for ((side, part), mut hits) in self.sides.iter_mut().zip(&lane.parts).zip(feeding) {
             place(&mut hits, &rows);
@@ -170,7 +172,8 @@ impl Pass<'_> {
                 let shown = || {
                     let event = fetched.batch.row(row);
                     let entities = ENTITIES.iter().enumerate();
-                    let entities = entities.filter_map(|(at, name)| Some((*name, fetched.entity(at, row)?)));
+                    let entities =
+                        entities.filter_map(|(at, name)| Some((*name, fetched.entity(at, row)?.to_owned())));
                     diff_event(side, &event.event_id(), show_time(event.time()), entities.collect())
                 };
                 if differ.only(side, key.1, &shown) {

@@ -43,6 +43,8 @@ pub(crate) struct Side {
     pub(super) hits: Vec<Hit>,
     /// Of this row group, by rule.
     pub(super) by_rule: Vec<Vec<Hit>>,
+    /// Room to count values in.
+    counts: Vec<u64>,
 }
 
 impl Side {
@@ -80,6 +82,7 @@ impl Side {
             candidate: vec![0; rules.len()],
             hits: Vec::new(),
             by_rule: vec![Vec::new(); rules.len()],
+            counts: Vec::new(),
             name,
             hash,
             engine,
@@ -161,14 +164,14 @@ impl Side {
         }
         let tally = &mut self.tallies[hit.rule as usize];
         for entity in 0..ENTITIES.len() {
-            for (value, count) in fetched.counts(entity, hits) {
+            fetched.each_count(entity, hits, &mut self.counts, |value, count| {
                 if entity == 0 {
-                    tally.principal(value.as_deref(), first);
+                    tally.principal(value, first);
                 }
                 if let Some(value) = value {
-                    tally.entities[entity].add(&value, count);
+                    tally.entities[entity].add(value, count);
                 }
-            }
+            });
         }
         if digest {
             let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
