@@ -11,7 +11,7 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use crate::event::TEXT_SEPARATOR;
 use crate::json;
-use crate::predicate::{Shape, Test, fold};
+use crate::predicate::{Number, Shape, Test, fold};
 use crate::sigma::Part;
 
 /// Bits of a sketch, as a power of two.
@@ -119,6 +119,8 @@ impl Needles {
         let mut texts: Vec<String> = Vec::new();
         match test {
             Test::Text(text) => match &text.shape {
+                // what reads as a number also is the number that is written in another way: '1e3' and 1000
+                Shape::Exact(text) if Number::parse(text).is_some() => {}
                 Shape::Exact(text) | Shape::Prefix(text) | Shape::Suffix(text) | Shape::Contains(text) => {
                     texts.push(text.clone());
                 }
@@ -184,16 +186,31 @@ mod tests {
         Test::Text(TextTest { shape: shape(text), cased })
     }
 
+    /// Few numbers, each written in many ways.
+    fn number_like() -> impl Strategy<Value = String> {
+        let written = |(number, zeros, form): (u32, usize, u8)| match form {
+            0 => format!("{number}000"),
+            1 => format!("{}{number}000", "0".repeat(zeros)),
+            2 => format!("{number}000.{}", "0".repeat(zeros + 1)),
+            3 => format!("{number}e3"),
+            _ => format!("{number}00.0E+1"),
+        };
+        (1u32..3, 0usize..3, 0u8..5).prop_map(written)
+    }
+
     proptest! {
         /// Whatever the matcher finds the sketch of the same cells may hold.
         #[test]
         fn no_test_that_a_value_passes_is_ruled_out(
             values in proptest::collection::vec("[aAbBÄä\u{130}\"\\\\ 1]{0,7}", 1..6),
-            literal in "[aAbBÄä\u{130}\"\\\\ 1]{0,4}",
+            literal in prop_oneof!["[aAbBÄä\u{130}\"\\\\ 1]{0,4}", number_like()],
+            number in number_like(),
             cased: bool,
         ) {
             let cells: Vec<String> = values.iter().map(|value| serde_json::Value::from(value.as_str()).to_string()).collect();
-            let cells = [cells.join("\u{1e}"), cells[0].clone(), "17".into(), "true".into(), "null".into()];
+            // an event may write a number in any way that JSON knows
+            let number = serde_json::from_str::<serde_json::Value>(&number).map_or("17".into(), |_| number);
+            let cells = [cells.join("\u{1e}"), cells[0].clone(), number, "true".into(), "null".into()];
             let mut sketch = Sketch::default();
             cells.iter().for_each(|cell| sketch.add(cell));
             prop_assert!(sketch.is_useful());
