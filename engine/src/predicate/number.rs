@@ -29,7 +29,11 @@ impl Number {
         if !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
             return None;
         }
-        Self::from_float(text.parse::<f64>().ok()?)
+        let float = text.parse::<f64>().ok()?;
+        match whole(text) {
+            Some(int) => Some(Self::Int(int)),
+            None => Self::from_float(float),
+        }
     }
 
     fn from_float(float: f64) -> Option<Self> {
@@ -40,6 +44,23 @@ impl Number {
             _ => Some(Self::Float(float)),
         }
     }
+}
+
+/// A decimal number that is whole and fits, exactly, however it is written: a float has 53 bits alone.
+fn whole(text: &str) -> Option<i128> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (int, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = format!("{int}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    // what is left of the digits is to be followed by so many zeros
+    let zeros = exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    let zeros = zeros.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
+    let number = match significant {
+        "" | "-" | "+" => return Some(0),
+        significant => significant.parse::<i128>().ok()?,
+    };
+    number.checked_mul(10i128.checked_pow(u32::try_from(zeros).ok()?)?)
 }
 
 impl Ord for Number {
@@ -106,6 +127,18 @@ mod tests {
         for (a, b) in [("5", "5.0"), ("005", "5"), ("1e3", "1000"), ("-0", "0"), ("+7", "7"), ("0.5", ".5")] {
             assert_eq!(n(a), n(b), "{a} {b}");
         }
+        // exact beyond what a float holds, however they are written
+        for (a, b) in [
+            ("1e23", "100000000000000000000000"),
+            ("9007199254740993.0", "9007199254740993"),
+            ("-900719925474099.300e1", "-9007199254740993"),
+            ("1.7014118346046923173168730371588410572700E+38", "170141183460469231731687303715884105727"),
+            (".0e5", "0"),
+            ("-0.000", "0"),
+        ] {
+            assert_eq!(n(a), n(b), "{a} {b}");
+            assert!(matches!(n(a), Number::Int(_)), "{a}");
+        }
         for (a, b) in [
             ("9007199254740992", "9007199254740993"),
             ("-1", "-0.5"),
@@ -114,6 +147,9 @@ mod tests {
             ("-2.5", "-2"),
             ("170141183460469231731687303715884105727", "1e300"),
             ("-1e300", "-170141183460469231731687303715884105727"),
+            ("9007199254740992.0", "9007199254740993.0"),
+            ("1e-3", "2e-3"),
+            ("170141183460469231731687303715884105727.0", "1.8e38"),
         ] {
             assert!(n(a) < n(b) && n(b) > n(a), "{a} {b}");
         }
