@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, codes, nearest};
 use crate::limits::MAX_CORRELATION_DEPTH;
-use crate::sigma::{Correlation, Spanned};
+use crate::sigma::{Correlation, CorrelationAlias, Spanned};
 
 /// A correlation whose rules are found.
 #[derive(Debug, Clone)]
@@ -46,13 +46,24 @@ pub(crate) fn link(
     correlations: Vec<Correlation>,
     rules: &[Candidate],
 ) -> (Vec<LinkedCorrelation>, Vec<Diagnostic>) {
-    let correlations: Vec<_> = correlations.into_iter().map(Arc::new).collect();
+    let mut correlations: Vec<_> = correlations.into_iter().map(Arc::new).collect();
     let mut candidates: Vec<(Found, Names<'_>)> =
         rules.iter().enumerate().map(|(i, rule)| (Found::Rule(i), Names::of_rule(rule))).collect();
     candidates.extend(correlations.iter().enumerate().map(|(i, c)| (Found::Correlation(i), Names::of(c))));
     let mut finder = Finder { rules, candidates, diagnostics: Vec::new() };
-    let found = correlations.iter().map(|correlation| finder.members(correlation)).collect();
-    let mut graph = Graph::new(&correlations, found, finder.diagnostics);
+    let (mut found, mut renamed) = (Vec::new(), Vec::new());
+    for correlation in &correlations {
+        let members = finder.members(correlation);
+        renamed.push(finder.aliases(correlation, &members));
+        found.push(members.into_iter().collect());
+    }
+    let diagnostics = finder.diagnostics;
+    for (correlation, aliases) in correlations.iter_mut().zip(renamed) {
+        if let Some(aliases) = aliases {
+            Arc::make_mut(correlation).aliases = aliases;
+        }
+    }
+    let mut graph = Graph::new(&correlations, found, diagnostics);
     graph.link(rules);
     graph.tell_broken();
     graph.tell_endless();
@@ -92,16 +103,14 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// What a correlation is about; `None` where something of it is not there.
-    fn members(&mut self, correlation: &Correlation) -> Option<Vec<Found>> {
-        self.check_aliases(correlation);
-        // all names are looked up, so that all mistakes are told at once
-        let found: Vec<_> = correlation.rules.iter().map(|name| self.member(correlation, name)).collect();
-        found.into_iter().collect()
+    /// What a correlation is about, in the order of its rules; `None` for what is not there. All names are looked up, so
+    /// that all mistakes are told at once.
+    fn members(&mut self, correlation: &Correlation) -> Vec<Option<Found>> {
+        correlation.rules.iter().map(|name| self.member(correlation, name)).collect()
     }
 
     fn member(&mut self, correlation: &Correlation, name: &Spanned<String>) -> Option<Found> {
-        let found = self.find(correlation, name)?;
+        let found = self.one(correlation, name)?;
         match found {
             Found::Rule(rule) if !self.rules[rule].works => {
                 let cause = format!("the rule `{}` has errors", name.value);
@@ -112,29 +121,37 @@ impl Finder<'_> {
         }
     }
 
-    fn find(&mut self, correlation: &Correlation, name: &Spanned<String>) -> Option<Found> {
-        let id = crate::rule_set::bare_id(&name.value);
+    /// All that a name may mean, and whether it is a title.
+    fn find(&self, name: &str) -> (Vec<Found>, bool) {
+        let id = crate::rule_set::bare_id(name);
         let by = |fits: &dyn Fn(&Names<'_>) -> bool| -> Vec<Found> {
             self.candidates.iter().filter(|(_, names)| fits(names)).map(|(found, _)| *found).collect()
         };
         let mut found = by(&|names| names.id.as_ref() == Some(&id));
         if found.is_empty() {
-            found = by(&|names| names.name == Some(&name.value));
+            found = by(&|names| names.name == Some(name));
         }
-        if found.is_empty() {
-            found = by(&|names| names.title == name.value);
-            if !found.is_empty() {
-                let cause = format!("`{}` is the title of a rule", name.value);
-                self.diagnostics.push(
-                    Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, name.span.clone(), cause)
-                        .with_help("name it by its `name` or `id`: titles change"),
-                );
-            }
+        let is_title = found.is_empty();
+        if is_title {
+            found = by(&|names| names.title == name);
         }
         // a broken rule does not stand in the way of a good one with its id
         let works = |found: &Found| !matches!(found, Found::Rule(rule) if !self.rules[*rule].works);
         if found.iter().any(works) {
             found.retain(works);
+        }
+        (found, is_title)
+    }
+
+    /// What a name means; a mistake is told.
+    fn one(&mut self, correlation: &Correlation, name: &Spanned<String>) -> Option<Found> {
+        let (found, is_title) = self.find(&name.value);
+        if is_title && !found.is_empty() {
+            let cause = format!("`{}` is the title of a rule", name.value);
+            self.diagnostics.push(
+                Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, name.span.clone(), cause)
+                    .with_help("name it by its `name` or `id`: titles change"),
+            );
         }
         match found.as_slice() {
             [one] => Some(*one),
@@ -156,19 +173,35 @@ impl Finder<'_> {
         }
     }
 
-    /// An alias says which field of which rule it stands for; one of no use is a slip of the pen.
-    fn check_aliases(&mut self, correlation: &Correlation) {
-        for alias in &correlation.aliases {
-            for (rule, _) in &alias.fields {
-                if correlation.rules.iter().all(|name| name.value != rule.value) {
-                    let cause = format!("`{}` is not one of the correlation's rules", rule.value);
-                    self.diagnostics.push(
-                        Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, rule.span.clone(), cause)
-                            .with_help("write it as it stands under `rules`"),
-                    );
-                }
+    /// An alias says which field of which rule it stands for, and may call that rule by another of its names than
+    /// `rules` does: the aliases as `rules` has them, where that is so. One of no use is a slip of the pen.
+    fn aliases(
+        &mut self,
+        correlation: &Correlation,
+        members: &[Option<Found>],
+    ) -> Option<Vec<CorrelationAlias>> {
+        let mut aliases = correlation.aliases.clone();
+        let mut is_renamed = false;
+        for (rule, _) in aliases.iter_mut().flat_map(|alias| &mut alias.fields) {
+            if correlation.rules.iter().any(|name| name.value == rule.value) {
+                continue;
             }
+            let meant = match self.find(&rule.value).0.as_slice() {
+                [one] => members.iter().position(|member| *member == Some(*one)),
+                _ => None,
+            };
+            if let Some(name) = meant.and_then(|at| correlation.rules.get(at)) {
+                rule.value.clone_from(&name.value);
+                is_renamed = true;
+                continue;
+            }
+            let cause = format!("`{}` is not one of the correlation's rules", rule.value);
+            self.diagnostics.push(
+                Diagnostic::warning(codes::UNKNOWN_RULE, &correlation.file, rule.span.clone(), cause)
+                    .with_help("an alias names a rule of `rules` by its id or name"),
+            );
         }
+        is_renamed.then_some(aliases)
     }
 
     fn error(&mut self, correlation: &Correlation, name: &Spanned<String>, cause: String, help: &str) {
@@ -377,6 +410,58 @@ mod tests {
             let expected = warned.then(|| (Severity::Warning, format!("unknown-rule: {name}")));
             assert_eq!(said(&set), Vec::from_iter(expected), "{name}");
             assert_eq!(set.rejected, 0);
+        }
+    }
+
+    #[test]
+    fn an_alias_may_call_a_rule_by_another_of_its_names_than_rules_does() {
+        let id = "11111111-aaaa-4aaa-8aaa-000000000001";
+        for (rules, aliased, expected) in [
+            ("fail", "fail", "fail"),
+            (id, "fail", id),
+            ("fail", "11111111-AAAA-4aaa-8aaa-000000000001", "fail"),
+            ("Failed sign-in", "fail", "Failed sign-in"),
+        ] {
+            let body = format!(
+                "type: value_count, rules: ['{rules}', pass], condition: {{field: f, gte: 2}}, aliases: {{f: {{'{aliased}': a, pass: b}}}}"
+            );
+            let set = load(&[correlation("c", &body)]);
+            let aliases = &set.correlations[0].correlation.aliases;
+            let names: Vec<&str> = aliases[0].fields.iter().map(|(rule, _)| rule.value.as_str()).collect();
+            assert_eq!(names, [expected, "pass"], "{rules} {aliased}");
+            assert!(
+                said(&set).iter().all(|(_, said)| said == "unknown-rule: 'Failed sign-in'"),
+                "{:?}",
+                said(&set)
+            );
+        }
+        let other =
+            "type: value_count, rules: [fail], condition: {field: f, gte: 2}, aliases: {f: {pass: b}}";
+        let expected = (Severity::Warning, "unknown-rule: pass".to_owned());
+        assert_eq!(
+            said(&load(&[correlation("c", other)])),
+            [expected],
+            "a rule that is none of the correlation's"
+        );
+    }
+
+    #[test]
+    fn more_rules_than_a_number_has_bits_are_refused_whatever_is_asked_of_them() {
+        let rule = |number: usize| {
+            format!(
+                "title: r{number}\nname: r{number}\nlogsource: {{product: p}}\ndetection: {{s: {{a: {number}}}, condition: s}}\n"
+            )
+        };
+        let documents: Vec<String> = (0..65).map(rule).collect();
+        let named = |count: usize| (0..count).map(|n| format!("r{n}")).collect::<Vec<_>>().join(", ");
+        for kind in ["type: temporal", "type: temporal_ordered", "type: event_count, condition: {gte: 2}"] {
+            for (count, said_of_it) in [(64, None), (65, Some("bad-value: r64"))] {
+                let of = correlation("c", &format!("{kind}, rules: [{}]", named(count)));
+                let set = load(&[documents.clone(), vec![of]].concat());
+                let expected = said_of_it.map(|said| (Severity::Error, said.to_owned()));
+                assert_eq!(said(&set), Vec::from_iter(expected), "{kind} {count}");
+                assert_eq!(set.correlations.len(), usize::from(count == 64), "{kind} {count}");
+            }
         }
     }
 

@@ -334,6 +334,7 @@ impl Reader<'_> {
             self.warning(codes::MISSING_KEY, &head(body), "without a `group-by` all matches are one group");
         }
         let rules = self.rules_of(body, names?, condition.as_ref());
+        self.check_number(rules.as_deref().unwrap_or_default());
         if let (Some(rules), Some(Given::Condition(condition))) = (&rules, &condition) {
             self.check_temporal(body, kind.value, rules, condition);
         }
@@ -387,6 +388,15 @@ impl Reader<'_> {
         Some(suppress.bucket)
     }
 
+    /// Whether the rules are few enough to be bits of a number.
+    fn check_number(&mut self, rules: &[Spanned<String>]) {
+        if let Some(beyond) = rules.get(MAX_CORRELATED_RULES) {
+            let cause = format!("a correlation of more than {MAX_CORRELATED_RULES} rules");
+            let help = "correlate parts of them, and then the parts";
+            self.error_with_help(codes::BAD_VALUE, &beyond.span, cause, help);
+        }
+    }
+
     /// What rules together cannot be asked.
     fn check_temporal(
         &mut self,
@@ -396,11 +406,6 @@ impl Reader<'_> {
         condition: &CorrelationCondition,
     ) {
         let place = body.get("condition").map_or_else(|| head(body), |condition| condition.span.clone());
-        if rules.len() > MAX_CORRELATED_RULES {
-            let cause = format!("a correlation of more than {MAX_CORRELATED_RULES} rules");
-            let help = "correlate parts of them, and then the parts";
-            self.error_with_help(codes::BAD_VALUE, &rules[MAX_CORRELATED_RULES].span, cause, help);
-        }
         let in_order = match condition {
             CorrelationCondition::Rules(condition) => {
                 if !needs_something(condition, true) {
