@@ -8,7 +8,6 @@
 use hashbrown::HashMap;
 
 use arrow_array::{Array, DictionaryArray, StringArray, types::Int32Type};
-use memchr::memchr2;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,7 +17,7 @@ use super::occurrence::{Occurrence, Value};
 use super::plan::ValuePlan;
 use super::watermark::clamped;
 use crate::event::{EventBatch, TEXT_SEPARATOR};
-use crate::json::string_text;
+use crate::json::{self, string_text};
 use crate::limits::{MAX_COMBINATIONS, MAX_LIST};
 use crate::predicate::Number;
 use crate::scan::Hit;
@@ -448,16 +447,18 @@ fn plain_cell(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> {
     let key = column.key(row)?;
     let text = column.values().as_any().downcast_ref::<StringArray>()?.value(key);
     let bytes = text.as_bytes();
-    // an escaped character begins with a backslash, and the next of several texts behind a separator
+    // an escaped character begins with a backslash; the next of several texts stands behind a separator, which is a
+    // control character as those that no JSON text may hold as they are
+    let needs_a_look = |byte: &u8| *byte < b' ' || *byte == b'\\';
     let is_plain = bytes.len() >= 2
         && bytes.first() == Some(&b'"')
         && bytes.last() == Some(&b'"')
-        && memchr2(b'\\', TEXT_SEPARATOR as u8, bytes).is_none();
+        && !bytes.iter().fold(false, |any, byte| any | needs_a_look(byte));
     is_plain.then_some(text)
 }
 
 /// The values of a field: of a text what stands between its quotes, of a list each element's, of anything
-/// else its JSON. `null` is no value.
+/// else its JSON without white space. `null` is no value.
 fn texts(column: &DictionaryArray<Int32Type>, row: usize) -> Vec<Box<str>> {
     let Some(key) = column.key(row) else { return Vec::new() };
     let Some(values) = column.values().as_any().downcast_ref::<StringArray>() else { return Vec::new() };
@@ -484,7 +485,19 @@ fn scalar(text: &str) -> Option<Box<str>> {
         Some(inner) if inner == MISSING => Some("\u{2400}".into()),
         Some(inner) => Some(inner.into()),
         None if text == "null" || text.is_empty() => None,
-        None => Some(text.into()),
+        None => Some(compact(text)),
+    }
+}
+
+/// A value that is no text, in a form that does not depend on how the log was printed.
+fn compact(text: &str) -> Box<str> {
+    match json::parse(text).ok().filter(|_| text.starts_with(['{', '['])) {
+        Some(value) => {
+            let mut compact = String::with_capacity(text.len());
+            value.write_compact(&mut compact);
+            compact.into()
+        }
+        None => text.into(),
     }
 }
 
@@ -518,14 +531,46 @@ mod tests {
             Some("5"),
             Some("null"),
             Some("[\"a\"]"),
+            Some("\"a\tb\""),
         ]
         .into_iter()
         .collect();
         let plain: Vec<Option<&str>> = (0..column.len()).map(|row| plain_cell(&column, row)).collect();
-        assert_eq!(plain, [Some(r#""plain é""#), Some(r#""""#), None, None, None, None, None, None]);
+        assert_eq!(plain, [Some(r#""plain é""#), Some(r#""""#), None, None, None, None, None, None, None]);
         for (row, text) in plain.iter().enumerate().filter_map(|(row, text)| Some((row, (*text)?))) {
             let slow = texts(&column, row);
             assert_eq!(format!("[{text}]"), key_text(&[&slow[0]]));
+        }
+    }
+
+    #[test]
+    fn a_value_is_the_same_however_the_log_was_printed() {
+        for (one, other, expected) in [
+            (
+                r#"{"a":[1,{"b":"c"}]}"#,
+                "{ \"a\" : [1, {\"b\":\n\"\\u0063\"}] }",
+                vec![r#"{"a":[1,{"b":"c"}]}"#],
+            ),
+            (
+                r#"["a",["b","c"],{"d":1.0}]"#,
+                "[ \"a\", [\"b\", \"c\"] , {\"d\" :1.0}]",
+                vec!["a", r#"["b","c"]"#, r#"{"d":1.0}"#],
+            ),
+            ("\"a\tb\"", r#""a\tb""#, vec!["a\tb"]),
+            ("1.50", "1.50", vec!["1.50"]),
+        ] {
+            for cell in [one, other] {
+                let column: DictionaryArray<Int32Type> = [Some(cell)].into_iter().collect();
+                let values = texts(&column, 0);
+                assert!(
+                    values.iter().map(|value| &**value).eq(expected.iter().copied()),
+                    "{cell} {values:?}"
+                );
+                let values: Vec<&str> = values.iter().map(|value| &**value).collect();
+                let back: Vec<Option<String>> =
+                    values.iter().map(|value| Some((*value).to_owned())).collect();
+                assert_eq!(key_values(&key_text(&values)), back, "{cell}");
+            }
         }
     }
 

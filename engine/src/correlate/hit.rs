@@ -17,7 +17,7 @@ use crate::alert::{Evidence, show_time};
 use crate::event::{Origin, OriginBase};
 
 /// An event that a group remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// Event time.
     pub time: i64,
@@ -53,6 +53,15 @@ impl Seen {
         self.id
     }
 }
+
+/// As they are ordered: an event that was read twice is one.
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Seen {}
 
 impl PartialOrd for Seen {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -408,6 +417,17 @@ mod tests {
         assert_eq!(size_of::<Hit<()>>(), 40);
         assert_eq!(size_of::<Hit<Members>>(), 48);
         assert_eq!(size_of::<Hit<Word>>(), 48);
+    }
+
+    #[test]
+    fn an_event_that_was_read_from_two_places_is_one() {
+        let mut identities = Identities::default();
+        let mut seen = |path: &str, id: &str| {
+            let origin = Origin { base: OriginBase::File { path: path.into() }, line: Some(1), record: None };
+            identities.see(5, id, &"s".into(), &origin)
+        };
+        let (one, again, other) = (seen("a", "x"), seen("b", "x"), seen("a", "y"));
+        assert!(one == again && one.cmp(&again).is_eq() && one != other);
     }
 
     #[test]

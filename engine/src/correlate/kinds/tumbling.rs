@@ -184,7 +184,8 @@ impl Measure for Values {
 
     fn take(&self, so: &mut Self::So, hits: &[Hit<Word>], criteria: &[(Criterion, f64)]) {
         // beyond every bound one more makes no difference
-        let most = criteria.iter().map(|(_, bound)| bound.max(0.0) as usize + 1).max().unwrap_or(1);
+        let most =
+            criteria.iter().map(|(_, bound)| (bound.max(0.0) as usize).saturating_add(1)).max().unwrap_or(1);
         for hit in hits {
             if so.len() < most {
                 so.insert(hash_bits(hit.detail.text()));
@@ -326,6 +327,14 @@ impl Measure for Amounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_beyond_every_number_of_values_is_one() {
+        let (mut so, mut words) = (BTreeSet::new(), super::super::super::words::Words::default());
+        let hit = Hit { seen: Seen::derived(1, "e"), detail: words.get("a") };
+        Values.take(&mut so, &[hit], &[(Criterion::Lt, 2e19)]);
+        assert_eq!(so.len(), 1);
+    }
 
     #[test]
     fn rounding_is_off_by_less_than_it_says() {

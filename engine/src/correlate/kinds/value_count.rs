@@ -102,13 +102,13 @@ impl Kind for ValueCount {
         let start = time.saturating_sub(self.window);
         // what the last tick left over is let go now: until then it may be asked what made the match.
         // Twice the room is let be used, so that sorting is rare
-        if state.values.len() >= 2 * self.least {
+        if state.values.len() >= self.least.saturating_mul(2) {
             state.keep(self.least, start);
         }
         for hit in hits {
             state.put(&hit.detail, hit.seen);
             // however many values one time brings, those that stay are few
-            if state.values.len() > 2 * self.least + 64 {
+            if state.values.len() > self.least.saturating_mul(2).saturating_add(64) {
                 state.keep(self.least, start);
             }
         }
@@ -182,5 +182,23 @@ impl Kind for ValueCount {
 
     fn mark(&self, state: &Recent, see: &mut dyn FnMut(&Seen)) {
         state.seen.iter().for_each(see);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::hit::Seen;
+    use super::super::super::words::Words;
+    use super::*;
+
+    #[test]
+    fn a_bound_beyond_every_number_of_values_is_never_reached() {
+        let kind = ValueCount { least: usize::MAX, window: 10, shown: None };
+        let (mut state, mut words, mut found) = (Recent::default(), Words::default(), Vec::new());
+        for time in 1..5 {
+            let hit = Hit { seen: Seen::derived(time, "e"), detail: words.get(&time.to_string()) };
+            kind.tick(&mut state, time, &[hit], &mut found);
+        }
+        assert!(found.is_empty());
     }
 }
