@@ -228,11 +228,11 @@ fn notes(pass: &Pass<'_>) -> Vec<String> {
                     && !idle.contains(number)
                     && pass.range.from.saturating_sub(reach.back) < first
             })
-            .map(|(_, (_, plan))| (plan, plan.correlation.timespan))
+            .map(|(_, (_, plan))| (plan, reach::looks_back(plan)))
             .collect();
-        short.sort_by_key(|(_, history)| std::cmp::Reverse(*history));
-        for (plan, history) in short {
-            let words = format!("`{}` wants {}", plan.correlation.title, show_span(history));
+        short.sort_by_key(|(_, back)| std::cmp::Reverse(*back));
+        for (plan, back) in short {
+            let words = format!("`{}` wants {}", plan.correlation.title, show_span(back));
             if !named.contains(&words) && (at == 0 || pass.sides.len() > 1) {
                 named.push(words);
             }

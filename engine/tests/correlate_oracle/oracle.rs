@@ -598,7 +598,10 @@ fn new_terms<'a>(
     let mut found = Vec::new();
     for time in ticks(hits) {
         let start = life_start(hits, time, rule.timespan);
-        let before = hits.iter().filter(|hit| start <= hit.time && hit.time < time);
+        // events count within the history, by eighths of it
+        let eighth = |time: i64| time.div_euclid((rule.timespan / 8).max(1));
+        let counts = |hit: &&Hit| hit.time < time && eighth(hit.time) > eighth(time) - 8;
+        let before = hits.iter().filter(|hit| start <= hit.time).filter(counts);
         let warm = time.saturating_sub(start) >= min_age && distinct_ids(before) as f64 >= min_events;
         let tick = between(hits, time, time);
         for term in tick.iter().map(|hit| text(hit)).collect::<BTreeSet<_>>() {
@@ -1021,13 +1024,23 @@ fn new_terms_forget_after_the_history() {
     // a gap above the history ends the life: 100 begins a new one, which is not warm
     hits.extend([worded(100, 7, "x"), worded(101, 8, "y")]);
     assert_eq!(pairs(&terms(1, 1.0, None), &hits)[2..], [(101, "y".into())]);
-    // the events of the life before do not warm it
-    assert_eq!(pairs(&terms(1, 2.0, None), &hits), [(41, "a".into()), (61, "b".into())]);
+}
+
+#[test]
+fn new_terms_count_events_by_eighths_of_the_history() {
+    // an eighth of 20 is 2: at 40 and 41 it is the one of 40, and the first that counts is that of 26
+    for (time, before, warm) in
+        [(40, 25, false), (40, 26, true), (41, 26, true), (42, 27, false), (42, 28, true)]
+    {
+        let hits = [worded(before - 15, 1, "a"), worded(before, 2, "a"), worded(time, 3, "b")];
+        let expected: &[(i64, String)] = if warm { &[(time, "b".into())] } else { &[] };
+        assert_eq!(pairs(&terms(0, 1.0, None), &hits), expected, "{time} {before}");
+    }
 }
 
 #[test]
 fn new_terms_with_idle_are_known_and_were_silent() {
-    let rule = terms(1, 1.0, Some(10));
+    let rule = terms(1, 0.0, Some(10));
     let mut hits = vec![worded(0, 1, "a"), worded(9, 2, "a"), worded(19, 3, "a"), worded(20, 4, "b")];
     hits.extend([worded(39, 5, "a"), worded(41, 6, "b")]);
     // 19 is 10 after 9 and 39 is 20 after 19; 41 is 21 after 20: not known; b at 20 is new

@@ -3,6 +3,10 @@
 //! A group remembers when it has seen each value last, and since when it has been there itself: to a
 //! group that is new all is new. Its life begins anew after a silence longer than the history. With
 //! `idle_only` a match is a known value that comes back after so long.
+//!
+//! What is older than history and `min_age` together makes no difference, so that who begins there comes to the same
+//! matches: a life of at least `min_age` has an event in the history before that. Events are counted within the history
+//! alone, by eighths of it, which end where they end for every group.
 
 use std::collections::BTreeMap;
 
@@ -27,11 +31,15 @@ pub(crate) struct NewTerms {
     pub of_one_rule: bool,
 }
 
+/// In so many parts of the history events are counted.
+const PARTS: usize = 8;
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Known {
     since: i64,
     last: i64,
-    events: u64,
+    /// Events in the part of the history that holds the last one, and in those before it.
+    events: [u32; PARTS],
     #[serde(with = "pairs")]
     terms: HashMap<u128, i64>,
     /// When old terms were last let go.
@@ -39,6 +47,19 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    fn events(&self) -> u64 {
+        self.events.iter().copied().map(u64::from).sum()
+    }
+
+    /// Counts no longer what lies too many parts behind a time.
+    fn age(&mut self, time: i64, history: i64) {
+        let part = |time: i64| time.div_euclid((history / PARTS as i64).max(1));
+        let parts = part(time).saturating_sub(part(self.last)).max(0);
+        let parts = usize::try_from(parts).map_or(PARTS, |parts| parts.min(PARTS));
+        self.events.rotate_right(parts);
+        self.events.iter_mut().take(parts).for_each(|events| *events = 0);
+    }
+
     /// Lets go what is older than the history, once in a while.
     fn sweep(&mut self, time: i64, history: i64) {
         if time.saturating_sub(self.swept) > history / 4 {
@@ -65,7 +86,8 @@ impl NewTerms {
     }
 
     fn is_match(&self, state: &Known, time: i64, term: u128) -> bool {
-        let warm = time.saturating_sub(state.since) >= self.min_age && state.events as f64 >= self.min_events;
+        let warm =
+            time.saturating_sub(state.since) >= self.min_age && state.events() as f64 >= self.min_events;
         let away = state.terms.get(&term).map(|last| time.saturating_sub(*last));
         let known = away.filter(|away| *away <= self.history);
         warm && match self.idle {
@@ -80,10 +102,12 @@ impl Kind for NewTerms {
     type State = Known;
 
     fn tick(&self, state: &mut Known, time: i64, hits: &[Hit<Word>], found: &mut Vec<Match>) {
-        if state.events == 0 || time.saturating_sub(state.last) > self.history {
-            *state = Known { since: time, swept: time, ..Known::default() };
+        // of a group that lives the term that it had last is known
+        if state.terms.is_empty() || time.saturating_sub(state.last) > self.history {
+            *state = Known { since: time, swept: time, last: time, ..Known::default() };
         }
         state.sweep(time, self.history);
+        state.age(time, self.history);
         match hits {
             // as nearly always
             [hit] => self.see(state, time, hit.detail.text(), vec![hit.seen], found),
@@ -97,7 +121,9 @@ impl Kind for NewTerms {
                 }
             }
         }
-        state.events += events_in(hits);
+        if let Some(events) = state.events.first_mut() {
+            *events = events.saturating_add(u32::try_from(events_in(hits)).unwrap_or(u32::MAX));
+        }
         state.last = time;
     }
 
@@ -118,13 +144,13 @@ impl Kind for NewTerms {
 
     fn progress(&self, state: &Known, _: i64) -> f64 {
         // a group that has a history is dear: forgetting it makes all its terms new
-        1.0 - 1.0 / (1.0 + state.events as f64)
+        1.0 - 1.0 / (1.0 + state.events() as f64)
     }
 
     fn describe(&self, state: &Known, time: i64) -> String {
         let age = shown_span(time.saturating_sub(state.since).max(0) / 1_000_000 * 1_000_000);
         let needs = format!("{} and {} events", shown_span(self.min_age), self.min_events);
-        let (terms, events) = (state.terms.len(), state.events);
+        let (terms, events) = (state.terms.len(), state.events());
         format!("{terms} known values of {} from {events} events in {age} (needed: {needs})", self.field)
     }
 
