@@ -1,7 +1,7 @@
 //! One file of events: Parquet, sorted, with what is known of its values behind them.
 //!
 //! In: rows of one partition and their order. Out: the file's bytes, and what the table says of it. Row groups have
-//! 131,072 rows and pages 8,192, so that a block of a facet is a page (of raw events two or three). `raw`, ids and
+//! 131,072 rows, pages 8,192 at most (of raw events a few thousand), and blocks of facets 2,048. `raw`, ids and
 //! fields that are new in nearly every event are not dictionary-coded; everything else is.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::error::ArchiveError;
 use crate::facets::SectionWriter;
 use crate::index::{FieldName, Index, Section};
 use crate::joined::Joined;
-use crate::layout::{self, BLOCK, JSON_SUFFIX, Layout, ROW_GROUP};
+use crate::layout::{self, JSON_SUFFIX, Layout, PAGE, ROW_GROUP};
 use crate::rows::{Rows, Texts};
 
 /// What the table says of a file.
@@ -197,7 +197,7 @@ fn ordered<'a>(
     interleave(&arrays, order).map_err(ArchiveError::at("ordering rows"))
 }
 
-/// Bytes of a page, unpacked; a page has no more rows than a block. Only raw events reach it: twice the window in
+/// Bytes of a page, unpacked; a page has no more rows than four blocks. Only raw events reach it: twice the window in
 /// which zstd looks for what is alike, and no more, for whoever wants one event unpacks its page.
 const PAGE_BYTES: usize = 4 << 20;
 
@@ -213,7 +213,7 @@ fn properties<'w>(wide: impl Iterator<Item = &'w str>) -> WriterProperties {
     let path = |name: &str| ColumnPath::from(vec![name.to_owned()]);
     let mut properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_data_page_row_count_limit(BLOCK)
+        .set_data_page_row_count_limit(PAGE)
         .set_write_batch_size(1_024)
         .set_dictionary_page_size_limit(4 << 20)
         .set_data_page_size_limit(PAGE_BYTES)

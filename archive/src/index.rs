@@ -15,7 +15,10 @@ use crate::error::ArchiveError;
 use crate::limits::{MAX_SECTION, MAX_SECTION_UNFOLDED};
 
 /// The footer's key for where the index stands: its first byte and its length.
-const INDEX_KEY: &str = "virga.index";
+const INDEX_KEY: &str = "virga.index.2";
+
+/// The key of files whose sections speak of blocks of 8,192 rows.
+const LONG_BLOCKS_KEY: &str = "virga.index";
 
 /// A field as a file names it: two that are equal hold the same cells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,9 +76,13 @@ impl Index {
     }
 
     /// Of a file of another program, or one that cannot be read so, nothing is known: all of it is read, and fields are
-    /// made anew from the raw events.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        postcard::from_bytes(&unfolded(bytes)).unwrap_or_default()
+    /// made anew from the raw events. What a file says of blocks of another length is of no use.
+    pub fn from_bytes(bytes: &[u8], has_our_blocks: bool) -> Self {
+        let mut index: Self = postcard::from_bytes(&unfolded(bytes)).unwrap_or_default();
+        if !has_our_blocks {
+            index.sections.clear();
+        }
+        index
     }
 
     /// What the footer says of where it stands.
@@ -83,11 +90,16 @@ impl Index {
         KeyValue::new(INDEX_KEY.to_owned(), format!("{offset} {length}"))
     }
 
-    /// Where it stands in a file of this size; `None` where there is none, or one that nobody here has written.
-    pub fn find(metadata: &ParquetMetaData, size: u64) -> Option<Range<u64>> {
-        let mut pairs = metadata.file_metadata().key_value_metadata()?.iter();
-        range_of(pairs.find(|pair| pair.key == INDEX_KEY)?.value.as_deref()?, size)
+    /// Where it stands in a file of this size, and whether its sections speak of our blocks; `None` where there is none,
+    /// or one that nobody here has written.
+    pub fn find(metadata: &ParquetMetaData, size: u64) -> Option<(Range<u64>, bool)> {
+        place_in(metadata.file_metadata().key_value_metadata()?, size)
     }
+}
+
+fn place_in(pairs: &[KeyValue], size: u64) -> Option<(Range<u64>, bool)> {
+    let place = |key: &str| range_of(pairs.iter().find(|pair| pair.key == key)?.value.as_deref()?, size);
+    place(INDEX_KEY).map(|range| (range, true)).or_else(|| Some((place(LONG_BLOCKS_KEY)?, false)))
 }
 
 fn range_of(place: &str, size: u64) -> Option<Range<u64>> {
@@ -135,9 +147,31 @@ mod tests {
         let index =
             Index { fields: vec![], sections: vec![Section { column: "a".into(), offset: 4, length: 9 }] };
         let bytes = index.to_bytes().unwrap();
-        assert_eq!(Index::from_bytes(&bytes), index);
+        assert_eq!(Index::from_bytes(&bytes, true), index);
         for broken in [&bytes[..bytes.len() - 1], b"no index", b""] {
-            assert_eq!(Index::from_bytes(broken), Index::default());
+            assert_eq!(Index::from_bytes(broken, true), Index::default());
+        }
+    }
+
+    #[test]
+    fn of_a_file_with_blocks_of_another_length_the_fields_alone_are_known() {
+        let field = FieldName {
+            name: "a".into(),
+            paths: vec!["a".into()],
+            computed: false,
+            column: None,
+            stored: "a".into(),
+        };
+        let sections = vec![Section { column: "a".into(), offset: 4, length: 9 }];
+        let bytes = Index { fields: vec![field.clone()], sections }.to_bytes().unwrap();
+        let pair = |key: &str| KeyValue::new(key.to_owned(), "4 9".to_owned());
+        for (key, expected) in [(INDEX_KEY, Some(true)), (LONG_BLOCKS_KEY, Some(false)), ("other", None)] {
+            let place = place_in(&[pair("pandas"), pair(key)], 20);
+            assert_eq!(place, expected.map(|ours| (4..13, ours)), "{key}");
+            if let Some(ours) = expected {
+                let index = Index::from_bytes(&bytes, ours);
+                assert_eq!((index.fields, index.sections.len()), (vec![field.clone()], usize::from(ours)));
+            }
         }
     }
 

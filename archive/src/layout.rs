@@ -20,12 +20,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use virga_engine::event::{COLUMNS, ColumnKind, ProjectedField, Projection};
+use virga_engine::scan::MAX_BLOCKS;
 
 /// Rows of a row group.
 pub const ROW_GROUP: usize = 131_072;
 
-/// Rows of a page, and the blocks that facets speak of.
-pub const BLOCK: usize = 8_192;
+/// Rows of the blocks that facets speak of: as many to a row group as there are bits for them.
+pub const BLOCK: usize = ROW_GROUP / MAX_BLOCKS;
+
+/// Rows of a page, at most. Of narrow columns four blocks cost hardly more to read than one; of wide ones a page is
+/// full long before.
+pub(crate) const PAGE: usize = 4 * BLOCK;
 
 /// Columns that every file has, but for the partitions.
 pub(crate) const EVENT_ID: &str = "event_id";

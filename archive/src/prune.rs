@@ -1,6 +1,6 @@
 //! What of a file need not be read.
 //!
-//! In: what rules ask for, and what is known of a file's values. Out: for each row group the blocks of 8,192 rows in which some
+//! In: what rules ask for, and what is known of a file's values. Out: for each row group the blocks of 2,048 rows in which some
 //! rule may match. A block may be kept for nothing; none with a match is left out.
 
 use virga_engine::scan::{Blocks, MAX_BLOCKS, Pruner};

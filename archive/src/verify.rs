@@ -23,7 +23,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use self::then::{Then, alerts_then};
 use crate::alerts::{AlertFile, day_of};
 use crate::error::ArchiveError;
-use crate::layout::{BLOCK, EVENT_ID, RAW, TIME};
+use crate::layout::{EVENT_ID, PAGE, RAW, TIME};
 use crate::limits::{MAX_COMPARED, MAX_VERIFIED_BYTES};
 use crate::location::Location;
 use crate::repeats::{EventHash, event_hash};
@@ -286,7 +286,7 @@ fn check_alert_bytes(entry: &Entry, day: &str, bytes: &Bytes, table: &[StructFie
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
     has_columns(builder.schema(), table)?;
-    let reader = builder.with_batch_size(BLOCK).build().map_err(|error| error.to_string())?;
+    let reader = builder.with_batch_size(PAGE).build().map_err(|error| error.to_string())?;
     let mut rows = 0_usize;
     for batch in reader {
         let batch = batch.map_err(|error| error.to_string())?;
@@ -335,7 +335,7 @@ fn check_bytes(entry: &Entry, bytes: &Bytes, table: &[StructField]) -> Result<Ve
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| error.to_string())?;
     has_columns(builder.schema(), table)?;
-    let reader = builder.with_batch_size(BLOCK).build().map_err(|error| error.to_string())?;
+    let reader = builder.with_batch_size(PAGE).build().map_err(|error| error.to_string())?;
     let (mut rows, mut events) = (0_usize, Vec::new());
     for batch in reader {
         let batch = batch.map_err(|error| error.to_string())?;

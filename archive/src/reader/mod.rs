@@ -181,11 +181,11 @@ impl StoredFile {
     pub(crate) async fn of(store: Arc<dyn ObjectStore>, entry: &Entry) -> Result<Self, ArchiveError> {
         let (metadata, object) = footer(&store, entry).await?;
         let index = match Index::find(metadata.metadata(), entry.size) {
-            Some(range) => {
+            Some((range, has_our_blocks)) => {
                 let doing = format!("reading {}", entry.path);
                 let read =
                     object.ranges(std::slice::from_ref(&range)).await.map_err(ArchiveError::at(doing))?;
-                read.first().map(|bytes| Index::from_bytes(bytes)).unwrap_or_default()
+                read.first().map(|bytes| Index::from_bytes(bytes, has_our_blocks)).unwrap_or_default()
             }
             None => Index::default(),
         };

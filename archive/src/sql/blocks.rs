@@ -1,7 +1,7 @@
 //! Which blocks of a file a query need not read.
 //!
 //! In: what a query filters by, and what files say of their values ([`crate::facets`]). Out: for each row group the
-//! blocks of 8,192 rows in which a row may pass. A block may be kept for nothing; none with a row that passes is
+//! blocks of 2,048 rows in which a row may pass. A block may be kept for nothing; none with a row that passes is
 //! left out.
 //!
 //! ```text
