@@ -464,7 +464,12 @@ fn an_object_that_is_denied_for_ever_does_not_hold_the_watermark_of_a_listing() 
     let daemon = place.start();
     until("the others are read", LONG, || place.ids().len() == 3);
     wait_for_watermark(&daemon, now() + 2, LONG);
-    // it is tried on, and read when it may be
+    // which is said, and it is tried on, which is counted, and read when it may be
+    let unread = "virga_input_notes_total{input=\"trail\",cause=\"object_unreadable\"}";
+    until("it is tried on", LONG, || counted(&daemon.get("/metrics"), unread) >= 5.0);
+    let said = place.log();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(forbidden.as_str())).collect();
+    assert!(lines.len() == 3 && lines[2].contains("no longer holds the watermark"), "{said}");
     bucket.moto.clear_faults();
     until("all alerts", LONG, || place.ids().len() == 4);
     assert_eq!(daemon.end(), Some(0), "{}", place.log());

@@ -1,8 +1,9 @@
 //! From what tells of an object to its delivery: opened, written into the ledger, handed on.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Instant;
 
 use futures::StreamExt as _;
@@ -118,12 +119,11 @@ impl Driver {
                     self.one_done(message.as_ref()).await?;
                 }
                 Fate::Failed(cause, _) => {
-                    if fault == Fault::Objects && message.is_none() {
-                        self.try_again_or_pass_over(&shown);
-                    }
-                    self.unread(&shown, &cause, message, failed).await?;
+                    let is_listed = fault == Fault::Objects && message.is_none();
+                    let tries = if is_listed { self.count_in_vain(&shown) } else { 0 };
+                    self.unread((&shown, tries), &cause, message, failed).await?;
                 }
-                Fate::NoBucket => self.unread(&shown, NO_BUCKET, message, failed).await?,
+                Fate::NoBucket => self.unread((&shown, 0), NO_BUCKET, message, failed).await?,
             }
         }
         if let Err(cause) = self.write_down(&ready) {
@@ -136,26 +136,35 @@ impl Driver {
         Ok(())
     }
 
-    /// An object that was listed could not be read: tried in vain so often, it no longer holds the watermark.
-    fn try_again_or_pass_over(&mut self, shown: &str) {
+    /// An object that was listed could not be read: how often, in a row. After some tries it is passed over.
+    fn count_in_vain(&mut self, shown: &str) -> u64 {
         if self.in_vain.len() >= MOST_IN_VAIN && !self.in_vain.contains_key(shown) {
-            return;
+            return 0;
         }
         let tries = self.in_vain.entry(shown.to_owned()).or_default();
         *tries += 1;
         self.passed_over += u64::from(*tries >= OBJECT_TRIES);
+        *tries
     }
 
     /// An object could not be read: its message is given back.
     async fn unread(
         &self,
-        shown: &str,
+        (shown, tries): (&str, u64),
         cause: &str,
         message: Option<Arc<InHand>>,
         failed: &mut HashSet<String>,
     ) -> Result<(), Gone> {
         failed.extend(message.map(|message| message.receipt.clone()));
-        self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await
+        let told = match tries.cmp(&OBJECT_TRIES) {
+            Ordering::Less => format!("{shown}: {cause}; it is tried again"),
+            Ordering::Equal => {
+                format!("{shown}: {cause}; it is tried with each listing, and no longer holds the watermark")
+            }
+            // what goes on is counted, and told of once
+            Ordering::Greater => String::new(),
+        };
+        self.note("object_unreadable", told).await
     }
 
     /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them,
@@ -184,7 +193,7 @@ impl Driver {
             };
             was_away = true;
             let fault = self.whose_fault(&store, &trouble).await?;
-            let is_over = began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed);
+            let is_over = began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Relaxed);
             if fault == Fault::Objects || is_over {
                 return Ok((fates, fault));
             }
@@ -270,7 +279,7 @@ impl Driver {
     /// One object of a message needs nothing more.
     async fn one_done(&self, message: Option<&Arc<InHand>>) -> Result<(), Gone> {
         let (Some(message), Some(queue)) = (message, &self.queue) else { return Ok(()) };
-        if message.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+        if message.left.fetch_sub(1, AcqRel) > 1 {
             return Ok(());
         }
         lock(&self.shared.in_hand).remove(&message.receipt);
