@@ -260,6 +260,8 @@ fn messages_that_cannot_be_deleted_stay_and_are_known_when_they_come_again() {
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
 }
 
+const RETRYING: &str = "virga_input_notes_total{input=\"trail\",cause=\"retrying\"}";
+
 /// The sum of a counter over all of its labels that a text names.
 fn counted(metrics: &str, name: &str) -> f64 {
     let lines = metrics.lines().filter(|line| line.starts_with(name));
@@ -277,11 +279,10 @@ fn a_store_that_is_away_at_the_start_is_waited_for_and_caught_up_with() {
     ] {
         let place = Place::new(&input, "");
         bucket.moto.fault(json!({ "match": "", "times": 1_000_000, "status": 503 }));
-        let retrying = "virga_input_notes_total{input=\"trail\",cause=\"retrying\"}";
         let away = |starts: usize| {
             let daemon = place.start();
             until("it is said", LONG, || place.log().matches(said).count() == starts);
-            until("it is counted", LONG, || counted(&daemon.get("/metrics"), retrying) >= 3.0);
+            until("it is counted", LONG, || counted(&daemon.get("/metrics"), RETRYING) >= 3.0);
             assert!(daemon.get("/healthz").contains("200 OK"), "{what}: it is alive while it waits");
             assert!(daemon.get("/readyz").contains("503"), "{what}: it has not begun");
             daemon
@@ -351,6 +352,129 @@ fn a_store_that_goes_away_in_the_middle_of_an_object_is_waited_for() {
     assert!(place.log().contains("is read on from where it broke off"), "{}", place.log());
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
     assert!(!place.path("state/quarantine.ndjson").exists() || place.quarantined().is_empty(), "{said}");
+}
+
+#[test]
+fn access_that_is_denied_to_all_in_the_middle_of_an_object_is_waited_for() {
+    for (status, code) in [(403, "AccessDenied"), (400, "ExpiredToken")] {
+        let Some(mut bucket) = Bucket::start(&["denied"]) else { return };
+        let place = Place::new(&bucket.input(0, "1s", 2), "");
+        let mut objects = intrusions(3);
+        let last = objects.split_off(2);
+        bucket.put(&objects);
+        let daemon = place.start();
+        until("the first are read", LONG, || place.ids().len() == 2);
+        bucket.moto.fault(json!({ "match": "GET /trail/", "times": 1, "cut": 20 }));
+        bucket.moto.fault(json!({ "match": " /trail/", "times": 1_000_000, "status": status, "code": code }));
+        bucket.put(&last);
+        let broke = format!("{} broke off: access is denied", last[0].0);
+        until("it is said", LONG, || place.log().contains(&broke));
+        // and goes on, which is counted and not said
+        until("it is counted", LONG, || counted(&daemon.get("/metrics"), RETRYING) >= 3.0);
+        bucket.moto.clear_faults();
+        bucket.wait_until_read(0, &place, LONG);
+        until("all alerts", LONG, || place.ids().len() == 3);
+        assert_eq!(daemon.end(), Some(0), "{}", place.log());
+        let said = place.log();
+        let lines = said.lines().filter(|line| line.contains(&broke)).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 1, "{code}: it is said once: {said}");
+        assert!(lines[0].contains("input=trail") && lines[0].contains("renew the credentials"), "{said}");
+        assert!(said.contains("is read on from where it broke off"), "{code}: {said}");
+        assert!(place.alerts().values().all(|(_, times)| *times == 1), "{code}");
+        assert_eq!(place.quarantined(), "", "{code}");
+    }
+}
+
+#[test]
+fn access_that_is_denied_to_one_object_in_its_middle_sends_its_rest_to_quarantine() {
+    let Some(mut bucket) = Bucket::start(&["forbidden"]) else { return };
+    let place = Place::new(&bucket.input(0, "1s", 20), "");
+    let mut objects = intrusions(4);
+    let later = objects.split_off(2);
+    let forbidden = objects[1].0.clone();
+    bucket.moto.fault(json!({ "match": format!("GET /trail/{forbidden}"), "times": 1, "cut": 20 }));
+    let denied = json!({ "match": format!(" /trail/{forbidden}"), "times": 1_000_000, "status": 403 });
+    bucket.moto.fault(denied);
+    bucket.put(&objects);
+    let daemon = place.start();
+    until("it is quarantined", LONG, || place.quarantined().contains("read_failed"));
+    bucket.put(&later);
+    bucket.wait_until_read(0, &place, LONG);
+    until("what else there is is read", LONG, || place.ids().len() == 3);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    let said = place.log();
+    let given_up =
+        said.lines().filter(|line| line.contains("object_unreadable") && line.contains(&forbidden));
+    assert_eq!(given_up.count(), 1, "{said}");
+    assert!(said.contains("other objects are given, so its rest goes to quarantine"), "{said}");
+    assert!(!said.contains("access is waited for"), "{said}");
+}
+
+#[test]
+fn access_that_is_denied_to_all_objects_is_waited_for_with_their_messages_in_hand() {
+    for has_read in [true, false] {
+        let Some(mut bucket) = Bucket::start(&["withdrawn"]) else { return };
+        let place = Place::new(&bucket.input(0, "1s", 2), "");
+        let mut objects = intrusions(4);
+        let later = objects.split_off(2);
+        let denied = json!({ "match": "GET /trail/", "times": 1_000_000, "status": 403 });
+        if !has_read {
+            bucket.moto.fault(denied.clone());
+        }
+        bucket.put(&objects);
+        let daemon = place.start();
+        if has_read {
+            until("the first are read", LONG, || place.ids().len() == 2);
+            bucket.moto.fault(denied);
+            bucket.put(&later);
+        }
+        let what = "no object of s3://trail/AWSLogs/ can be read: AWSLogs/";
+        until("it is said", LONG, || place.log().contains(what));
+        bucket.moto.requests();
+        until("it is counted", LONG, || counted(&daemon.get("/metrics"), RETRYING) >= 4.0);
+        let asked = bucket.asked();
+        assert!(!asked.contains_key("ReceiveMessage"), "the messages stay in hand: {asked:?}");
+        bucket.moto.clear_faults();
+        bucket.wait_until_read(0, &place, LONG);
+        until("all alerts", LONG, || place.ids().len() == if has_read { 4 } else { 2 });
+        assert_eq!(daemon.end(), Some(0), "{}", place.log());
+        let said = place.log();
+        let lines = said.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 1, "it is said once: {said}");
+        assert!(
+            lines[0].contains("access is denied") && lines[0].contains("renew the credentials"),
+            "{said}"
+        );
+        assert!(!said.contains("object_unreadable"), "{said}");
+        assert!(place.alerts().values().all(|(_, times)| *times == 1));
+        assert_eq!(place.quarantined(), "");
+    }
+}
+
+#[test]
+fn an_object_that_is_denied_for_ever_does_not_hold_the_watermark_of_a_listing() {
+    let Some(mut bucket) = Bucket::start(&[]) else { return };
+    let place = Place::new(&bucket.listed("1s"), "");
+    let objects = intrusions(4);
+    let forbidden = &objects[1].0;
+    bucket
+        .moto
+        .fault(json!({ "match": format!("GET /trail/{forbidden}"), "times": 1_000_000, "status": 403 }));
+    bucket.put(&objects);
+    let daemon = place.start();
+    until("the others are read", LONG, || place.ids().len() == 3);
+    wait_for_watermark(&daemon, now() + 2, LONG);
+    // which is said, and it is tried on, which is counted, and read when it may be
+    let unread = "virga_input_notes_total{input=\"trail\",cause=\"object_unreadable\"}";
+    until("it is tried on", LONG, || counted(&daemon.get("/metrics"), unread) >= 5.0);
+    let said = place.log();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(forbidden.as_str())).collect();
+    assert!(lines.len() == 3 && lines[2].contains("no longer holds the watermark"), "{said}");
+    bucket.moto.clear_faults();
+    until("all alerts", LONG, || place.ids().len() == 4);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+    assert_eq!(place.quarantined(), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! a stream whose events come in another order and twice, past a restart. Both must raise the alerts that
 //! the story names, and a lookalike must not raise that of the rule that it is like.
 
-#[path = "storylines/stories.rs"]
+#[path = "storylines/mod.rs"]
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};

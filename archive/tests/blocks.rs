@@ -166,6 +166,42 @@ fn a_query_looks_at_the_blocks_that_may_hold_what_it_asks_for() {
     assert!(looked_at("principal = src_ip") >= MANY as u64);
 }
 
+/// As many conditions as are joined here, each of something that is nowhere, and one that is true in the last block.
+fn chain(length: usize, one: impl Fn(usize) -> String) -> String {
+    let nowhere: Vec<String> = (1..length).map(one).collect();
+    format!("{} OR principal = 'P4'", nowhere.join(" OR "))
+}
+
+#[test]
+fn lists_that_somebody_pastes_are_asked_of_files_however_long_they_are() {
+    for length in [50, 100, 1_000] {
+        let list: Vec<String> = (0..length).map(|n| format!("'nobody {n}'")).collect();
+        let list = list.join(", ");
+        for (what, condition, most) in [
+            ("a list", format!("principal IN ('P4', {list})"), 1_000),
+            ("a list of a column that is new in every event", format!("src_ip IN ({list})"), 0),
+            ("two lists", format!("principal IN ({list}) OR src_ip IN ({list})"), 0),
+            ("a chain of one column", chain(length, |n| format!("principal = 'nobody {n}'")), 1_000),
+            ("a chain of patterns", chain(length, |n| format!("principal LIKE '%nobody {n}%'")), 1_000),
+            (
+                "a chain of two columns",
+                chain(length, |n| {
+                    format!("{} = 'nobody {n}'", if n % 2 == 0 { "principal" } else { "src_ip" })
+                }),
+                1_000,
+            ),
+            (
+                "a chain of chains",
+                chain(length, |n| format!("(principal = 'nobody {n}' AND (mfa OR bytes_out = {n}))")),
+                1_000,
+            ),
+        ] {
+            let looked_at = looked_at(&condition);
+            assert!(looked_at <= most, "{what} of {length}: {looked_at} rows, and {most} may hold it");
+        }
+    }
+}
+
 /// A condition, written as people write them and as they do not.
 fn condition() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
@@ -182,6 +218,12 @@ fn condition() -> impl Strategy<Value = String> {
         (0..70u8, 0..256u16).prop_map(|(a, b)| format!("src_ip = '10.{a}.{b}.1'")),
         (0..70u8).prop_map(|a| format!("src_ip LIKE '10.{a}.%5.1'")),
         Just("src_ip IN ('10.1.1.1', 'x')".to_owned()),
+        (0..6u8, 0..70u8).prop_map(|(n, a)| chain(70, |of| match of {
+            1 => format!("principal = 'P{n}'"),
+            2 => format!("src_ip IN ('10.{a}.1.1', NULL)"),
+            3 => "principal = NULL".to_owned(),
+            of => format!("principal = 'nobody {of}'"),
+        })),
         // what is made of a column holds what the column does not
         (0..70u8).prop_map(|a| format!("replace(src_ip, '10.', 'net-') LIKE 'net-{a}.%'")),
         Just("src_ip || 'suffix' = '10.1.1.1suffix'".to_owned()),

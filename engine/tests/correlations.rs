@@ -4,7 +4,7 @@
 //! any order, and over a stream in any order, with duplicates, with delays within the bound and beyond it,
 //! and with snapshots and restores at random points.
 
-#[path = "correlate_oracle/oracle.rs"]
+#[path = "correlate_oracle/mod.rs"]
 mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -100,6 +100,10 @@ pub const RETRY_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 /// How often the body of an object is asked for again from where it broke off without a byte more coming.
 pub const BODY_RESUMES: u32 = 5;
 
+/// Objects that were served and are asked for again where another one is denied: several, for some may be gone by
+/// then, and few, for where access is denied to all of them each is asked.
+pub const SERVED_KEPT: usize = 4;
+
 /// Bytes of one answer of a service such as SQS: ten messages of 256 KB, and what is around them. A longer
 /// one is an error of the call.
 pub const MAX_SERVICE_ANSWER: usize = 8 << 20;
@@ -111,9 +115,14 @@ pub const MESSAGES_AT_ONCE: usize = 10;
 /// received (SQS itself allows 120,000 in flight, for all readers together).
 pub const MESSAGES_IN_HAND: usize = 5_000;
 
-/// How often an object that a message tells of is tried in vain before it no longer holds the watermark. The
-/// message stays in the queue, whose own policy says what becomes of it.
+/// How often an object is tried in vain, while others are read, before it no longer holds the watermark. A message
+/// that tells of it stays in the queue, whose own policy says what becomes of it; one that was listed is tried with
+/// each listing that finds it.
 pub const OBJECT_TRIES: u64 = 3;
+
+/// Objects found by listing that could not be read and whose tries are counted. Beyond this the next ones hold the
+/// watermark until they can be.
+pub const MOST_IN_VAIN: usize = 10_000;
 
 /// How long a store or a queue has for an answer once the process is to end; one that gives none is away. What was
 /// not read is read by the next process, and messages that were not deleted come again and are known.

@@ -119,6 +119,24 @@ detection:
 }
 
 #[test]
+fn a_list_that_somebody_pastes_does_not_end_the_server() {
+    if !has_psql() {
+        return;
+    }
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &[], Some("a secret"));
+    let one = |number: usize| match number % 2 {
+        0 => format!("principal = 'nobody {number}'"),
+        _ => format!("src_ip LIKE '%nowhere {number}%'"),
+    };
+    let pasted = (0..2_500).map(one).collect::<Vec<_>>().join(" OR ");
+    let told = server.psql("a secret", &format!("SELECT count(*) FROM events WHERE {pasted}"));
+    assert_eq!(out(&told).trim(), "0", "{}", err(&told));
+    let all = server.psql("a secret", "SELECT count(*) FROM events");
+    assert_eq!(out(&all).trim(), lake.events.to_string(), "{}", err(&all));
+}
+
+#[test]
 fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
     let lake = Lake::of_story("leaked-key-to-llmjacking");
     let refused = Command::new(env!("CARGO_BIN_EXE_virga"))

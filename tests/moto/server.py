@@ -6,7 +6,7 @@ so that a test that dies leaves nothing behind.
   {"call": ["sqs", "create_queue", {"QueueName": "q"}]}   a call of boto3; bytes are {"base64": "…"}
   {"put_many": {"bucket": "b", "objects": [["key", "base64"], …]}}   without a request for each
   {"fault": {"match": "GET /b/", "times": 2, "status": 503}}   what happens to requests that match:
-                 "status": n (an answer of that status), "delay": seconds, "cut": bytes of the body that come;
+                 "status": n (an answer of that status, with "code" in its words), "delay": seconds, "cut": bytes of the body that come;
                  "every": n (only each n-th of them)
   {"no_faults": true}   all is served again
   {"requests": true}   what was asked since the last time, as "GET /bucket/key?query"
@@ -61,9 +61,10 @@ class Watched:
         if "delay" in fault:
             time.sleep(fault["delay"])
         if "status" in fault:
-            body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+            code = fault.get("code", "SlowDown")
+            body = "<Error><Code>%s</Code><Message>Please reduce your request rate.</Message></Error>" % code
             start_response(str(fault["status"]) + " Fault", [("Content-Type", "application/xml")])
-            return [body]
+            return [body.encode()]
         answer = self.app(environ, start_response)
         if "cut" in fault:
             return [b"".join(answer)[: fault["cut"]]]

@@ -7,6 +7,7 @@
 //!
 //! Every query only reads, ends in time and holds a bounded amount of memory: `read_only`, `bounded`, `limits`.
 
+mod balanced;
 mod blocks;
 mod bounded;
 mod error;

@@ -17,10 +17,12 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::ScalarUDF;
+use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt as _;
 use object_store::ObjectStore;
 
+use super::balanced::Balanced;
 use super::bounded::BoundedPlanner;
 use super::error::{Exceeded, SqlError, SqlErrorKind};
 use super::events::Looked;
@@ -241,10 +243,14 @@ fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .build_arc()?;
+    // before the others, which copy conditions and go through them
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(Balanced));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_analyzer_rules(rules)
         .with_query_planner(Arc::new(BoundedPlanner { limits }))
         .build();
     let mut context = SessionContext::new_with_state(state);

@@ -502,7 +502,7 @@ name = "out"
                 let Err(error) = parsed else { continue };
                 let line = text.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap() + 1;
                 assert!(error.contains(&format!("line {line}, column")), "{error}");
-                assert!(error.contains(&format!("{key} = {value}")), "{error}");
+                assert!(error.contains(&format!("{key} = ***")), "{error}");
                 let word = if right == spans {
                     "is no length of time: write \"500ms\""
                 } else {

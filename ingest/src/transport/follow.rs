@@ -48,11 +48,14 @@ fn yes() -> bool {
     true
 }
 
-/// How often new files are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often new files are looked for; as all lengths of time here in microseconds, by the clock that is given.
+const LOOK_EVERY: i64 = 500_000;
+
+/// How often it is told of a file that it has been read to its end.
+const TELL_EVERY: i64 = 1_000_000;
 
 /// How long nothing is added to a file that is out of reach until it is left.
-const GONE_PATIENCE: Duration = Duration::from_secs(5);
+const GONE_PATIENCE: i64 = 5_000_000;
 
 /// Which file, how far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,8 +77,8 @@ struct Followed {
     /// What its partition is called from when it has been read to its end: its name is another's now.
     next: Option<String>,
     /// Its length at its end, and since when it is that.
-    quiet: Option<(u64, Instant)>,
-    told: Instant,
+    quiet: Option<(u64, i64)>,
+    told: i64,
 }
 
 impl FollowConfig {
@@ -146,7 +149,7 @@ struct Follower {
     files: BTreeMap<String, Followed>,
     /// What is to be told, last first.
     news: Vec<Event>,
-    looked: Option<Instant>,
+    looked: Option<i64>,
     ready: bool,
     ticket: Ticket,
     turn: usize,
@@ -167,10 +170,11 @@ fn identity(path: &Path, _: &Metadata) -> String {
 impl Follower {
     /// Looks for files that have come, gone, or been renamed.
     fn look(&mut self) -> Result<(), TransportError> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+        let now = (self.clock)();
+        if self.looked.is_some_and(|looked| now - looked < LOOK_EVERY) {
             return Ok(());
         }
-        self.looked = Some(Instant::now());
+        self.looked = Some(now);
         let mut here = BTreeMap::new();
         for path in self.config.find()? {
             if let Ok(metadata) = fs::metadata(&path) {
@@ -231,7 +235,7 @@ impl Follower {
             is_gone: false,
             next: None,
             quiet: None,
-            told: Instant::now(),
+            told: (self.clock)(),
         };
         self.files.insert(id, followed);
     }
@@ -290,17 +294,17 @@ impl Follower {
                         urgent: false,
                     }));
                 }
-                Ok(_) if followed.may_be_renamed(&leaving) => {
+                Ok(_) if followed.may_be_renamed(&leaving, now) => {
                     let name = followed.next.take()?;
                     return self.rename(id, &name);
                 }
-                Ok(_) if followed.is_left() => {
+                Ok(_) if followed.is_left(now) => {
                     let partition = Arc::clone(&followed.partition);
                     self.files.remove(id);
                     return Some(Event::Closed { partition });
                 }
-                Ok(_) if followed.told.elapsed() >= Duration::from_secs(1) => {
-                    followed.told = Instant::now();
+                Ok(_) if now - followed.told >= TELL_EVERY => {
+                    followed.told = now;
                     let partition = Arc::clone(&followed.partition);
                     return Some(Event::Reached { partition, frontier: Frontier::CaughtUp { now } });
                 }
@@ -341,22 +345,22 @@ impl Followed {
 
     /// Whether its partition gets another name now, where partitions of these names will: one that is about to be free
     /// is waited for, but not for ever, for two files may have taken each other's.
-    fn may_be_renamed(&self, leaving: &[Arc<str>]) -> bool {
+    fn may_be_renamed(&self, leaving: &[Arc<str>], now: i64) -> bool {
         let Some(next) = &self.next else { return false };
-        let is_quiet = self.quiet.is_some_and(|(_, since)| since.elapsed() >= LOOK_EVERY * 2);
+        let is_quiet = self.quiet.is_some_and(|(_, since)| now - since >= LOOK_EVERY * 2);
         is_quiet || leaving.iter().all(|name| **name != **next)
     }
 
     /// Whether it is out of reach and nothing is added to it any more.
-    fn is_left(&self) -> bool {
-        self.is_gone && self.quiet.is_some_and(|(_, since)| since.elapsed() >= GONE_PATIENCE)
+    fn is_left(&self, now: i64) -> bool {
+        self.is_gone && self.quiet.is_some_and(|(_, since)| now - since >= GONE_PATIENCE)
     }
 
     /// It has been read to its end, which is here.
-    fn rest(&mut self) -> std::io::Result<()> {
+    fn rest(&mut self, now: i64) -> std::io::Result<()> {
         let length = self.file.get_ref().metadata()?.len();
         if self.quiet.is_none_or(|(before, _)| before != length) {
-            self.quiet = Some((length, Instant::now()));
+            self.quiet = Some((length, now));
         }
         Ok(())
     }
@@ -384,9 +388,9 @@ impl Followed {
             let read = std::io::Read::take(&mut self.file, limit).read_until(b'\n', &mut line)?;
             let whole = line.ends_with(b"\n") || read as u64 == limit;
             // what a file ends with when nobody writes to it any more is a line too
-            if read == 0 || !(whole || self.is_left()) {
+            if read == 0 || !(whole || self.is_left(now)) {
                 self.file.seek(SeekFrom::Start(self.place.offset))?;
-                self.rest()?;
+                self.rest(now)?;
                 break;
             }
             self.place.offset += read as u64;

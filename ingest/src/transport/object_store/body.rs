@@ -3,7 +3,8 @@
 //! In: a store, a key, a range. Out: what the store says of the object, and its bytes through a bounded
 //! buffer: the store is asked for more as the reader takes it. A body that breaks off, or that takes longer
 //! than one request may, is asked for again from where it stands, of the same version of the object. Where the
-//! store itself is away, whoever reads live waits for it: given up, the rest of the object would be lost.
+//! store itself is away, or denies what it gave before, whoever reads live waits for it: given up, the rest of the
+//! object would be lost.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::aws::chain;
 use super::ending::Ending;
+use super::served::Served;
 use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
 
 /// What to read.
@@ -70,8 +72,35 @@ pub fn is_cut(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<CutOff>())
 }
 
-/// Is told where a store goes away in the middle of an object: which, and why; and, without a cause, when it is back.
-pub type Tell = Arc<dyn Fn(&Path, Option<&str>) + Send + Sync>;
+/// What becomes of an object that broke off.
+#[derive(Debug, Clone, Copy)]
+pub enum Broken<'a> {
+    /// Its store is waited for from now on: why, and whether that is because it denies access to all.
+    Waits {
+        /// Why.
+        cause: &'a str,
+        /// Access is denied, and not to this object alone.
+        is_denied: bool,
+    },
+    /// It was asked once more, in vain.
+    WaitsOn,
+    /// Its bytes come again.
+    ReadOn,
+    /// It is this object that cannot be given: its rest is not waited for.
+    GivenUp(&'a str),
+}
+
+/// Is told what becomes of an object that broke off.
+pub type Tell = Arc<dyn Fn(&Path, Broken<'_>) + Send + Sync>;
+
+/// Whoever reads live and waits for a store.
+#[derive(Clone)]
+pub struct Waits {
+    /// Is told of it.
+    pub tell: Tell,
+    /// What the store has served: asked whether a refusal is of one object or of all.
+    pub served: Arc<Served>,
+}
 
 /// Starts to read an object. The answer comes when the store has found it. With `waits` a store that goes away
 /// in the middle is waited for, however long that takes; without, what the store does not give is an error.
@@ -79,7 +108,7 @@ pub fn open(
     store: Arc<dyn ObjectStore>,
     wanted: Wanted,
     ending: Ending,
-    waits: Option<Tell>,
+    waits: Option<Waits>,
 ) -> oneshot::Receiver<Result<Opened, Error>> {
     let (answer, opened) = oneshot::channel();
     tokio::spawn(async move {
@@ -91,6 +120,9 @@ pub fn open(
             Ok(first) => {
                 let (sender, chunks) = mpsc::unbounded_channel();
                 let meta = first.meta.clone();
+                if let Some(waits) = &waits {
+                    waits.served.remember(&meta);
+                }
                 let body = Body { chunks, current: Bytes::new(), held: None, ended: false };
                 let (of, room) = (meta.clone(), room());
                 let pump = Pump { store, wanted, meta: of, sender, room, ending, waits };
@@ -120,7 +152,7 @@ struct Pump {
     sender: mpsc::UnboundedSender<io::Result<Chunk>>,
     room: Arc<Semaphore>,
     ending: Ending,
-    waits: Option<Tell>,
+    waits: Option<Waits>,
 }
 
 /// The pause between two questions to a store that is away.
@@ -136,6 +168,14 @@ enum End {
     Broken(String),
 }
 
+/// Who does not give an object's bytes.
+enum Fault {
+    /// The store gives nothing: it is away, or denies access.
+    Store { is_denied: bool },
+    /// It is this object that it cannot give.
+    Object,
+}
+
 impl Pump {
     async fn run(self, first: object_store::GetResult) {
         let mut at = first.range.start;
@@ -143,31 +183,28 @@ impl Pump {
         let (mut in_vain, mut is_away) = (0, false);
         loop {
             let before = at;
-            let result = match next.take() {
+            let asked = match next.take() {
                 Some(first) => Ok(first),
-                None => {
-                    let etag = self.meta.e_tag.clone();
-                    let again = self.store.get_opts(&self.wanted.location, options(at, etag));
-                    match self.ending.impatient(again).await {
-                        Some(result) => result,
-                        None => return self.cut_off(),
-                    }
-                }
+                None => match self.ending.impatient(self.ask(at)).await {
+                    Some(asked) => asked,
+                    None => return self.cut_off(),
+                },
             };
             // the store's client has tried for minutes where it gives an error
-            let was_tried = result.is_err();
-            let end = match result {
+            let was_tried = asked.is_err();
+            let is_denied = asked.as_ref().is_err_and(is_denied);
+            let end = match asked {
                 Ok(result) => self.stream(result, &mut at).await,
                 // the next process asks whoever does not serve now
                 Err(_) if self.ending.is_near() => return self.cut_off(),
-                // among them that the object is another now
-                Err(error) if is_refused(&error) || self.waits.is_none() => {
-                    return self.fail(&describe(&error));
+                Err(error) if self.waits.is_some() && (is_denied || !is_refused(&error)) => {
+                    End::Broken(describe(&error))
                 }
-                Err(error) => End::Broken(describe(&error)),
+                // among them that the object is another now
+                Err(error) => return self.fail(&describe(&error)),
             };
             if at > before && std::mem::take(&mut is_away) {
-                self.tell(None);
+                self.tell(Broken::ReadOn);
             }
             let cause = match end {
                 End::Complete | End::Abandoned => return,
@@ -177,19 +214,21 @@ impl Pump {
             in_vain = if at > before { 0 } else { in_vain + 1 };
             let mut pause = Duration::from_millis(100) * 2u32.saturating_pow(in_vain);
             if was_tried || in_vain > BODY_RESUMES {
-                match self.ending.impatient(self.is_store_away()).await {
+                match self.ending.impatient(self.whose_fault(is_denied)).await {
                     None => return self.cut_off(),
-                    Some(true) => {
-                        if !std::mem::replace(&mut is_away, true) {
-                            self.tell(Some(&cause));
-                        }
+                    Some(Fault::Store { is_denied }) => {
+                        self.tell(match std::mem::replace(&mut is_away, true) {
+                            false => Broken::Waits { cause: &cause, is_denied },
+                            true => Broken::WaitsOn,
+                        });
                         (in_vain, pause) = (0, AWAY_PAUSE);
                     }
-                    // it is this object that it cannot give
-                    Some(false) if in_vain > BODY_RESUMES => {
-                        return self.fail(&format!("broke off after {at} bytes: {cause}"));
+                    Some(Fault::Object) if in_vain > BODY_RESUMES => {
+                        return self.give_up(&format!("broke off after {at} bytes: {cause}"));
                     }
-                    Some(false) => {}
+                    // a right that was given back is not there everywhere at once
+                    Some(Fault::Object) if is_denied => pause = AWAY_PAUSE,
+                    Some(Fault::Object) => {}
                 }
             }
             if self.ending.impatient(tokio::time::sleep(pause)).await.is_none() {
@@ -198,16 +237,32 @@ impl Pump {
         }
     }
 
-    fn tell(&self, cause: Option<&str>) {
-        if let Some(tell) = &self.waits {
-            tell(&self.wanted.location, cause);
+    /// Asks for the rest, of the same version.
+    async fn ask(&self, at: u64) -> Result<object_store::GetResult, Error> {
+        self.store.get_opts(&self.wanted.location, options(at, self.meta.e_tag.clone())).await
+    }
+
+    fn tell(&self, broken: Broken<'_>) {
+        if let Some(waits) = &self.waits {
+            (waits.tell)(&self.wanted.location, broken);
         }
     }
 
-    /// Whether the store, which is waited for, says nothing of the object either.
-    async fn is_store_away(&self) -> bool {
-        self.waits.is_some()
-            && matches!(self.store.head(&self.wanted.location).await, Err(error) if !is_refused(&error))
+    /// Whether it is the store that does not serve, or this object alone. Access that is denied may be either: the
+    /// store is asked for what it has served before.
+    async fn whose_fault(&self, is_denied: bool) -> Fault {
+        let Some(waits) = &self.waits else { return Fault::Object };
+        if !is_denied {
+            match self.store.head(&self.wanted.location).await {
+                Err(error) if self::is_denied(&error) => {}
+                Err(error) if !is_refused(&error) => return Fault::Store { is_denied: false },
+                _ => return Fault::Object,
+            }
+        }
+        match waits.served.is_any_given(self.store.as_ref()).await {
+            true => Fault::Object,
+            false => Fault::Store { is_denied: true },
+        }
     }
 
     async fn stream(&self, result: object_store::GetResult, at: &mut u64) -> End {
@@ -251,6 +306,11 @@ impl Pump {
         let _ = self.sender.send(Err(io::Error::other(CutOff)));
     }
 
+    fn give_up(&self, cause: &str) {
+        self.tell(Broken::GivenUp(cause));
+        self.fail(cause);
+    }
+
     fn fail(&self, cause: &str) {
         // whoever read may be gone
         let _ = self.sender.send(Err(io::Error::other(cause.to_owned())));
@@ -283,9 +343,7 @@ pub fn describe(error: &Error) -> String {
     match error {
         Error::NotFound { .. } => "it is not there any more".to_owned(),
         Error::Precondition { .. } => "it was written anew while it was read".to_owned(),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            format!("access is denied: {}", short(&innermost(error)))
-        }
+        denied if is_denied(denied) => format!("access is denied: {}", short(&innermost(denied))),
         other => short(&innermost(other)),
     }
 }
@@ -306,6 +364,19 @@ fn short(text: &str) -> String {
     match line.char_indices().nth(500) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
+    }
+}
+
+/// Whether a store denies access: the right is missing, or the credentials are none or are over.
+pub fn is_denied(error: &Error) -> bool {
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
+        // of a token that is over AWS says so with a status of 400
+        Error::Generic { .. } => {
+            let text = chain(error);
+            ["ExpiredToken", "InvalidToken", "TokenRefreshRequired"].iter().any(|code| text.contains(code))
+        }
+        _ => false,
     }
 }
 
@@ -332,6 +403,22 @@ fn is_refused_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_that_are_over_are_denied_access_whatever_the_status() {
+        let generic = |text: &str| Error::Generic { store: "S3", source: text.to_owned().into() };
+        let denied = |source: &str| Error::PermissionDenied { path: "a".into(), source: source.into() };
+        for (error, expected) in [
+            (denied("status code: 403 Forbidden"), true),
+            (Error::Unauthenticated { path: "a".into(), source: "401".into() }, true),
+            (generic("status code: 400 Bad Request: <Error><Code>ExpiredToken</Code></Error>"), true),
+            (generic("status code: 400 Bad Request: <Error><Code>InvalidRange</Code></Error>"), false),
+            (generic("status code: 503 Service Unavailable"), false),
+            (Error::NotFound { path: "a".into(), source: "404".into() }, false),
+        ] {
+            assert_eq!(is_denied(&error), expected, "{error}");
+        }
+    }
 
     #[test]
     fn what_a_person_must_mend_is_told_from_what_passes() {

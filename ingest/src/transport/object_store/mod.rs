@@ -22,6 +22,7 @@ mod listing;
 mod live;
 mod notice;
 mod profile;
+mod served;
 mod settings;
 mod sqs;
 mod sts;

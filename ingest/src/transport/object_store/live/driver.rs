@@ -13,6 +13,7 @@ use super::super::layout::Selection;
 use super::super::ledger::Ledger;
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
+use super::super::served::Served;
 use super::super::sqs::{Message, Queue};
 use super::super::url::ObjectUrl;
 use super::away::{Away, Failure, Whom};
@@ -86,6 +87,12 @@ pub(super) struct Driver {
     pub(super) away: Away,
     /// Whether the store serves objects.
     pub(super) objects_away: Away,
+    /// How often objects that were listed could not be read while others were.
+    pub(super) in_vain: HashMap<String, u64>,
+    /// Objects that no longer hold the watermark, of those that were asked for last.
+    pub(super) passed_over: u64,
+    /// The last objects that it served.
+    pub(super) served: Arc<Served>,
     /// The queue does not let itself be counted: said once.
     uncounted: bool,
 }
@@ -125,6 +132,9 @@ impl Driver {
             next,
             away: Away::default(),
             objects_away: Away::default(),
+            in_vain: HashMap::new(),
+            passed_over: 0,
+            served: Arc::default(),
             uncounted: false,
         }
     }

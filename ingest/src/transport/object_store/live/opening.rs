@@ -1,25 +1,29 @@
 //! From what tells of an object to its delivery: opened, written into the ledger, handed on.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Instant;
 
+use futures::StreamExt as _;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::aws::chain;
-use super::super::body::{Opened, Tell, Wanted, describe, is_refused, open};
+use super::super::body::{Broken, Opened, Tell, Waits, Wanted, describe, is_denied, is_refused, open};
 use super::super::ledger::{Entry, Known};
+use super::super::listing::path_of;
 use super::super::notice::{self, Notice};
+use super::super::served::gives;
 use super::super::sqs::Queue;
 use super::super::url::{ObjectUrl, Provider};
 use super::away::{Failure, Whom};
 use super::driver::{Driver, Gone, Told};
-use super::rounds::STORE_HELP;
+use super::rounds::{DENIED_HELP, STORE_HELP};
 use super::{InHand, Item, Ready, Shared, lock};
-use crate::limits::{HOLD_OBJECTS, OBJECT_TRIES, OBJECTS_AT_ONCE};
+use crate::limits::{HOLD_OBJECTS, MOST_IN_VAIN, OBJECT_TRIES, OBJECTS_AT_ONCE, SERVED_KEPT};
 use crate::transport::live::{Frontier, Note};
 
 /// Seconds until a message comes again whose object could not be read.
@@ -41,10 +45,20 @@ enum Fate {
     /// Read before; its message is settled with that delivery.
     Known,
     Missing,
-    /// Whether the store did not serve at all, which passes.
-    Failed(String, bool),
+    Failed(String, Why),
     /// There is no such bucket: with it everything would be gone, and every message with it.
     NoBucket,
+}
+
+/// Why an object was not opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The store did not serve at all, which passes.
+    Away,
+    /// Access is denied: to this object, or to all.
+    Denied,
+    /// No waiting mends it.
+    Other,
 }
 
 impl Fate {
@@ -75,7 +89,7 @@ impl Driver {
         let mut ready: Vec<(Ready, Notice)> = Vec::new();
         let of_each: Vec<_> =
             group.iter().map(|told| (told.message.clone(), self.url.of_key(&told.notice.key))).collect();
-        let fates = self.open_all(&group).await?;
+        let (fates, fault) = self.open_all(&group).await?;
         for ((message, shown), fate) in of_each.into_iter().zip(fates) {
             match fate {
                 Fate::Opened(told, opened, slot, from) => {
@@ -88,6 +102,7 @@ impl Driver {
                         waiting.entry(first.number).or_default().extend(told.message);
                         continue;
                     }
+                    self.in_vain.remove(&shown);
                     let number = self.next;
                     self.next += 1;
                     let shown = match from {
@@ -103,8 +118,12 @@ impl Driver {
                     self.note("object_gone", format!("{shown} is not there any more")).await?;
                     self.one_done(message.as_ref()).await?;
                 }
-                Fate::Failed(cause, _) => self.unread(&shown, &cause, message, failed).await?,
-                Fate::NoBucket => self.unread(&shown, NO_BUCKET, message, failed).await?,
+                Fate::Failed(cause, _) => {
+                    let is_listed = fault == Fault::Objects && message.is_none();
+                    let tries = if is_listed { self.count_in_vain(&shown) } else { 0 };
+                    self.unread((&shown, tries), &cause, message, failed).await?;
+                }
+                Fate::NoBucket => self.unread((&shown, 0), NO_BUCKET, message, failed).await?,
             }
         }
         if let Err(cause) = self.write_down(&ready) {
@@ -117,23 +136,42 @@ impl Driver {
         Ok(())
     }
 
+    /// An object that was listed could not be read: how often, in a row. After some tries it is passed over.
+    fn count_in_vain(&mut self, shown: &str) -> u64 {
+        if self.in_vain.len() >= MOST_IN_VAIN && !self.in_vain.contains_key(shown) {
+            return 0;
+        }
+        let tries = self.in_vain.entry(shown.to_owned()).or_default();
+        *tries += 1;
+        self.passed_over += u64::from(*tries >= OBJECT_TRIES);
+        *tries
+    }
+
     /// An object could not be read: its message is given back.
     async fn unread(
         &self,
-        shown: &str,
+        (shown, tries): (&str, u64),
         cause: &str,
         message: Option<Arc<InHand>>,
         failed: &mut HashSet<String>,
     ) -> Result<(), Gone> {
         failed.extend(message.map(|message| message.receipt.clone()));
-        self.note("object_unreadable", format!("{shown}: {cause}; it is tried again")).await
+        let told = match tries.cmp(&OBJECT_TRIES) {
+            Ordering::Less => format!("{shown}: {cause}; it is tried again"),
+            Ordering::Equal => {
+                format!("{shown}: {cause}; it is tried with each listing, and no longer holds the watermark")
+            }
+            // what goes on is counted, and told of once
+            Ordering::Greater => String::new(),
+        };
+        self.note("object_unreadable", told).await
     }
 
     /// Opens objects, all together, for a store answers within tens of milliseconds. Where it serves none of them,
-    /// nor answers a listing, it is away: that is waited for with the messages in hand, for each time that they
-    /// come counts against them. One object that cannot be read does not hold up the others. A bucket that is not
-    /// there ends the input where it has never served, and is waited for likewise where it has.
-    async fn open_all(&mut self, group: &[Told]) -> Result<Vec<Fate>, Gone> {
+    /// and it is the store's fault, that is waited for with the messages in hand, for each time that they come
+    /// counts against them. One object that cannot be read does not hold up the others. A bucket that is not there
+    /// ends the input where it has never served, and is waited for likewise where it has.
+    async fn open_all(&mut self, group: &[Told]) -> Result<(Vec<Fate>, Fault), Gone> {
         let (began, mut was_away) = (Instant::now(), false);
         loop {
             let store = self.store().await;
@@ -141,33 +179,77 @@ impl Driver {
             let begun = self.shared.ending.patient(futures::future::join_all(begun)).await;
             // their messages are in hand, and are given back at the end
             let mut fates: Vec<Fate> = begun.ok_or(Gone)?;
-            let Some((cause, is_refused)) = trouble(&fates) else {
+            let Some(trouble) = trouble(&fates) else {
                 if was_away {
                     // it came back while they were asked for: those that it did not serve yet, once more
                     for (fate, told) in fates.iter_mut().zip(group) {
-                        if matches!(fate, Fate::Failed(_, true) | Fate::NoBucket) {
+                        if matches!(fate, Fate::Failed(_, Why::Away | Why::Denied) | Fate::NoBucket) {
                             *fate = self.begin(store.clone(), told.clone()).await;
                         }
                     }
                 }
                 self.served(Whom::Objects).await?;
-                return Ok(fates);
+                return Ok((fates, Fault::Objects));
             };
             was_away = true;
-            // whoever answers, be it with a refusal, is there
-            if !is_refused && !matches!(self.look().await?, Err((_, false))) {
-                return Ok(fates);
+            let fault = self.whose_fault(&store, &trouble).await?;
+            let is_over = began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Relaxed);
+            if fault == Fault::Objects || is_over {
+                return Ok((fates, fault));
             }
-            if began.elapsed() > HOLD_OBJECTS || self.shared.closing.load(Ordering::Relaxed) {
-                return Ok(fates);
-            }
-            let failure = Failure {
-                what: format!("no object of {} can be read", self.url),
-                cause,
-                is_refused,
-                help: STORE_HELP,
-            };
+            let failure = self.failure(group, trouble);
             self.wait_for(Whom::Objects, failure).await?;
+        }
+    }
+
+    /// Whether the store gives nothing, or only not these objects.
+    async fn whose_fault(
+        &self,
+        store: &Result<Arc<dyn ObjectStore>, String>,
+        trouble: &Trouble,
+    ) -> Result<Fault, Gone> {
+        let is_objects = match (trouble, store) {
+            (Trouble::NoBucket, _) => false,
+            (Trouble::Denied(..), Ok(store)) => {
+                let given = self.is_any_given(store.as_ref());
+                self.shared.ending.patient(given).await.ok_or(Gone)?
+            }
+            // whoever answers, be it with a refusal, is there
+            (Trouble::Away(_) | Trouble::Denied(..), _) => !matches!(self.look().await?, Err((_, false))),
+        };
+        Ok(if is_objects { Fault::Objects } else { Fault::Store })
+    }
+
+    /// Whether the store still gives what it gave before; where it gave nothing since the start, of what it lists.
+    async fn is_any_given(&self, store: &dyn ObjectStore) -> bool {
+        if self.served.is_empty()
+            && let Ok(prefix) = path_of(&self.url.prefix)
+        {
+            let mut listed = store.list(prefix.as_ref()).take(SERVED_KEPT);
+            while let Some(Ok(meta)) = listed.next().await {
+                if gives(store, &meta.location).await {
+                    return true;
+                }
+            }
+            return false;
+        }
+        self.served.is_any_given(store).await
+    }
+
+    /// What is said while none of some objects can be read.
+    fn failure(&self, group: &[Told], trouble: Trouble) -> Failure {
+        let what = format!("no object of {} can be read", self.url);
+        match trouble {
+            Trouble::NoBucket => {
+                Failure { what, cause: NO_BUCKET.to_owned(), is_refused: true, help: STORE_HELP }
+            }
+            Trouble::Away(cause) => Failure { what, cause, is_refused: false, help: STORE_HELP },
+            Trouble::Denied(which, cause) => {
+                let key = group.get(which).map(|told| told.notice.key.as_str()).unwrap_or_default();
+                let cause = format!("{key}: {cause}");
+                // not at the start either: the first object may be the only one that is denied
+                Failure { what, cause, is_refused: false, help: DENIED_HELP }
+            }
         }
     }
 
@@ -197,7 +279,7 @@ impl Driver {
     /// One object of a message needs nothing more.
     async fn one_done(&self, message: Option<&Arc<InHand>>) -> Result<(), Gone> {
         let (Some(message), Some(queue)) = (message, &self.queue) else { return Ok(()) };
-        if message.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+        if message.left.fetch_sub(1, AcqRel) > 1 {
             return Ok(());
         }
         lock(&self.shared.in_hand).remove(&message.receipt);
@@ -212,7 +294,7 @@ impl Driver {
         };
         let known = match known {
             Ok(known) => known,
-            Err(cause) => return Fate::Failed(cause, false),
+            Err(cause) => return Fate::Failed(cause, Why::Other),
         };
         if let Some(known) = known.filter(|known| known.same) {
             return self.known(told, known).await;
@@ -221,46 +303,60 @@ impl Driver {
         let from = known.filter(|_| self.url.provider == Provider::Azure).map_or(0, |known| known.size);
         let store = match store {
             Ok(store) => store,
-            Err(cause) => return Fate::Failed(cause, true),
+            Err(cause) => return Fate::Failed(cause, Why::Away),
         };
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-            return Fate::Failed("closed".into(), false);
+            return Fate::Failed("closed".into(), Why::Other);
         };
         let location = match Path::parse(&told.notice.key) {
             Ok(location) => location,
-            Err(error) => return Fate::Failed(error.to_string(), false),
+            Err(error) => return Fate::Failed(error.to_string(), Why::Other),
         };
-        match open(store, Wanted { location, from }, self.shared.ending.clone(), Some(self.tell_away())).await
-        {
+        let waits = Waits { tell: self.tell_broken(), served: Arc::clone(&self.served) };
+        match open(store, Wanted { location, from }, self.shared.ending.clone(), Some(waits)).await {
             Ok(Ok(opened)) => {
                 let etag = opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
                 match self.ledger.look_up(&told.notice.bucket, &told.notice.key, &etag) {
                     // told of an older version, or without one, and this one is known
                     Ok(Some(known)) if known.same => self.known(told, known).await,
                     Ok(_) => Fate::Opened(told, opened, slot, from),
-                    Err(cause) => Fate::Failed(cause, false),
+                    Err(cause) => Fate::Failed(cause, Why::Other),
                 }
             }
             Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => Fate::NoBucket,
             Ok(Err(object_store::Error::NotFound { .. })) => Fate::Missing,
-            Ok(Err(error)) => Fate::Failed(describe(&error), !is_refused(&error)),
-            Err(_) => Fate::Failed("the reading of it ended".into(), false),
+            Ok(Err(error)) if is_denied(&error) => Fate::Failed(describe(&error), Why::Denied),
+            Ok(Err(error)) if is_refused(&error) => Fate::Failed(describe(&error), Why::Other),
+            Ok(Err(error)) => Fate::Failed(describe(&error), Why::Away),
+            Err(_) => Fate::Failed("the reading of it ended".into(), Why::Other),
         }
     }
 
-    /// Says that the store went away in the middle of an object, and that it is back.
-    fn tell_away(&self) -> Tell {
+    /// Says what becomes of an object that broke off: what goes on is counted, and told of once.
+    fn tell_broken(&self) -> Tell {
         let (shared, url): (Arc<Shared>, ObjectUrl) = (Arc::clone(&self.shared), self.url.clone());
-        Arc::new(move |location, cause| {
+        Arc::new(move |location, broken| {
             let shown = url.of_key(location.as_ref());
-            let (cause, message) = match cause {
-                Some(cause) => (
+            let (cause, message) = match broken {
+                Broken::Waits { cause, is_denied: false } => (
                     "retrying",
                     format!(
                         "{shown} broke off: {cause}; the store is waited for, and nothing is lost meanwhile"
                     ),
                 ),
-                None => ("served_again", format!("{shown} is read on from where it broke off")),
+                Broken::Waits { cause, is_denied: true } => (
+                    "retrying",
+                    format!(
+                        "{shown} broke off: {cause}; what was read before is denied too, so access is waited for, \
+                         and nothing is lost meanwhile; {DENIED_HELP}"
+                    ),
+                ),
+                Broken::WaitsOn => ("retrying", String::new()),
+                Broken::ReadOn => ("served_again", format!("{shown} is read on from where it broke off")),
+                Broken::GivenUp(cause) => (
+                    "object_unreadable",
+                    format!("{shown} {cause}; other objects are given, so its rest goes to quarantine"),
+                ),
             };
             shared.tell(Note { cause, count: 1, message });
         })
@@ -279,7 +375,7 @@ impl Driver {
             acknowledged
         };
         if acknowledged && self.one_done(Some(&message)).await.is_err() {
-            return Fate::Failed("closed".into(), false);
+            return Fate::Failed("closed".into(), Why::Other);
         }
         Fate::Known
     }
@@ -309,16 +405,39 @@ impl Driver {
     }
 }
 
-/// Why none of some objects could be read, where that is the store's, and whether no waiting mends it.
-fn trouble(fates: &[Fate]) -> Option<(String, bool)> {
+/// Who is to blame that objects were not opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The store serves, and not these.
+    Objects,
+    /// It gives nothing at all.
+    Store,
+}
+
+/// Why none of some objects could be read.
+enum Trouble {
+    NoBucket,
+    Away(String),
+    /// Access is denied: to which of them, and in which words.
+    Denied(usize, String),
+}
+
+/// Why none of some objects could be read, where that may be the store's fault.
+fn trouble(fates: &[Fate]) -> Option<Trouble> {
     if fates.iter().any(Fate::is_served) {
         return None;
     }
     if fates.iter().any(|fate| matches!(fate, Fate::NoBucket)) {
-        return Some((NO_BUCKET.to_owned(), true));
+        return Some(Trouble::NoBucket);
     }
-    fates.iter().find_map(|fate| match fate {
-        Fate::Failed(cause, true) => Some((cause.clone(), false)),
+    let away = fates.iter().find_map(|fate| match fate {
+        Fate::Failed(cause, Why::Away) => Some(Trouble::Away(cause.clone())),
         _ => None,
+    });
+    away.or_else(|| {
+        fates.iter().enumerate().find_map(|(which, fate)| match fate {
+            Fate::Failed(cause, Why::Denied) => Some(Trouble::Denied(which, cause.clone())),
+            _ => None,
+        })
     })
 }

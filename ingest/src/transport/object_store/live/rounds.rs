@@ -21,6 +21,10 @@ use crate::transport::live::Frontier;
 pub(super) const STORE_HELP: &str = "look at the network, `url`, the region, the endpoint and the credentials: the role \
     needs s3:ListBucket and s3:GetObject";
 
+/// What an operator does where a store denies what it gave before.
+pub(super) const DENIED_HELP: &str = "renew the credentials, or give the role s3:GetObject again; keys of the \
+    environment or of a profile are read at the start: restart the process once they are good";
+
 impl Driver {
     pub(super) async fn follow_listing(&mut self) -> Result<(), Gone> {
         self.first_look().await?;
@@ -123,9 +127,10 @@ impl Driver {
             if group.len() >= OBJECTS_AT_ONCE || (ended && !group.is_empty()) {
                 self.breathe().await?;
                 let (asked, before) = (group.len() as u64, self.next);
+                self.passed_over = 0;
                 self.deliver(std::mem::take(&mut group), None).await?;
                 // what could not be opened is found again by the next round
-                complete &= self.next - before == asked;
+                complete &= self.next - before + self.passed_over == asked;
             }
             if ended {
                 return Ok(complete);

@@ -1,0 +1,102 @@
+//! Long chains of conditions, laid out flat.
+//!
+//! In: a plan. Out: the same with each chain of `OR`s, or of `AND`s, as a balanced tree. Whoever investigates pastes lists
+//! of a thousand keys; read from left to right such a chain is a thousand deep, and the query engine goes through conditions
+//! by calling itself, until the stack of its thread is over; and who takes a condition apart to a bounded depth sees little of it. The order in which conditions stand stays, and a
+//! chain means the same however it is bracketed, also where something is `NULL`.
+//!
+//! ```text
+//! ((a OR b) OR c) OR d      ▶      (a OR b) OR (c OR d)
+//! ```
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::error::Result;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::optimizer::AnalyzerRule;
+
+/// The first of the rules by which a plan is read.
+#[derive(Debug)]
+pub(super) struct Balanced;
+
+impl AnalyzerRule for Balanced {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let balanced = plan.transform_down_with_subqueries(|plan| {
+            plan.map_expressions(|expression| expression.transform_down(|part| Ok(balanced(part))))
+        });
+        Ok(balanced?.data)
+    }
+
+    fn name(&self) -> &'static str {
+        "balanced"
+    }
+}
+
+/// A chain as a balanced tree; whatever else as it is.
+fn balanced(expression: Expr) -> Transformed<Expr> {
+    let Some(op) = joining(&expression) else { return Transformed::no(expression) };
+    Transformed::yes(joined(operands(expression, op), op))
+}
+
+/// `AND` or `OR`, where an expression is joined by it.
+fn joining(expression: &Expr) -> Option<Operator> {
+    match expression {
+        Expr::BinaryExpr(BinaryExpr { op: op @ (Operator::And | Operator::Or), .. }) => Some(*op),
+        _ => None,
+    }
+}
+
+/// What one operator joins, in its order, however deep it stands.
+fn operands(expression: Expr, op: Operator) -> Vec<Expr> {
+    let (mut found, mut left_over) = (Vec::new(), vec![expression]);
+    while let Some(next) = left_over.pop() {
+        match next {
+            Expr::BinaryExpr(chain) if chain.op == op => left_over.extend([*chain.right, *chain.left]),
+            other => found.push(other),
+        }
+    }
+    found
+}
+
+/// Joins at least one condition.
+fn joined(mut conditions: Vec<Expr>, op: Operator) -> Expr {
+    let second = conditions.split_off(conditions.len().div_ceil(2));
+    match conditions.pop() {
+        Some(only) if second.is_empty() => only,
+        Some(last) => {
+            conditions.push(last);
+            let (left, right) = (Box::new(joined(conditions, op)), Box::new(joined(second, op)));
+            Expr::BinaryExpr(BinaryExpr { left, op, right })
+        }
+        // no chain is without conditions
+        None => datafusion::logical_expr::lit(op == Operator::And),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::col;
+
+    use super::*;
+
+    fn depth(expression: &Expr) -> usize {
+        match expression {
+            Expr::BinaryExpr(chain) => 1 + depth(&chain.left).max(depth(&chain.right)),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn a_chain_stays_what_it_says_and_is_no_deeper_than_it_must() {
+        for (chain, most) in [(1, 0), (2, 1), (3, 2), (4, 2), (1_000, 10)] {
+            for (op, join) in [(Operator::Or, Expr::or as fn(Expr, Expr) -> Expr), (Operator::And, Expr::and)]
+            {
+                let all: Vec<Expr> = (0..chain).map(|number| col(format!("c{number}"))).collect();
+                let chained = all.clone().into_iter().reduce(join).unwrap();
+                let tree = balanced(chained).data;
+                assert_eq!(depth(&tree), most, "{chain}");
+                assert_eq!(operands(tree, op), all);
+            }
+        }
+    }
+}
