@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [environment]
-//! own_accounts = ["111122223333"]     # AWS accounts, Azure tenants and subscriptions, Google Cloud projects
+//! own_accounts = ["111122223333"]     # AWS accounts and organisations, Azure tenants and subscriptions, Google Cloud projects
 //! own_domains = ["example.com"]
 //!
 //! [[tables]]

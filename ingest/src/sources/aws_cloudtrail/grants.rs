@@ -15,7 +15,8 @@
 //! | `AddPermission` of Lambda, SNS, SQS; KMS `CreateGrant` | the principal | the action |
 //!
 //! What is everyone's by its principal but narrowed by a condition (this organisation, this account,
-//! this source) is listed, and not called public. A failed call is derived too: what it tried.
+//! this source) is listed, and not called public; where the condition names an account, it is a grant to that
+//! account. A failed call is derived too: what it tried.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -28,6 +29,7 @@ use virga_engine::json::{Value, parse};
 use super::super::json_value::{get, one_or_more, scalar, string};
 use super::Inputs;
 use super::action::service_of;
+use super::holders::{account_of, is_stranger, named_by};
 use crate::limits::MAX_GRANTS;
 
 pub(super) const INPUTS: &[&str] = &[
@@ -85,8 +87,10 @@ struct Grants {
     list: Vec<String>,
     any: bool,
     public: bool,
-    /// Accounts that something is granted to.
-    accounts: Vec<String>,
+    /// Accounts and others that something is granted to.
+    holders: Vec<String>,
+    /// What is everyone's and narrowed by conditions: for each of them whom it names. All of them must hold.
+    narrowed: Vec<Vec<Vec<String>>>,
 }
 
 pub(super) fn grants(inputs: &Inputs<'_>) -> Option<ColumnValue> {
@@ -101,13 +105,21 @@ pub(super) fn public(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 /// Where the event does not say whose it is, that cannot be known of any account.
 pub(super) fn external(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let grants = read(inputs)?;
-    if grants.public || grants.accounts.is_empty() {
+    let names_nobody = grants.holders.is_empty() && grants.narrowed.iter().flatten().all(Vec::is_empty);
+    if grants.public || names_nobody {
         return Some(ColumnValue::Bool(grants.public));
     }
     let own = inputs.scalar(ACCOUNT).or_else(|| inputs.scalar(CALLER_ACCOUNT))?;
     let environment = inputs.environment();
-    let stranger = |account: &String| *account != own && !environment.owns_account(account);
-    Some(ColumnValue::Bool(grants.accounts.iter().any(stranger)))
+    let stranger = |holder: &String| is_stranger(holder, &own, environment);
+    // what a condition ties to a network, or to whom nobody knows, leaves it to the others
+    let to_strangers = |conditions: &Vec<Vec<String>>| {
+        let told = conditions.iter().map(|named| named.iter().filter_map(stranger).collect::<Vec<bool>>());
+        let told: Vec<Vec<bool>> = told.filter(|told| !told.is_empty()).collect();
+        !told.is_empty() && told.iter().all(|told| told.contains(&true))
+    };
+    let to_holders = grants.holders.iter().any(|holder| stranger(holder) == Some(true));
+    Some(ColumnValue::Bool(to_holders || grants.narrowed.iter().any(to_strangers)))
 }
 
 fn read(inputs: &Inputs<'_>) -> Option<Grants> {
@@ -197,13 +209,13 @@ impl Grants {
     }
 
     fn read_statement(&mut self, statement: &Value<'_>, request: &Members<'_>) {
-        let narrowed = get(statement, "Condition").is_some_and(narrows);
+        let conditions = get(statement, "Condition").map(narrowing).unwrap_or_default();
         let actions = actions(statement);
         for principal in principals(statement, request) {
             if principal.is_everyone {
-                self.public |= !narrowed;
+                self.everyones(conditions.clone());
             } else if let Some(account) = account_of(&principal.name) {
-                self.accounts.push(account.to_owned());
+                self.holders.push(account.to_owned());
             }
             for action in &actions {
                 if self.is_full() {
@@ -245,13 +257,21 @@ impl Grants {
                 one_or_more(value).iter().filter_map(string).for_each(|to| self.read_group(to, &permission));
             }
         }
-        let list = member(request, "AccessControlPolicy").and_then(|policy| get(policy, "AccessControlList"));
+        let policy = member(request, "AccessControlPolicy");
+        let list = policy.and_then(|policy| get(policy, "AccessControlList"));
+        let owner = policy.and_then(|policy| get(policy, "Owner")).and_then(|owner| get(owner, "ID"));
+        let owner = owner.and_then(string);
         for grant in list.and_then(|list| get(list, "Grant")).map(one_or_more).unwrap_or_default() {
             let permission = get(grant, "Permission").and_then(string).unwrap_or("*");
             let Some(grantee) = get(grant, "Grantee") else { continue };
             match (get(grantee, "URI").and_then(string), get(grantee, "ID").and_then(string)) {
                 (Some(uri), _) => self.read_group(uri, permission),
-                (None, Some(id)) => self.add(id, permission),
+                (None, Some(id)) => {
+                    if owner.is_some_and(|owner| owner != id) {
+                        self.holders.push(id.to_owned());
+                    }
+                    self.add(id, permission);
+                }
                 (None, None) => {}
             }
         }
@@ -263,6 +283,15 @@ impl Grants {
             self.everyone("*", permission);
         } else if uri.contains("groups/global/AuthenticatedUsers") {
             self.everyone("AuthenticatedUsers", permission);
+        }
+    }
+
+    /// What is everyone's, but for conditions.
+    fn everyones(&mut self, conditions: Vec<Vec<String>>) {
+        if conditions.is_empty() {
+            self.public = true;
+        } else if self.narrowed.len() < MAX_GRANTS {
+            self.narrowed.push(conditions);
         }
     }
 
@@ -284,6 +313,7 @@ impl Grants {
                     .or_else(|| get(item, "organizationalUnitArn"))
                     .and_then(string)
                 {
+                    self.holders.extend(named_by(other).map(str::to_owned));
                     self.add(other, attribute);
                 }
             }
@@ -302,13 +332,16 @@ impl Grants {
     /// `AddPermission` of Lambda (also of its layers), SNS and SQS, and `CreateGrant` of KMS.
     fn read_permissions(&mut self, service: &str, name: &str, request: &Members<'_>) {
         if name.starts_with("AddPermission") || name.starts_with("AddLayerVersionPermission") {
-            let narrowed = ["principalOrgID", "organizationId", "sourceAccount", "sourceArn"]
-                .iter()
-                .any(|key| member(request, key).and_then(string).is_some_and(|value| !value.is_empty()));
+            let conditions = ["principalOrgID", "organizationId", "sourceAccount", "sourceArn"].iter();
+            let conditions = conditions.filter_map(|key| member(request, key).and_then(scalar));
+            let named = |value: &str| named_by(value).map(str::to_owned).into_iter().collect();
+            let conditions = conditions.filter(|value| !value.is_empty()).map(named);
             let action = member(request, "action").and_then(string).unwrap_or("*");
             match member(request, "principal").and_then(scalar) {
-                Some("*") if narrowed => self.add("*", action),
-                Some("*") => self.everyone("*", action),
+                Some("*") => {
+                    self.everyones(conditions.collect());
+                    self.add("*", action);
+                }
                 Some(principal) => self.account(principal, action),
                 None => {}
             }
@@ -344,7 +377,7 @@ impl Grants {
 
     fn account(&mut self, principal: &str, action: &str) {
         if let Some(account) = account_of(principal) {
-            self.accounts.push(account.to_owned());
+            self.holders.push(account.to_owned());
         }
         self.add(principal, action);
     }
@@ -390,52 +423,44 @@ fn actions<'v>(statement: &'v Value<'_>) -> Vec<Cow<'v, str>> {
     all_but.iter().filter_map(string).map(|action| Cow::Owned(format!("!{action}"))).collect()
 }
 
-/// Whether a condition ties its statement to someone or somewhere known.
-fn narrows(condition: &Value<'_>) -> bool {
-    let Value::Object(operators) = condition else { return false };
-    operators.iter().any(|(operator, tests)| {
+/// What ties a statement to someone or somewhere known: for each such test of its condition whom it names.
+fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
+    let Value::Object(operators) = condition else { return Vec::new() };
+    let mut narrowing = Vec::new();
+    for (operator, tests) in operators {
         let operator = operator.to_lowercase();
         let operator = operator.trim_start_matches("foranyvalue:").trim_start_matches("forallvalues:");
         let positive =
             ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"];
-        let Value::Object(tests) = tests else { return false };
-        positive.contains(&operator)
-            && tests.iter().any(|(key, values)| {
-                NARROWING_KEYS.contains(&key.to_lowercase().as_str())
-                    && !one_or_more(values).iter().any(|v| is_open(v))
-            })
-    })
+        let Value::Object(tests) = tests else { continue };
+        if !positive.contains(&operator) {
+            continue;
+        }
+        for (key, values) in tests {
+            let values = one_or_more(values);
+            if NARROWING_KEYS.contains(&key.to_lowercase().as_str()) && !values.iter().any(is_open) {
+                let named = values.iter().filter_map(scalar).filter_map(named_by).take(MAX_GRANTS);
+                narrowing.push(named.map(str::to_owned).collect());
+            }
+        }
+    }
+    narrowing
 }
 
 /// A value of a condition that lets everything through, or so much that nobody is known by it: a
-/// wildcard where no account is fixed, a variable, a network of more than a 256th of the addresses.
+/// wildcard where neither account nor organisation is fixed, a variable, a network of more than a 256th of the
+/// addresses.
 fn is_open(value: &Value<'_>) -> bool {
     let Some(text) = scalar(value) else {
         // an empty string lets nobody through
         return !matches!(value, Value::String(_));
     };
-    let fixes_account = || {
-        text.split(':')
-            .nth(4)
-            .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
-    };
     let wide = |prefix: &str| prefix.parse::<u8>().is_ok_and(|bits| bits < 8);
     text.contains("${")
-        || (text.contains(['*', '?']) && !fixes_account())
+        || (text.contains(['*', '?']) && named_by(text).is_none())
         || text
             .split_once('/')
             .is_some_and(|(address, prefix)| address.parse::<std::net::IpAddr>().is_ok() && wide(prefix))
-}
-
-/// The account that a principal belongs to: an account id, or the account of an IAM or STS name.
-fn account_of(principal: &str) -> Option<&str> {
-    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
-    if is_account(principal) {
-        return Some(principal);
-    }
-    let mut parts = principal.strip_prefix("arn:")?.split(':');
-    let (_, service, _, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    (matches!(service, "iam" | "sts") && is_account(account)).then_some(account)
 }
 
 fn member<'v, 'a>(members: &'v Members<'a>, key: &str) -> Option<&'v Value<'a>> {

@@ -11,6 +11,7 @@
 
 mod action;
 mod grants;
+mod holders;
 mod identity;
 pub mod stored;
 mod target;

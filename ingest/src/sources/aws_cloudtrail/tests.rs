@@ -664,3 +664,113 @@ fn an_account_of_ones_own_is_no_stranger() {
         assert_eq!(describer.value(event, "grants_external"), Some(ColumnValue::Bool(external)));
     }
 }
+
+/// What is everyone's but for a condition is whose the condition says. The event is of 111122223333.
+#[test]
+fn a_condition_that_names_a_stranger_lets_a_stranger_in() {
+    let outside = |own: &[&str], source: &str, name: &str, request: &str| {
+        let event = format!(
+            r#"{{"recipientAccountId":"111122223333","eventSource":"{source}.amazonaws.com","eventName":"{name}","requestParameters":{request}}}"#
+        );
+        let own_accounts = own.iter().map(|own| (*own).to_owned()).collect();
+        let environment = crate::environment::Environment { own_accounts, ..Default::default() };
+        let describer = Describer::new(&SOURCE, &Arc::new(environment));
+        let value = |column| describer.value(&event, column);
+        assert_eq!(value("grants_public"), Some(ColumnValue::Bool(false)), "{request}");
+        value("grants_external") == Some(ColumnValue::Bool(true))
+    };
+    let strange = r#""StringEquals":{"aws:PrincipalAccount":"999988887777"}"#;
+    for (own, condition, external) in [
+        (&[][..], r#"{"StringEquals":{"aws:PrincipalAccount":"999988887777"}}"#, true),
+        (&[], r#"{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}"#, false),
+        (&["999988887777"], r#"{"StringEquals":{"aws:PrincipalAccount":"999988887777"}}"#, false),
+        (&[], r#"{"StringEquals":{"aws:PrincipalAccount":["111122223333","999988887777"]}}"#, true),
+        (&[], r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::999988887777:role/*"}}"#, true),
+        (&[], r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:eu-west-1:999988887777:t"}}"#, true),
+        (&[], r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::bucket"}}"#, false),
+        // all conditions hold at once
+        (
+            &[],
+            r#"{"StringEquals":{"aws:PrincipalAccount":"999988887777","aws:SourceAccount":"111122223333"}}"#,
+            false,
+        ),
+        // a network, or an organisation of which nobody knows whose it is, makes a stranger no friend
+        (&[], &format!(r#"{{{strange},"IpAddress":{{"aws:SourceIp":"198.51.100.7/32"}}}}"#), true),
+        (&[], &format!(r#"{{{strange},"StringLike":{{"aws:PrincipalOrgID":"o-strange1"}}}}"#), true),
+        (&["o-own1"], &format!(r#"{{{strange},"StringLike":{{"aws:PrincipalOrgID":"o-own1"}}}}"#), false),
+        (&[], r#"{"StringEquals":{"aws:PrincipalOrgID":"o-strange1"}}"#, false),
+        (&["o-own1"], r#"{"StringEquals":{"aws:PrincipalOrgID":"o-strange1"}}"#, true),
+        (&["o-own1"], r#"{"StringEquals":{"aws:PrincipalOrgID":"o-own1"}}"#, false),
+        (&["o-own1"], r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-strange1/r-1/*"}}"#, true),
+        (&[], r#"{"IpAddress":{"aws:SourceIp":"198.51.100.7/32"}}"#, false),
+        (&[], r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, false),
+    ] {
+        let policy = format!(
+            r#"{{"bucketPolicy":{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Condition":{condition}}}}}}}"#
+        );
+        assert_eq!(outside(own, "s3", "PutBucketPolicy", &policy), external, "{own:?} {condition}");
+    }
+    for (own, source, name, request, external) in [
+        (
+            &[][..],
+            "lambda",
+            "AddPermission20150331v2",
+            r#"{"principal":"*","action":"a","sourceAccount":"999988887777"}"#,
+            true,
+        ),
+        (
+            &[],
+            "lambda",
+            "AddPermission20150331v2",
+            r#"{"principal":"*","action":"a","sourceAccount":"111122223333"}"#,
+            false,
+        ),
+        (
+            &["o-own1"],
+            "lambda",
+            "AddPermission20150331v2",
+            r#"{"principal":"*","action":"a","principalOrgID":"o-strange1"}"#,
+            true,
+        ),
+        (
+            &[],
+            "ec2",
+            "ModifyImageAttribute",
+            r#"{"launchPermission":{"add":{"items":[{"organizationArn":"arn:aws:organizations::999988887777:organization/o-strange1"}]}}}"#,
+            true,
+        ),
+        (
+            &["o-own1"],
+            "ec2",
+            "ModifyImageAttribute",
+            r#"{"launchPermission":{"add":{"items":[{"organizationalUnitArn":"arn:aws:organizations::999988887777:ou/o-own1/ou-1"}]}}}"#,
+            false,
+        ),
+        // load balancers write their logs as AWS's own accounts
+        (
+            &[],
+            "s3",
+            "PutBucketPolicy",
+            r#"{"bucketPolicy":{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::054676820928:root"},"Action":"s3:PutObject"}}}"#,
+            false,
+        ),
+        (&[], "s3", "PutBucketAcl", &acl("abc", "abc"), false),
+        (&[], "s3", "PutBucketAcl", &acl(&"a".repeat(64), &"b".repeat(64)), true),
+        (
+            &[],
+            "s3",
+            "PutBucketAcl",
+            &acl(&"a".repeat(64), "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0"),
+            false,
+        ),
+    ] {
+        assert_eq!(outside(own, source, name, request), external, "{own:?} {request}");
+    }
+}
+
+/// An ACL of a bucket of one canonical user, by which another may read.
+fn acl(owner: &str, reader: &str) -> String {
+    format!(
+        r#"{{"AccessControlPolicy":{{"Owner":{{"ID":"{owner}"}},"AccessControlList":{{"Grant":[{{"Grantee":{{"ID":"{owner}"}},"Permission":"FULL_CONTROL"}},{{"Grantee":{{"ID":"{reader}"}},"Permission":"READ"}}]}}}}}}"#
+    )
+}
