@@ -463,6 +463,48 @@ fn a_locked_run_comes_out_the_same_and_changed_rules_are_refused() {
 }
 
 #[test]
+fn a_field_that_is_named_as_what_is_no_text_of_another_is_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        text(&path).to_owned()
+    };
+    let rule = |title: &str, test: &str| {
+        format!(
+            "title: {title}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: {{s: {{{test}}}, condition: s}}\n"
+        )
+    };
+    let rules = write(
+        "rules.yml",
+        &[
+            rule("whole", "requestParameters.doc|contains: zzz"),
+            rule("part", "requestParameters.doc.json: hello"),
+        ]
+        .join("---\n"),
+    );
+    let event = |id: usize, doc: &str| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventID":"e{id}","eventTime":"2026-03-02T09:00:0{id}Z","eventSource":"s3.amazonaws.com","eventName":"A","awsRegion":"eu-west-1","requestParameters":{{"doc":{doc}}}}}"#
+        )
+    };
+    let docs =
+        [r#"{"json":"hello"}"#, r#""zzz text""#, r#"{"json":["hello"]}"#, r#"{"json":"zzz"}"#, "\"a\""];
+    let events: Vec<String> = docs.iter().enumerate().map(|(id, doc)| event(id, doc)).collect();
+    let input = write("events.ndjson", &events.join("\n"));
+    let detected = parsed(&ok(&["detect", "--quiet", "--format", "ndjson", "--rules", &rules, &input]));
+    assert_eq!(detected.len(), 4);
+    let lake = text(&folder.path().join("lake")).to_owned();
+    ok(&["archive", "import", "--quiet", "--archive", &lake, "--rules", &rules, &input]);
+    let alerts = text(&folder.path().join("alerts.ndjson")).to_owned();
+    for more in [&[][..], &["--no-prune"]] {
+        let args = ["backtest", "--quiet", "--archive", &lake, "--rules", &rules, "--alerts", &alerts];
+        ok(&[&args, more].concat());
+        assert_same(&detected, &parsed(&std::fs::read_to_string(&alerts).expect("alerts")));
+    }
+}
+
+#[test]
 fn what_could_not_match_is_told() {
     let lab = Lab::new();
     let rules = lab.write(

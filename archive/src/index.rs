@@ -5,6 +5,7 @@
 //! For the same reason files have no copy of their Arrow schema: what it says beyond Parquet's, which columns are
 //! dictionaries, shows in the columns.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use virga_engine::event::ProjectedField;
 
 use crate::error::ArchiveError;
+use crate::layout::JSON_SUFFIX;
 use crate::limits::{MAX_SECTION, MAX_SECTION_UNFOLDED};
 
 /// The footer's key for where the index stands: its first byte and its length.
@@ -82,7 +84,19 @@ impl Index {
         if !has_our_blocks {
             index.sections.clear();
         }
+        index.leave_out_what_shares_a_column();
         index
+    }
+
+    /// Files of before may hold the field `a.json` under the name of what of `a` is no plain text: of either nothing is
+    /// sure.
+    fn leave_out_what_shares_a_column(&mut self) {
+        let names: HashSet<String> = self.fields.iter().map(|field| field.stored.clone()).collect();
+        let is_shared = |name: &str| {
+            names.contains(&format!("{name}{JSON_SUFFIX}"))
+                || name.strip_suffix(JSON_SUFFIX).is_some_and(|of| names.contains(of))
+        };
+        self.fields.retain(|field| !is_shared(&field.stored));
     }
 
     /// What the footer says of where it stands.
@@ -173,6 +187,23 @@ mod tests {
                 assert_eq!((index.fields, index.sections.len()), (vec![field.clone()], usize::from(ours)));
             }
         }
+    }
+
+    #[test]
+    fn fields_that_share_a_column_are_not_known() {
+        let field = |name: &str, stored: &str| FieldName {
+            name: name.into(),
+            paths: vec![name.into()],
+            computed: false,
+            column: None,
+            stored: stored.into(),
+        };
+        let fields =
+            vec![field("a", "a"), field("a.json", "a__json"), field("b", "b"), field("c.json", "c__json")];
+        let bytes = Index { fields, sections: Vec::new() }.to_bytes().unwrap();
+        let index = Index::from_bytes(&bytes, true);
+        let names: Vec<&str> = index.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["b", "c.json"]);
     }
 
     #[test]

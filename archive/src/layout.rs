@@ -80,7 +80,11 @@ pub(crate) fn native_column(field: &str) -> String {
         // Delta tables allow no blanks, commas and the like in names
         c => format!("_x{:x}_", c as u32),
     };
-    let name: String = field.chars().map(clean).collect();
+    let mut name: String = field.chars().map(clean).collect();
+    // `a__json` holds what of `a` is no plain text
+    if let Some(of) = name.strip_suffix(JSON_SUFFIX) {
+        name = format!("{of}_x2e_json");
+    }
     // a name of the lake's own would be taken for it
     let is_own = |name: &str| {
         COLUMNS.iter().any(|column| column.name == name)
@@ -196,6 +200,8 @@ mod tests {
             ("time", "native__time"),
             ("annotations.authorization.k8s.io/decision", "annotations__authorization__k8s__io_x2f_decision"),
             ("a b", "a_x20_b"),
+            ("requestParameters.doc.json", "requestparameters__doc_x2e_json"),
+            ("json", "json"),
         ] {
             assert_eq!(native_column(field), column);
         }

@@ -4,7 +4,7 @@
 //! a store needs to know, taken from the environment as each provider's own tools take it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
 use deltalake::logstore::StorageConfig;
@@ -59,6 +59,7 @@ impl Location {
             None => {
                 let path =
                     std::path::absolute(PathBuf::from(text)).map_err(ArchiveError::at(doing.clone()))?;
+                let path = resolved(&path);
                 Url::from_directory_path(&path)
                     .map_err(|()| ArchiveError::new(doing, "the path cannot be written as a URL"))?
             }
@@ -174,6 +175,23 @@ impl std::fmt::Display for Location {
     }
 }
 
+/// A path without `..`, which stores do not know: a folder's parent is that of where a link leads to, as far as there
+/// is something.
+fn resolved(path: &std::path::Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                resolved = resolved.canonicalize().unwrap_or(resolved);
+                resolved.pop();
+            }
+            Component::CurDir => {}
+            other => resolved.push(other),
+        }
+    }
+    resolved
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +205,17 @@ mod tests {
         );
         assert_eq!(of("/tmp/lake").unwrap().table("events").unwrap().path(), "/tmp/lake/events");
         assert_eq!(of("/tmp/la ke").unwrap().folder(), Some("/tmp/la ke/".into()));
+        assert_eq!(
+            of("/tmp/there is no/./such/../lake").unwrap().folder(),
+            Some("/tmp/there is no/lake/".into())
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(real.join("a/b")).unwrap();
+        std::os::unix::fs::symlink(real.join("a/b"), real.join("link")).unwrap();
+        // the parent of what a link leads to
+        let by_link = of(&format!("{}/link/../lake", real.display())).unwrap();
+        assert_eq!(by_link.folder(), Some(format!("{}/a/lake/", real.display()).into()));
         assert!(of("ftp://host/x").is_err());
         let known = [
             ("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:5000".to_owned()),

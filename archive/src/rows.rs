@@ -318,16 +318,21 @@ pub(crate) fn order(
     let mut kept = Vec::with_capacity(all);
     let like =
         |a: &(u32, u32, i64, u32, u32), b: &(u32, u32, i64, u32, u32)| (a.0, a.1, a.2) == (b.0, b.1, b.2);
+    let is_untimed = |part: usize, row: usize| parts[part].time_missing.value(row);
     let mut seen: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    // an event without a time has that of its coming, which says nothing of what it is
+    let mut untimed: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
     for run in order.chunk_by(like) {
         let places = run.iter().map(|&(.., part, row)| (part as usize, row as usize));
-        if run.len() == 1 {
+        let is_alone = run.len() == 1 && !places.clone().any(|(part, row)| is_untimed(part, row));
+        if is_alone {
             kept.extend(places);
             continue;
         }
         seen.clear();
         for (part, row) in places {
-            let same_id = seen.entry(parts[part].event_id.value(row)).or_default();
+            let known = if is_untimed(part, row) { &mut untimed } else { &mut seen };
+            let same_id = known.entry(parts[part].event_id.value(row)).or_default();
             if !same_id.is_empty() {
                 let texts = texts.plain()?;
                 let raw = |(part, row): (usize, usize)| texts[part].value(row);

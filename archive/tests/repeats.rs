@@ -24,6 +24,11 @@ type Event = (u64, u8);
 
 /// Events, ten of them to an hour.
 fn events(wanted: impl IntoIterator<Item = Event>, spaced: bool) -> EventBatch {
+    events_of(wanted, spaced, None)
+}
+
+/// Where they say no time of their own, they have that of their coming.
+fn events_of(wanted: impl IntoIterator<Item = Event>, spaced: bool, came: Option<i64>) -> EventBatch {
     let mut builder = BatchBuilder::new("test".into(), projection());
     for (number, record) in wanted {
         builder.field(0, &format!("\"{}\"", number % 3));
@@ -31,9 +36,9 @@ fn events(wanted: impl IntoIterator<Item = Event>, spaced: bool) -> EventBatch {
         let id = format!("id-{number}");
         let identity = RowIdentity {
             event_id: EventId::Natural(&id),
-            time: FROM + number as i64 / 10 * HOUR + number as i64 % 10 * 1_000,
-            ingest_time: 5,
-            time_missing: false,
+            time: came.unwrap_or(FROM + number as i64 / 10 * HOUR + number as i64 % 10 * 1_000),
+            ingest_time: came.unwrap_or(5),
+            time_missing: came.is_some(),
             base: &OriginBase::File { path: "x".into() },
             line: Some(number + 1),
             record: None,
@@ -133,6 +138,24 @@ async fn what_stands_twice_counts_once_in_every_form_of_query() {
         }
         let done = compact(&store).await;
         assert_eq!((done.written, done.duplicates), if when == "before" { (1, 5) } else { (0, 0) });
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_a_time_that_comes_twice_counts_once_in_one_file_and_in_two() {
+    let at = |minute: i64| events_of(numbers(0..4).chain([(1, 1)]), false, Some(FROM + minute * HOUR / 60));
+    let store = Arc::new(InMemory::new());
+    let mut archive = Archive::open_or_create(&location(&store)).await.expect("an archive");
+    let mut writer = EventWriter::new(layouts());
+    for minute in [10, 20] {
+        writer.push(&archive, &at(minute)).await.expect("it is written");
+    }
+    let written = writer.commit(&mut archive).await.expect("it is committed");
+    assert_eq!((written.rows, written.duplicates), (5, 5));
+    append(&store, &at(30)).await;
+    for when in ["before", "after"] {
+        assert_eq!(ask(&store, "SELECT count(*) FROM events").await, ["5"], "{when} a compaction");
+        compact(&store).await;
     }
 }
 

@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Asking, CHUNK, Event, ISSUED, ISSUING, quoted};
+use super::{Asking, CHUNK, Event, ISSUED, ISSUING, moment, quoted, rows};
 use crate::commands::Failure;
 
 /// Steps from session to session: AWS chains roles without end, attackers do so a few times.
@@ -63,11 +63,47 @@ pub fn of(events: &[Event]) -> Vec<Link> {
 }
 
 impl Asking<'_> {
+    /// Finds the credentials that were handed out before the range to who is asked for, and with those that they had so:
+    /// what is done with them is done by the same.
+    pub(super) async fn find_handed_out(&mut self, own: &str) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Issued {
+            issued: String,
+        }
+        let Some(from) = self.wanted.range.0 else { return Ok(()) };
+        let mut conditions = vec![format!("({own})")];
+        for _ in 0..MAX_STEPS {
+            let mut new: BTreeSet<String> = BTreeSet::new();
+            for condition in conditions {
+                let sql = format!(
+                    "SELECT DISTINCT {ISSUED} AS issued FROM events WHERE {ISSUING} AND {ISSUED} IS NOT NULL \
+                     AND {condition} AND time < {}",
+                    moment(from)
+                );
+                let found: Vec<Issued> = rows(self.session, &sql).await?;
+                new.extend(found.into_iter().map(|found| found.issued));
+            }
+            new.retain(|key| !self.handed_out.contains(key));
+            if new.is_empty() || self.handed_out.len() > MAX_SESSIONS {
+                break;
+            }
+            let keys: Vec<String> = new.iter().cloned().collect();
+            self.handed_out.extend(new);
+            let with = |keys: &[String]| {
+                let keys = list(keys);
+                format!("(credential_id IN ({keys}) OR session_id IN ({keys}))")
+            };
+            conditions = keys.chunks(CHUNK).map(with).collect();
+        }
+        Ok(())
+    }
+
     /// Adds what was done with credentials that these events handed out, and so on.
     pub(super) async fn follow_sessions(&mut self) -> Result<(), Failure> {
         let mut done: BTreeSet<String> = BTreeSet::new();
         for _ in 0..MAX_STEPS {
             let issued = self.events.iter().filter_map(|event| event.issued.clone());
+            let issued = issued.chain(self.handed_out.iter().cloned());
             let new: Vec<String> =
                 issued.filter(|key| !done.contains(key)).collect::<BTreeSet<_>>().into_iter().collect();
             if new.is_empty() {

@@ -160,9 +160,14 @@ struct Asking<'a> {
     session: &'a Session,
     wanted: &'a Wanted,
     events: Vec<Event>,
-    known: HashSet<String>,
+    known: HashSet<Known>,
+    /// Credentials that were handed out before the range.
+    handed_out: BTreeSet<String>,
     is_cut: bool,
 }
+
+/// What tells events apart: one id may be that of two records.
+type Known = (String, String, i64, Option<String>, Option<String>, Option<String>);
 
 /// A text as SQL writes it.
 pub(crate) fn quoted(text: &str) -> String {
@@ -182,11 +187,19 @@ pub async fn make(
     wanted: &Wanted,
     alerts: &[serde_json::Value],
 ) -> Result<Timeline, Failure> {
-    let mut asking = Asking { session, wanted, events: Vec::new(), known: HashSet::new(), is_cut: false };
+    let mut asking = Asking {
+        session,
+        wanted,
+        events: Vec::new(),
+        known: HashSet::new(),
+        handed_out: BTreeSet::new(),
+        is_cut: false,
+    };
     let own: Vec<String> =
         wanted.kind.columns().iter().map(|column| format!("{column} IN ({})", asking.spellings())).collect();
     asking.fetch(&own.join(" OR "), None).await?;
     if wanted.kind.follows() {
+        asking.find_handed_out(&own.join(" OR ")).await?;
         asking.follow_sessions().await?;
         asking.find_origins().await?;
         asking.join_correlated().await?;
@@ -212,6 +225,13 @@ async fn rows<T: DeserializeOwned>(session: &Session, sql: &str) -> Result<Vec<T
     let row =
         |line| serde_json::from_slice(line).map_err(|error| Failure::Message(format!("a row: {error}")));
     lines.map(row).collect()
+}
+
+impl Event {
+    fn known(&self) -> Known {
+        let Self { source, event_id, time, action, error_code, target, .. } = self;
+        (source.clone(), event_id.clone(), *time, action.clone(), error_code.clone(), target.clone())
+    }
 }
 
 impl Asking<'_> {
@@ -246,7 +266,7 @@ impl Asking<'_> {
         self.is_cut |= found.len() > room;
         let before = self.events.len();
         for mut event in found.into_iter().take(room) {
-            if self.known.insert(event.event_id.clone()) {
+            if self.known.insert(event.known()) {
                 event.via = via.map(str::to_owned);
                 self.events.push(event);
             }
@@ -339,7 +359,7 @@ impl Asking<'_> {
             }
         }
         for event in &mut self.events {
-            let own = marks.remove(&event.event_id).unwrap_or_default();
+            let own = marks.get(&event.event_id).cloned().unwrap_or_default();
             // one alert may stand in the archive and in a file, in two revisions
             let by_id: BTreeMap<String, Mark> =
                 own.into_iter().map(|mark| (mark.alert_id.clone(), mark)).collect();
@@ -354,8 +374,9 @@ const FIRSTS: &[(&str, &str)] =
     &[("service", "service"), ("region", "region"), ("address", "src_ip"), ("action", "action")];
 
 /// A moment as SQL writes it.
-fn moment(micros: i64) -> String {
-    format!("TIMESTAMP '{}'", virga_engine::alert::show_time(micros))
+pub(crate) fn moment(micros: i64) -> String {
+    // a literal would be of nanoseconds, which end in the year 2262
+    format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
 }
 
 /// The events that an alert rests on.

@@ -216,6 +216,51 @@ fn impersonation_and_correlation_ids_join() {
     );
 }
 
+/// An event of CloudTrail by a credential, in the minute of an hour of 2026-03-02.
+fn event(id: &str, time: &str, action: &str, key: &str, answer: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.08","eventID":"{id}","eventTime":"{time}","eventSource":"sts.amazonaws.com","eventName":"{action}","awsRegion":"eu-west-1","sourceIPAddress":"192.0.2.7","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","userName":"ben","accountId":"111122223333","arn":"arn:aws:iam::111122223333:user/ben","accessKeyId":"{key}"}},"responseElements":{answer}}}"#
+    )
+}
+
+fn lake_of(events: &[String]) -> (tempfile::TempDir, Lake) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.ndjson");
+    std::fs::write(&path, events.join("\n")).expect("a file");
+    (folder, Lake::of(&[path]))
+}
+
+#[test]
+fn two_records_under_one_id_are_two_events_and_a_time_may_be_far_away() {
+    let (_folder, lake) = lake_of(&[
+        event("same", "2026-03-02T09:12:00Z", "GetUser", "AKIABEN", "null"),
+        event("same", "2026-03-02T09:13:00Z", "StopLogging", "AKIABEN", "null"),
+        event("far", "9999-12-31T23:59:59Z", "GetUser", "AKIABEN", "null"),
+    ]);
+    let lines = timeline(&lake, &["--key", "AKIABEN"]);
+    let actions: Vec<&str> = lines.iter().filter_map(|line| line["event"]["action"].as_str()).collect();
+    assert_eq!(actions, ["GetUser", "StopLogging", "GetUser"]);
+}
+
+#[test]
+fn what_is_done_with_a_credential_of_before_the_range_is_done_by_who_had_it() {
+    let issued = |key: &str| format!(r#"{{"credentials":{{"accessKeyId":"{key}"}}}}"#);
+    let session = |id: &str, time: &str, action: &str, key: &str, answer: &str| {
+        event(id, time, action, key, answer).replace(r#""userName":"ben","#, "").replace("user/ben", "role/r")
+    };
+    let (_folder, lake) = lake_of(&[
+        event("open", "2026-03-02T08:50:00Z", "AssumeRole", "AKIABEN", &issued("ASIAONE")),
+        session("chain", "2026-03-02T08:55:00Z", "AssumeRole", "ASIAONE", &issued("ASIATWO")),
+        session("first", "2026-03-02T09:11:00Z", "DeleteTrail", "ASIAONE", "null"),
+        session("second", "2026-03-02T09:12:00Z", "StopLogging", "ASIATWO", "null"),
+        session("other", "2026-03-02T09:13:00Z", "StopLogging", "ASIATHREE", "null"),
+    ]);
+    let found = |from: &str| ids(&timeline(&lake, &["--key", "AKIABEN", "--from", from]));
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(found("2026-03-02T08:00:00Z"), owned(&["open", "chain", "first", "second"]));
+    assert_eq!(found("2026-03-02T09:00:00Z"), owned(&["first", "second"]));
+}
+
 #[test]
 fn long_runs_are_folded_and_a_range_cuts() {
     let lake = Lake::of_story("instance-role-to-bucket-exfiltration");

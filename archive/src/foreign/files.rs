@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
+use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectMeta, ObjectStore};
@@ -198,7 +198,8 @@ fn statistics(
     Some(((first?.0, last?.1), whole))
 }
 
-/// The smallest and the largest of some times; none where one is no time, or texts do not sort as times do.
+/// The smallest and the largest of some times; none where one is no time, or they are texts: that the first and the last
+/// are of one form says nothing of those between, and `09:30:00-10:00` is later than `10:00:00Z`.
 fn bounds_of(times: &ArrayRef, shape: &dyn ForeignShape) -> Option<(i64, i64)> {
     match times.data_type() {
         DataType::Int64 | DataType::Timestamp(_, _) => {
@@ -212,16 +213,6 @@ fn bounds_of(times: &ArrayRef, shape: &dyn ForeignShape) -> Option<(i64, i64)> {
             let numbers = arrow::compute::cast(times, &DataType::Int64).ok()?;
             let numbers = arrow::array::AsArray::as_primitive::<Int64Type>(&numbers);
             Some((scale(min(numbers)?)?, scale(max(numbers)?)?))
-        }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
-            let texts = arrow::compute::cast(times, &DataType::Utf8).ok()?;
-            let texts = arrow::array::AsArray::as_string::<i32>(&texts);
-            let moment = |text: &str| {
-                // of one form and one offset: texts sort as their times
-                let is_plain = text.len() == 20 && text.ends_with('Z') && text.get(10..11) == Some("T");
-                is_plain.then(|| shape.moment(&format!("\"{text}\""))).flatten()
-            };
-            Some((moment(min_string(texts)?)?, moment(max_string(texts)?)?))
         }
         _ => None,
     }
