@@ -255,6 +255,26 @@ fn count(lake: &Path, sql: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
 }
 
+/// As texts `09:30:00-10:00` stands between `09:00:00Z` and `10:00:00Z`, and is later than both.
+#[test]
+fn times_in_texts_of_several_forms_are_found_where_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let times = ["2026-03-02T09:00:00Z", "2026-03-02T09:30:00-10:00", "2026-03-02T10:00:00Z"];
+    let event = |(number, time): (usize, &&str)| {
+        let event = json!({"eventID": format!("e{number}"), "eventTime": time, "eventSource": "s3.amazonaws.com",
+            "eventName": "DeleteTrail", "awsRegion": "eu-west-1"});
+        athena_row(&event)
+    };
+    let rows: Vec<Value> = times.iter().enumerate().map(event).collect();
+    write(&folder.path().join("a.parquet"), athena_fields(), &rows, Compression::SNAPPY);
+    for (from, wanted) in
+        [("2026-03-02T09:00:00Z", 3), ("2026-03-02T10:00:00Z", 2), ("2026-03-02T19:00:00Z", 1)]
+    {
+        let sql = format!("SELECT count(*) AS n FROM events WHERE time >= '{from}'");
+        assert_eq!(count(folder.path(), &sql), [json!({"n": wanted})], "{from}");
+    }
+}
+
 #[test]
 fn a_query_answers_of_columns_and_ocsf_what_it_answers_of_an_archive_of_ones_own() {
     let folder = tempfile::tempdir().expect("a folder");
