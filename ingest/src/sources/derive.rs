@@ -55,9 +55,13 @@ pub(super) fn address_network(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 /// behind the type, so that a model is the same whether it is called by its id or by its ARN; the ARN
 /// stays in `target`.
 pub(super) fn bedrock_model(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    let id = inputs.string(0)?;
+    bedrock_model_of(&inputs.string(0)?)
+}
+
+/// The same, of an id.
+pub(super) fn bedrock_model_of(id: &str) -> Option<ColumnValue> {
     let named = id.strip_prefix("arn:").and_then(|arn| Some(arn.split_once('/')?.1));
-    text(named.filter(|name| !name.is_empty()).unwrap_or(&id))
+    text(named.filter(|name| !name.is_empty()).unwrap_or(id))
 }
 
 /// What follows a collection in a resource's name: of `projects/p/locations/l/endpoints/7` under

@@ -24,7 +24,8 @@ pub(super) fn service_of(source: &str) -> &str {
 
 pub(super) const KIND_INPUTS: &[&str] = &["eventSource", "eventName", "readOnly", "insightDetails"];
 
-/// Calls that make a model answer. Bedrock's own names, and the two of SageMaker that can be logged.
+/// Calls that make a model answer. Bedrock's own names, that of its second endpoint (a family of its own,
+/// for Bedrock itself has a `CreateInferenceProfile`), and the two of SageMaker that can be logged.
 const AI_INVOKE: &[(&str, &[&str])] = &[
     (
         "bedrock",
@@ -38,6 +39,7 @@ const AI_INVOKE: &[(&str, &[&str])] = &[
             "StartAsyncInvoke",
         ],
     ),
+    ("bedrock-mantle", &["CreateInference"]),
     ("sagemaker", &["InvokeEndpoint"]),
 ];
 

@@ -76,8 +76,19 @@ pub(super) fn session_id(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(inputs.string(0).filter(|key| key.starts_with("ASIA"))?)
 }
 
+/// Where a call says that a bearer token came with it: Bedrock's first endpoint and its second each have
+/// a place of their own.
+const BEARER: [&str; 2] =
+    ["additionalEventData.callWithBearerToken", "requestParameters.callWithBearerToken"];
+
+/// Whether one of [`BEARER`], which are the first inputs, says so.
+fn has_bearer_token(inputs: &Inputs<'_>) -> bool {
+    (0..BEARER.len()).any(|input| inputs.flag(input) == Some(true))
+}
+
 pub(super) const CREDENTIAL_INPUTS: &[&str] = &[
-    "additionalEventData.callWithBearerToken",
+    BEARER[0],
+    BEARER[1],
     "userIdentity.accessKeyId",
     "userIdentity.sessionContext.sessionIssuer.arn",
     "userIdentity.arn",
@@ -89,20 +100,19 @@ pub(super) const CREDENTIAL_INPUTS: &[&str] = &[
 
 /// A call with a bearer token names no key; such a key belongs to one principal, which stands for it.
 pub(super) fn credential_id(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    if inputs.flag(0) == Some(true) {
-        return text(principal_of(inputs, 2)?);
+    if has_bearer_token(inputs) {
+        return text(principal_of(inputs, 3)?);
     }
-    text(inputs.string(1)?)
+    text(inputs.string(2)?)
 }
 
-pub(super) const KIND_INPUTS: &[&str] =
-    &["additionalEventData.callWithBearerToken", "userIdentity.accessKeyId"];
+pub(super) const KIND_INPUTS: &[&str] = &[BEARER[0], BEARER[1], "userIdentity.accessKeyId"];
 
 pub(super) fn credential_kind(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    if inputs.flag(0) == Some(true) {
+    if has_bearer_token(inputs) {
         return text("bearer_api_key");
     }
-    match inputs.string(1)?.get(..4)? {
+    match inputs.string(2)?.get(..4)? {
         "AKIA" => text("long_lived"),
         "ASIA" => text("temporary"),
         _ => None,

@@ -18,7 +18,7 @@ mod target;
 
 use virga_engine::event::ColumnValue;
 
-use super::derive::{address_network, bedrock_model, first, number, text};
+use super::derive::{address_network, bedrock_model_of, first, number, text};
 use super::net::Address;
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
@@ -111,8 +111,16 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "correlation_uid", inputs: &["requestID"], derive: first },
     Derivation { column: "bytes_out", inputs: &["additionalEventData.bytesTransferredOut"], derive: number },
     Derivation { column: "bytes_in", inputs: &["additionalEventData.bytesTransferredIn"], derive: number },
-    Derivation { column: "model", inputs: &["requestParameters.modelId"], derive: bedrock_model },
+    Derivation { column: "model", inputs: MODEL_INPUTS, derive: model },
 ];
+
+const MODEL_INPUTS: &[&str] = &["requestParameters.modelId", "requestParameters.model", "eventSource"];
+
+/// `modelId`; of Bedrock's second endpoint `model`, which elsewhere is a word of many meanings.
+fn model(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let is_mantle = || inputs.string(2).is_some_and(|source| action::service_of(&source) == "bedrock-mantle");
+    bedrock_model_of(&inputs.string(0).or_else(|| inputs.string(1).filter(|_| is_mantle()))?)
+}
 
 /// CloudTrail writes a service's host name where a service called, and `AWS Internal` where none of
 /// that is to be known.

@@ -113,9 +113,15 @@ fn a_principal_is_found_in_every_form_of_an_identity() {
 fn a_credential_is_a_key_or_stands_for_a_bearer_token() {
     let bearer = r#"{"userIdentity":{"arn":"arn:aws:iam::123456789012:user/BedrockAPIKey-x","accessKeyId":"ABSKX"},
         "additionalEventData":{"callWithBearerToken":true}}"#;
+    let mantle = r#"{"userIdentity":{"arn":"arn:aws:iam::123456789012:user/x","accessKeyId":"AKIAX"},
+        "requestParameters":{"callWithBearerToken":true,"bearerTokenType":"ABSK"}}"#;
     check(&[
         (bearer, "credential_kind", r#""bearer_api_key""#),
         (bearer, "credential_id", r#""arn:aws:iam::123456789012:user/BedrockAPIKey-x""#),
+        (mantle, "credential_kind", r#""bearer_api_key""#),
+        (mantle, "credential_id", r#""arn:aws:iam::123456789012:user/x""#),
+        (&mantle.replace(":true", ":false"), "credential_kind", r#""long_lived""#),
+        (&mantle.replace(":true", ":false"), "credential_id", r#""AKIAX""#),
         (
             r#"{"additionalEventData":{"callWithBearerToken":false},"userIdentity":{"accessKeyId":"AKIAX"}}"#,
             "credential_kind",
@@ -188,6 +194,12 @@ fn what_is_copied_is_copied() {
         (event, "bytes_in", "12.0"),
         (event, "model", r#""m""#),
         (r#"{"additionalEventData":{"bytesTransferredOut":"many"}}"#, "bytes_out", "-"),
+        (
+            r#"{"eventSource":"bedrock-mantle.amazonaws.com","requestParameters":{"model":"anthropic.claude-opus-4-7"}}"#,
+            "model",
+            r#""anthropic.claude-opus-4-7""#,
+        ),
+        (r#"{"eventSource":"lex.amazonaws.com","requestParameters":{"model":"x"}}"#, "model", "-"),
     ]);
 }
 
@@ -205,6 +217,9 @@ fn every_call_has_a_kind() {
         ("bedrock", "ConverseStream", "", "ai_invoke"),
         ("bedrock", "InvokeAgent", "", "ai_invoke"),
         ("bedrock-runtime", "Converse", "", "ai_invoke"),
+        ("bedrock-mantle", "CreateInference", r#","readOnly":false"#, "ai_invoke"),
+        ("bedrock-mantle", "GetInference", r#","readOnly":true"#, "read"),
+        ("bedrock", "CreateInferenceProfile", r#","readOnly":false"#, "write"),
         ("sagemaker", "InvokeEndpointWithResponseStream", "", "ai_invoke"),
         ("bedrock", "GetModelInvocationLoggingConfiguration", "", "read"),
         ("bedrock", "CreateModelInvocationJob", r#","readOnly":false"#, "write"),
