@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use virga_archive::{ArchiveError, RedactAction, Redaction, redact};
+use virga_archive::{RedactAction, Redaction, may_be_json, redact};
 #[cfg(feature = "daemon")]
 use virga_daemon::redact::{Redact, Told};
 use virga_engine::Engine;
@@ -92,10 +92,7 @@ impl Redactions {
     }
 
     /// An event without what must not be kept.
-    ///
-    /// # Errors
-    /// Where it is no JSON.
-    pub fn apply<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, ArchiveError> {
+    pub fn apply<'e>(&self, source: &str, event: &'e str) -> Cow<'e, str> {
         let own: Vec<&Redaction> = self.all.iter().filter(|redaction| redaction.concerns(source)).collect();
         redact(event, &own)
     }
@@ -169,8 +166,8 @@ impl Redact for Redactions {
         self.concern(source)
     }
 
-    fn event<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, String> {
-        self.apply(source, event).map_err(|error| error.to_string())
+    fn event<'e>(&self, source: &str, event: &'e str) -> Cow<'e, str> {
+        self.apply(source, event)
     }
 
     fn value(&self, sources: &[&str], field: &str, text: &str) -> Told {
@@ -178,7 +175,7 @@ impl Redact for Redactions {
             self.concern(source.name) && (sources.is_empty() || sources.contains(&source.name))
         };
         // below a plain text nothing can be redacted; what is JSON may hold more than it should
-        let is_plain = !text.trim_start().starts_with(['{', '[']);
+        let is_plain = !may_be_json(text);
         let meets: &dyn Fn(&Redaction, &str) -> bool =
             if is_plain { &Redaction::covers } else { &Redaction::touches };
         let redaction = SOURCES.iter().filter(is_meant).find_map(|source| {
