@@ -10,11 +10,11 @@
 
 use std::borrow::Cow;
 
-use virga_archive::{ArchiveError, RedactAction, Redaction, redact};
+use virga_archive::{RedactAction, Redaction, may_be_json, redact};
 #[cfg(feature = "daemon")]
 use virga_daemon::redact::{Redact, Told};
 use virga_engine::Engine;
-use virga_engine::event::{ProjectedField, SourceSpec};
+use virga_engine::event::{COLUMNS, ProjectedField, SourceSpec};
 use virga_engine::plan::LocalExpr;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::sources::{SOURCES, SourceDef, source};
@@ -39,7 +39,8 @@ impl Redactions {
     /// From the configuration.
     ///
     /// # Errors
-    /// Where a source is not known, a path is none, or an event could not be told from others without it.
+    /// Where a source is not known, a path is none or a canonical column, or an event could not be told from
+    /// others without it.
     pub fn new(specs: &[RedactSpec]) -> Result<Self, String> {
         let mut all = Vec::new();
         for spec in specs {
@@ -60,6 +61,7 @@ impl Redactions {
             let redaction = Redaction::new(&spec.source, &spec.path, action, spec.key.as_deref())
                 .map_err(|error| error.to_string())?;
             for source in SOURCES.iter().filter(|source| redaction.concerns(source.name)) {
+                refuse_column(&spec.path, source)?;
                 let proof = source.identity.natural.iter().copied().flatten();
                 let mut needed = proof.chain(source.time_paths).flat_map(|path| path.split(" | "));
                 // `**.x` reaches everywhere; what it must not change is only what it names
@@ -92,10 +94,7 @@ impl Redactions {
     }
 
     /// An event without what must not be kept.
-    ///
-    /// # Errors
-    /// Where it is no JSON.
-    pub fn apply<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, ArchiveError> {
+    pub fn apply<'e>(&self, source: &str, event: &'e str) -> Cow<'e, str> {
         let own: Vec<&Redaction> = self.all.iter().filter(|redaction| redaction.concerns(source)).collect();
         redact(event, &own)
     }
@@ -163,14 +162,49 @@ impl Redactions {
     }
 }
 
+/// Refuses a canonical column: it is made of other fields, and what is redacted are those. Where the log has a
+/// field of that name among them, that is meant.
+fn refuse_column(path: &str, source: &SourceDef) -> Result<(), String> {
+    let of_name = COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(path));
+    let Some(column) = of_name.filter(|_| !source.derivations.is_empty()) else { return Ok(()) };
+    let inputs = match source.derivations.iter().find(|derivation| derivation.column == column.name) {
+        Some(derivation) => derivation.inputs,
+        None if column.from_table => {
+            return Err(format!(
+                "redact: `{path}` is a canonical column, which a lookup table fills: write the path of what is looked up"
+            ));
+        }
+        None => return Ok(()),
+    };
+    let spec = source.spec();
+    let inputs = inputs.iter().flat_map(|input| input.split(" | "));
+    let mut paths: Vec<String> =
+        inputs.flat_map(|input| ProjectedField::resolve(input, &spec).paths).collect();
+    let first =
+        |native: &String| native.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(path));
+    if paths.iter().any(first) {
+        return Ok(());
+    }
+    paths.sort();
+    paths.dedup();
+    let made = match paths.as_slice() {
+        [] => "of no field: it holds nothing of an event".to_owned(),
+        paths => format!("of other fields: write one or more of `{}`", paths.join("`, `")),
+    };
+    Err(format!(
+        "redact: `{path}` is a canonical column, which {} makes {made}; for a key `{path}` of another log, name its source",
+        source.name
+    ))
+}
+
 #[cfg(feature = "daemon")]
 impl Redact for Redactions {
     fn concerns(&self, source: &str) -> bool {
         self.concern(source)
     }
 
-    fn event<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, String> {
-        self.apply(source, event).map_err(|error| error.to_string())
+    fn event<'e>(&self, source: &str, event: &'e str) -> Cow<'e, str> {
+        self.apply(source, event)
     }
 
     fn value(&self, sources: &[&str], field: &str, text: &str) -> Told {
@@ -178,7 +212,7 @@ impl Redact for Redactions {
             self.concern(source.name) && (sources.is_empty() || sources.contains(&source.name))
         };
         // below a plain text nothing can be redacted; what is JSON may hold more than it should
-        let is_plain = !text.trim_start().starts_with(['{', '[']);
+        let is_plain = !may_be_json(text);
         let meets: &dyn Fn(&Redaction, &str) -> bool =
             if is_plain { &Redaction::covers } else { &Redaction::touches };
         let redaction = SOURCES.iter().filter(is_meant).find_map(|source| {
@@ -232,4 +266,31 @@ pub fn tell_blinded(engine: &Engine, blinded: &[(u32, Vec<String>)]) {
 /// A record that could not be read, without its bytes: no path leads into what is no JSON.
 pub fn quarantined_without_bytes(record: Quarantined) -> Quarantined {
     Quarantined { bytes: Vec::new(), ..record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canonical_column_is_refused_with_the_paths_that_it_is_made_of() {
+        let of = |source: &str, path: &str| {
+            let spec =
+                RedactSpec { source: source.into(), path: path.into(), action: "drop".into(), key: None };
+            Redactions::new(&[spec]).map(|_| ())
+        };
+        for (source, path, told) in [
+            ("aws.cloudtrail", "src_ip", "`sourceIPAddress`"),
+            ("aws.cloudtrail", "Principal", "userIdentity.arn"),
+            ("*", "src_ip", "name its source"),
+        ] {
+            let error = of(source, path).expect_err(path);
+            assert!(error.contains("canonical column") && error.contains(told), "{error}");
+        }
+        for (source, path) in
+            [("aws.cloudtrail", "sourceIPAddress"), ("generic", "src_ip"), ("*", "**.src_ip")]
+        {
+            assert_eq!(of(source, path), Ok(()), "{source} {path}");
+        }
+    }
 }

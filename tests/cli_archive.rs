@@ -285,6 +285,10 @@ fn a_planted_secret_is_nowhere_on_disk() {
         event(1, &format!("\"requestParameters\":{{\"userName\":\"eve\",\"password\":\"{secret}\"}}")),
         event(2, &format!("\"userAgent\":\"{secret}\",\"sourceIPAddress\":\"203.0.113.7\"")),
         event(3, &format!("\"requestParameters\":\"{{\\\"a\\\":{{\\\"password\\\":\\\"{secret}\\\"}}}}\"")),
+        // what looks like JSON and is none takes no event out of the archive
+        event(4, "\"requestParameters\":\"{x}\""),
+        event(5, &format!("\"requestParameters\":{{password:{secret}}}")),
+        event(6, &format!("\"user.password\":\"{secret}\"")),
         format!("broken {secret}\n"),
     ];
     std::fs::write(&input, text.concat()).expect("a file");
@@ -310,6 +314,7 @@ fn a_planted_secret_is_nowhere_on_disk() {
         unpacked.contains("[redacted]") && unpacked.contains("hash:") && unpacked.contains("eve"),
         "{unpacked}"
     );
+    assert!(unpacked.contains("{x}") && told(&output).contains("6 events"), "{}", told(&output));
     // what an event is known by cannot be taken out of it
     let id = folder.path().join("id.toml").display().to_string();
     std::fs::write(&id, "[[redact]]\nsource = \"aws.cloudtrail\"\npath = \"eventID\"\naction = \"drop\"\n")

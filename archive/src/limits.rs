@@ -78,8 +78,12 @@ pub const MAX_CONDITION_DEPTH: usize = 64;
 pub const MAX_ASKED_IN_VAIN: usize = 8;
 
 /// How deep a redaction looks into JSON that stands in strings, one inside the other; what is deeper is
-/// redacted as a whole.
+/// masked as a whole, unless no name of the path stands in it.
 pub const MAX_UNFOLDED_STRINGS: usize = 4;
+
+/// Names of a redaction's path: how far it has come is a set of bits, one for each and one for the end. A longer
+/// path is refused.
+pub const MAX_REDACTED_NAMES: usize = 63;
 
 /// Bytes of one alert's JSON; a longer one is refused, for a reader holds many at once.
 pub const MAX_ALERT_BYTES: usize = 4 << 20;

@@ -16,7 +16,6 @@ use virga_engine::correlate::{LateHit, Plan};
 use virga_engine::event::{BatchBuilder, EventBatch, EventId, Projection, Row, RowIdentity};
 use virga_engine::sigma::CorrelationType;
 use virga_ingest::environment::Environment;
-use virga_ingest::quarantine::{Cause, Quarantined};
 use virga_ingest::remake::remake;
 use virga_ingest::sources::source;
 
@@ -36,11 +35,8 @@ pub trait Redact: Send + Sync {
     /// Whether something of a source's events is redacted.
     fn concerns(&self, source: &str) -> bool;
 
-    /// An event without it.
-    ///
-    /// # Errors
-    /// Where it is no JSON to its end: what it holds cannot be told.
-    fn event<'e>(&self, source: &str, event: &'e str) -> Result<Cow<'e, str>, String>;
+    /// An event without it. What cannot be looked into is masked: an event never fails.
+    fn event<'e>(&self, source: &str, event: &'e str) -> Cow<'e, str>;
 
     /// What may be told of the value of a field, as rules name it. `sources` are those of its events; none
     /// where they are not known.
@@ -50,10 +46,9 @@ pub trait Redact: Send + Sync {
 /// The redactions of a configuration; `None`: all is kept.
 pub type Redactions = Option<Arc<dyn Redact>>;
 
-/// An event as it may be shown: what it is known by, and its text without what must not be kept. Of what cannot
-/// be read nothing is left.
+/// An event as it may be shown: what it is known by, and its text without what must not be kept.
 pub fn shown(redact: &dyn Redact, row: Row<'_>, ingest_time: i64) -> EventBatch {
-    let text = redact.event(row.source(), row.raw()).unwrap_or(Cow::Borrowed("{}"));
+    let text = redact.event(row.source(), row.raw());
     let mut builder = BatchBuilder::new(row.source().into(), Arc::default());
     let (id, origin) = (row.event_id(), row.origin());
     let identity = RowIdentity {
@@ -69,8 +64,7 @@ pub fn shown(redact: &dyn Redact, row: Row<'_>, ingest_time: i64) -> EventBatch 
     builder.finish()
 }
 
-/// A batch for the archive, whose columns are made of the redacted events. Events that cannot be redacted, for
-/// they are no JSON to their end, are not among them.
+/// A batch for the archive, whose columns are made of the redacted events. All of them are in it.
 ///
 /// # Errors
 /// Where the source is not known.
@@ -79,12 +73,10 @@ pub fn batch(
     batch: &EventBatch,
     projection: &Arc<Projection>,
     environment: &Arc<Environment>,
-) -> Result<(EventBatch, Vec<Quarantined>), String> {
+) -> Result<EventBatch, String> {
     let name = batch.source().as_ref();
     let source = source(name).ok_or_else(|| format!("there is no source {name}"))?;
-    Ok(remake(batch, source, projection, environment, &|text| {
-        redact.event(name, text).map_err(|_| Cause::NotJson)
-    }))
+    Ok(remake(batch, source, projection, environment, &|text| redact.event(name, text)))
 }
 
 /// An alert of a correlation: the values of its group, and what it shows of its events.

@@ -7,49 +7,51 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::TimestampMicrosecondArray;
-use virga_engine::event::{BatchBuilder, EventBatch, KeptColumns, Projection};
+use virga_engine::event::{BatchBuilder, EventBatch, EventId, KeptColumns, Projection, RowIdentity};
 
 use crate::environment::Environment;
-use crate::quarantine::{Cause, Quarantined};
 use crate::sources::{Arrival, Normaliser, SourceDef};
 
-/// Makes a batch of a source anew with the fields of `projection`. Events whose new text cannot be had or read
-/// are not in it: they are told of, without their bytes.
+/// Makes a batch of a source anew with the fields of `projection`. No event is missing in it: of one whose new text
+/// cannot be read nothing is left but what it is known by, for an event that drops out could hide there.
 pub fn remake(
     batch: &EventBatch,
     source: &'static SourceDef,
     projection: &Arc<Projection>,
     environment: &Arc<Environment>,
-    text: &dyn for<'e> Fn(&'e str) -> Result<Cow<'e, str>, Cause>,
-) -> (EventBatch, Vec<Quarantined>) {
+    text: &dyn for<'e> Fn(&'e str) -> Cow<'e, str>,
+) -> EventBatch {
     let mut normaliser = Normaliser::new(source, projection, environment);
     let mut builder = BatchBuilder::new(Arc::clone(batch.source()), Arc::clone(projection));
-    let (mut rows, mut refused) = (Vec::new(), Vec::new());
     for number in 0..batch.len() {
         let row = batch.row(number);
         let (origin, ingest_time) = (row.origin(), batch.ingest_times().value(number));
         let arrival = Arrival { base: &origin.base, line: origin.line, record: origin.record, ingest_time };
-        match text(row.raw()).and_then(|text| normaliser.normalise(&text, &arrival, &mut builder)) {
-            Ok(_) => rows.push(number),
-            Err(cause) => refused.push(Quarantined { origin, cause, time: ingest_time, bytes: Vec::new() }),
+        if normaliser.normalise(&text(row.raw()), &arrival, &mut builder).is_err() {
+            let identity = RowIdentity {
+                event_id: EventId::Natural(&row.event_id()),
+                time: row.time(),
+                ingest_time,
+                time_missing: batch.times_missing().value(number),
+                base: arrival.base,
+                line: arrival.line,
+                record: arrival.record,
+            };
+            builder.finish_row(&identity, "{}");
         }
     }
     let made = builder.finish();
-    let times = |of: &TimestampMicrosecondArray| {
-        TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| of.value(*row)))
-            .with_timezone("UTC")
-    };
+    let rows = || (0..batch.len()).map(|number| batch.row(number));
     let kept = KeptColumns {
-        event_id: rows.iter().map(|row| Some(batch.row(*row).event_id().into_owned())).collect(),
-        time: times(batch.times()),
-        ingest_time: times(batch.ingest_times()),
-        time_missing: rows.iter().map(|row| Some(batch.times_missing().value(*row))).collect(),
-        origins: rows.iter().map(|row| batch.row(*row).origin()).collect(),
+        event_id: rows().map(|row| Some(row.event_id().into_owned())).collect(),
+        time: batch.times().clone(),
+        ingest_time: batch.ingest_times().clone(),
+        time_missing: batch.times_missing().clone(),
+        origins: rows().map(|row| row.origin()).collect(),
         raw: made.raw().clone(),
         fields: made.fields().to_vec(),
     };
-    (EventBatch::of_columns(Arc::clone(batch.source()), Arc::clone(projection), kept), refused)
+    EventBatch::of_columns(Arc::clone(batch.source()), Arc::clone(projection), kept)
 }
 
 #[cfg(test)]
@@ -75,15 +77,16 @@ mod tests {
             normaliser.normalise(raw, &arrival, &mut builder).unwrap();
         }
         let batch = builder.finish();
-        let (made, refused) = remake(&batch, generic, &projection, &environment, &|text| match text {
-            text if text.contains("bad") => Err(Cause::NotJson),
-            text => Ok(Cow::Owned(text.replace("planted", "hidden"))),
+        let made = remake(&batch, generic, &projection, &environment, &|text| match text {
+            text if text.contains("bad") => Cow::Borrowed("{"),
+            text => Cow::Owned(text.replace("planted", "hidden")),
         });
-        assert_eq!((made.len(), refused.len()), (2, 1));
-        assert_eq!((refused[0].origin.line, refused[0].bytes.len()), (Some(2), 0));
-        assert_eq!(made.row(0).raw(), r#"{"a":"hidden"}"#);
-        for (new, old) in [(0, 0), (1, 2)] {
-            let (new, old) = (made.row(new), batch.row(old));
+        assert_eq!(made.len(), 3);
+        // what cannot be read is an event still
+        let texts = [0, 1, 2].map(|row| made.row(row).raw());
+        assert_eq!(texts, [r#"{"a":"hidden"}"#, "{}", r#"{"a":"x"}"#]);
+        for number in 0..3 {
+            let (new, old) = (made.row(number), batch.row(number));
             assert_eq!(
                 (new.event_id(), new.time(), new.origin()),
                 (old.event_id(), old.time(), old.origin())

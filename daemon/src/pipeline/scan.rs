@@ -16,7 +16,7 @@ use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::position::Position;
-use virga_ingest::quarantine::{CauseCounts, Quarantined};
+use virga_ingest::quarantine::Quarantined;
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::sources::{Describer, SOURCES, SourceDef};
 use virga_ingest::transport::InputError;
@@ -177,7 +177,6 @@ impl<'a> Worker<'a> {
                 is_cut: false,
             },
             kept_bytes: 0,
-            refused: CauseCounts::default(),
             shared: self.shared,
             generation: &self.generation,
             engine: &mut self.engine,
@@ -199,14 +198,13 @@ impl<'a> Worker<'a> {
             }
         };
         let _ = reader.flush(&mut sink);
-        let ScanSink { mut scanned, refused, by_rule, .. } = sink;
+        let ScanSink { mut scanned, by_rule, .. } = sink;
         let rules = self.engine.rules();
         for (rule, hits) in by_rule {
             let Some(rule) = rules.get(rule as usize) else { continue };
             *scanned.hits.entry(rule.lowered.rule.key()).or_default() += hits;
         }
         scanned.summary = reader.take_summary();
-        scanned.summary.quarantined.extend(&refused);
         self.readers.insert(source.map(|source| source.name), reader);
         scanned
     }
@@ -216,8 +214,6 @@ impl<'a> Worker<'a> {
 struct ScanSink<'a> {
     scanned: Scanned,
     kept_bytes: usize,
-    /// What could not be redacted.
-    refused: CauseCounts,
     shared: &'a Shared,
     generation: &'a Arc<Generation>,
     engine: &'a mut Engine,
@@ -292,11 +288,7 @@ impl ScanSink<'_> {
         let Some(redact) = &self.shared.redact else { return };
         let environment = &self.generation.environment;
         match redact::batch(redact.as_ref(), batch, columns.kept_fields(), environment) {
-            Ok((batch, refused)) => {
-                refused.iter().for_each(|refused| self.refused.add(refused.cause));
-                self.scanned.quarantined.extend(refused);
-                self.keep(batch);
-            }
+            Ok(batch) => self.keep(batch),
             Err(why) => {
                 tracing::error!("events cannot be archived: {why}");
                 self.scanned.is_whole = false;

@@ -21,7 +21,7 @@ use virga_engine::diagnostic::Severity;
 use virga_engine::event::EventBatch;
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::environment::Environment;
-use virga_ingest::quarantine::{Cause, Quarantined};
+use virga_ingest::quarantine::Quarantined;
 use virga_ingest::reader::{Choice, Reader, Sink, SourcePlan, Summary};
 use virga_ingest::remake::remake;
 use virga_ingest::sources::{SOURCES, SourceDef, source};
@@ -211,13 +211,9 @@ impl Redactor {
         let (source, layout) = source(name)
             .zip(self.layouts.get(name))
             .ok_or_else(|| ArchiveError::new(doing(), "the source is not known"))?;
-        let (made, refused) = remake(batch, source, &layout.projection, &self.environment, &|text| {
-            self.redactions.apply(name, text).map_err(|_| Cause::NotJson)
-        });
-        match refused.first() {
-            Some(first) => Err(ArchiveError::new(doing(), format!("{}: {}", first.origin, first.cause))),
-            None => Ok(Some(made)),
-        }
+        Ok(Some(remake(batch, source, &layout.projection, &self.environment, &|text| {
+            self.redactions.apply(name, text)
+        })))
     }
 }
 
