@@ -19,6 +19,8 @@ mod output;
 mod postgres;
 mod pruned;
 mod read_only;
+mod sealed;
+mod served;
 mod session;
 mod tables;
 

@@ -10,17 +10,19 @@ use std::sync::{Arc, RwLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::Dialect;
+use datafusion::catalog::SchemaProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt as _;
 use object_store::ObjectStore;
+use datafusion::sql::parser::Statement;
 
 use super::balanced::Balanced;
 use super::bounded::BoundedPlanner;
@@ -31,6 +33,7 @@ use super::limits::{Limits, MAX_SQL, WITHOUT};
 use super::{read_only, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
+use super::sealed::Sealed;
 use crate::table::{Entry, Range};
 
 /// The name of the one database that a session shows.
@@ -39,6 +42,9 @@ pub(crate) const DATABASE: &str = "virga";
 /// What stands around an archive when it is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
+/// The schema that holds its tables.
+const SCHEMA: &str = "public";
+
     /// What queries may take.
     pub limits: Limits,
     /// The table `rules`.
@@ -57,6 +63,7 @@ pub struct Session {
     files: Arc<RwLock<Files>>,
     looked: Arc<Looked>,
 }
+    tables: Arc<Sealed>,
 
 /// The files of the version that is read: to say which of them is broken.
 #[derive(Default)]
@@ -92,14 +99,14 @@ impl Session {
     pub async fn open(archive: &Lake, around: Around) -> Result<Self, ArchiveError> {
         let doing = format!("asking {}", archive.location());
         let limits = around.limits;
-        let context = context(limits).map_err(ArchiveError::at(doing.clone()))?;
+        let (context, sealed) = context(limits).map_err(ArchiveError::at(doing.clone()))?;
         if let Some(matcher) = around.matcher {
             context.register_udf(ScalarUDF::new_from_impl(SigmaMatch::new(matcher)));
         }
-        tables::register_rules(&context, &around.rules).map_err(ArchiveError::at(doing))?;
+        tables::register_rules(&sealed, &around.rules).map_err(ArchiveError::at(doing))?;
         let files = Files::default();
         let looked = Arc::new(Looked::new(around.as_stored));
-        let session = Self { context, limits, files: Arc::new(RwLock::new(files)), looked };
+        let session = Self { context, limits, tables: sealed, files: Arc::new(RwLock::new(files)), looked };
         session.show(archive).await?;
         Ok(session)
     }
@@ -113,7 +120,7 @@ impl Session {
         let files = match archive {
             Lake::Own(archive) => {
                 let entries = archive.entries(Range::ALL).await?;
-                tables::register(&self.context, archive, &entries, &self.looked)
+                tables::register(&self.context, &self.tables, archive, &entries, &self.looked)
                     .await
                     .map_err(ArchiveError::at(doing))?;
                 let store = Some(archive.events.object_store());
@@ -121,7 +128,7 @@ impl Session {
             }
             // what of it cannot be read is told by name when it is read
             Lake::Foreign(archive) => {
-                let register = tables::register_foreign(&self.context, archive).await;
+                let register = tables::register_foreign(&self.context, &self.tables, archive).await;
                 register.map_err(ArchiveError::at(doing))?;
                 Files::default()
             }
@@ -155,10 +162,7 @@ impl Session {
         let statement =
             state.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| self.words(&error))?;
         read_only::check(&statement)?;
-        let plan = state.statement_to_plan(statement).await.map_err(|error| self.words(&error))?;
-        reads_only().verify_plan(&plan).map_err(|error| {
-            SqlError::refused(error.strip_backtrace().trim_start_matches("Error during planning: "))
-        })?;
+        let plan = planned(state, statement).await.map_err(|error| self.words(&error))?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(|error| self.words(&error))?;
         match frame.execute_stream().await {
             Ok(stream) => Ok(stream),
@@ -228,9 +232,27 @@ pub(crate) fn check_size(sql: &str) -> Result<(), SqlError> {
     Err(SqlError::new(SqlErrorKind::Refused, message, "put long lists of values into a rule or a join"))
 }
 
-fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
+/// Everything but the tables, and the schema into which they are put.
+fn context(limits: Limits) -> Result<(SessionContext, Arc<Sealed>), DataFusionError> {
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema(DATABASE, "public")
+/// What a statement means: nothing that does more than read. Whoever carries out a plan gets it from here.
+///
+/// # Errors
+/// Where it names what is not there, or does not read.
+pub(crate) async fn planned(
+    state: SessionState,
+    statement: Statement,
+) -> Result<LogicalPlan, DataFusionError> {
+    let plan = state.statement_to_plan(statement).await?;
+    reads_only().verify_plan(&plan).map_err(|error| {
+        let words = error.strip_backtrace();
+        let refused = SqlError::refused(words.trim_start_matches("Error during planning: "));
+        DataFusionError::External(Box::new(refused))
+    })?;
+    Ok(plan)
+}
+
+        .with_default_catalog_and_schema(DATABASE, SCHEMA)
         .with_create_default_catalog_and_schema(true)
         .with_information_schema(true);
     let options = config.options_mut();
@@ -258,5 +280,9 @@ fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
     for name in WITHOUT {
         context.deregister_udf(name);
     }
-    Ok(context)
+    let sealed = Arc::new(Sealed::default());
+    if let Some(catalog) = context.catalog(DATABASE) {
+        catalog.register_schema(SCHEMA, Arc::clone(&sealed) as Arc<dyn SchemaProvider>)?;
+    }
+    Ok((context, sealed))
 }
