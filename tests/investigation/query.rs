@@ -296,6 +296,30 @@ fn an_archive_that_is_not_there_or_broken_is_told_of() {
 }
 
 #[test]
+fn of_two_broken_files_the_one_that_is_asked_is_named() {
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let files = lake.files();
+    let (other, asked) = (&files[0], &files[files.len() - 1]);
+    assert_ne!(other.parent(), asked.parent(), "the story is of several hours");
+    for file in [other, asked] {
+        let bytes = std::fs::read(file).expect("a file");
+        std::fs::write(file, &bytes[..bytes.len() / 2]).expect("half of it");
+    }
+    let conditions: Vec<String> = asked
+        .iter()
+        .filter_map(|part| part.to_str()?.split_once('='))
+        .map(|(column, value)| format!("CAST({column} AS TEXT) = '{}'", value.trim_start_matches('0')))
+        .collect();
+    assert_eq!(conditions.len(), 3, "{conditions:?}");
+    let words = lake.refused(&format!(
+        "SELECT count(action) FROM events WHERE raw LIKE '%a%' AND {}",
+        conditions.join(" AND ")
+    ));
+    let name = |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(words.contains(&name(asked)) && !words.contains(&name(other)), "{words}");
+}
+
+#[test]
 fn an_earlier_version_can_be_asked() {
     let lake = &*STORIES;
     let at = |version: &str| {
