@@ -320,6 +320,24 @@ fn of_two_broken_files_the_one_that_is_asked_is_named() {
 }
 
 #[test]
+fn moments_that_nanoseconds_cannot_hold_are_compared() {
+    let lake = &*STORIES;
+    for (condition, all) in [
+        ("time < '9000-01-01'", true),
+        ("'9000-01-01' > time", true),
+        ("time <= TIMESTAMP '9999-12-31T23:59:59.999999'", true),
+        ("time <= '9999-12-31T23:59:59.999999Z'::timestamptz", true),
+        ("time BETWEEN '0001-01-01' AND '9999-12-31'", true),
+        ("time NOT IN ('9000-01-01', '2020-01-01')", true),
+        ("time > '9000-01-01'", false),
+        ("time < TIMESTAMP '1600-01-01'", false),
+    ] {
+        let rows = lake.rows(&format!("SELECT count(*) AS n FROM events WHERE {condition}"));
+        assert_eq!(rows, [json!({"n": if all { lake.events } else { 0 }})], "{condition}");
+    }
+}
+
+#[test]
 fn an_earlier_version_can_be_asked() {
     let lake = &*STORIES;
     let at = |version: &str| {

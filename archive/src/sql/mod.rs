@@ -12,6 +12,7 @@ mod blocks;
 mod bounded;
 mod error;
 mod events;
+mod far;
 mod foreign;
 mod functions;
 mod limits;

@@ -30,6 +30,7 @@ use super::balanced::Balanced;
 use super::bounded::BoundedPlanner;
 use super::error::{Exceeded, SqlError, SqlErrorKind};
 use super::events::{Looked, files_of};
+use super::far::Far;
 use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, MAX_SQL, WITHOUT};
 use super::sealed::Sealed;
@@ -282,6 +283,7 @@ fn context(limits: Limits) -> Result<(SessionContext, Arc<Sealed>), DataFusionEr
     // before the others, which copy conditions and go through them
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Balanced));
+    rules.insert(1, Arc::new(Far));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
