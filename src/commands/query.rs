@@ -154,11 +154,18 @@ const TABLE_ROWS: usize = 1_000;
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    runtime()?.block_on(async {
-        match args.listen {
-            Some(address) => listen(args, address).await,
-            None => answer(args).await,
-        }
+    let work = || {
+        runtime()?.block_on(async {
+            match args.listen {
+                Some(address) => listen(args, address).await,
+                None => answer(args).await,
+            }
+        })
+    };
+    // whoever waits for a runtime works as well: a query is planned on the thread that asks for it
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

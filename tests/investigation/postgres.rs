@@ -96,11 +96,28 @@ fn psql_reads_and_cannot_write() {
         "SET datafusion.execution.batch_size = 1",
         "SET timezone = 'Asia/Tokyo'",
         "DECLARE c CURSOR FOR SELECT 1",
+        "SELECT 1 AS a INTO made",
+        "(SELECT 1 AS a INTO made)",
+        "WITH x AS (SELECT 1 AS a) SELECT a INTO made FROM x",
+        "SELECT * FROM (SELECT 1 AS a INTO made) s",
+        "EXPLAIN ANALYZE SELECT 1 AS a INTO made",
     ] {
         let refused = ask(sql);
         assert!(!refused.status.success(), "{sql}: {}", out(&refused));
         assert!(err(&refused).contains("the archive is only read here"), "{sql}: {}", err(&refused));
     }
+    let made = ask("SELECT * FROM made");
+    assert!(err(&made).contains("not found"), "{}{}", out(&made), err(&made));
+    let mixed =
+        "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->'nothing', raw->>'eventName' AS name
+        FROM events WHERE source = 'aws.cloudtrail' ORDER BY time LIMIT 1";
+    let shown = out(&ask(mixed));
+    let cells: Vec<&str> = shown.trim().split('|').collect();
+    assert!(
+        matches!(cells[..], [a, b, "", d] if a == d && b.starts_with("{\"")),
+        "{shown}{}",
+        err(&ask(mixed))
+    );
     let matched = ask("SELECT count(*) > 0 FROM events WHERE sigma_match('title: t
 logsource: {product: aws, service: cloudtrail}
 detection:
@@ -182,12 +199,17 @@ with connect() as connection:
     time, tokens = connection.execute("SELECT max(time), sum(tokens_out) FROM events").fetchone()
     assert isinstance(time, datetime.datetime) and time.tzinfo is not None, time
     assert int(tokens) > 0, tokens
-    for sql in ["INSERT INTO rules (id) VALUES ('x')", "CREATE TABLE t AS SELECT 1", "SET datafusion.execution.batch_size = 1"]:
-        try:
-            connection.execute(sql)
-            sys.exit("taken: " + sql)
-        except psycopg.Error as error:
-            assert error.sqlstate == "25006", (error.sqlstate, error)
+    for sql in ["INSERT INTO rules (id) VALUES ('x')", "CREATE TABLE t AS SELECT 1", "SET datafusion.execution.batch_size = 1",
+                "SELECT 1 AS a INTO made", "(SELECT 1 AS a INTO made)", "WITH x AS (SELECT 1 AS a) SELECT a INTO made FROM x"]:
+        for prepare in [False, True]:
+            try:
+                connection.execute(sql, prepare=prepare)
+                sys.exit("taken: " + sql)
+            except psycopg.Error as error:
+                assert error.sqlstate == "25006", (error.sqlstate, error)
+    mixed = "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->>'eventName' AS name FROM events WHERE action = %s"
+    for row in connection.execute(mixed, ("InvokeModel",), prepare=True).fetchall():
+        assert row[0] == row[2] and row[1].startswith("{"), row
     assert connection.execute("SELECT 1").fetchone()[0] == 1
 with psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=password) as connection:
     assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == events

@@ -296,6 +296,48 @@ fn an_archive_that_is_not_there_or_broken_is_told_of() {
 }
 
 #[test]
+fn of_two_broken_files_the_one_that_is_asked_is_named() {
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let files = lake.files();
+    let (other, asked) = (&files[0], &files[files.len() - 1]);
+    assert_ne!(other.parent(), asked.parent(), "the story is of several hours");
+    for file in [other, asked] {
+        let bytes = std::fs::read(file).expect("a file");
+        std::fs::write(file, &bytes[..bytes.len() / 2]).expect("half of it");
+    }
+    let conditions: Vec<String> = asked
+        .iter()
+        .filter_map(|part| part.to_str()?.split_once('='))
+        .map(|(column, value)| format!("CAST({column} AS TEXT) = '{}'", value.trim_start_matches('0')))
+        .collect();
+    assert_eq!(conditions.len(), 3, "{conditions:?}");
+    let words = lake.refused(&format!(
+        "SELECT count(action) FROM events WHERE raw LIKE '%a%' AND {}",
+        conditions.join(" AND ")
+    ));
+    let name = |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(words.contains(&name(asked)) && !words.contains(&name(other)), "{words}");
+}
+
+#[test]
+fn moments_that_nanoseconds_cannot_hold_are_compared() {
+    let lake = &*STORIES;
+    for (condition, all) in [
+        ("time < '9000-01-01'", true),
+        ("'9000-01-01' > time", true),
+        ("time <= TIMESTAMP '9999-12-31T23:59:59.999999'", true),
+        ("time <= '9999-12-31T23:59:59.999999Z'::timestamptz", true),
+        ("time BETWEEN '0001-01-01' AND '9999-12-31'", true),
+        ("time NOT IN ('9000-01-01', '2020-01-01')", true),
+        ("time > '9000-01-01'", false),
+        ("time < TIMESTAMP '1600-01-01'", false),
+    ] {
+        let rows = lake.rows(&format!("SELECT count(*) AS n FROM events WHERE {condition}"));
+        assert_eq!(rows, [json!({"n": if all { lake.events } else { 0 }})], "{condition}");
+    }
+}
+
+#[test]
 fn an_earlier_version_can_be_asked() {
     let lake = &*STORIES;
     let at = |version: &str| {

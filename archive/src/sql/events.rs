@@ -18,7 +18,7 @@ use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfigBuilder, FileSource, ParquetSource, wrap_partition_type_in_dict,
+    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource, wrap_partition_type_in_dict,
     wrap_partition_value_in_dict,
 };
 use datafusion::datasource::source::DataSourceExec;
@@ -311,6 +311,21 @@ impl TableProvider for Events {
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// The paths of the files that a plan reads.
+pub(super) fn files_of(plan: &Arc<dyn ExecutionPlan>) -> HashSet<String> {
+    let (mut found, mut left_over) = (HashSet::new(), vec![plan]);
+    while let Some(step) = left_over.pop() {
+        left_over.extend(step.children());
+        let scan = step.downcast_ref::<DataSourceExec>();
+        let Some(scan) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()) else {
+            continue;
+        };
+        let files = scan.file_groups.iter().flat_map(FileGroup::iter);
+        found.extend(files.map(|file| file.object_meta.location.to_string()));
+    }
+    found
 }
 
 /// A column as queries see it.

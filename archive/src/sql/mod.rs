@@ -12,6 +12,7 @@ mod blocks;
 mod bounded;
 mod error;
 mod events;
+mod far;
 mod foreign;
 mod functions;
 mod limits;
@@ -19,6 +20,8 @@ mod output;
 mod postgres;
 mod pruned;
 mod read_only;
+mod sealed;
+mod served;
 mod session;
 mod tables;
 

@@ -130,9 +130,15 @@ fn is_flat(kind: &DataType, form: OutputForm) -> bool {
         DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(..) => {
             form != OutputForm::Csv
         }
+        // CSV writes the local time and one fixed zone behind it
+        DataType::Timestamp(_, Some(zone)) => form != OutputForm::Csv || is_utc(zone),
         DataType::ListView(_) | DataType::LargeListView(_) | DataType::FixedSizeList(..) => false,
         _ => true,
     }
+}
+
+fn is_utc(zone: &str) -> bool {
+    ["UTC", "+00:00", "Z"].contains(&zone)
 }
 
 fn flat_schema(schema: &SchemaRef, form: OutputForm) -> SchemaRef {
@@ -154,8 +160,8 @@ fn flat(batch: &RecordBatch, form: OutputForm) -> Result<RecordBatch, ArrowError
     RecordBatch::try_new_with_options(schema, columns, &options)
 }
 
-/// Values of several types, and nested ones, as JSON texts.
-fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// Values of several types, and nested ones, as JSON texts; times of another zone with their offset.
+pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let union = column.as_any().downcast_ref::<UnionArray>().cloned();
     if let Some(values) = union.and_then(JsonUnionEncoder::from_union) {
         let text = |row: usize| match values.get_value(row) {
@@ -188,4 +194,40 @@ fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         false => shown.value(row).try_to_string().map(Some),
     };
     Ok(Arc::new(StringArray::from((0..column.len()).map(text).collect::<Result<Vec<_>, _>>()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::TimestampMicrosecondArray;
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_with_the_offset_that_it_has() {
+        // 2026-03-02T01:30:11Z
+        let moment = || TimestampMicrosecondArray::from(vec![1_772_415_011_000_000]);
+        let zoned = |zone: &str| Arc::new(moment().with_timezone(zone)) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("utc", zoned("UTC")),
+            ("paris", zoned("Europe/Paris")),
+            ("east", zoned("+05:30")),
+            ("none", Arc::new(moment()) as ArrayRef),
+        ])
+        .unwrap();
+        let expected = [
+            "2026-03-02T01:30:11Z",
+            "2026-03-02T02:30:11+01:00",
+            "2026-03-02T07:00:11+05:30",
+            "2026-03-02T01:30:11",
+        ];
+        assert_eq!(texts(&batch).unwrap(), [expected.map(|text| Some(text.to_owned()))]);
+        let mut bytes = Vec::new();
+        let mut writer = OutputWriter::new(OutputForm::Csv, &batch.schema(), &mut bytes).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            format!("utc,paris,east,none\n{}\n", expected.join(","))
+        );
+    }
 }

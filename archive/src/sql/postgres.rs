@@ -41,6 +41,7 @@ use tokio::sync::Semaphore;
 use super::error::{SqlError, SqlErrorKind};
 use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
 use super::read_only;
+use super::served::Served;
 use super::session::{DATABASE, Session};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
@@ -179,8 +180,12 @@ struct Handlers {
 
 impl Handlers {
     fn new(session: &Session, password: &Password) -> Self {
-        let hooks: Vec<Arc<dyn QueryHook>> =
-            vec![Arc::new(Guard), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
+        let hooks: Vec<Arc<dyn QueryHook>> = vec![
+            Arc::new(Guard),
+            Arc::new(SetShowHook),
+            Arc::new(TransactionStatementHook),
+            Arc::new(Served { limits: session.limits }),
+        ];
         let context = Arc::new(session.context.clone());
         let connections = Arc::new(ConnectionManager::new());
         Self {

@@ -1,11 +1,13 @@
 //! What may be asked: statements that read.
 //!
-//! In: a statement. Out: nothing, or why it is refused. Three things keep an archive from being written: this
-//! list of what reads, the plan's own check for whatever a statement hides, and tables that have no way to be
-//! written.
+//! In: a statement. Out: nothing, or why it is refused. Four things keep an archive from being written: this
+//! list of what reads, the plan's own check for whatever a statement hides, a schema that no statement changes, and
+//! tables that have no way to be written.
+
+use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as DfStatement;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::ast::{Select, Statement, Visit as _, Visitor};
 
 use super::error::SqlError;
 
@@ -21,8 +23,11 @@ pub(crate) fn check(statement: &DfStatement) -> Result<(), SqlError> {
 /// The same for what the SQL parser alone has read.
 pub(crate) fn check_statement(statement: &Statement) -> Result<(), SqlError> {
     match statement {
-        Statement::Query(_)
-        | Statement::ExplainTable { .. }
+        Statement::Query(query) => match query.visit(&mut Into) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(refused("SELECT INTO")),
+        },
+        Statement::ExplainTable { .. }
         | Statement::ShowTables { .. }
         | Statement::ShowColumns { .. }
         | Statement::ShowVariable { .. }
@@ -35,6 +40,20 @@ pub(crate) fn check_statement(statement: &Statement) -> Result<(), SqlError> {
     }
 }
 
+/// Looks for a SELECT that makes a table, wherever it stands: in brackets, in a WITH, below a UNION.
+struct Into;
+
+impl Visitor for Into {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        match select.into {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
 /// Named by its first words: `CREATE TABLE`, `INSERT INTO`.
 fn refused(text: &str) -> SqlError {
     let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_uppercase());
@@ -44,4 +63,32 @@ fn refused(text: &str) -> SqlError {
         false => words.join(" "),
     };
     SqlError::refused(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_select_that_makes_a_table_is_refused_wherever_it_stands() {
+        for (sql, reads) in [
+            ("SELECT 1 AS a", true),
+            ("WITH t AS (SELECT 1 AS a) SELECT * FROM t WHERE a IN (SELECT 2)", true),
+            ("SELECT 1 AS a INTO t", false),
+            ("SELECT 1 AS a INTO TEMPORARY t", false),
+            ("(SELECT 1 AS a INTO t)", false),
+            ("EXPLAIN ANALYZE SELECT 1 AS a INTO t", false),
+            ("WITH t AS (SELECT 1 AS a INTO s) SELECT * FROM t", false),
+            ("SELECT * FROM (SELECT 1 AS a INTO s) t", false),
+            ("SELECT 1 UNION SELECT 2 INTO s", false),
+            ("SELECT 1 WHERE 1 IN (SELECT 1 INTO s)", false),
+        ] {
+            let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap();
+            let said = statements.iter().try_for_each(check_statement);
+            assert_eq!(said.is_ok(), reads, "{sql}: {said:?}");
+        }
+    }
 }

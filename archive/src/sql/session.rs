@@ -4,30 +4,36 @@
 //! In: an archive, and what stands around it ([`Around`]). Out: for each query an [`Answer`], batch by batch,
 //! or a [`SqlError`] with its place.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, RwLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::SchemaProvider;
 use datafusion::common::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::optimizer::Analyzer;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 use object_store::ObjectStore;
 
 use super::balanced::Balanced;
 use super::bounded::BoundedPlanner;
 use super::error::{Exceeded, SqlError, SqlErrorKind};
-use super::events::Looked;
+use super::events::{Looked, files_of};
+use super::far::Far;
 use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, MAX_SQL, WITHOUT};
+use super::sealed::Sealed;
 use super::{read_only, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
@@ -35,6 +41,9 @@ use crate::table::{Entry, Range};
 
 /// The name of the one database that a session shows.
 pub(crate) const DATABASE: &str = "virga";
+
+/// The schema that holds its tables.
+const SCHEMA: &str = "public";
 
 /// What stands around an archive when it is asked.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +63,7 @@ pub struct Around {
 pub struct Session {
     pub(crate) context: SessionContext,
     pub(crate) limits: Limits,
+    tables: Arc<Sealed>,
     files: Arc<RwLock<Files>>,
     looked: Arc<Looked>,
 }
@@ -76,6 +86,8 @@ impl std::fmt::Debug for Session {
 pub struct Answer {
     stream: SendableRecordBatchStream,
     session: Session,
+    /// The files that it reads.
+    files: HashSet<String>,
 }
 
 impl std::fmt::Debug for Answer {
@@ -92,14 +104,14 @@ impl Session {
     pub async fn open(archive: &Lake, around: Around) -> Result<Self, ArchiveError> {
         let doing = format!("asking {}", archive.location());
         let limits = around.limits;
-        let context = context(limits).map_err(ArchiveError::at(doing.clone()))?;
+        let (context, sealed) = context(limits).map_err(ArchiveError::at(doing.clone()))?;
         if let Some(matcher) = around.matcher {
             context.register_udf(ScalarUDF::new_from_impl(SigmaMatch::new(matcher)));
         }
-        tables::register_rules(&context, &around.rules).map_err(ArchiveError::at(doing))?;
+        tables::register_rules(&sealed, &around.rules).map_err(ArchiveError::at(doing))?;
         let files = Files::default();
         let looked = Arc::new(Looked::new(around.as_stored));
-        let session = Self { context, limits, files: Arc::new(RwLock::new(files)), looked };
+        let session = Self { context, limits, tables: sealed, files: Arc::new(RwLock::new(files)), looked };
         session.show(archive).await?;
         Ok(session)
     }
@@ -113,7 +125,7 @@ impl Session {
         let files = match archive {
             Lake::Own(archive) => {
                 let entries = archive.entries(Range::ALL).await?;
-                tables::register(&self.context, archive, &entries, &self.looked)
+                tables::register(&self.context, &self.tables, archive, &entries, &self.looked)
                     .await
                     .map_err(ArchiveError::at(doing))?;
                 let store = Some(archive.events.object_store());
@@ -121,7 +133,7 @@ impl Session {
             }
             // what of it cannot be read is told by name when it is read
             Lake::Foreign(archive) => {
-                let register = tables::register_foreign(&self.context, archive).await;
+                let register = tables::register_foreign(&self.context, &self.tables, archive).await;
                 register.map_err(ArchiveError::at(doing))?;
                 Files::default()
             }
@@ -147,22 +159,25 @@ impl Session {
             true => SqlError::exceeded(Exceeded::TimeToLook, &self.limits),
             false => SqlError::exceeded(Exceeded::Time, &self.limits),
         };
-        Ok(Answer { stream: planned.map_err(too_long)??, session: self.clone() })
+        planned.map_err(too_long)?
     }
 
-    async fn plan(&self, sql: &str) -> Result<SendableRecordBatchStream, SqlError> {
+    async fn plan(&self, sql: &str) -> Result<Answer, SqlError> {
         let state = self.context.state();
         let statement =
             state.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| self.words(&error))?;
         read_only::check(&statement)?;
-        let plan = state.statement_to_plan(statement).await.map_err(|error| self.words(&error))?;
-        reads_only().verify_plan(&plan).map_err(|error| {
-            SqlError::refused(error.strip_backtrace().trim_start_matches("Error during planning: "))
-        })?;
+        let plan = planned(state, statement).await.map_err(|error| self.words(&error))?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(|error| self.words(&error))?;
-        match frame.execute_stream().await {
-            Ok(stream) => Ok(stream),
-            Err(error) => Err(self.explain(&error).await),
+        let task = Arc::new(frame.task_ctx());
+        let steps = match frame.create_physical_plan().await {
+            Ok(steps) => steps,
+            Err(error) => return Err(self.explain(&error, None).await),
+        };
+        let files = files_of(&steps);
+        match execute_stream(steps, task) {
+            Ok(stream) => Ok(Answer { stream, session: self.clone(), files }),
+            Err(error) => Err(self.explain(&error, Some(&files)).await),
         }
     }
 
@@ -170,23 +185,27 @@ impl Session {
         SqlError::of(error, &self.limits)
     }
 
-    /// An error in words; where the archive cannot be read, with the file that is broken.
-    pub(crate) async fn explain(&self, error: &DataFusionError) -> SqlError {
+    /// An error in words; where the archive cannot be read, with the file that is broken: one of those that the query
+    /// reads, where that is known.
+    pub(crate) async fn explain(&self, error: &DataFusionError, read: Option<&HashSet<String>>) -> SqlError {
         let mut own = self.words(error);
         if own.kind == SqlErrorKind::Store
-            && let Some((path, cause)) = self.broken_file().await
+            && let Some((path, cause)) = self.broken_file(&own.message, read).await
         {
             own.message = format!("{path} of the archive cannot be read: {cause}");
         }
         own
     }
 
-    /// The first file that is not there or is no Parquet file.
-    async fn broken_file(&self) -> Option<(String, String)> {
+    /// The file that an error names; else the first that is not there or is no Parquet file.
+    async fn broken_file(&self, said: &str, read: Option<&HashSet<String>>) -> Option<(String, String)> {
         let (store, entries) = {
             let files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             (files.store.clone()?, files.entries.clone())
         };
+        let mut entries: Vec<Entry> =
+            entries.into_iter().filter(|entry| read.is_none_or(|read| read.contains(&entry.path))).collect();
+        entries.sort_by_key(|entry| !said.contains(&entry.path));
         for entry in &entries {
             if let Err(error) = crate::reader::footer(&store, entry).await {
                 return Some((format!("events/{}", entry.path), error.cause));
@@ -210,9 +229,26 @@ impl Answer {
         match self.stream.next().await {
             None => Ok(None),
             Some(Ok(batch)) => Ok(Some(batch)),
-            Some(Err(error)) => Err(self.session.explain(&error).await),
+            Some(Err(error)) => Err(self.session.explain(&error, Some(&self.files)).await),
         }
     }
+}
+
+/// What a statement means: nothing that does more than read. Whoever carries out a plan gets it from here.
+///
+/// # Errors
+/// Where it names what is not there, or does not read.
+pub(crate) async fn planned(
+    state: SessionState,
+    statement: Statement,
+) -> Result<LogicalPlan, DataFusionError> {
+    let plan = state.statement_to_plan(statement).await?;
+    reads_only().verify_plan(&plan).map_err(|error| {
+        let words = error.strip_backtrace();
+        let refused = SqlError::refused(words.trim_start_matches("Error during planning: "));
+        DataFusionError::External(Box::new(refused))
+    })?;
+    Ok(plan)
 }
 
 /// What a plan may hold.
@@ -228,9 +264,10 @@ pub(crate) fn check_size(sql: &str) -> Result<(), SqlError> {
     Err(SqlError::new(SqlErrorKind::Refused, message, "put long lists of values into a rule or a join"))
 }
 
-fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
+/// Everything but the tables, and the schema into which they are put.
+fn context(limits: Limits) -> Result<(SessionContext, Arc<Sealed>), DataFusionError> {
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema(DATABASE, "public")
+        .with_default_catalog_and_schema(DATABASE, SCHEMA)
         .with_create_default_catalog_and_schema(true)
         .with_information_schema(true);
     let options = config.options_mut();
@@ -246,6 +283,7 @@ fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
     // before the others, which copy conditions and go through them
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Balanced));
+    rules.insert(1, Arc::new(Far));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -258,5 +296,9 @@ fn context(limits: Limits) -> Result<SessionContext, DataFusionError> {
     for name in WITHOUT {
         context.deregister_udf(name);
     }
-    Ok(context)
+    let sealed = Arc::new(Sealed::default());
+    if let Some(catalog) = context.catalog(DATABASE) {
+        catalog.register_schema(SCHEMA, Arc::clone(&sealed) as Arc<dyn SchemaProvider>)?;
+    }
+    Ok((context, sealed))
 }

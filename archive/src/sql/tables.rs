@@ -22,6 +22,7 @@ use virga_engine::event::COLUMNS;
 
 use super::events::{Events, Looked};
 use super::foreign::ForeignEvents;
+use super::sealed::Sealed;
 use crate::foreign::ForeignArchive;
 use crate::layout::{self, timestamp};
 use crate::table::{Archive, Entry, Range};
@@ -52,42 +53,40 @@ pub struct RuleRow {
 /// Makes the tables of a session, or makes them anew at another version.
 pub(crate) async fn register(
     context: &SessionContext,
+    tables: &Sealed,
     archive: &Archive,
     entries: &[Entry],
     looked: &Arc<Looked>,
 ) -> Result<()> {
     let alerts = &archive.alerts;
     alerts.update_datafusion_session(&context.state())?;
-    replace(context, "events", Arc::new(Events::new(archive, entries, looked, &context.state())?))?;
-    replace(context, "alerts", last_revisions(context, reader(alerts).await?)?)?;
-    replace(context, "coverage", memory(coverage(entries)?)?)?;
-    view(context).await
+    tables.put("events", Arc::new(Events::new(archive, entries, looked, &context.state())?))?;
+    tables.put("alerts", last_revisions(context, reader(alerts).await?)?)?;
+    tables.put("coverage", memory(coverage(entries)?)?)?;
+    view(context, tables).await
 }
 
 /// Makes the tables of a session on an archive of another program: there are no alerts.
-pub(crate) async fn register_foreign(context: &SessionContext, archive: &Arc<ForeignArchive>) -> Result<()> {
-    replace(context, "events", Arc::new(ForeignEvents::new(archive)))?;
+pub(crate) async fn register_foreign(
+    context: &SessionContext,
+    tables: &Sealed,
+    archive: &Arc<ForeignArchive>,
+) -> Result<()> {
+    tables.put("events", Arc::new(ForeignEvents::new(archive)))?;
     let alerts = RecordBatch::new_empty(super::alerts_schema());
-    replace(context, "alerts", memory(alerts)?)?;
-    replace(context, "coverage", memory(coverage(&archive.entries(Range::ALL))?)?)?;
-    view(context).await
+    tables.put("alerts", memory(alerts)?)?;
+    tables.put("coverage", memory(coverage(&archive.entries(Range::ALL))?)?)?;
+    view(context, tables).await
 }
 
-async fn view(context: &SessionContext) -> Result<()> {
-    let view = format!("CREATE OR REPLACE VIEW ocsf AS SELECT {} FROM events", ocsf_columns().join(", "));
-    context.sql(&view).await?;
-    Ok(())
+async fn view(context: &SessionContext, tables: &Sealed) -> Result<()> {
+    let view = format!("SELECT {} FROM events", ocsf_columns().join(", "));
+    tables.put("ocsf", context.sql(&view).await?.into_view())
 }
 
 /// The table `rules`.
-pub(crate) fn register_rules(context: &SessionContext, rules: &[RuleRow]) -> Result<()> {
-    replace(context, "rules", memory(rules_batch(rules)?)?)
-}
-
-fn replace(context: &SessionContext, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
-    context.deregister_table(name)?;
-    context.register_table(name, table)?;
-    Ok(())
+pub(crate) fn register_rules(tables: &Sealed, rules: &[RuleRow]) -> Result<()> {
+    tables.put("rules", memory(rules_batch(rules)?)?)
 }
 
 fn memory(batch: RecordBatch) -> Result<Arc<dyn TableProvider>> {

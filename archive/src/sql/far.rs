@@ -1,0 +1,114 @@
+//! Moments that are far away, as people write them: `time < '9999-12-31'`.
+//!
+//! In: a plan. Out: the same, with each text that stands for a moment before 1678 or after 2261 taken to the microsecond.
+//! The query engine takes what is written to the nanosecond, and of those sixty-four bits hold few centuries; `time`
+//! itself is kept in microseconds. Whatever else stays as it is: a moment of our days may have nanoseconds.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, cast};
+use datafusion::optimizer::AnalyzerRule;
+
+/// Stands before types are made to fit each other.
+#[derive(Debug)]
+pub(super) struct Far;
+
+impl AnalyzerRule for Far {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let read = plan.transform_down_with_subqueries(|plan| {
+            let schema = merge_schema(&plan.inputs());
+            plan.map_expressions(|expression| expression.transform_up(|part| Ok(read(part, &schema))))
+        });
+        Ok(read?.data)
+    }
+
+    fn name(&self) -> &'static str {
+        "far"
+    }
+}
+
+/// A part of an expression: a cast, or a comparison of a moment with texts.
+fn read(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let zone = |of: &Expr| match of.get_type(schema) {
+        Ok(DataType::Timestamp(_, zone)) => Some(zone),
+        _ => None,
+    };
+    match part {
+        Expr::Cast(written) => match (written.expr.as_ref(), written.field.data_type()) {
+            (Expr::Literal(text, _), DataType::Timestamp(TimeUnit::Nanosecond, zone)) if is_far(text) => {
+                Transformed::yes(cast(Expr::Literal(text.clone(), None), micros(zone.as_ref())))
+            }
+            _ => Transformed::no(Expr::Cast(written)),
+        },
+        Expr::BinaryExpr(BinaryExpr { mut left, op, mut right }) if op.supports_propagation() => {
+            let zones = (zone(&left), zone(&right));
+            let changed = compare(&mut left, zones.1) | compare(&mut right, zones.0);
+            told(Expr::BinaryExpr(BinaryExpr { left, op, right }), changed)
+        }
+        Expr::Between(Between { expr, negated, mut low, mut high }) => {
+            let changed = compare(&mut low, zone(&expr)) | compare(&mut high, zone(&expr));
+            told(Expr::Between(Between { expr, negated, low, high }), changed)
+        }
+        Expr::InList(InList { expr, mut list, negated }) => {
+            let zone = zone(&expr);
+            let changed = list.iter_mut().fold(false, |changed, one| compare(one, zone.clone()) | changed);
+            told(Expr::InList(InList { expr, list, negated }), changed)
+        }
+        other => Transformed::no(other),
+    }
+}
+
+fn told(expression: Expr, changed: bool) -> Transformed<Expr> {
+    if changed { Transformed::yes(expression) } else { Transformed::no(expression) }
+}
+
+/// Makes a text a moment, where it is compared with one of this zone and is far. Whether it was.
+fn compare(side: &mut Expr, zone: Option<Option<Arc<str>>>) -> bool {
+    match (&*side, zone) {
+        (Expr::Literal(text, _), Some(zone)) if is_far(text) => {
+            *side = cast(Expr::Literal(text.clone(), None), micros(zone.as_ref()));
+            true
+        }
+        _ => false,
+    }
+}
+
+fn micros(zone: Option<&Arc<str>>) -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, zone.cloned())
+}
+
+/// Whether a text is a moment in microseconds, and none in nanoseconds.
+fn is_far(text: &ScalarValue) -> bool {
+    let is_text = matches!(text.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let is = |unit| text.cast_to(&DataType::Timestamp(unit, None)).is_ok_and(|moment| !moment.is_null());
+    is_text && is(TimeUnit::Microsecond) && !is(TimeUnit::Nanosecond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nanoseconds_cannot_hold_is_far() {
+        for (text, far) in [
+            ("9999-12-31T23:59:59.999999Z", true),
+            ("9000-01-01", true),
+            ("2262-04-12", true),
+            ("1600-01-01 00:00:00", true),
+            ("2262-04-11", false),
+            ("2026-03-02T09:00:00.123456789Z", false),
+            ("1678-01-01", false),
+            ("no moment", false),
+        ] {
+            assert_eq!(is_far(&ScalarValue::from(text)), far, "{text}");
+        }
+        assert!(!is_far(&ScalarValue::from(9_000_i64)));
+    }
+}

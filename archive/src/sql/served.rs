@@ -1,0 +1,144 @@
+//! Statements that are served over PostgreSQL's protocol, from their text to their rows.
+//!
+//! In: a statement that the guard let pass. Out: its rows, or why there are none. They are planned here and not where the
+//! protocol is spoken: there nobody would look at what a plan does before it is done, and values for which the protocol
+//! has no type, those of JSON of any type, would be an error. They are texts, as in the other forms of an answer.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::common::{Column, ParamValues, ScalarValue};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Volatility, create_udf,
+};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as DfStatement;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion_functions_json::JSON_UNION_DATA_TYPE;
+use datafusion_postgres::QueryHook;
+use datafusion_postgres::arrow_pg::datatypes::df::encode_dataframe;
+use datafusion_postgres::hooks::HookClient;
+use datafusion_postgres::pgwire::api::ClientInfo;
+use datafusion_postgres::pgwire::api::portal::Format;
+use datafusion_postgres::pgwire::api::results::Response;
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::types::format::FormatOptions;
+
+use super::error::Exceeded;
+use super::limits::Limits;
+use super::output::json_texts;
+use super::session::planned;
+
+/// The last of the hooks: nothing goes past it.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub limits: Limits,
+}
+
+/// Where the client's own limit is kept.
+const STATEMENT_TIMEOUT: &str = "statement_timeout_ms";
+
+impl Served {
+    /// The plan of a statement, of which is known that it only reads.
+    async fn plan<C: ClientInfo + ?Sized>(
+        &self,
+        statement: DfStatement,
+        context: &SessionContext,
+        client: &C,
+    ) -> PgWireResult<LogicalPlan> {
+        let own = client.metadata().get(STATEMENT_TIMEOUT).and_then(|text| text.parse().ok());
+        let time = own.map_or(self.limits.time, |own| self.limits.time.min(Duration::from_millis(own)));
+        let state = context.state();
+        let plan = tokio::time::timeout(time, planned(state, statement)).await;
+        let plan = plan.unwrap_or_else(|_| Err(DataFusionError::External(Box::new(Exceeded::Time))));
+        plan.and_then(with_texts).map_err(|error| PgWireError::ApiError(Box::new(error)))
+    }
+
+    async fn rows(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &mut dyn HookClient,
+    ) -> PgWireResult<Response> {
+        let failed = |error| PgWireError::ApiError(Box::new(error));
+        let plan = self.plan(DfStatement::Statement(Box::new(statement.clone())), context, client).await?;
+        let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
+        let options = FormatOptions::from_client_metadata(client.metadata());
+        Ok(Response::Query(encode_dataframe(frame, &Format::UnifiedText, Some(Arc::new(options))).await?))
+    }
+}
+
+#[async_trait]
+impl QueryHook for Served {
+    async fn handle_simple_query(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        Some(self.rows(statement, context, client).await)
+    }
+
+    async fn handle_extended_parse_query(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &(dyn ClientInfo + Send + Sync),
+    ) -> Option<PgWireResult<LogicalPlan>> {
+        let statement = DfStatement::Statement(Box::new(statement.clone()));
+        Some(self.plan(statement, context, client).await)
+    }
+
+    /// The plan is the one that was made here when the statement was parsed.
+    async fn handle_extended_query(
+        &self,
+        _: &Statement,
+        _: &LogicalPlan,
+        _: &ParamValues,
+        _: &SessionContext,
+        _: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        None
+    }
+}
+
+/// A plan whose columns have types that the protocol knows.
+fn with_texts(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let is_json = |kind: &DataType| *kind == *JSON_UNION_DATA_TYPE;
+    if !plan.schema().fields().iter().any(|field| is_json(field.data_type())) {
+        return Ok(plan);
+    }
+    let columns: Vec<Expr> = plan
+        .schema()
+        .iter()
+        .map(|(of, field)| {
+            let column = Expr::Column(Column::from((of, field)));
+            match is_json(field.data_type()) {
+                true => AS_TEXT.call(vec![column]).alias_qualified(of.cloned(), field.name()),
+                false => column,
+            }
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// A value of JSON as the other forms of an answer show it. No query can name it: it is in no session.
+static AS_TEXT: LazyLock<ScalarUDF> = LazyLock::new(|| {
+    create_udf(
+        "json_shown",
+        vec![JSON_UNION_DATA_TYPE.clone()],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(|values| match values {
+            [ColumnarValue::Array(values)] => Ok(ColumnarValue::Array(json_texts(values)?)),
+            [ColumnarValue::Scalar(value)] => {
+                let text = ScalarValue::try_from_array(&json_texts(&value.to_array()?)?, 0)?;
+                Ok(ColumnarValue::Scalar(text))
+            }
+            _ => Err(DataFusionError::Internal("one value is shown at a time".into())),
+        }),
+    )
+});
