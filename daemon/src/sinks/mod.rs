@@ -7,6 +7,7 @@
 
 mod file;
 mod kafka;
+mod shorten;
 mod stdout;
 
 use std::sync::Arc;
