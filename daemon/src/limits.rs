@@ -93,6 +93,9 @@ pub const STORE_RETRY_MOST: Duration = Duration::from_secs(5);
 /// After a change of a rule file: how long until nothing more changes before all are read.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
+/// The longest such wait: where files change without end, what is there by then is read.
+pub const SETTLE_MOST: Duration = Duration::from_secs(5);
+
 /// How long the head of a request for metrics may take to come, from the answer before it where the connection is kept:
 /// longer than the minute that usually lies between two of them. Who takes longer is hung up on.
 pub const METRICS_PATIENCE: Duration = Duration::from_secs(120);

@@ -6,6 +6,8 @@
 
 mod end;
 mod hear;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -152,7 +154,7 @@ struct Process<'a> {
     is_archived: Arc<AtomicBool>,
     leave: Leave,
     words: Sender<Word>,
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 impl<'a> Process<'a> {
@@ -263,7 +265,7 @@ impl<'a> Process<'a> {
                 });
             })?);
         }
-        let _watch = watch(config, &words);
+        let watch = watch(config, &words);
         Ok(Self {
             config,
             loader,
@@ -280,14 +282,18 @@ impl<'a> Process<'a> {
             is_archived: signs.archive,
             leave,
             words,
-            _watch,
+            watch,
         })
     }
 
-    fn run(self, heard: &mut Heard) -> Result<(), String> {
+    fn run(mut self, heard: &mut Heard) -> Result<(), String> {
         let outcome = loop {
             match heard.next() {
-                Some(Word::Reload(why)) => self.reload(why),
+                Some(Word::Reload(why)) => {
+                    // a folder may be another one now, or be there at last. It is watched before it is read
+                    self.watch = watch(self.config, &self.words).or(self.watch.take());
+                    self.reload(why);
+                }
                 Some(Word::Stop(signal)) => {
                     tracing::info!("{signal}: what is under way is brought to its end");
                     break Ok(());
@@ -418,7 +424,8 @@ fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
     let paths: Vec<_> = [&rules.paths, &rules.lists, &rules.pipelines, &rules.tuning]
         .into_iter()
         .flatten()
-        .filter(|path| path.exists())
+        // the word for the rules that ship is no path
+        .filter(|path| path.as_os_str() != "built-in")
         .cloned()
         .collect();
     if !rules.watch || paths.is_empty() {

@@ -101,17 +101,7 @@ fn forward(runtime: &Runtime, [mut terminate, mut interrupt, mut hangup]: [Signa
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use virga_engine::RuleSet;
-    use virga_engine::diagnostic::SourceFile;
-
     use super::*;
-    use crate::archive::Outside;
-    use crate::config::Config;
-    use crate::rules::{Loaded, Loader};
 
     #[test]
     fn many_wishes_are_one_and_the_end_goes_first() {
@@ -128,30 +118,5 @@ mod tests {
             let mut heard = Heard::new(words);
             assert_eq!(std::iter::from_fn(|| heard.next()).collect::<Vec<_>>(), expected);
         }
-    }
-
-    const RULE: &str = "title: a\nlevel: high\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: A}, condition: s}\n";
-
-    #[test]
-    fn signals_that_come_while_rules_are_compiled_are_heard_and_the_end_waits_for_no_reload() {
-        let folder = tempfile::tempdir().unwrap();
-        let text = "[state]\nfolder = \"state\"\n[metrics]\noff = true\n[[input]]\nname = \"in\"\n\
-                    [input.follow]\npaths = [\"*.log\"]\n[[sink]]\nname = \"out\"\n[sink.stdout]\n";
-        let config = Config::parse(text, folder.path()).unwrap();
-        let loads = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&loads);
-        let loader: Loader = Arc::new(move || {
-            if counted.fetch_add(1, Ordering::Relaxed) == 0 {
-                let own = std::process::id().to_string();
-                for signal in std::iter::repeat_n("-HUP", 20).chain(["-TERM"]) {
-                    assert!(Command::new("kill").args([signal, &own]).status().unwrap().success());
-                }
-            }
-            let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULE.into() });
-            Ok(Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() })
-        });
-        super::super::run(&config, &loader, &Outside::default()).unwrap();
-        // one that is under way when the end is asked for comes to its own end
-        assert!(loads.load(Ordering::Relaxed) <= 2);
     }
 }
