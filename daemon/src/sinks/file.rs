@@ -3,7 +3,7 @@
 //! With `sync = "each"` (the default) an alert counts as delivered when it is on disk. A line that a crash has
 //! cut off is removed when the file is opened again; its alert is delivered anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -60,6 +60,10 @@ impl OpenSink for FileConfig {
     fn open(&self) -> Result<Box<dyn Sink>, String> {
         let file = Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| failed(&error))?;
         Ok(Box::new(FileSink { file, sync: self.sync }))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 
