@@ -58,7 +58,10 @@ impl Watch {
 fn watched(paths: &[PathBuf]) -> BTreeMap<PathBuf, RecursiveMode> {
     let mut watched = BTreeMap::new();
     for path in paths {
-        if let Ok(around) = around(path).canonicalize() {
+        // a link may be switched, and what it leads to may be written
+        let behind = path.canonicalize().ok();
+        let arounds = [Some(around(path)), behind.as_deref().map(around)];
+        for around in arounds.into_iter().flatten().filter_map(|around| around.canonicalize().ok()) {
             watched.entry(around).or_insert(RecursiveMode::NonRecursive);
         }
         if let Some(folder) = folder(path) {
@@ -191,10 +194,9 @@ mod tests {
         folder
     }
 
-    fn watch(folder: &Path) -> (Watch, Receiver<()>) {
+    fn watch(folder: &Path, paths: &[&str]) -> (Watch, Receiver<()>) {
         let (sender, changes) = channel();
-        let paths = ["rules", "tuning.yml", "linked", "tuning-link.yml", "missing.yml"];
-        let paths = paths.map(|path| folder.join(path));
+        let paths: Vec<PathBuf> = paths.iter().map(|path| folder.join(path)).collect();
         let tell = move || {
             let _ = sender.send(());
         };
@@ -207,32 +209,43 @@ mod tests {
 
     #[test]
     fn a_change_of_rules_is_one_wish_however_it_is_made() {
-        let deeds: [(&str, Deed); 9] = [
-            ("many writes", |at| (0..9).for_each(|text| fs::write(at.join("rules/a.yml"), [text]).unwrap())),
-            ("a rule below", |at| fs::write(at.join("rules/below/c.yml"), "c").unwrap()),
-            ("a folder that comes", |at| fs::rename(at.join("new"), at.join("rules/new")).unwrap()),
-            ("a folder that goes", |at| fs::rename(at.join("rules/below"), at.join("gone")).unwrap()),
-            ("a named file", |at| fs::write(at.join("tuning.yml"), "other").unwrap()),
-            ("a named file replaced", |at| {
+        let deeds: [(&str, &str, Deed); 11] = [
+            ("many writes", "rules", |at| {
+                (0..9).for_each(|text| fs::write(at.join("rules/a.yml"), [text]).unwrap())
+            }),
+            ("a rule below", "rules", |at| fs::write(at.join("rules/below/c.yml"), "c").unwrap()),
+            ("a folder that comes", "rules", |at| fs::rename(at.join("new"), at.join("rules/new")).unwrap()),
+            ("a folder that goes", "rules", |at| {
+                fs::rename(at.join("rules/below"), at.join("gone")).unwrap()
+            }),
+            ("a named file", "tuning.yml", |at| fs::write(at.join("tuning.yml"), "other").unwrap()),
+            ("a named file replaced", "tuning.yml", |at| {
                 fs::write(at.join("tuning.new"), "b").unwrap();
                 fs::rename(at.join("tuning.new"), at.join("tuning.yml")).unwrap();
             }),
-            ("a named file that comes", |at| fs::write(at.join("missing.yml"), "a").unwrap()),
-            ("the folder replaced", |at| {
+            ("a named file that comes", "missing.yml", |at| fs::write(at.join("missing.yml"), "a").unwrap()),
+            ("the folder replaced", "rules", |at| {
                 fs::rename(at.join("rules"), at.join("old")).unwrap();
                 fs::rename(at.join("new"), at.join("rules")).unwrap();
             }),
-            ("a link switched", |at| {
+            ("a link switched", "linked", |at| {
+                symlink("v2", at.join("linked.new")).unwrap();
+                fs::rename(at.join("linked.new"), at.join("linked")).unwrap();
+            }),
+            ("the file behind a link", "tuning-link.yml", |at| {
+                fs::write(at.join("v1/t.yml"), "other").unwrap()
+            }),
+            ("a link behind a named file switched", "tuning-link.yml", |at| {
                 symlink("v2", at.join("linked.new")).unwrap();
                 fs::rename(at.join("linked.new"), at.join("linked")).unwrap();
             }),
         ];
         // at once: each waits for quiet
         std::thread::scope(|scope| {
-            for (name, deed) in deeds {
+            for (name, path, deed) in deeds {
                 scope.spawn(move || {
                     let folder = place();
-                    let (_watch, changes) = watch(folder.path());
+                    let (_watch, changes) = watch(folder.path(), &[path]);
                     deed(folder.path());
                     assert_eq!(changes.recv_timeout(Duration::from_secs(30)), Ok(()), "{name}");
                     assert!(changes.recv_timeout(SETTLE * 2).is_err(), "{name}");
@@ -245,7 +258,7 @@ mod tests {
     fn what_else_lies_beside_named_files_is_no_change_and_holds_up_none() {
         let folder = place();
         let at = |path: &str| folder.path().join(path);
-        let (_watch, changes) = watch(folder.path());
+        let (_watch, changes) = watch(folder.path(), &["rules", "tuning.yml"]);
         let write = |number: u32| {
             fs::write(at("state/checkpoint"), number.to_string()).unwrap();
             fs::write(at("alerts.ndjson"), number.to_string()).unwrap();
@@ -268,7 +281,7 @@ mod tests {
     #[test]
     fn rules_that_change_without_end_are_loaded_meanwhile() {
         let folder = place();
-        let (_watch, changes) = watch(folder.path());
+        let (_watch, changes) = watch(folder.path(), &["rules", "tuning.yml"]);
         let until = Instant::now() + SETTLE_MOST * 6;
         while changes.recv_timeout(SETTLE / 5).is_err() {
             assert!(Instant::now() < until, "nothing was loaded");
