@@ -153,6 +153,8 @@ impl Sink for KafkaSink {
         let all: Vec<_> = alerts.iter().map(|alert| (alert.id.as_str(), alert.json.as_str())).collect();
         let refused = self.batch(&all, until)?;
         for alert in alerts.iter().filter(|alert| refused.contains(&alert.id)) {
+            // each has its own time: together they take longer than a batch, and would begin anew for ever
+            let until = Instant::now() + DELIVERING;
             let alone = &[(alert.id.as_str(), alert.json.as_str())];
             if !self.batch(alone, until)?.is_empty() {
                 self.shorten(alert, until)?;
