@@ -12,6 +12,7 @@
 //! [`archive`] how what is kept stands before both, [`redact`] what is not kept, [`run`](run::run) how all of it begins and ends.
 
 pub mod archive;
+mod broken;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;

@@ -16,6 +16,15 @@ pub const MAX_OUTBOX_BYTES: usize = 32 << 20;
 /// Alerts that a sink is given at once.
 pub const SINK_BATCH: usize = 500;
 
+/// Bytes of an alert that is sent to a broker, before compression. Whether it takes one is the topic's to say
+/// (`max.message.bytes`); from 100 MB on brokers hang up without a word (`socket.request.max.bytes`). Beyond it the
+/// alert is sent shortened.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// Bytes of each part of an alert that is too large for a sink: first so much that the whole stays below what brokers
+/// take unless they are told otherwise (1 MB), then so little that any topic takes it. Longer parts are left out.
+pub const ALERT_PARTS: &[usize] = &[64 << 10, 256];
+
 /// Ids of suppressed alerts that are remembered, so that of equal ones the first alone goes out. Beyond it the
 /// oldest buckets are forgotten, and their alerts go out again under the same id.
 pub const MAX_SUPPRESSED: usize = 1_000_000;
@@ -83,6 +92,9 @@ pub const STORE_RETRY_MOST: Duration = Duration::from_secs(5);
 
 /// After a change of a rule file: how long until nothing more changes before all are read.
 pub const SETTLE: Duration = Duration::from_millis(500);
+
+/// The longest such wait: where files change without end, what is there by then is read.
+pub const SETTLE_MOST: Duration = Duration::from_secs(5);
 
 /// How long the head of a request for metrics may take to come, from the answer before it where the connection is kept:
 /// longer than the minute that usually lies between two of them. Who takes longer is hung up on.

@@ -2,9 +2,14 @@
 //!
 //! In: lines. Out: `name`, and what it was before as `name.1`, `name.2` …, the youngest first. What a crash has
 //! left of a last line is cut off when the file is opened again, so that no line is ever half another.
+//!
+//! Others may move, remove or cut the file at any time (`logrotate`, a person in need of room): what stands under the
+//! name is looked at before each append. Each step may fail, and the next try goes on from there: an old file moves
+//! only where it makes room for one that is there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A file of lines.
@@ -16,50 +21,59 @@ pub struct Rotating {
     most: u64,
     /// How many old files are kept.
     keep: usize,
+    /// Old files that were removed and not told of yet.
+    removed: usize,
 }
 
 impl Rotating {
     /// Opens a file to append to; makes it where it is not.
     ///
     /// # Errors
-    /// Where it cannot be opened or made.
+    /// Where it cannot be opened or made; the error names the file.
     pub fn open(path: &Path, most: u64, keep: usize) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let bytes = whole_lines(&mut file)?;
-        file.set_len(bytes)?;
-        file.seek(SeekFrom::Start(bytes))?;
-        Ok(Self { path: path.to_owned(), file, bytes, most, keep })
+        let (file, bytes) = opened(path).map_err(|error| at(path, &error))?;
+        Ok(Self { path: path.to_owned(), file, bytes, most, keep, removed: 0 })
+    }
+
+    /// Proves that a file can be appended to, or made where it is not, and changes nothing: another process may be
+    /// in the middle of a line.
+    ///
+    /// # Errors
+    /// Why it cannot be written; the error names the file.
+    pub fn check(path: &Path) -> io::Result<()> {
+        let provable = match OpenOptions::new().append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => prove_room(path),
+            opened => opened.map(drop),
+        };
+        provable.map_err(|error| at(path, &error))
     }
 
     /// Appends lines that end in line breaks; begins a new file before, where this one has grown. Says how
     /// many old files were removed. Where it fails, nothing of the lines is left.
     ///
     /// # Errors
-    /// Where the disk says no.
+    /// Where the disk says no; the error names the file.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let mut removed = 0;
+        self.follow().map_err(|error| at(&self.path, &error))?;
         if self.bytes > 0 && self.bytes + lines.len() as u64 > self.most {
-            removed = self.rotate()?;
+            self.rotate()?;
         }
         if let Err(error) = self.file.write_all(lines) {
-            // a part of it may stand there: it must not become the beginning of the next try
-            self.file.set_len(self.bytes)?;
-            self.file.seek(SeekFrom::Start(self.bytes))?;
-            return Err(error);
+            // a part of it may stand there: it must not become the beginning of the next try. Where it cannot be cut
+            // off now, the next try finds the file longer than it should be
+            let _ = cut(&self.file, self.bytes);
+            return Err(at(&self.path, &error));
         }
         self.bytes += lines.len() as u64;
-        Ok(removed)
+        Ok(std::mem::take(&mut self.removed))
     }
 
     /// All that was appended is on disk.
     ///
     /// # Errors
-    /// Where the disk says no.
+    /// Where the disk says no; the error names the file.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data().map_err(|error| at(&self.path, &error))
     }
 
     fn old(&self, number: usize) -> PathBuf {
@@ -68,23 +82,98 @@ impl Rotating {
         PathBuf::from(name)
     }
 
-    fn rotate(&mut self) -> io::Result<usize> {
-        self.file.sync_all()?;
-        let removed = usize::from(self.old(self.keep).exists() || self.keep == 0);
-        for number in (1..self.keep).rev() {
-            let from = self.old(number);
-            if from.exists() {
-                fs::rename(&from, self.old(number + 1))?;
-            }
+    /// What stands under the name is what is open, and as long as it was left; else it is opened anew.
+    fn follow(&mut self) -> io::Result<()> {
+        let here = |there: &Metadata, own: &Metadata| {
+            (there.dev(), there.ino(), there.len()) == (own.dev(), own.ino(), self.bytes)
+        };
+        match fs::metadata(&self.path) {
+            Ok(there) if here(&there, &self.file.metadata()?) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        match self.keep {
-            0 => fs::remove_file(&self.path)?,
-            _ => fs::rename(&self.path, self.old(1))?,
-        }
-        self.file = OpenOptions::new().read(true).write(true).create_new(true).open(&self.path)?;
-        self.bytes = 0;
-        Ok(removed)
+        (self.file, self.bytes) = opened(&self.path)?;
+        Ok(())
     }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        self.sync()?;
+        // without one there is nothing to make room for
+        if self.path.try_exists().map_err(|error| at(&self.path, &error))? {
+            self.step_aside()?;
+        }
+        (self.file, self.bytes) = opened(&self.path).map_err(|error| at(&self.path, &error))?;
+        Ok(())
+    }
+
+    /// The file becomes the youngest of the old ones.
+    fn step_aside(&mut self) -> io::Result<()> {
+        if self.keep == 0 {
+            fs::remove_file(&self.path).map_err(|error| at(&self.path, &error))?;
+            self.removed += 1;
+            return Ok(());
+        }
+        self.shift()?;
+        fs::rename(&self.path, self.old(1)).map_err(|error| at(&self.path, &error))
+    }
+
+    /// Makes room for the youngest of the old files. Files move no farther than to the first gap, which is also what
+    /// a try leaves that has failed halfway.
+    fn shift(&mut self) -> io::Result<()> {
+        let mut gap = 1;
+        while gap < self.keep && self.exists(gap)? {
+            gap += 1;
+        }
+        let is_full = self.exists(gap)?;
+        for number in (1..gap).rev() {
+            let from = self.old(number);
+            fs::rename(&from, self.old(number + 1)).map_err(|error| at(&from, &error))?;
+            // the first is the one that takes the place of the oldest
+            self.removed += usize::from(is_full && number + 1 == self.keep);
+        }
+        // with one old file, the rename that follows is what takes its place
+        self.removed += usize::from(is_full && self.keep == 1);
+        Ok(())
+    }
+
+    fn exists(&self, number: usize) -> io::Result<bool> {
+        let old = self.old(number);
+        old.try_exists().map_err(|error| at(&old, &error))
+    }
+}
+
+/// An error with its place.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// A file to append to, up to its last whole line, and how long it is. All that is written stands at its end, wherever
+/// others have moved that.
+fn opened(path: &Path) -> io::Result<(File, u64)> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let bytes = whole_lines(&mut file)?;
+    cut(&file, bytes)?;
+    Ok((file, bytes))
+}
+
+/// Cuts off what is beyond; never makes a file longer, which would fill it with zeros.
+fn cut(file: &File, bytes: u64) -> io::Result<()> {
+    match file.metadata()?.len() > bytes {
+        true => file.set_len(bytes),
+        false => Ok(()),
+    }
+}
+
+/// The nearest folder that is there takes files.
+fn prove_room(path: &Path) -> io::Result<()> {
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    let folder = folder.unwrap_or(Path::new("."));
+    let proof = folder.join(format!(".virga-check-{}", std::process::id()));
+    OpenOptions::new().write(true).create_new(true).open(&proof)?;
+    fs::remove_file(&proof)
 }
 
 /// How far a file has whole lines.
@@ -139,5 +228,90 @@ mod tests {
             Rotating::open(&path, 1_000, 2).unwrap().append(b"three\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), expected + "three\n");
         }
+    }
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap_or_else(|_| "none".into())
+    }
+
+    #[test]
+    fn what_others_do_to_the_file_is_followed() {
+        type Deed = fn(&Path);
+        let deeds: [(&str, Deed, &str); 7] = [
+            ("nothing", |_| {}, "one\ntwo\n"),
+            ("removed", |path| fs::remove_file(path).unwrap(), "two\n"),
+            ("moved", |path| fs::rename(path, path.with_extension("moved")).unwrap(), "two\n"),
+            ("its folder removed", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap(), "two\n"),
+            ("cut", |path| File::options().write(true).open(path).unwrap().set_len(0).unwrap(), "two\n"),
+            ("half cut", |path| File::options().write(true).open(path).unwrap().set_len(2).unwrap(), "two\n"),
+            (
+                "replaced",
+                |path| {
+                    fs::write(path.with_extension("new"), "new\n").unwrap();
+                    fs::rename(path.with_extension("new"), path).unwrap();
+                },
+                "new\ntwo\n",
+            ),
+        ];
+        for (name, deed, expected) in deeds {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("below/a.ndjson");
+            let mut file = Rotating::open(&path, 1_000, 2).unwrap();
+            file.append(b"one\n").unwrap();
+            deed(&path);
+            file.append(b"two\n").unwrap();
+            assert_eq!(read(&path), expected, "{name}");
+        }
+    }
+
+    /// A full set: `3`, and before it `2`, `1`, `0`.
+    fn full(folder: &Path) -> Rotating {
+        let mut file = Rotating::open(&folder.join("a.ndjson"), 3, 3).unwrap();
+        for line in 0..4 {
+            file.append(format!("{line}\n").as_bytes()).unwrap();
+        }
+        file
+    }
+
+    fn all(file: &Rotating) -> Vec<String> {
+        let olds = (1..=file.keep).map(|number| read(&file.old(number)));
+        std::iter::once(read(&file.path)).chain(olds).collect()
+    }
+
+    #[test]
+    fn without_a_file_to_make_room_for_no_old_file_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = full(folder.path());
+        for _ in 0..5 {
+            fs::remove_file(&file.path).unwrap();
+            file.append(b"4\n").unwrap();
+            fs::remove_file(&file.path).unwrap();
+            file.rotate().unwrap();
+            assert_eq!(all(&file), ["", "2\n", "1\n", "0\n"]);
+            file.append(b"4\n").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_rotation_that_fails_halfway_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = full(folder.path());
+        for _ in 0..5 {
+            file.shift().unwrap();
+            assert_eq!(all(&file), ["3\n", "none", "2\n", "1\n"]);
+        }
+        // what went with the first try is told by the one that comes through
+        assert_eq!(file.append(b"4\n").unwrap(), 1);
+        assert_eq!(all(&file), ["4\n", "3\n", "2\n", "1\n"]);
+        // the name is another's for a while: nothing moves, and nothing is lost
+        fs::remove_file(&file.path).unwrap();
+        fs::create_dir(&file.path).unwrap();
+        for _ in 0..5 {
+            let error = file.append(b"5\n").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{}: ", file.path.display())), "{error}");
+        }
+        fs::remove_dir(&file.path).unwrap();
+        assert_eq!(file.append(b"5\n").unwrap(), 0);
+        assert_eq!(all(&file), ["5\n", "3\n", "2\n", "1\n"]);
     }
 }

@@ -4,7 +4,7 @@
 //! for each worker, compiled before anybody uses it; pieces say by which generation they are to be scanned, so
 //! that the switch lies between two pieces, for all workers at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virga_engine::correlate::Plan;
@@ -16,6 +16,7 @@ use virga_ingest::sources::SOURCES;
 
 use crate::archive::columns::{Columns, by_source};
 use crate::archive::{Archive, Asked};
+use crate::broken::broken;
 
 /// What a loader has read.
 pub struct Loaded {
@@ -38,8 +39,8 @@ pub struct Generation {
     pub plans: Vec<Plan>,
     /// How many rules run, for the log.
     pub rules: usize,
-    /// How many documents had an error.
-    pub rejected: usize,
+    /// The documents that have an error, as they are known.
+    pub broken: BTreeSet<String>,
     /// Rules that will raise no alert, for they only feed what can never match.
     pub unheard: Vec<Diagnostic>,
     /// What it asks for of each source.
@@ -75,7 +76,7 @@ impl Generation {
             environment: Arc::clone(&loaded.environment),
             plans,
             rules,
-            rejected: loaded.set.rejected,
+            broken: broken(&loaded.set.diagnostics),
             unheard: first.unheard(),
             columns: HashMap::new(),
             asked,

@@ -5,20 +5,25 @@
 //! under way is brought to its end, and a checkpoint is written.
 
 mod end;
+mod hear;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use virga_ingest::transport::live::{Clock, LiveTransport, OpenContext};
 use virga_ingest::transport::serving::Sign;
 
+use self::hear::Heard;
 use crate::archive::Outside;
 use crate::archive::keep;
 use crate::archive::leave::Leave;
+use crate::broken;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::{steady, wall};
 use crate::config::Config;
@@ -38,6 +43,7 @@ use crate::sinks::{self, Sink};
 const INSTANCE: &str = "instance";
 
 /// What the main thread hears.
+#[derive(Debug, PartialEq, Eq)]
 enum Word {
     /// Load the rules anew.
     Reload(&'static str),
@@ -54,6 +60,8 @@ enum Word {
 /// # Errors
 /// What could not be opened, or failed for good.
 pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), String> {
+    // a signal that comes while rules are compiled must not end the process in the middle of something
+    let (words, mut heard) = Heard::open()?;
     outside.prove(config)?;
     let folder = &config.state.folder;
     let _lock = lock(folder)?;
@@ -74,9 +82,12 @@ pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), St
     let generation = Arc::new(generation.archived(outside.archive.as_deref()));
     tracing::info!(rules = generation.rules, correlations = generation.plans.len(), "rules are compiled");
     generation.tell_unheard();
-    let (words, heard) = channel();
+    if let Some(signal) = heard.stop() {
+        tracing::info!("{signal}: nothing has begun yet");
+        return Ok(());
+    }
     let process = Process::open(config, loader, outside, store, from, generation, words)?;
-    process.run(&heard)
+    process.run(&mut heard)
 }
 
 /// What two processes on one folder would do to each other is refused: the folder is this one's for as long
@@ -143,7 +154,7 @@ struct Process<'a> {
     is_archived: Arc<AtomicBool>,
     leave: Leave,
     words: Sender<Word>,
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 impl<'a> Process<'a> {
@@ -166,7 +177,7 @@ impl<'a> Process<'a> {
             archive: Arc::new(AtomicBool::new(config.archive.is_none())),
             clock: Arc::clone(&clock),
         };
-        serve_and_listen(config, signs.clone(), Sign::of(&from.instance), &words)?;
+        serve_metrics(config, signs.clone(), Sign::of(&from.instance))?;
         let opened_sinks = open_sinks(config)?;
         let leave = Leave::new(&stop, &hurry);
         let (keeper, archive) = match keep::open(config, outside, &leave, &signs.archive) {
@@ -254,7 +265,7 @@ impl<'a> Process<'a> {
                 });
             })?);
         }
-        let _watch = watch(config, &words);
+        let watch = watch(config, &words);
         Ok(Self {
             config,
             loader,
@@ -271,24 +282,28 @@ impl<'a> Process<'a> {
             is_archived: signs.archive,
             leave,
             words,
-            _watch,
+            watch,
         })
     }
 
-    fn run(self, heard: &Receiver<Word>) -> Result<(), String> {
+    fn run(mut self, heard: &mut Heard) -> Result<(), String> {
         let outcome = loop {
-            match heard.recv() {
-                Ok(Word::Reload(why)) => self.reload(why),
-                Ok(Word::Stop(signal)) => {
+            match heard.next() {
+                Some(Word::Reload(why)) => {
+                    // a folder may be another one now, or be there at last. It is watched before it is read
+                    self.watch = watch(self.config, &self.words).or(self.watch.take());
+                    self.reload(why);
+                }
+                Some(Word::Stop(signal)) => {
                     tracing::info!("{signal}: what is under way is brought to its end");
                     break Ok(());
                 }
-                Ok(Word::Ended) => {
+                Some(Word::Ended) => {
                     tracing::info!("all inputs have ended");
                     break Ok(());
                 }
-                Ok(Word::Failed(error)) => break Err(error),
-                Err(_) => break Ok(()),
+                Some(Word::Failed(error)) => break Err(error),
+                None => break Ok(()),
             }
         };
         let ended = self.end();
@@ -300,13 +315,8 @@ impl<'a> Process<'a> {
         let old = self.dispatch.generation();
         let compiled = (self.loader)().and_then(|loaded| {
             // what was broken before stays broken; a rule that has just been broken is a mistake
-            if loaded.set.rejected > old.rejected {
-                return Err(format!(
-                    "{} rules have errors, {} had before",
-                    loaded.set.rejected, old.rejected
-                ));
-            }
-            Generation::compile(old.number + 1, &loaded, self.config.workers())
+            let new = Generation::compile(old.number + 1, &loaded, self.config.workers())?;
+            broken::prove(&old.broken, &new.broken).map(|()| new)
         });
         match compiled {
             Ok(generation) => {
@@ -414,7 +424,8 @@ fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
     let paths: Vec<_> = [&rules.paths, &rules.lists, &rules.pipelines, &rules.tuning]
         .into_iter()
         .flatten()
-        .filter(|path| path.exists())
+        // the word for the rules that ship is no path
+        .filter(|path| path.as_os_str() != "built-in")
         .cloned()
         .collect();
     if !rules.watch || paths.is_empty() {
@@ -433,53 +444,25 @@ fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
     }
 }
 
-/// Serves metrics and hears signals, on a thread of its own.
-fn serve_and_listen(config: &Config, signs: Signs, sign: Sign, words: &Sender<Word>) -> Result<(), String> {
+/// Serves metrics, on a thread of its own.
+fn serve_metrics(config: &Config, signs: Signs, sign: Sign) -> Result<(), String> {
+    let metrics = &config.metrics;
+    if metrics.off {
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let metrics = &config.metrics;
-    let listener = match metrics.off {
-        true => None,
-        false => {
-            let listener = runtime.block_on(serve::bind(metrics.listen))?;
-            let address = listener.local_addr().map_err(|error| error.to_string())?;
-            tracing::info!("metrics at http://{address}/metrics");
-            if let Some(path) = &metrics.address_file {
-                fs::write(path, address.to_string())
-                    .map_err(|error| format!("{}: {error}", path.display()))?;
-            }
-            Some((listener, serve::router(serve::count()?, signs)))
-        }
-    };
-    let words = words.clone();
+    let listener = runtime.block_on(serve::bind(metrics.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!("metrics at http://{address}/metrics");
+    if let Some(path) = &metrics.address_file {
+        fs::write(path, address.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let router = serve::router(serve::count()?, signs);
     let thread = std::thread::Builder::new().name("serve".into()).spawn(move || {
-        runtime.block_on(async {
-            if let Some((listener, router)) = listener {
-                tokio::spawn(async move { serve::serve(listener, router, &sign, METRICS_PATIENCE).await });
-            }
-            if let Err(error) = listen(&words).await {
-                tracing::error!("signals are not heard: {error}");
-            }
-        });
+        runtime.block_on(serve::serve(listener, router, &sign, METRICS_PATIENCE));
     });
     thread.map(drop).map_err(|error| format!("a thread cannot be started: {error}"))
-}
-
-async fn listen(words: &Sender<Word>) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        let word = tokio::select! {
-            _ = terminate.recv() => Word::Stop("SIGTERM"),
-            _ = interrupt.recv() => Word::Stop("SIGINT"),
-            _ = hangup.recv() => Word::Reload("SIGHUP"),
-        };
-        if words.send(word).is_err() {
-            return Ok(());
-        }
-    }
 }

@@ -21,9 +21,9 @@ mod archive;
 mod input;
 mod sink;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -34,6 +34,8 @@ use virga_ingest::units::{Size, Span};
 pub use archive::ArchiveConfig;
 pub use input::InputConfig;
 pub use sink::SinkConfig;
+
+use crate::sinks::OpenSink;
 
 /// The whole file. Parts of other commands are known by name and read by them.
 #[derive(Debug, Clone, Deserialize)]
@@ -290,6 +292,7 @@ impl Config {
             ));
         }
         self.prove_ports()?;
+        self.prove_files()?;
         if self.checkpoint.every.0.is_zero() {
             return Err("[checkpoint] every is zero: write \"1s\" or more".into());
         }
@@ -322,6 +325,22 @@ impl Config {
         Ok(())
     }
 
+    /// Two sinks that write one file would cut and rotate it under each other.
+    fn prove_files(&self) -> Result<(), String> {
+        let mut taken: HashMap<PathBuf, &str> = HashMap::new();
+        for sink in &self.sinks {
+            let Some(path) = sink.kind().and_then(OpenSink::file).map(resolved) else { continue };
+            if let Some(first) = taken.insert(path.clone(), &sink.name) {
+                return Err(format!(
+                    "sink \"{first}\" and sink \"{}\" both write {}: give one of them another path",
+                    sink.name,
+                    path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// How many threads decode and scan.
     pub fn workers(&self) -> usize {
         match self.limits.workers {
@@ -329,6 +348,20 @@ impl Config {
             some => some,
         }
     }
+}
+
+/// Where a path really leads, as far as it is there; the rest as it is written.
+fn resolved(path: &Path) -> PathBuf {
+    let mut real = std::env::current_dir().unwrap_or_default();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(real.pop()),
+            part => real.push(part),
+        }
+        real = real.canonicalize().unwrap_or(real);
+    }
+    real
 }
 
 /// Names become metrics, files and keys of the checkpoint.
@@ -408,6 +441,34 @@ name = "out"
         // a folder whose name would be a wildcard
         let config = Config::parse(&text, Path::new("/a[b]")).unwrap();
         assert!(format!("{config:?}").contains("\"/a[[]b[]]/in/*.log\""), "{config:?}");
+    }
+
+    #[test]
+    fn two_sinks_on_one_file_are_refused_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(base.join("logs")).unwrap();
+        std::os::unix::fs::symlink("logs", base.join("link")).unwrap();
+        for (first, second, is_one) in [
+            ("a.ndjson", "b.ndjson", false),
+            ("logs/a.ndjson", "a.ndjson", false),
+            ("a.ndjson", "a.ndjson", true),
+            ("a.ndjson", "./none/../a.ndjson", true),
+            ("logs/a.ndjson", "link/a.ndjson", true),
+            ("none/a.ndjson", "none/./a.ndjson", true),
+        ] {
+            let sink = |name: &str, path: &str| {
+                format!("[[sink]]\nname = \"{name}\"\n[sink.file]\npath = \"{path}\"\n")
+            };
+            let text = format!("{LEAST}{}{}", sink("one", first), sink("two", second));
+            let said = Config::parse(&text, &base).err();
+            let file = base.join(first);
+            let expected = format!(
+                "sink \"one\" and sink \"two\" both write {}: give one of them another path",
+                file.display()
+            );
+            assert_eq!(said, is_one.then_some(expected), "{first} {second}");
+        }
     }
 
     #[test]

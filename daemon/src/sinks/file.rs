@@ -3,7 +3,7 @@
 //! With `sync = "each"` (the default) an alert counts as delivered when it is on disk. A line that a crash has
 //! cut off is removed when the file is opened again; its alert is delivered anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -53,21 +53,23 @@ pub enum Sync {
 
 impl OpenSink for FileConfig {
     fn check(&self) -> Result<String, String> {
-        Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| self.failed(&error))?;
+        Rotating::check(&self.path).map_err(|error| failed(&error))?;
         Ok(format!("would append alerts to {}", self.path.display()))
     }
 
     fn open(&self) -> Result<Box<dyn Sink>, String> {
-        let file =
-            Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| self.failed(&error))?;
+        let file = Rotating::open(&self.path, self.rotate_at.0, self.keep).map_err(|error| failed(&error))?;
         Ok(Box::new(FileSink { file, sync: self.sync }))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 
-impl FileConfig {
-    fn failed(&self, error: &std::io::Error) -> String {
-        format!("cannot write {}: {error}", self.path.display())
-    }
+/// The error names the file.
+fn failed(error: &std::io::Error) -> String {
+    format!("cannot write {error}")
 }
 
 struct FileSink {
@@ -82,13 +84,45 @@ impl Sink for FileSink {
             lines.push_str(&alert.json);
             lines.push('\n');
         }
-        let removed = self.file.append(lines.as_bytes()).map_err(|error| error.to_string())?;
+        let removed = self.file.append(lines.as_bytes()).map_err(|error| failed(&error))?;
         if removed > 0 {
             tracing::info!("an old file of alerts was removed: `keep` says how many are kept");
         }
         match self.sync {
-            Sync::Each => self.file.sync().map_err(|error| error.to_string()),
+            Sync::Each => self.file.sync().map_err(|error| failed(&error)),
             Sync::Never => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_check_proves_that_the_file_can_be_written_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |path: &str| FileConfig {
+            path: folder.path().join(path),
+            rotate_at: size(),
+            keep: keep(),
+            sync: Sync::Each,
+        };
+        // the running process is about to write the rest of the line
+        fs::write(folder.path().join("a.ndjson"), "one\ntw").unwrap();
+        for path in ["a.ndjson", "none.ndjson", "not/yet/there.ndjson"] {
+            config(path).check().unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("a.ndjson")).unwrap(), "one\ntw");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // a folder, and below what is none
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        for path in ["folder", "a.ndjson/b"] {
+            let error = config(path).check().unwrap_err();
+            let expected = format!("cannot write {}: ", folder.path().join(path).display());
+            assert!(error.starts_with(&expected), "{error}");
         }
     }
 }

@@ -7,8 +7,10 @@
 
 mod file;
 mod kafka;
+mod shorten;
 mod stdout;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +52,11 @@ pub trait OpenSink {
     /// # Errors
     /// What cannot work however long one waits.
     fn open(&self) -> Result<Box<dyn Sink>, String>;
+
+    /// The file that it writes, where it is one: it is no other sink's.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Takes alerts.
