@@ -150,6 +150,10 @@ pub const LIVE_PIECE_BYTES: usize = 4 << 20;
 /// before say what is wrong.
 pub const MAX_PENDING_NOTES: usize = 1_000;
 
+/// Gaps of a partition of Kafka that are told apart until its leader has said which of them are a loss, once a second.
+/// Beyond this they are judged with the last.
+pub const GAPS_HELD: usize = 4_096;
+
 /// Files that are followed at once; each is open. Beyond this the others wait until one is gone, and it is said.
 pub const FOLLOWED_FILES: usize = 512;
 

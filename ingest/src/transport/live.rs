@@ -113,7 +113,7 @@ pub trait LiveTransport: Send {
     }
 
     /// The process ends and nothing more is polled for: takes nothing new from now on, and gives what it has taken
-    /// and nobody can give again, one after the other, until nothing is left. Waits for nobody outside.
+    /// and nobody can give again, one after the other, until nothing is left. Waits for nobody for long.
     fn leave(&mut self) -> Option<Event> {
         None
     }

@@ -17,6 +17,7 @@
 
 mod assignment;
 mod ends;
+mod gaps;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -33,6 +34,7 @@ pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
 use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
 use self::ends::STATISTICS_EVERY;
+use self::gaps::Gaps;
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
@@ -49,6 +51,8 @@ const WAITED_OUT: Duration = Duration::from_millis(5);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long they may take; meanwhile nothing is read.
 const ASKING: Duration = Duration::from_secs(5);
+/// The same when the process ends.
+const ASKING_AT_LAST: Duration = Duration::from_secs(2);
 
 /// An input's part of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -225,6 +229,7 @@ impl LiveConfig for KafkaConfig {
         Ok(Box::new(KafkaTransport {
             consumer,
             partitions: Partitions { sources, ..Partitions::default() },
+            gaps: Gaps::default(),
             waiting: VecDeque::new(),
             oldest_pending: None,
             asked: Instant::now(),
@@ -245,6 +250,8 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 struct KafkaTransport {
     consumer: BaseConsumer<Context>,
     partitions: Partitions,
+    /// Offsets that were passed over since the leaders were asked last.
+    gaps: Gaps,
     waiting: VecDeque<Event>,
     /// Since when a message waits for others.
     oldest_pending: Option<Instant>,
@@ -296,6 +303,11 @@ impl Partition {
 
     fn base(&self) -> OriginBase {
         self.pending.base.clone()
+    }
+
+    /// Whether this is the next offset, or one behind others that are passed over.
+    fn goes_on(&self, offset: i64) -> bool {
+        self.next.is_some_and(|next| next <= offset)
     }
 
     /// Puts a message behind the others; whether there are enough for a piece.
@@ -482,12 +494,15 @@ impl KafkaTransport {
                     // the same call may have given the partition to us, and then that comes first
                     let is_plain = self.consumer.context().state().events.is_empty();
                     match self.partitions.all.get_mut(at) {
-                        Some(partition) if is_plain && partition.next == Some(offset) => {
+                        Some(partition) if is_plain && partition.goes_on(offset) => {
+                            if let Some(start) = partition.next.filter(|next| *next < offset) {
+                                self.gaps.add(at, start, offset);
+                            }
                             let is_full = partition.push(offset, millis, payload, &self.clock);
                             full = is_full.then_some(at);
                         }
                         _ => {
-                            // the message borrows the consumer, which is asked of gaps
+                            // the message borrows the consumer, which is asked of what was called back
                             let payload = payload.to_vec();
                             drop(message);
                             self.take_callbacks();
@@ -523,8 +538,8 @@ impl KafkaTransport {
         }
     }
 
-    /// Puts a message to its partition, and looks at what lies between it and the one before; says which
-    /// partition is full.
+    /// Puts a message to its partition, and remembers what lies between it and the one before; says which partition
+    /// is full.
     fn take(&mut self, at: usize, offset: i64, millis: Option<i64>, payload: &[u8]) -> Option<usize> {
         let partition = self.partitions.all.get_mut(at)?;
         let skipped = partition.next.map_or(0, |next| offset - next);
@@ -532,34 +547,31 @@ impl KafkaTransport {
             let message = format!("{} was made anew: it is read from its beginning", partition.name);
             self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
         } else if skipped > 0 {
-            self.look_at_gap(at, offset, skipped);
+            self.gaps.add(at, offset - skipped, offset);
         }
         let partition = self.partitions.all.get_mut(at)?;
         partition.push(offset, millis, payload, &self.clock).then_some(at)
     }
 
-    /// Offsets were passed over: those of a transaction's marks and of what was compacted away are no loss,
-    /// those that the broker keeps no longer are.
-    fn look_at_gap(&mut self, at: usize, found: i64, skipped: i64) {
-        let Some(partition) = self.partitions.all.get(at) else { return };
+    /// Asks the leaders, once for all gaps, whether they still keep what was passed over, and tells what they do not.
+    fn look_at_gaps(&mut self, wait: Duration) {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&partition.topic, partition.number);
-        let name = &partition.name;
-        let note = match ends::beginnings(&self.consumer, &list, ASKING) {
-            Ok(low) => {
-                let low = low.get(&(partition.topic.clone(), partition.number)).copied();
-                let is_lost = low.is_some_and(|low| low > found - skipped);
-                is_lost.then(|| ("offset_expired", format!("{name}: the broker no longer kept {skipped} offsets before {found}: reading was slower than the topic's retention allows")))
-            }
-            Err(error) => Some((
-                "offset_gap",
-                format!(
-                    "{name}: {skipped} offsets before {found} were passed over, and the broker did not say whether it still keeps them: {error}"
-                ),
-            )),
-        };
-        let count = skipped.unsigned_abs();
-        self.waiting.extend(note.map(|(cause, message)| Event::Note(Note { cause, count, message })));
+        let met: Vec<usize> = self.gaps.partitions().collect();
+        for partition in met.iter().filter_map(|at| self.partitions.all.get(*at)) {
+            list.add_partition(&partition.topic, partition.number);
+        }
+        if list.count() == 0 {
+            return;
+        }
+        let answer = ends::beginnings(&self.consumer, &list, wait).map_err(|error| error.to_string());
+        for at in met {
+            let Some(partition) = self.partitions.all.get(at) else { continue };
+            let key = (partition.topic.clone(), partition.number);
+            let low = answer.as_ref().map_err(String::as_str);
+            let low = low.and_then(|low| low.get(&key).copied().ok_or("its leader did not answer"));
+            let note = self.gaps.settle(at, &partition.name, low);
+            self.waiting.extend(note.map(Event::Note));
+        }
     }
 
     fn failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
@@ -645,6 +657,7 @@ impl LiveTransport for KafkaTransport {
         self.take_callbacks();
         if self.asked.elapsed() >= ASK_EVERY {
             self.look_at_ends();
+            self.look_at_gaps(ASKING);
         }
         Ok(self.waiting.pop_front())
     }
@@ -688,6 +701,13 @@ impl LiveTransport for KafkaTransport {
         if let Err(error) = self.consumer.resume(&self.assigned_list()) {
             self.tell("resume_failed", format!("partitions were not resumed: {error}"));
         }
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        // the next process begins behind them
+        self.look_at_gaps(ASKING_AT_LAST);
+        // what else waits is read again by it
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|event| matches!(event, Event::Note(_)))
     }
 
     fn lag(&self) -> Vec<PartitionLag> {
