@@ -150,6 +150,10 @@ pub const LIVE_PIECE_BYTES: usize = 4 << 20;
 /// before say what is wrong.
 pub const MAX_PENDING_NOTES: usize = 1_000;
 
+/// Kinds of messages, and buckets, of which it is said once that a queue holds what is not for its input. Beyond this they
+/// are counted alone.
+pub const STRANGERS_SAID: usize = 64;
+
 /// Gaps of a partition of Kafka that are told apart until its leader has said which of them are a loss, once a second.
 /// Beyond this they are judged with the last.
 pub const GAPS_HELD: usize = 4_096;
