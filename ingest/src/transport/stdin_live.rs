@@ -230,8 +230,10 @@ mod tests {
     impl Read for Pipe {
         fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
             let read = self.0.read(to)?;
-            while read == 0 {
-                std::thread::park();
+            if read == 0 {
+                loop {
+                    std::thread::park();
+                }
             }
             self.1.fetch_add(read, Ordering::SeqCst);
             Ok(read)

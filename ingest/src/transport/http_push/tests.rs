@@ -224,7 +224,7 @@ fn who_sends_nothing_takes_no_room_of_others() {
         let idle: Vec<TcpStream> = (0..8)
             .map(|number| {
                 let mut idle = server.connect();
-                let head = format!("POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
+                let head = "POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
                 let length = if number == 0 { &length } else { "Transfer-Encoding: chunked" };
                 idle.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).unwrap();
                 // its body is waited for, and it has its room
