@@ -150,11 +150,26 @@ pub const LIVE_PIECE_BYTES: usize = 4 << 20;
 /// before say what is wrong.
 pub const MAX_PENDING_NOTES: usize = 1_000;
 
+/// Kinds of messages, and buckets, of which it is said once that a queue holds what is not for its input. Beyond this they
+/// are counted alone.
+pub const STRANGERS_SAID: usize = 64;
+
+/// Gaps of a partition of Kafka that are told apart until its leader has said which of them are a loss, once a second.
+/// Beyond this they are judged with the last.
+pub const GAPS_HELD: usize = 4_096;
+
 /// Files that are followed at once; each is open. Beyond this the others wait until one is gone, and it is said.
 pub const FOLLOWED_FILES: usize = 512;
 
+/// Bytes of a file's beginning by which it is told from another that has come to its inode: lines begin with times,
+/// and so differ early.
+pub const FOLLOWED_HEAD: u64 = 256;
+
 /// Bytes of pushed requests that wait to be read, all together. Beyond this they are answered 429.
 pub const PUSHED_BYTES: usize = 64 << 20;
+
+/// Bytes of them that a request has room for when its body begins, and by which its room grows at the least.
+pub const PUSHED_STEP: usize = 64 << 10;
 
 /// Handshakes of TLS at once with senders of events. Beyond this new connections wait until one is done, or has had
 /// [`HANDSHAKE_PATIENCE`].

@@ -101,6 +101,8 @@ pub struct Correlator {
     generation: Arc<Generation>,
     live: Live,
     told: Vec<CorrelationCounts>,
+    /// When the metrics were told of the state last.
+    told_at: Option<Instant>,
     marks: Marks,
     suppressed: Suppressed,
     number: u64,
@@ -164,6 +166,7 @@ impl Correlator {
             changed: false,
             urgent: false,
             incomplete: false,
+            told_at: None,
             written: Instant::now(),
             pause: Duration::ZERO,
             refused: None,

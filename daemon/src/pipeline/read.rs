@@ -3,13 +3,14 @@
 //! Where the workers have enough, the piece is kept, the transport is paused, and polling goes on: a group
 //! member that does not poll is given up by its group.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use virga_ingest::position::Positions;
-use virga_ingest::transport::live::{Event, LiveTransport, Note, Ticket, TransportError};
+use virga_ingest::transport::live::{Event, LiveTransport, Note, PartitionLag, Ticket, TransportError};
 
 use super::{Dispatch, Item};
 
@@ -44,7 +45,8 @@ pub fn run(
         // the others are to end too; whoever calls says why
         stop.store(true, Ordering::Relaxed);
     }
-    give_at_last(input, dispatch);
+    give_what_is_left(input, name, transport.as_mut(), dispatch);
+    give_at_last(input, dispatch, Item::Stopped);
     ended(read.as_ref().err());
     // what is under way comes to its end and its checkpoint; the transport is served meanwhile
     loop {
@@ -70,18 +72,21 @@ fn read(
     acknowledged: &Receiver<Acknowledged>,
     stop: &AtomicBool,
 ) -> Result<(), TransportError> {
-    let mut lag_told = Instant::now();
+    let (mut lag_told, mut lags) = (Instant::now(), Lags::default());
+    // what is held when the end comes is read again by the next process, where it can be
+    let never = AtomicBool::new(false);
+    let leave_it = if transport.gives_once() { &never } else { stop };
     while !stop.load(Ordering::Relaxed) {
         while let Ok(done) = acknowledged.try_recv() {
             transport.acknowledge(done.ticket, &done.positions);
         }
         if lag_told.elapsed() >= LAG_EVERY {
             lag_told = Instant::now();
-            tell_lag(name, transport);
+            lags.tell(name, transport.lag());
         }
         let Some(event) = poll(name, transport, POLL)? else { continue };
         let ended = matches!(event, Event::Ended);
-        if !give(input, name, event, transport, dispatch, acknowledged, stop) || ended {
+        if !give(input, name, event, transport, dispatch, acknowledged, leave_it) || ended {
             return Ok(());
         }
     }
@@ -96,16 +101,20 @@ fn poll(
     wait: Duration,
 ) -> Result<Option<Event>, TransportError> {
     match transport.poll(wait)? {
-        Some(Event::Note(Note { cause, count, message })) => {
-            let labels = [("input", name.to_string()), ("cause", cause.to_owned())];
-            metrics::counter!("virga_input_notes_total", &labels).increment(count);
-            // what goes on is told of once
-            if !message.is_empty() {
-                tracing::warn!(input = %name, cause, "{message}");
-            }
+        Some(Event::Note(note)) => {
+            tell(name, note);
             Ok(None)
         }
         event => Ok(event),
+    }
+}
+
+fn tell(name: &Arc<str>, Note { cause, count, message }: Note) {
+    let labels = [("input", name.to_string()), ("cause", cause.to_owned())];
+    metrics::counter!("virga_input_notes_total", &labels).increment(count);
+    // what goes on is told of once
+    if !message.is_empty() {
+        tracing::warn!(input = %name, cause, "{message}");
     }
 }
 
@@ -117,7 +126,7 @@ fn give(
     transport: &mut dyn LiveTransport,
     dispatch: &Dispatch,
     acknowledged: &Receiver<Acknowledged>,
-    stop: &AtomicBool,
+    leave_it: &AtomicBool,
 ) -> bool {
     let mut held = match dispatch.give(input, Item::Event(event)) {
         Ok(()) => return true,
@@ -127,7 +136,7 @@ fn give(
     let since = Instant::now();
     let mut paused = false;
     let given = loop {
-        if stop.load(Ordering::Relaxed) {
+        if leave_it.load(Ordering::Relaxed) {
             // not given on, not acknowledged: the next process reads it again
             break false;
         }
@@ -151,7 +160,7 @@ fn give(
                 Ok(None) => {}
                 // membership may change while paused; it is told in its turn
                 Ok(Some(event)) => {
-                    if !give_behind(input, held, event, dispatch, stop) {
+                    if !give_behind(input, held, event, dispatch, leave_it) {
                         break false;
                     }
                     break true;
@@ -175,10 +184,10 @@ fn held_event(item: Item) -> Event {
 }
 
 /// Gives on what was held, then what came while it was.
-fn give_behind(input: usize, held: Item, event: Event, dispatch: &Dispatch, stop: &AtomicBool) -> bool {
+fn give_behind(input: usize, held: Item, event: Event, dispatch: &Dispatch, leave_it: &AtomicBool) -> bool {
     for mut item in [held, Item::Event(event)] {
         loop {
-            if stop.load(Ordering::Relaxed) {
+            if leave_it.load(Ordering::Relaxed) {
                 return false;
             }
             item = match dispatch.give(input, item) {
@@ -192,26 +201,73 @@ fn give_behind(input: usize, held: Item, event: Event, dispatch: &Dispatch, stop
     true
 }
 
-/// Says that nothing more comes.
-fn give_at_last(input: usize, dispatch: &Dispatch) {
-    let mut item = Item::Stopped;
-    while let Err(Some(back)) = dispatch.give(input, item) {
-        item = back;
+/// What the transport has taken and cannot give to the next process comes before the end.
+fn give_what_is_left(input: usize, name: &Arc<str>, transport: &mut dyn LiveTransport, dispatch: &Dispatch) {
+    while let Some(event) = transport.leave() {
+        match event {
+            Event::Note(note) => tell(name, note),
+            event => {
+                if !give_at_last(input, dispatch, Item::Event(event)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Gives on what comes at the end, however long it takes; false where the workers are gone.
+fn give_at_last(input: usize, dispatch: &Dispatch, mut item: Item) -> bool {
+    loop {
+        item = match dispatch.give(input, item) {
+            Ok(()) => return true,
+            Err(None) => return false,
+            Err(Some(back)) => back,
+        };
         std::thread::sleep(BREATH);
     }
 }
 
-fn tell_lag(name: &Arc<str>, transport: &dyn LiveTransport) {
-    for lag in transport.lag() {
-        let labels = [("input", name.to_string()), ("partition", lag.partition.to_string())];
-        if let Some(records) = lag.records {
-            metrics::gauge!("virga_lag_records", &labels).set(records as f64);
+/// What the metrics have been told of the unread.
+#[derive(Default)]
+struct Lags(BTreeMap<Arc<str>, PartitionLag>);
+
+impl Lags {
+    /// Tells what is unread now. Of a partition that is no more nothing is: its last word would stand for ever.
+    fn tell(&mut self, name: &Arc<str>, now: Vec<PartitionLag>) {
+        let now: BTreeMap<Arc<str>, PartitionLag> =
+            now.into_iter().map(|lag| (Arc::clone(&lag.partition), lag)).collect();
+        for (partition, lag) in std::mem::take(&mut self.0) {
+            if !now.contains_key(&partition) {
+                let oldest = lag.oldest.map(|_| f64::NAN);
+                set_lag(name, &partition, lag.records.map(|_| 0.0), lag.bytes.map(|_| 0.0), oldest);
+            }
         }
-        if let Some(bytes) = lag.bytes {
-            metrics::gauge!("virga_lag_bytes", &labels).set(bytes as f64);
+        for (partition, lag) in &now {
+            let [records, bytes] = [lag.records, lag.bytes].map(|count| count.map(|count| count as f64));
+            set_lag(name, partition, records, bytes, lag.oldest.map(|oldest| oldest as f64 / 1e6));
         }
-        if let Some(oldest) = lag.oldest {
-            metrics::gauge!("virga_lag_oldest_timestamp_seconds", &labels).set(oldest as f64 / 1e6);
-        }
+        self.0 = now;
     }
 }
+
+fn set_lag(
+    name: &Arc<str>,
+    partition: &Arc<str>,
+    records: Option<f64>,
+    bytes: Option<f64>,
+    oldest: Option<f64>,
+) {
+    let labels = [("input", name.to_string()), ("partition", partition.to_string())];
+    if let Some(records) = records {
+        metrics::gauge!("virga_lag_records", &labels).set(records);
+    }
+    if let Some(bytes) = bytes {
+        metrics::gauge!("virga_lag_bytes", &labels).set(bytes);
+    }
+    if let Some(oldest) = oldest {
+        metrics::gauge!("virga_lag_oldest_timestamp_seconds", &labels).set(oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests;

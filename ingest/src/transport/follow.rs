@@ -14,11 +14,16 @@
 //! ```
 //!
 //! Files are told apart by device and inode, so that a rename is no new file. On systems without inodes a file
-//! is its path, and a rename is read as a new file.
+//! is its path, and a rename is read as a new file. A file may get the inode of one that was deleted: so a place
+//! holds a hash of what its file began with, and where another begins otherwise it is a new file.
+//!
+//! What cannot be opened or read now is tried again, each file by itself, with growing pauses.
 
-use std::collections::BTreeMap;
+mod trouble;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,11 +31,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use virga_engine::event::OriginBase;
 
+use self::trouble::Trouble;
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
-use crate::limits::{FOLLOWED_FILES, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
+use crate::limits::{FOLLOWED_FILES, FOLLOWED_HEAD, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
 use crate::position::{Position, Positions};
 
 /// `[input.follow]`: files that grow.
@@ -63,6 +69,15 @@ struct Place {
     file: String,
     offset: u64,
     line: u64,
+    /// Of what the file began with when it was read so far. Checkpoints of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+}
+
+/// A place of the checkpoint, and what the partition was called there.
+struct Known {
+    partition: Arc<str>,
+    place: Place,
 }
 
 /// A file that is followed.
@@ -70,6 +85,12 @@ struct Followed {
     partition: Arc<str>,
     file: BufReader<File>,
     place: Place,
+    /// What has been read of its beginning, as far as a place tells of it.
+    head: Vec<u8>,
+    /// It cannot be read now.
+    trouble: Option<Trouble>,
+    /// What failed may have left it in the middle of a line.
+    is_astray: bool,
     /// Where it was found last.
     path: PathBuf,
     /// No wildcard reaches it any more.
@@ -122,9 +143,14 @@ impl LiveConfig for FollowConfig {
             known: context
                 .positions
                 .iter()
-                .filter_map(|(_, position)| serde_json::from_str::<Place>(position.text()).ok())
-                .map(|place| (place.file.clone(), place))
+                .filter_map(|(partition, position)| {
+                    let place = serde_json::from_str::<Place>(position.text()).ok()?;
+                    Some((place.file.clone(), Known { partition: partition.into(), place }))
+                })
                 .collect(),
+            named: context.positions.iter().map(|(partition, _)| partition.into()).collect(),
+            unopened: BTreeMap::new(),
+            is_full: false,
             clock: context.clock,
             files: BTreeMap::new(),
             news: Vec::new(),
@@ -143,7 +169,13 @@ struct Follower {
     first: bool,
     /// Where the checkpoint stands, by identity. Each counts once: a file that comes later may have the identity of
     /// one that is gone.
-    known: BTreeMap<String, Place>,
+    known: BTreeMap<String, Known>,
+    /// What partitions are called in the checkpoint, until the first look has told which are no more.
+    named: BTreeSet<Arc<str>>,
+    /// What cannot be opened now, by identity.
+    unopened: BTreeMap<String, Trouble>,
+    /// More files match than are followed, and it has been told.
+    is_full: bool,
     clock: Clock,
     /// By identity.
     files: BTreeMap<String, Followed>,
@@ -184,21 +216,10 @@ impl Follower {
         for (id, followed) in &mut self.files {
             followed.find(here.get(id), id);
         }
-        for (id, path) in here {
-            // what has its name is read to its end first
-            let shown = path.to_string_lossy();
-            let is_next = |other: &Followed| other.next.is_some() && *other.partition == *shown;
-            if self.files.contains_key(&id) || self.files.values().any(is_next) {
-                continue;
-            }
-            if self.files.len() >= FOLLOWED_FILES {
-                let message = format!("more than {FOLLOWED_FILES} files match; {} waits", path.display());
-                self.news.insert(0, Event::Note(Note { cause: "too_many_files", count: 1, message }));
-                break;
-            }
-            self.begin(id, &path);
-        }
+        self.unopened.retain(|id, _| here.contains_key(id));
+        self.begin_new(&here, now);
         if !self.ready {
+            self.leave_lost(&here);
             self.ready = true;
             self.first = false;
             self.news.insert(0, Event::Ready);
@@ -206,38 +227,98 @@ impl Follower {
         Ok(())
     }
 
-    fn begin(&mut self, id: String, path: &Path) {
-        let shown = path.to_string_lossy();
-        let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
-        let (mut file, metadata) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let message = format!("{shown}: {error}; trying again");
-                self.news.insert(0, Event::Note(Note { cause: "retrying", count: 1, message }));
+    /// Begins files that have come, as many as may be open.
+    fn begin_new(&mut self, here: &BTreeMap<String, PathBuf>, now: i64) {
+        for (id, path) in here {
+            // what has its name is read to its end first
+            let shown = path.to_string_lossy();
+            let is_next = |other: &Followed| other.next.is_some() && *other.partition == *shown;
+            if self.files.contains_key(id) || self.files.values().any(is_next) {
+                continue;
+            }
+            if self.unopened.get(id).is_some_and(|trouble| trouble.waits(now)) {
+                continue;
+            }
+            if self.files.len() >= FOLLOWED_FILES {
+                if !std::mem::replace(&mut self.is_full, true) {
+                    let message = format!(
+                        "more than {FOLLOWED_FILES} files match; {shown} and what comes behind it waits until one is gone"
+                    );
+                    self.news.insert(0, Event::Note(Note { cause: "too_many_files", count: 1, message }));
+                }
                 return;
             }
-        };
-        let mut place = self.place(&id, &metadata);
-        if place.offset > metadata.len() {
-            place = Place { file: id.clone(), offset: 0, line: 0 };
+            match self.begin(id, path) {
+                Ok(()) => {
+                    self.unopened.remove(id);
+                }
+                Err(error) => {
+                    let trouble = self.unopened.entry(id.clone()).or_default();
+                    let note = trouble.again(now, &format!("{shown} cannot be opened"), &error);
+                    self.news.insert(0, Event::Note(note));
+                }
+            }
         }
-        if file.seek(SeekFrom::Start(place.offset)).is_err() {
-            return;
+        self.is_full = false;
+    }
+
+    /// What the checkpoint knows and the first look has not found is gone, and so are partitions that are called
+    /// otherwise now: a checkpoint would keep them for ever, and a file that comes may have the identity of one.
+    fn leave_lost(&mut self, here: &BTreeMap<String, PathBuf>) {
+        self.known.retain(|id, _| here.contains_key(id));
+        let mut lost = std::mem::take(&mut self.named);
+        let known = self.known.values().map(|known| &known.partition);
+        for kept in known.chain(self.files.values().map(|followed| &followed.partition)) {
+            lost.remove(kept);
         }
-        let partition = self.free_name(&shown, &id);
+        for partition in lost {
+            self.news.insert(0, Event::Closed { partition });
+        }
+    }
+
+    fn begin(&mut self, id: &str, path: &Path) -> std::io::Result<()> {
+        let shown = path.to_string_lossy();
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let (place, head) = self.place(id, &metadata, &mut file)?;
+        file.seek(SeekFrom::Start(place.offset))?;
+        // a place counts once: a file that comes later may have the identity of one that is gone
+        let known = self.known.remove(id);
+        let partition = self.free_name(&shown, id);
+        if let Some(known) = known {
+            self.tell_of_known(known, &place, &partition);
+        }
         let position = Some(position_of(&place));
         self.news.insert(0, Event::Opened { partition: Arc::clone(&partition), position });
         let followed = Followed {
             partition,
             file: BufReader::with_capacity(1 << 16, file),
             place,
+            head,
+            trouble: None,
+            is_astray: false,
             path: path.to_owned(),
             is_gone: false,
             next: None,
             quiet: None,
             told: (self.clock)(),
         };
-        self.files.insert(id, followed);
+        self.files.insert(id.to_owned(), followed);
+        Ok(())
+    }
+
+    /// Says what has become of a place of the checkpoint whose file is begun.
+    fn tell_of_known(&mut self, known: Known, place: &Place, partition: &Arc<str>) {
+        if place.offset < known.place.offset {
+            let message =
+                format!("{partition} does not go on from what was read of it: it is read from its beginning");
+            self.news.insert(0, Event::Note(Note { cause: "file_replaced", count: 1, message }));
+        }
+        let is_free = self.files.values().all(|other| other.partition != known.partition);
+        // the first look tells of all by itself
+        if self.ready && known.partition != *partition && is_free {
+            self.news.insert(0, Event::Closed { partition: known.partition });
+        }
     }
 
     /// What a partition is called: as its file, unless another is called so.
@@ -258,13 +339,30 @@ impl Follower {
         Some(Event::Closed { partition })
     }
 
-    /// Where reading of a file begins: where the checkpoint says, under whatever name it was then.
-    fn place(&mut self, id: &str, metadata: &Metadata) -> Place {
-        if let Some(place) = self.known.remove(id) {
-            return place;
-        }
+    /// Where reading of a file begins, and what was there before: where the checkpoint says, under whatever name it was
+    /// then, if the file begins as it did.
+    fn place(
+        &self,
+        id: &str,
+        metadata: &Metadata,
+        file: &mut impl Read,
+    ) -> std::io::Result<(Place, Vec<u8>)> {
+        let length = metadata.len();
+        let new = |offset| Place { file: id.to_owned(), offset, line: 0, head: None };
         let at_the_end = self.first && !self.ready && !self.config.from_start;
-        Place { file: id.to_owned(), offset: if at_the_end { metadata.len() } else { 0 }, line: 0 }
+        let place = match self.known.get(id) {
+            Some(known) if known.place.offset <= length => known.place.clone(),
+            None if at_the_end => new(length),
+            _ => new(0),
+        };
+        let mut head = Vec::new();
+        file.take(place.offset.min(FOLLOWED_HEAD)).read_to_end(&mut head)?;
+        let hash = hash_of(&head);
+        let is_short = (head.len() as u64) < place.offset.min(FOLLOWED_HEAD);
+        if is_short || place.head.as_ref().is_some_and(|before| *before != hash) {
+            return Ok((new(0), Vec::new()));
+        }
+        Ok((Place { head: (!head.is_empty()).then_some(hash), ..place }, head))
     }
 
     /// Reads from one file after the other.
@@ -276,11 +374,24 @@ impl Follower {
             let at = (self.turn + step) % ids.len();
             let Some(id) = ids.get(at) else { continue };
             let Some(followed) = self.files.get_mut(id) else { continue };
+            let now = (self.clock)();
+            if followed.is_lost() {
+                let partition = Arc::clone(&followed.partition);
+                self.files.remove(id);
+                return Some(Event::Closed { partition });
+            }
+            if followed.trouble.as_ref().is_some_and(|trouble| trouble.waits(now)) {
+                continue;
+            }
             if let Some(note) = followed.cut() {
                 return Some(Event::Note(note));
             }
-            let now = (self.clock)();
-            match followed.lines(now) {
+            let read = followed.lines(now);
+            if read.is_ok() && followed.trouble.take().is_some() {
+                let message = format!("{} can be read again", followed.partition);
+                self.news.insert(0, Event::Note(Note { cause: "served_again", count: 1, message }));
+            }
+            match read {
                 Ok(messages) if !messages.is_empty() => {
                     self.turn = at + 1;
                     self.ticket += 1;
@@ -310,13 +421,19 @@ impl Follower {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let message = format!("{}: {error}; trying again", followed.partition);
-                    return Some(Event::Note(Note { cause: "retrying", count: 1, message }));
+                    let trouble = followed.trouble.get_or_insert_default();
+                    let what = format!("{} cannot be read", followed.partition);
+                    return Some(Event::Note(trouble.again(now, &what, &error)));
                 }
             }
         }
         None
     }
+}
+
+/// Of what a file begins with.
+fn hash_of(head: &[u8]) -> String {
+    blake3::hash(head).to_hex().as_str().get(..16).unwrap_or_default().to_owned()
 }
 
 fn position_of(place: &Place) -> Position {
@@ -351,6 +468,11 @@ impl Followed {
         is_quiet || leaving.iter().all(|name| **name != **next)
     }
 
+    /// Whether it is out of reach and cannot be read either.
+    fn is_lost(&self) -> bool {
+        self.is_gone && self.trouble.is_some()
+    }
+
     /// Whether it is out of reach and nothing is added to it any more.
     fn is_left(&self, now: i64) -> bool {
         self.is_gone && self.quiet.is_some_and(|(_, since)| now - since >= GONE_PATIENCE)
@@ -373,33 +495,64 @@ impl Followed {
         }
         self.place.offset = 0;
         self.place.line = 0;
+        self.place.head = None;
+        self.head.clear();
         self.file.seek(SeekFrom::Start(0)).ok()?;
         let message = format!("{} was cut to {length} bytes; it is read from its beginning", self.partition);
         Some(Note { cause: "file_cut", count: 1, message })
     }
 
-    /// The whole lines that are there. A line that is still being written waits.
+    /// The whole lines that are there. A line that is still being written waits. What was read before a failure counts:
+    /// it is met again when reading goes on from there.
     fn lines(&mut self, now: i64) -> std::io::Result<Messages> {
         let mut messages = Messages::new(OriginBase::File { path: Arc::clone(&self.partition) });
+        let filled = self.fill(&mut messages, now);
+        self.is_astray = filled.is_err();
+        if self.place.head.is_none() && !self.head.is_empty() {
+            self.place.head = Some(hash_of(&self.head));
+        }
+        match filled {
+            Err(error) if messages.is_empty() => Err(error),
+            _ => Ok(messages),
+        }
+    }
+
+    fn fill(&mut self, messages: &mut Messages, now: i64) -> std::io::Result<()> {
+        if self.is_astray {
+            self.rewind()?;
+        }
         let mut line = Vec::new();
         while messages.len() < LIVE_PIECE_MESSAGES && messages.bytes() < LIVE_PIECE_BYTES {
             line.clear();
             let limit = MAX_EVENT_BYTES as u64 + 1;
-            let read = std::io::Read::take(&mut self.file, limit).read_until(b'\n', &mut line)?;
+            let read = self.file.by_ref().take(limit).read_until(b'\n', &mut line)?;
             let whole = line.ends_with(b"\n") || read as u64 == limit;
             // what a file ends with when nobody writes to it any more is a line too
             if read == 0 || !(whole || self.is_left(now)) {
-                self.file.seek(SeekFrom::Start(self.place.offset))?;
-                self.rest(now)?;
-                break;
+                self.rewind()?;
+                return self.rest(now);
             }
-            self.place.offset += read as u64;
-            self.place.line += 1;
+            self.take(&line);
             if !line.trim_ascii().is_empty() {
                 messages.push(self.place.line, now, &line);
             }
         }
-        Ok(messages)
+        Ok(())
+    }
+
+    /// A line has been read.
+    fn take(&mut self, line: &[u8]) {
+        let wanted = (FOLLOWED_HEAD as usize).saturating_sub(self.head.len());
+        if wanted > 0 {
+            self.head.extend(line.iter().take(wanted));
+            self.place.head = None;
+        }
+        self.place.offset += line.len() as u64;
+        self.place.line += 1;
+    }
+
+    fn rewind(&mut self) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.place.offset)).map(drop)
     }
 }
 

@@ -7,7 +7,8 @@
 //! | status | when |
 //! |---|---|
 //! | 200 | the events are behind a checkpoint |
-//! | 202 | the events are taken (`answer = "at_once"`); a crash may lose them |
+//! | 202 | the events are taken (`answer = "at_once"`); a crash may lose them, an end in order does not |
+//! | 400 | the body broke off |
 //! | 401 | no token, or another |
 //! | 404 | no such source |
 //! | 413 | the body is larger than `max_size` |
@@ -25,14 +26,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use virga_engine::event::OriginBase;
 
@@ -42,7 +45,7 @@ use super::live::{
     PartitionLag, Ticket, TransportError,
 };
 use super::serving::{Sign, port, serve};
-use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHES_WAITING};
+use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHED_STEP, PUSHES_WAITING};
 use crate::position::Positions;
 use crate::secret::Secret;
 use crate::sources::{SourceDef, source};
@@ -274,6 +277,14 @@ fn refuse(status: StatusCode, why: &str) -> Response {
     response
 }
 
+fn full() -> Response {
+    refuse(StatusCode::TOO_MANY_REQUESTS, "too much is on its way")
+}
+
+fn ending() -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "the process ends; send it again")
+}
+
 async fn push(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
@@ -290,35 +301,31 @@ async fn push(
 impl Desk {
     async fn take(&self, name: &str, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
         self.admit(headers)?;
+        if self.pushes.is_closed() {
+            return Err(ending());
+        }
         let source = match name {
             "auto" => None,
             name => {
                 Some(source(name).ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such source"))?)
             }
         };
-        let full = || refuse(StatusCode::TOO_MANY_REQUESTS, "too much is on its way");
         if self.paused.load(Ordering::Relaxed) {
             return Err(full());
         }
-        let said = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let too_large =
-            || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
-        if said.is_some_and(|said| said > self.most) {
-            return Err(too_large());
-        }
-        // room is kept before the body is read: what is said, or the most that there may be
-        let needed = u32::try_from(said.unwrap_or(self.most).max(1)).map_err(|_| too_large())?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(needed).map_err(|_| full())?;
         // a sender that has gone without a word must not keep the room of others
-        let came = tokio::time::timeout(self.wait, to_bytes(body, self.most)).await;
+        let came = tokio::time::timeout(self.wait, self.read(headers, body)).await;
         let late = || refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time; send it again");
-        let body = came.map_err(|_| late())?.map_err(|_| too_large())?;
+        let (body, room) = came.map_err(|_| late())??;
         let (sender, answered) = oneshot::channel();
         let at_once = self.answer == Answer::AtOnce;
         let answer = (!at_once).then_some(sender);
-        self.pushes.try_send(Push { source, body, answer, _room: room }).map_err(|_| full())?;
+        self.pushes.try_send(Push { source, body, answer, _room: room }).map_err(
+            |refused| match refused {
+                TrySendError::Full(_) => full(),
+                TrySendError::Closed(_) => ending(),
+            },
+        )?;
         if at_once {
             return Ok((StatusCode::ACCEPTED, "taken\n").into_response());
         }
@@ -326,6 +333,45 @@ impl Desk {
             Ok(Ok(())) => Ok((StatusCode::OK, "kept\n").into_response()),
             _ => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "no checkpoint came in time; send it again")),
         }
+    }
+
+    /// Reads a body. Room is taken as it grows, so that who says much and sends nothing takes none of others.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
+        let too_large =
+            || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
+        let said = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if said.is_some_and(|said| said > self.most) {
+            return Err(too_large());
+        }
+        // what has no room now is refused before it is sent
+        if said.is_some_and(|said| said > self.room.available_permits()) {
+            return Err(full());
+        }
+        let mut room = self.room_for(said.unwrap_or(self.most).clamp(1, PUSHED_STEP))?;
+        let (mut whole, mut pieces) = (BytesMut::new(), body.into_data_stream());
+        while let Some(piece) = pieces.next().await {
+            let broken = |_| refuse(StatusCode::BAD_REQUEST, "the body broke off; send it again");
+            let piece = piece.map_err(broken)?;
+            let length = whole.len() + piece.len();
+            if length > self.most {
+                return Err(too_large());
+            }
+            let has = room.num_permits();
+            if length > has {
+                let next = length.max(has + PUSHED_STEP).min(self.most);
+                room.merge(self.room_for(next - has)?);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok((whole.freeze(), room))
+    }
+
+    /// Room for so many bytes more, where there is as much.
+    fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Response> {
+        let bytes = u32::try_from(bytes).map_err(|_| full())?;
+        Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| full())
     }
 
     fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
@@ -338,12 +384,18 @@ impl Desk {
                 return Err(refuse(StatusCode::UNAUTHORIZED, "the token is missing or another"));
             }
         }
-        match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
-            None | Some(b"gzip" | b"zstd" | b"identity") => Ok(()),
-            Some(_) => Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bodies are plain, gzip or zstd")),
+        let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii());
+        // codings are written in any case, and x-gzip is gzip (RFC 9110, 8.4.1)
+        let is_read = |coding: &[u8]| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known));
+        match coding.is_none_or(is_read) {
+            true => Ok(()),
+            false => Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bodies are plain, gzip or zstd")),
         }
     }
 }
+
+/// What a body may be packed with; how it is, is seen in its bytes.
+const CODINGS: [&[u8]; 4] = [b"gzip", b"x-gzip", b"zstd", b"identity"];
 
 struct HttpTransport {
     partition: Arc<str>,
@@ -426,6 +478,19 @@ impl LiveTransport for HttpTransport {
 
     fn resume(&mut self) {
         self.paused.store(false, Ordering::Relaxed);
+    }
+
+    fn gives_once(&self) -> bool {
+        // what was answered nobody sends again
+        true
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        // requests are answered 503 from now on, but those that are in the channel already, or on their way into it
+        self.coming.close();
+        let coming = &mut self.coming;
+        let push = self.runtime.as_ref()?.block_on(coming.recv())?;
+        Some(Event::Delivery(self.delivery(push)))
     }
 
     fn lag(&self) -> Vec<PartitionLag> {

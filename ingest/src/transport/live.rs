@@ -21,7 +21,8 @@
 //! | standard input | `-` | none | nothing to do | `Event::Ended` |
 //!
 //! What is redelivered after a crash does no harm: ids of events and alerts are the same again. What is
-//! skipped is lost. So, in doubt, a transport delivers twice.
+//! skipped is lost. So, in doubt, a transport delivers twice. What cannot be delivered twice (a request that was
+//! answered at once, a pipe) is delivered before the end ([`LiveTransport::leave`]).
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -105,6 +106,17 @@ pub trait LiveTransport: Send {
 
     /// Go on.
     fn resume(&mut self);
+
+    /// Whether what it has given, or holds, cannot be given again: then it is given on when the process ends too.
+    fn gives_once(&self) -> bool {
+        false
+    }
+
+    /// The process ends and nothing more is polled for: takes nothing new from now on, and gives what it has taken
+    /// and nobody can give again, one after the other, until nothing is left. Waits for nobody for long.
+    fn leave(&mut self) -> Option<Event> {
+        None
+    }
 
     /// How much is known to be unread, by partition, as of the last look. Asks nobody.
     fn lag(&self) -> Vec<PartitionLag>;

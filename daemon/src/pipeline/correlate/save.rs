@@ -55,6 +55,8 @@ impl Correlator {
 
     /// Looks whether a checkpoint is due, and whether one that waits can be written.
     pub(super) fn checkpoint_if_due(&mut self) {
+        // also while the archive is waited for: that is when an operator looks
+        self.tell_if_due();
         if self.is_left() {
             return;
         }
@@ -72,7 +74,6 @@ impl Correlator {
         if !due && !urgent {
             return;
         }
-        self.tell();
         if self.changed || !self.parts.outbox.is_empty() {
             self.checkpoint();
         } else {
@@ -195,3 +196,6 @@ impl Correlator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

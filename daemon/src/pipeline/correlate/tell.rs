@@ -2,15 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use virga_ingest::transport::live::Frontier;
 
 use super::Correlator;
 use crate::pipeline::scan::Scanned;
 
+/// How often the metrics are told of the state.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
 impl Correlator {
+    /// Tells the metrics of the state now and then, by a clock that waits for no checkpoint.
+    pub(super) fn tell_if_due(&mut self) {
+        if self.told_at.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told_at = Some(Instant::now());
+            self.tell();
+        }
+    }
+
     /// What the metrics say of the state.
-    pub(super) fn tell(&mut self) {
+    fn tell(&mut self) {
         let counts = self.live.counts();
         for ((plan, now), before) in self.generation.plans.iter().zip(counts).zip(&self.told) {
             let correlation = plan.key();

@@ -219,11 +219,14 @@ fn a_checkpoint_counts_once_for_a_file() {
     let log = folder.path().join("a.log");
     append(&log, "one\ntwo\n");
     let id = identity(&log, &fs::metadata(&log).unwrap());
-    let known = [(id.clone(), Place { file: id.clone(), offset: 4, line: 1 })];
+    let place = Place { file: id.clone(), offset: 4, line: 1, head: None };
     let mut follower = Follower {
         config: FollowConfig { paths: Vec::new(), from_start: true },
         first: false,
-        known: known.into(),
+        known: [(id.clone(), Known { partition: "a".into(), place })].into(),
+        named: BTreeSet::new(),
+        unopened: BTreeMap::new(),
+        is_full: false,
         clock: Arc::new(|| 42),
         files: BTreeMap::new(),
         news: Vec::new(),
@@ -233,7 +236,156 @@ fn a_checkpoint_counts_once_for_a_file() {
         turn: 0,
         paused: false,
     };
-    let metadata = fs::metadata(&log).unwrap();
-    assert_eq!(follower.place(&id, &metadata).offset, 4);
-    assert_eq!(follower.place(&id, &metadata).offset, 0, "another file, of the same identity");
+    follower.begin(&id, &log).unwrap();
+    assert_eq!(follower.files.remove(&id).unwrap().place.offset, 4);
+    follower.begin(&id, &log).unwrap();
+    assert_eq!(follower.files[&id].place.offset, 0, "another file, of the same identity");
+}
+
+/// The positions of a checkpoint, with a text of their places changed.
+fn changed(positions: &Positions, change: impl Fn(&str) -> String) -> Positions {
+    let mut all = Positions::default();
+    positions
+        .iter()
+        .for_each(|(partition, position)| all.set(partition, Position::new(change(position.text()))));
+    all
+}
+
+#[test]
+fn a_file_with_the_inode_of_another_is_read_from_its_beginning() {
+    for (before, after, expected) in [
+        ("one\ntwo\n", "new\nof it\nmore\n", &["file_replaced", "1 new", "2 of it", "3 more"][..]),
+        // what is told apart by what was read of it alone
+        ("one\n", "ons\ntwo\n", &["file_replaced", "1 ons", "2 two"]),
+        ("one\n", "one\ntwo\n", &["2 two"]),
+        ("one\ntwo\n", "one\n", &["file_replaced", "1 one"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        let pattern = log.display().to_string();
+        let mut positions = Positions::default();
+        append(&log, before);
+        let mut transport = open(&pattern, positions.clone(), true);
+        drain(&mut *transport, &mut positions);
+        transport.close();
+        // the same inode, as a file has that is made when the other is gone
+        fs::write(&log, after).unwrap();
+        let mut transport = open(&pattern, positions.clone(), true);
+        assert_eq!(drain(&mut *transport, &mut positions), expected, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn lines_of_more_than_a_head_are_told_apart_by_it_and_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let pattern = log.display().to_string();
+    let mut positions = Positions::default();
+    // its beginning comes in pieces, over restarts, and beyond what is held of it
+    for number in 1..=5 {
+        append(&log, &format!("{}\n", "x".repeat(number * 40)));
+        let mut transport = open(&pattern, positions.clone(), true);
+        let told = drain(&mut *transport, &mut positions);
+        assert_eq!(told, [format!("{number} {}", "x".repeat(number * 40))]);
+        transport.close();
+    }
+}
+
+#[test]
+fn a_checkpoint_of_before_has_no_hash_and_is_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let pattern = log.display().to_string();
+    let mut positions = Positions::default();
+    append(&log, "one\n");
+    drain(&mut *open(&pattern, positions.clone(), true), &mut positions);
+    let without = |text: &str| {
+        let mut place: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert!(place.as_object_mut().unwrap().remove("head").is_some(), "{text}");
+        place.to_string()
+    };
+    let mut positions = changed(&positions, without);
+    append(&log, "two\n");
+    assert_eq!(drain(&mut *open(&pattern, positions.clone(), true), &mut positions), ["2 two"]);
+    // and has one from then on
+    assert!(positions.iter().all(|(_, position)| position.text().contains("head")));
+}
+
+#[test]
+fn what_the_checkpoint_knows_and_is_gone_is_told_closed_by_the_first_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let pattern = folder.path().join("*.log").display().to_string();
+    let mut positions = Positions::default();
+    for name in ["a.log", "b.log", "c.log"] {
+        append(&path(name), &format!("{name}\n"));
+    }
+    drain(&mut *open(&pattern, positions.clone(), true), &mut positions);
+    assert_eq!(positions.len(), 3);
+    fs::remove_file(path("a.log")).unwrap();
+    fs::rename(path("b.log"), path("d.log")).unwrap();
+    let told = drain(&mut *open(&pattern, positions.clone(), true), &mut positions);
+    assert_eq!(told, ["closed", "closed"]);
+    let left: Vec<String> = positions.iter().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(left, ["c.log", "d.log"].map(|name| path(name).display().to_string()));
+}
+
+/// A file that can be opened and not read.
+#[cfg(target_os = "linux")]
+fn unreadable(path: &Path) {
+    std::os::unix::fs::symlink("/proc/self/mem", path).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_read_is_told_once_and_starves_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = folder.path().join("*.log").display().to_string();
+    let mut positions = Positions::default();
+    unreadable(&folder.path().join("a.log"));
+    append(&folder.path().join("b.log"), "one\n");
+    let mut transport = open(&pattern, positions.clone(), true);
+    let now = NOW.with(Arc::clone);
+    let (mut lines, mut told, mut counted) = (Vec::new(), Vec::new(), 0);
+    for step in 0..3_000 {
+        if step == 1_500 {
+            append(&folder.path().join("b.log"), "two\n");
+        }
+        match transport.poll(Duration::ZERO).unwrap() {
+            Some(Event::Delivery(delivery)) => {
+                let Contents::Messages(messages) = delivery.contents else { panic!("lines") };
+                lines.extend(messages.iter().map(|m| String::from_utf8_lossy(m.bytes).trim().to_owned()));
+            }
+            Some(Event::Note(note)) => {
+                counted += note.count;
+                told.extend(Some(note.message).filter(|message| !message.is_empty()));
+            }
+            _ => {}
+        }
+        now.fetch_add(20_000, Ordering::Relaxed);
+    }
+    assert_eq!(lines, ["one", "two"]);
+    // in a minute, with growing pauses
+    assert!((3..10).contains(&counted), "{counted}");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("a.log cannot be read: "), "{told:?}");
+    // and when it is gone it is left
+    fs::remove_file(folder.path().join("a.log")).unwrap();
+    assert_eq!(drain(&mut *transport, &mut positions), ["closed"]);
+    assert_eq!(transport.lag().len(), 1);
+}
+
+#[test]
+fn more_files_than_are_followed_are_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = folder.path().join("*.log").display().to_string();
+    let path = |number: usize| folder.path().join(format!("{number:04}.log"));
+    (0..FOLLOWED_FILES + 2).for_each(|number| append(&path(number), ""));
+    let mut positions = Positions::default();
+    let mut transport = open(&pattern, positions.clone(), true);
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.extend(drain(&mut *transport, &mut positions));
+    }
+    assert_eq!(told, ["too_many_files"]);
 }

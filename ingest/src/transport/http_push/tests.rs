@@ -33,15 +33,22 @@ fn serve(answer: Answer, token: Option<&str>) -> Server {
 }
 
 fn serve_over(answer: Answer, token: Option<&str>, tls: Option<TlsFiles>) -> Server {
-    let certificate = tls.as_ref().map(|files| Certificate::new(files).unwrap());
-    let config = HttpConfig {
+    serve_as(config(answer, tls), token)
+}
+
+fn config(answer: Answer, tls: Option<TlsFiles>) -> HttpConfig {
+    HttpConfig {
         listen: "127.0.0.1:0".into(),
         token: None,
         tls,
         answer,
         max_size: Size(1_000),
         wait: Span::seconds(1),
-    };
+    }
+}
+
+fn serve_as(config: HttpConfig, token: Option<&str>) -> Server {
+    let certificate = config.tls.as_ref().map(|files| Certificate::new(files).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let context = OpenContext {
@@ -168,6 +175,10 @@ fn what_may_not_be_pushed_is_refused() {
         ("/v1/ingest/auto", token, &large, 413),
         ("/v1/ingest/auto", &format!("{token}Content-Encoding: br\r\n"), b"{}", 415),
         ("/v1/ingest/auto", &format!("{token}Content-Encoding: gzip\r\n"), b"{}", 202),
+        // codings are written in any case, and one has an older name
+        ("/v1/ingest/auto", &format!("{token}Content-Encoding: GZIP\r\n"), b"{}", 202),
+        ("/v1/ingest/auto", &format!("{token}Content-Encoding: X-gzip\r\n"), b"{}", 202),
+        ("/v1/ingest/auto", &format!("{token}Content-Encoding: Zstd\r\n"), b"{}", 202),
     ] {
         let (got, text) = status(server.send(path, headers, body));
         assert_eq!(got, expected, "{path} {headers}: {text}");
@@ -179,6 +190,78 @@ fn what_may_not_be_pushed_is_refused() {
     assert!(text.to_lowercase().contains("retry-after: 1"), "{text}");
     server.transport.resume();
     assert_eq!(status(server.send("/v1/ingest/auto", token, b"{}")).0, 202);
+}
+
+#[test]
+fn what_was_answered_at_once_comes_before_the_end_and_nothing_is_answered_so_behind_it() {
+    let mut server = serve(Answer::AtOnce, None);
+    let bodies: Vec<String> = (0..50).map(|number| format!("{{\"a\":{number}}}")).collect();
+    for body in &bodies {
+        assert_eq!(status(server.send("/v1/ingest/auto", "", body.as_bytes())).0, 202);
+    }
+    // whoever works had enough
+    server.transport.pause();
+    let mut given = Vec::new();
+    while let Some(event) = server.transport.leave() {
+        let Event::Delivery(Delivery { contents: Contents::Messages(messages), .. }) = event else {
+            continue;
+        };
+        given.extend(messages.iter().map(|m| String::from_utf8_lossy(m.bytes).into_owned()));
+        let (got, text) = status(server.send("/v1/ingest/auto", "", b"{}"));
+        assert_eq!(got, 503, "{text}");
+        assert!(text.contains("the process ends; send it again"), "{text}");
+    }
+    assert_eq!(given, bodies);
+}
+
+#[test]
+fn who_sends_nothing_takes_no_room_of_others() {
+    let largest = Size(PUSHED_BYTES as u64);
+    for length in ["Transfer-Encoding: chunked".to_owned(), format!("Content-Length: {PUSHED_BYTES}")] {
+        let mut config = config(Answer::AtOnce, None);
+        (config.max_size, config.wait) = (largest, Span::seconds(60));
+        let server = serve_as(config, None);
+        let idle: Vec<TcpStream> = (0..8)
+            .map(|number| {
+                let mut idle = server.connect();
+                let head = "POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
+                let length = if number == 0 { &length } else { "Transfer-Encoding: chunked" };
+                idle.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).unwrap();
+                // its body is waited for, and it has its room
+                let mut said = [0; 12];
+                idle.read_exact(&mut said).unwrap();
+                assert_eq!(String::from_utf8_lossy(&said), "HTTP/1.1 100", "{length}");
+                idle
+            })
+            .collect();
+        let (got, text) = status(server.send("/v1/ingest/auto", "", &vec![b' '; 1_000_000]));
+        assert_eq!(got, 202, "{length}: {text}");
+        drop(idle);
+    }
+}
+
+#[test]
+fn a_body_without_a_length_is_read_to_its_end_or_refused_where_it_is_too_large() {
+    for (bytes, expected) in [(PUSHED_STEP * 3, 202), (PUSHED_STEP * 4, 202), (PUSHED_STEP * 4 + 1, 413)] {
+        let mut config = config(Answer::AtOnce, None);
+        (config.max_size, config.wait) = (Size(PUSHED_STEP as u64 * 4), Span::seconds(60));
+        let mut server = serve_as(config, None);
+        let mut stream = server.connect();
+        let head = "POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        stream
+            .write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n").as_bytes())
+            .unwrap();
+        // what is refused is not read to its end
+        let _ = stream.write_all(&vec![b' '; bytes]).and_then(|()| stream.write_all(b"\r\n0\r\n\r\n"));
+        let (got, text) = status(stream);
+        assert_eq!(got, expected, "{bytes}: {text}");
+        if expected == 202 {
+            let Contents::Messages(messages) = server.delivery().unwrap().contents else {
+                panic!("messages")
+            };
+            assert_eq!(messages.bytes(), bytes);
+        }
+    }
 }
 
 #[test]

@@ -14,9 +14,13 @@
 //!
 //! A partition is *caught up* when its leader says that its end has been read; it is asked once a second. A
 //! paused partition is fetched no further, and its member stays in the group.
+//!
+//! A topic that is made anew with fewer partitions takes none from its members: one of which its leader says nothing for a
+//! while and that the topic no longer has is told closed, for it would hold the watermark for ever.
 
 mod assignment;
 mod ends;
+mod gaps;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -33,6 +37,7 @@ pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
 use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
 use self::ends::STATISTICS_EVERY;
+use self::gaps::Gaps;
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
@@ -47,8 +52,12 @@ const LINGER: Duration = Duration::from_millis(20);
 const WAITED_OUT: Duration = Duration::from_millis(5);
 /// How often the leaders are asked for the ends.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a leader may say nothing of a partition until it is looked whether the topic still has it.
+const GONE_AFTER: u32 = 5;
 /// How long they may take; meanwhile nothing is read.
 const ASKING: Duration = Duration::from_secs(5);
+/// The same when the process ends.
+const ASKING_AT_LAST: Duration = Duration::from_secs(2);
 
 /// An input's part of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -225,6 +234,7 @@ impl LiveConfig for KafkaConfig {
         Ok(Box::new(KafkaTransport {
             consumer,
             partitions: Partitions { sources, ..Partitions::default() },
+            gaps: Gaps::default(),
             waiting: VecDeque::new(),
             oldest_pending: None,
             asked: Instant::now(),
@@ -245,6 +255,8 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 struct KafkaTransport {
     consumer: BaseConsumer<Context>,
     partitions: Partitions,
+    /// Offsets that were passed over since the leaders were asked last.
+    gaps: Gaps,
     waiting: VecDeque<Event>,
     /// Since when a message waits for others.
     oldest_pending: Option<Instant>,
@@ -286,6 +298,10 @@ struct Partition {
     /// The consumer has come to the end since the last message.
     at_end: bool,
     open: bool,
+    /// How often its leader has said nothing, one time after the other.
+    missed: u32,
+    /// Its topic no longer has it, and the group has not taken it: it may come back without a word.
+    is_gone: bool,
 }
 
 impl Partition {
@@ -294,8 +310,20 @@ impl Partition {
         std::mem::replace(&mut self.pending, next)
     }
 
+    /// Its topic has it again.
+    fn come_back(&mut self) -> Event {
+        (self.open, self.is_gone, self.missed) = (true, false, 0);
+        (self.next, self.end, self.at_end) = (None, None, false);
+        Event::Opened { partition: Arc::clone(&self.name), position: None }
+    }
+
     fn base(&self) -> OriginBase {
         self.pending.base.clone()
+    }
+
+    /// Whether this is the next offset, or one behind others that are passed over.
+    fn goes_on(&self, offset: i64) -> bool {
+        !self.is_gone && self.next.is_some_and(|next| next <= offset)
     }
 
     /// Puts a message behind the others; whether there are enough for a piece.
@@ -346,6 +374,8 @@ impl Partitions {
             end: None,
             at_end: false,
             open: false,
+            missed: 0,
+            is_gone: false,
         });
         self.numbers.insert(key, number);
         number
@@ -423,6 +453,7 @@ impl KafkaTransport {
                         known.pending = Messages::new(known.base());
                         known.next = position.as_ref().and_then(Position::as_offset);
                         (known.end, known.at_end, known.open) = (None, false, true);
+                        (known.missed, known.is_gone) = (0, false);
                     }
                 }
                 Event::Closed { partition } => {
@@ -430,7 +461,7 @@ impl KafkaTransport {
                     let at = self.partitions.number(&topic, number);
                     self.flush(at);
                     if let Some(known) = self.partitions.all.get_mut(at) {
-                        known.open = false;
+                        (known.open, known.is_gone) = (false, false);
                     }
                 }
                 _ => {}
@@ -482,12 +513,15 @@ impl KafkaTransport {
                     // the same call may have given the partition to us, and then that comes first
                     let is_plain = self.consumer.context().state().events.is_empty();
                     match self.partitions.all.get_mut(at) {
-                        Some(partition) if is_plain && partition.next == Some(offset) => {
+                        Some(partition) if is_plain && partition.goes_on(offset) => {
+                            if let Some(start) = partition.next.filter(|next| *next < offset) {
+                                self.gaps.add(at, start, offset);
+                            }
                             let is_full = partition.push(offset, millis, payload, &self.clock);
                             full = is_full.then_some(at);
                         }
                         _ => {
-                            // the message borrows the consumer, which is asked of gaps
+                            // the message borrows the consumer, which is asked of what was called back
                             let payload = payload.to_vec();
                             drop(message);
                             self.take_callbacks();
@@ -523,43 +557,43 @@ impl KafkaTransport {
         }
     }
 
-    /// Puts a message to its partition, and looks at what lies between it and the one before; says which
-    /// partition is full.
+    /// Puts a message to its partition, and remembers what lies between it and the one before; says which partition
+    /// is full.
     fn take(&mut self, at: usize, offset: i64, millis: Option<i64>, payload: &[u8]) -> Option<usize> {
         let partition = self.partitions.all.get_mut(at)?;
+        if partition.is_gone {
+            self.waiting.push_back(partition.come_back());
+        }
         let skipped = partition.next.map_or(0, |next| offset - next);
         if skipped < 0 {
             let message = format!("{} was made anew: it is read from its beginning", partition.name);
             self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
         } else if skipped > 0 {
-            self.look_at_gap(at, offset, skipped);
+            self.gaps.add(at, offset - skipped, offset);
         }
         let partition = self.partitions.all.get_mut(at)?;
         partition.push(offset, millis, payload, &self.clock).then_some(at)
     }
 
-    /// Offsets were passed over: those of a transaction's marks and of what was compacted away are no loss,
-    /// those that the broker keeps no longer are.
-    fn look_at_gap(&mut self, at: usize, found: i64, skipped: i64) {
-        let Some(partition) = self.partitions.all.get(at) else { return };
+    /// Asks the leaders, once for all gaps, whether they still keep what was passed over, and tells what they do not.
+    fn look_at_gaps(&mut self, wait: Duration) {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&partition.topic, partition.number);
-        let name = &partition.name;
-        let note = match ends::beginnings(&self.consumer, &list, ASKING) {
-            Ok(low) => {
-                let low = low.get(&(partition.topic.clone(), partition.number)).copied();
-                let is_lost = low.is_some_and(|low| low > found - skipped);
-                is_lost.then(|| ("offset_expired", format!("{name}: the broker no longer kept {skipped} offsets before {found}: reading was slower than the topic's retention allows")))
-            }
-            Err(error) => Some((
-                "offset_gap",
-                format!(
-                    "{name}: {skipped} offsets before {found} were passed over, and the broker did not say whether it still keeps them: {error}"
-                ),
-            )),
-        };
-        let count = skipped.unsigned_abs();
-        self.waiting.extend(note.map(|(cause, message)| Event::Note(Note { cause, count, message })));
+        let met: Vec<usize> = self.gaps.partitions().collect();
+        for partition in met.iter().filter_map(|at| self.partitions.all.get(*at)) {
+            list.add_partition(&partition.topic, partition.number);
+        }
+        if list.count() == 0 {
+            return;
+        }
+        let answer = ends::beginnings(&self.consumer, &list, wait).map_err(|error| error.to_string());
+        for at in met {
+            let Some(partition) = self.partitions.all.get(at) else { continue };
+            let key = (partition.topic.clone(), partition.number);
+            let low = answer.as_ref().map_err(String::as_str);
+            let low = low.and_then(|low| low.get(&key).copied().ok_or("its leader did not answer"));
+            let note = self.gaps.settle(at, &partition.name, low);
+            self.waiting.extend(note.map(Event::Note));
+        }
     }
 
     fn failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
@@ -580,7 +614,7 @@ impl KafkaTransport {
     fn look_at_ends(&mut self) {
         self.asked = Instant::now();
         let mut list = TopicPartitionList::new();
-        for partition in self.partitions.all.iter().filter(|partition| partition.open) {
+        for partition in self.partitions.all.iter().filter(|partition| partition.open || partition.is_gone) {
             list.add_partition(&partition.topic, partition.number);
         }
         if list.count() == 0 {
@@ -595,9 +629,17 @@ impl KafkaTransport {
             let drained = state.fetched.as_ref().filter(|fetched| fetched.at < self.drained);
             drained.map(|fetched| fetched.ends.clone()).unwrap_or_default()
         };
-        for partition in self.partitions.all.iter_mut().filter(|partition| partition.open) {
+        let asked = self.partitions.all.iter_mut().filter(|partition| partition.open || partition.is_gone);
+        for partition in asked {
             let key = (partition.topic.clone(), partition.number);
-            let Some(end) = ends.get(&key) else { continue };
+            let Some(end) = ends.get(&key) else {
+                partition.missed += 1;
+                continue;
+            };
+            partition.missed = 0;
+            if partition.is_gone {
+                self.waiting.push_back(partition.come_back());
+            }
             partition.end = Some(*end);
             // marks of transactions at the end are never given out: there the consumer's own word counts. That some
             // partition of the number has come to its end does not say which topic's
@@ -609,6 +651,30 @@ impl KafkaTransport {
                 let frontier = Frontier::CaughtUp { now };
                 self.waiting.push_back(Event::Reached { partition: Arc::clone(&partition.name), frontier });
             }
+        }
+    }
+
+    /// Tells partitions closed that their topics no longer have.
+    fn look_for_gone(&mut self) {
+        let mut topics: HashMap<String, Option<Vec<i32>>> = HashMap::new();
+        for at in 0..self.partitions.all.len() {
+            let Some(partition) = self.partitions.all.get_mut(at) else { continue };
+            if !partition.open || partition.missed < GONE_AFTER {
+                continue;
+            }
+            // where it is not known it is looked again as late
+            partition.missed = 0;
+            let topic = partition.topic.clone();
+            let number = partition.number;
+            let consumer = &self.consumer;
+            let has = topics.entry(topic).or_insert_with_key(|topic| partitions_of(consumer, topic));
+            if has.as_ref().is_none_or(|has| has.contains(&number)) {
+                continue;
+            }
+            self.flush(at);
+            let Some(partition) = self.partitions.all.get_mut(at) else { continue };
+            (partition.open, partition.is_gone) = (false, true);
+            self.waiting.push_back(Event::Closed { partition: Arc::clone(&partition.name) });
         }
     }
 
@@ -629,6 +695,14 @@ impl KafkaTransport {
     }
 }
 
+/// The partitions that a topic has; `None` where it has none, or nobody says: it may be about to be made.
+fn partitions_of(consumer: &BaseConsumer<Context>, topic: &str) -> Option<Vec<i32>> {
+    let metadata = consumer.fetch_metadata(Some(topic), ASKING).ok()?;
+    let known = metadata.topics().iter().find(|known| known.name() == topic && known.error().is_none())?;
+    let numbers: Vec<i32> = known.partitions().iter().map(|partition| partition.id()).collect();
+    (!numbers.is_empty()).then_some(numbers)
+}
+
 /// A partition's name taken apart.
 fn split_name(name: &str) -> (String, i32) {
     let (topic, partition) = name.rsplit_once('/').unwrap_or((name, "0"));
@@ -645,6 +719,8 @@ impl LiveTransport for KafkaTransport {
         self.take_callbacks();
         if self.asked.elapsed() >= ASK_EVERY {
             self.look_at_ends();
+            self.look_at_gaps(ASKING);
+            self.look_for_gone();
         }
         Ok(self.waiting.pop_front())
     }
@@ -688,6 +764,13 @@ impl LiveTransport for KafkaTransport {
         if let Err(error) = self.consumer.resume(&self.assigned_list()) {
             self.tell("resume_failed", format!("partitions were not resumed: {error}"));
         }
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        // the next process begins behind them
+        self.look_at_gaps(ASKING_AT_LAST);
+        // what else waits is read again by it
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|event| matches!(event, Event::Note(_)))
     }
 
     fn lag(&self) -> Vec<PartitionLag> {

@@ -1,7 +1,8 @@
 //! What a message of the queue says of objects.
 //!
-//! In: the body of an SQS message. Out: the objects that it tells of, nothing where it is a test or tells of
-//! something else, or an error where it is none of the known forms.
+//! In: the body of an SQS message. Out: the objects that it tells of, nothing where it is a test or tells of objects
+//! that went (or changed otherwise than by being written), or an error where it is no notice of objects: whoever sent it
+//! meant it for somebody else, and it is not ours to delete.
 //!
 //! | form | shape |
 //! |---|---|
@@ -36,6 +37,9 @@ pub fn read(body: &str) -> Result<Vec<Notice>, String> {
 
 fn read_value(value: &Value, level: u8) -> Result<Vec<Notice>, String> {
     if let Some(records) = value.get("Records").and_then(Value::as_array) {
+        if records.iter().any(|record| record.get("s3").is_none()) {
+            return Err("its Records are none of S3".into());
+        }
         let created = records.iter().filter(|record| text(record, "/eventName").is_none_or(is_created));
         return created.map(s3_record).collect();
     }
@@ -54,7 +58,12 @@ fn read_value(value: &Value, level: u8) -> Result<Vec<Notice>, String> {
                 key: needed(value, "/detail/object/key")?,
                 etag: text(value, "/detail/object/etag").map(unquoted),
             }]),
-            _ => Ok(Vec::new()),
+            kind if kind.starts_with("Object ") => Ok(Vec::new()),
+            // a type may be long, and is told
+            kind => Err(format!(
+                "it is an event of the type {:?}, and no notice of an object",
+                kind.chars().take(64).collect::<String>()
+            )),
         };
     }
     if let Some(keys) = value.get("s3ObjectKey").and_then(Value::as_array) {
@@ -114,6 +123,17 @@ mod tests {
             (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), ""),
             (sns(r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#), ""),
             (r#"{"detail-type":"Object Deleted","detail":{}}"#.to_owned(), ""),
+            (r#"{"detail-type":"Object Tags Added","detail":{}}"#.to_owned(), ""),
+            // what is meant for somebody else is not ours to delete
+            (
+                r#"{"detail-type":"GuardDuty Finding","source":"aws.guardduty","detail":{}}"#.to_owned(),
+                "error",
+            ),
+            (
+                r#"{"Records":[{"eventName":"ConsoleLogin","eventSource":"signin.amazonaws.com"}]}"#
+                    .to_owned(),
+                "error",
+            ),
             ("no json".to_owned(), "error"),
             ("{}".to_owned(), "error"),
             (r#"{"Records":[{"eventName":"ObjectCreated:Put","s3":{}}]}"#.to_owned(), "error"),

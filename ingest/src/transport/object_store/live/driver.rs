@@ -19,6 +19,7 @@ use super::super::url::ObjectUrl;
 use super::away::{Away, Failure, Whom};
 use super::bound::Bound;
 use super::opening::InWork;
+use super::said::{Said, is_below};
 use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, Shared, lock, not_deleted};
 use crate::limits::{MESSAGES_IN_HAND, OBJECTS_AT_ONCE};
 use crate::transport::live::{Clock, Frontier, Note};
@@ -95,6 +96,8 @@ pub(super) struct Driver {
     pub(super) served: Arc<Served>,
     /// The queue does not let itself be counted: said once.
     uncounted: bool,
+    /// What has been said of messages that are not for this input.
+    said: Said,
 }
 
 /// Whoever polled is gone, or the process ends and what would be waited for is away.
@@ -136,6 +139,7 @@ impl Driver {
             passed_over: 0,
             served: Arc::default(),
             uncounted: false,
+            said: Said::default(),
         }
     }
 
@@ -262,18 +266,15 @@ impl Driver {
             }
             match notice::read(&message.body) {
                 Err(cause) => {
-                    self.note(
-                        "message_unreadable",
-                        format!(
-                            "message {}: {cause}; it is left to the queue's own policy",
-                            message.message_id
-                        ),
-                    )
-                    .await?;
+                    let note = self.said.unreadable(&message.message_id, &cause);
+                    self.give(Item::Note(note)).await?;
                     let sent = message.sent();
                     self.bound.give_up(message.message_id, sent, until);
                 }
                 Ok(notices) => {
+                    for note in self.said.elsewhere(&self.url, &notices) {
+                        self.give(Item::Note(note)).await?;
+                    }
                     let wanted: Vec<Notice> =
                         notices.into_iter().filter(|notice| self.wants(notice)).collect();
                     if wanted.is_empty() {
@@ -308,8 +309,7 @@ impl Driver {
     }
 
     fn wants(&self, notice: &Notice) -> bool {
-        notice.bucket == *self.url.bucket
-            && notice.key.starts_with(&self.url.prefix)
+        is_below(&self.url, notice)
             && !names::is_digest(&notice.key)
             && names::is_log_object(&notice.key)
             && self.selection(None).key(&notice.key)

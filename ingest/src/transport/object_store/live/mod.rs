@@ -20,6 +20,7 @@ mod bound;
 mod driver;
 mod opening;
 mod rounds;
+mod said;
 mod transport;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

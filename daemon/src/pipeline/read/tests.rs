@@ -1,0 +1,135 @@
+//! What an input gives on when the process ends.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use virga_engine::RuleSet;
+use virga_engine::diagnostic::SourceFile;
+use virga_engine::event::OriginBase;
+use virga_ingest::transport::live::{Contents, Delivery, Frontier, Messages};
+
+use super::*;
+use crate::rules::{Generation, Loaded};
+
+const RULE: &str = "title: r
+id: 11111111-0000-4000-8000-000000000001
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: A}, condition: s}
+";
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Gives deliveries without end while it is polled, and what it holds when it ends.
+struct Once {
+    ticket: Ticket,
+    held: Vec<Event>,
+    once: bool,
+    stop: Arc<AtomicBool>,
+    /// It was asked for what it holds.
+    asked: Arc<AtomicBool>,
+}
+
+fn delivery(ticket: Ticket) -> Event {
+    Event::Delivery(Delivery {
+        ticket,
+        partition: "push".into(),
+        position: None,
+        source: None,
+        contents: Contents::Messages(Messages::new(OriginBase::File { path: "push".into() })),
+        frontier: Frontier::InOrder,
+        urgent: false,
+    })
+}
+
+impl LiveTransport for Once {
+    fn poll(&mut self, _: Duration) -> Result<Option<Event>, TransportError> {
+        self.ticket += 1;
+        // the end comes while this is being given on
+        self.stop.store(true, Ordering::Relaxed);
+        Ok(Some(delivery(self.ticket)))
+    }
+
+    fn acknowledge(&mut self, _: Ticket, _: &Positions) {}
+    fn pause(&mut self) {}
+    fn resume(&mut self) {}
+
+    fn gives_once(&self) -> bool {
+        self.once
+    }
+
+    fn leave(&mut self) -> Option<Event> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.held.pop()
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        Vec::new()
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+#[test]
+fn what_cannot_be_given_again_is_given_on_before_the_end() {
+    for (once, expected) in [(true, vec![1, 8, 9]), (false, vec![8, 9])] {
+        let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULE.into() });
+        let loaded = Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() };
+        let generation = Arc::new(Generation::compile(1, &loaded, 1).unwrap());
+        let (dispatch, mut workers) = Dispatch::new(1, generation);
+        let worker = workers.remove(0);
+        // the worker has enough for now
+        while dispatch.give(0, Item::Event(Event::Ready)).is_ok() {}
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let held = vec![delivery(9), delivery(8)];
+        let transport =
+            Box::new(Once { ticket: 0, held, once, stop: Arc::clone(&stop), asked: Arc::clone(&asked) });
+        let (sender, acknowledged) = channel();
+        let reader = thread::spawn(move || {
+            run(0, &"push".into(), transport, &dispatch, &acknowledged, &stop, &|_| {});
+        });
+        // what is left for the next process is left before there is room again
+        let until = Instant::now() + LONG;
+        while !once && !asked.load(Ordering::Relaxed) {
+            assert!(Instant::now() < until, "it does not end");
+            thread::yield_now();
+        }
+        let mut given = Vec::new();
+        loop {
+            match worker.recv_timeout(LONG).unwrap().item {
+                Item::Event(Event::Delivery(delivery)) => given.push(delivery.ticket),
+                Item::Event(_) => {}
+                Item::Stopped => break,
+            }
+        }
+        assert_eq!(given, expected, "once: {once}");
+        drop(sender);
+        reader.join().unwrap();
+    }
+}
+
+#[test]
+fn of_a_partition_that_is_no_more_nothing_is_unread() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let lag = |partition: &str, records| PartitionLag {
+        partition: partition.into(),
+        records: Some(records),
+        bytes: None,
+        oldest: Some(7_000_000),
+    };
+    metrics::with_local_recorder(&recorder, || {
+        let mut lags = Lags::default();
+        lags.tell(&"a".into(), vec![lag("t/0", 5), lag("t/1", 6)]);
+        lags.tell(&"a".into(), vec![lag("t/1", 4)]);
+    });
+    let told = recorder.handle().render();
+    for expected in [
+        "virga_lag_records{input=\"a\",partition=\"t/0\"} 0\n",
+        "virga_lag_records{input=\"a\",partition=\"t/1\"} 4\n",
+        // no time, rather than one of long ago
+        "virga_lag_oldest_timestamp_seconds{input=\"a\",partition=\"t/0\"} NaN\n",
+        "virga_lag_oldest_timestamp_seconds{input=\"a\",partition=\"t/1\"} 7\n",
+    ] {
+        assert!(told.contains(expected), "{expected}{told}");
+    }
+    assert!(!told.contains("virga_lag_bytes"), "{told}");
+}

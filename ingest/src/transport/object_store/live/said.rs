@@ -1,0 +1,85 @@
+//! What a queue holds that is not for its input: said once of each kind, and counted.
+//!
+//! In: messages that are no notice, and notices of objects that lie elsewhere. Out: notes. A queue that others write to as
+//! well, or notifications of a whole bucket, give many; each that is said by itself would hide what else the log says.
+
+use std::collections::BTreeSet;
+
+use super::super::notice::Notice;
+use super::super::url::ObjectUrl;
+use crate::limits::STRANGERS_SAID;
+use crate::transport::live::Note;
+
+/// What has been said.
+#[derive(Debug, Default)]
+pub(super) struct Said(BTreeSet<String>);
+
+/// Whether an object lies where the input reads.
+pub(super) fn is_below(url: &ObjectUrl, notice: &Notice) -> bool {
+    notice.bucket == *url.bucket && notice.key.starts_with(&url.prefix)
+}
+
+impl Said {
+    /// A message that is no notice.
+    pub(super) fn unreadable(&mut self, id: &str, cause: &str) -> Note {
+        self.note("message_unreadable", cause.to_owned(), 1, || {
+            format!(
+                "message {id}: {cause}; it and its like are left to the queue's own policy, and counted: send them to another queue"
+            )
+        })
+    }
+
+    /// Objects of other buckets, or beside the prefix, that a message tells of: a note for each bucket.
+    pub(super) fn elsewhere(&mut self, url: &ObjectUrl, notices: &[Notice]) -> Vec<Note> {
+        let elsewhere = || notices.iter().filter(|notice| !is_below(url, notice));
+        let buckets: BTreeSet<&str> = elsewhere().map(|notice| notice.bucket.as_str()).collect();
+        let note = |bucket: &str| {
+            let of_it = || elsewhere().filter(|notice| notice.bucket == bucket);
+            let key = of_it().next().map(|notice| notice.key.clone()).unwrap_or_default();
+            self.note("object_elsewhere", format!("{bucket}/"), of_it().count() as u64, || {
+                format!(
+                    "the queue tells of objects of the bucket {bucket} that are not below {url} ({key}): they are not read, and what tells of nothing else is deleted; another input needs a queue of its own"
+                )
+            })
+        };
+        buckets.into_iter().map(note).collect()
+    }
+
+    fn note(&mut self, cause: &'static str, kind: String, count: u64, says: impl FnOnce() -> String) -> Note {
+        let is_new = self.0.len() < STRANGERS_SAID && self.0.insert(kind);
+        Note { cause, count, message: if is_new { says() } else { String::new() } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_for_the_input_is_said_once_of_each_kind_and_counted() {
+        let url = ObjectUrl::parse("s3://trail/AWSLogs/").unwrap().unwrap();
+        let notices: Vec<Notice> =
+            ["trail/AWSLogs/a.json", "trail/config/b.json", "trail/config/c.json", "other/AWSLogs/d.json"]
+                .iter()
+                .filter_map(|path| path.split_once('/'))
+                .map(|(bucket, key)| Notice { bucket: bucket.into(), key: key.into(), etag: None })
+                .collect();
+        let mut said = Said::default();
+        let notes = said.elsewhere(&url, &notices);
+        let counts: Vec<(&str, u64)> = notes.iter().map(|note| (note.cause, note.count)).collect();
+        assert_eq!(counts, [("object_elsewhere", 1), ("object_elsewhere", 2)]);
+        assert!(notes[0].message.contains("the bucket other") && notes[0].message.contains("AWSLogs/d.json"));
+        assert!(notes[1].message.contains("the bucket trail") && notes[1].message.contains("config/b.json"));
+        let again = said.elsewhere(&url, &notices);
+        assert_eq!(again.iter().map(|note| note.count).sum::<u64>(), 3);
+        assert!(again.iter().all(|note| note.message.is_empty()), "{again:?}");
+        assert!(said.elsewhere(&url, &notices[..1]).is_empty());
+        let first = said.unreadable("m1", "it is an event of the type \"GuardDuty Finding\"");
+        let second = said.unreadable("m2", "it is an event of the type \"GuardDuty Finding\"");
+        assert!(first.message.contains("m1") && first.message.contains("GuardDuty Finding"), "{first:?}");
+        assert_eq!((second.message.as_str(), second.count), ("", 1));
+        // kinds without end are counted alone
+        let many = (0..1_000).map(|number| said.unreadable("m", &number.to_string()));
+        assert!(many.filter(|note| !note.message.is_empty()).count() < STRANGERS_SAID);
+    }
+}
