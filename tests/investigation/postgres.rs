@@ -207,7 +207,7 @@ with connect() as connection:
                 sys.exit("taken: " + sql)
             except psycopg.Error as error:
                 assert error.sqlstate == "25006", (error.sqlstate, error)
-    mixed = "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->>'eventName' AS name FROM events WHERE action = %s"
+    mixed = "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->>'eventName' AS name FROM events WHERE source = 'aws.cloudtrail' AND action = %s"
     for row in connection.execute(mixed, ("InvokeModel",), prepare=True).fetchall():
         assert row[0] == row[2] and row[1].startswith("{"), row
     assert connection.execute("SELECT 1").fetchone()[0] == 1

@@ -59,6 +59,10 @@ fn read(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Expr::InList(InList { expr, mut list, negated }) => {
             let zone = zone(&expr);
             let changed = list.iter_mut().fold(false, |changed, one| compare(one, zone.clone()) | changed);
+            // those of a list are of one type
+            if let (true, Some(zone)) = (changed, zone) {
+                list.iter_mut().for_each(|one| all_alike(one, zone.as_ref()));
+            }
             told(Expr::InList(InList { expr, list, negated }), changed)
         }
         other => Transformed::no(other),
@@ -77,6 +81,13 @@ fn compare(side: &mut Expr, zone: Option<Option<Arc<str>>>) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// Makes any text a moment in microseconds.
+fn all_alike(one: &mut Expr, zone: Option<&Arc<str>>) {
+    if let Expr::Literal(text, _) = one {
+        *one = cast(Expr::Literal(text.clone(), None), micros(zone));
     }
 }
 
