@@ -84,7 +84,10 @@ impl Asking<'_> {
                 new.extend(found.into_iter().map(|found| found.issued));
             }
             new.retain(|key| !self.handed_out.contains(key));
-            if new.is_empty() || self.handed_out.len() > MAX_SESSIONS {
+            if new.is_empty() {
+                return Ok(());
+            }
+            if self.handed_out.len() > MAX_SESSIONS {
                 break;
             }
             let keys: Vec<String> = new.iter().cloned().collect();
@@ -95,6 +98,7 @@ impl Asking<'_> {
             };
             conditions = keys.chunks(CHUNK).map(with).collect();
         }
+        self.is_cut = true;
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! Long chains of conditions, laid out flat.
 //!
 //! In: a plan. Out: the same with each chain of `OR`s, or of `AND`s, as a balanced tree. Whoever investigates pastes lists
-//! of a thousand keys; read from left to right such a chain is a thousand deep, and the query engine goes through conditions
-//! by calling itself, until the stack of its thread is over; and who takes a condition apart to a bounded depth sees little of it. The order in which conditions stand stays, and a
-//! chain means the same however it is bracketed, also where something is `NULL`.
+//! of a thousand keys; read from left to right such a chain is a thousand deep, and the query engine goes through
+//! conditions by calling itself, until the stack of its thread is over; and who takes a condition apart to a bounded
+//! depth sees little of it. The order in which conditions stand stays, and a chain means the same however it is
+//! bracketed, also where something is `NULL`.
 //!
 //! ```text
 //! ((a OR b) OR c) OR d      ▶      (a OR b) OR (c OR d)

@@ -1,8 +1,9 @@
 //! What is left of an alert that a sink does not take for its size.
 //!
 //! In: an alert's JSON, and how much each of its parts may have. Out: the same, of the same schema, with the parts that
-//! have more empty, and `cut`, which names them. Whoever receives it still knows the alert by its id, the rule, the time and, where they
-//! are short enough, its group and its events; the whole of it is in the archive and in sinks that took it.
+//! have more empty, and `cut`, which names them. Whoever receives it still knows the alert by its id, the rule, the time
+//! and, where they are short enough, its group and its events; the whole of it is in the archive, where there is one, and
+//! in sinks that took it.
 //!
 //! ```text
 //! {"alert_id":"a1", …, "fields":{"body":"…1.2 MB…"}}  ─▶  {"alert_id":"a1", …, "fields":{}, "cut":["fields"]}
