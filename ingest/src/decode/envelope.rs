@@ -11,7 +11,7 @@
 //! | `{"Records":[…]}`, and `records`, `value`, `Events`, `entries`, `receivedMessages` | the elements |
 //! | `{"kind":"EventList","items":[…]}` (Kubernetes) | the elements |
 //! | `{"CloudTrailEvent":"{…}", …}` (an element of `LookupEvents`) | the JSON in that string |
-//! | `{"detail-type":…,"source":…,"detail":{…}}` (EventBridge) | `detail` |
+//! | `{"detail-type":"… via CloudTrail","source":…,"detail":{…}}` (EventBridge) | `detail` |
 //! | `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{…}"}]}` (CloudWatch Logs) | the JSON in each message |
 //! | `{"messageType":"CONTROL_MESSAGE", …}` | none |
 //! | `{"message":{"data":"…", …}, "subscription":…}` (Pub/Sub, pushed or pulled) | the message |
@@ -94,8 +94,9 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
     (OF_LOOKUP_EVENTS, b"\"CloudTrailEvent\""),
     (OF_DELIVERY, b"\"message\""),
     (OF_MESSAGE, b"\"data\""),
-    // CloudEvents
-    (&[b"specversion", b"type", b"id", b"source", b"time", b"datacontenttype", b"data"], b"\"protoPayload\""),
+    (OF_CLOUD_EVENT, b"\"protoPayload\""),
+    // one that carries a Pub/Sub delivery
+    (OF_CLOUD_EVENT, b"\"subscription\""),
     (OF_EVENT_LIST, b"\"EventList\""),
     (&[b"tables"], b"\"columns\""),
     (&[b"resourceSpans"], b"\"resourceSpans\""),
@@ -220,7 +221,7 @@ struct Members<'b> {
     message_type: Option<Range<usize>>,
     log_events: Option<Range<usize>>,
     detail: Option<Range<usize>>,
-    detail_type: bool,
+    detail_type: Option<Range<usize>>,
     source: bool,
     event_text: Option<Range<usize>>,
     message: Option<Range<usize>>,
@@ -290,11 +291,22 @@ fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
     {
         return Some(Inner::Text(text));
     }
-    let of_bridge = members.detail_type && members.source;
-    if let Some(detail) = members.detail.clone().filter(|detail| of_bridge && begins(detail, b'{')) {
-        return Some(Inner::Value(detail));
+    if let (Some(kind), Some(detail)) = (&members.detail_type, &members.detail)
+        && members.source
+        && begins(detail, b'{')
+        && is_of_trail(bytes, kind, detail)
+    {
+        return Some(Inner::Value(detail.clone()));
     }
     open_message(bytes, members)
+}
+
+/// Whether what EventBridge brings is an event of CloudTrail, which says all of itself. Any other has its time,
+/// account and id in what stands around it, and is an event with it.
+fn is_of_trail(bytes: &[u8], kind: &Range<usize>, detail: &Range<usize>) -> bool {
+    let is_said = bytes.get(kind.clone()).is_some_and(|kind| kind.ends_with(b" via CloudTrail\""));
+    let has_version = |inside: &Members<'_>| inside.keys.contains(&&b"eventVersion"[..]);
+    is_said || read_members(bytes, detail.start).as_ref().is_some_and(has_version)
 }
 
 /// The events that a document in parts is rebuilt into; a document of another build is an event. What the
@@ -372,8 +384,8 @@ fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
         }
         // a CloudEvent may carry any extension; without its version the wrapper must be nothing else
         Some(b'{') if members.keys.contains(&&b"specversion"[..]) || members.are(&[b"data"]) => {
-            let payload = read_members(bytes, data.start)?.payload;
-            payload.then_some(Inner::Value(data))
+            let inside = read_members(bytes, data.start)?;
+            (inside.payload || open_message(bytes, &inside).is_some()).then_some(Inner::Value(data))
         }
         _ => None,
     }
@@ -468,6 +480,9 @@ const OF_MESSAGE: &[&[u8]] = &[
     b"ordering_key",
     b"@type",
 ];
+/// With which a CloudEvent may begin.
+const OF_CLOUD_EVENT: &[&[u8]] =
+    &[b"specversion", b"type", b"id", b"source", b"time", b"datacontenttype", b"data"];
 const OF_EVENT_LIST: &[&[u8]] = &[b"kind", b"apiVersion", b"metadata", b"items"];
 const OF_TABLES: &[&[u8]] = &[b"tables", b"error", b"statistics", b"render"];
 const OF_OTLP: &[&[u8]] = &[b"resourceSpans", b"resourceLogs"];
@@ -484,7 +499,7 @@ impl<'b> Members<'b> {
             b"messageType" => self.message_type = Some(value),
             b"logEvents" => self.log_events = Some(value),
             b"detail" => self.detail = Some(value),
-            b"detail-type" => self.detail_type = true,
+            b"detail-type" => self.detail_type = Some(value),
             b"source" => self.source = true,
             b"CloudTrailEvent" => self.event_text = Some(value),
             b"message" => self.message = Some(value),
@@ -638,8 +653,14 @@ mod tests {
             (r#"{"Events":[{"a":1}],"NextToken":"x"}"#, &[r#"{"a":1}"#]),
             (r#"{"NextToken":"x","Events":[]}"#, &[]),
             (r#"{"EventId":"x","CloudTrailEvent":"{\"a\":1}"}"#, &[r#"text "{\"a\":1}""#]),
-            (r#"{"version":"0","detail-type":"x","source":"aws.s3","detail":{"a":1}}"#, &[r#"{"a":1}"#]),
-            (r#"{"account":"1","detail":{"a":1},"detail-type":"x","source":"s"}"#, &[r#"{"a":1}"#]),
+            (
+                r#"{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.s3","detail":{"a":1}}"#,
+                &[r#"{"a":1}"#],
+            ),
+            (
+                r#"{"account":"1","detail":{"eventVersion":"1.11"},"detail-type":"x","source":"s"}"#,
+                &[r#"{"eventVersion":"1.11"}"#],
+            ),
             (
                 r#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","message":"{}"},{"id":"2"}]}"#,
                 &[r#"text "{}""#, r#"bad not_json {"id":"2"}"#],
@@ -655,6 +676,10 @@ mod tests {
             (r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#, &[r#"base64 "W10=""#]),
             (r#"{"attributes":{},"data":"eyJhIjoxfQ==","messageId":"1"}"#, &[r#"base64 "eyJhIjoxfQ==""#]),
             (r#"{"specversion":"1.0","type":"t","data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
+            (
+                r#"{"specversion":"1.0","type":"t","data":{"message":{"data":"e30=","messageId":"1"},"subscription":"s"}}"#,
+                &[r#"{"message":{"data":"e30=","messageId":"1"},"subscription":"s"}"#],
+            ),
             (r#"{"data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1]]}]}"#, &[r#"built {"a":1}"#]),
             (
@@ -684,6 +709,8 @@ mod tests {
             r#"{"value":"x"}"#,
             r#"{"source":"app","detail":{"a":1}}"#,
             r#"{"detail-type":"x","source":"y","detail":"text"}"#,
+            // what it says of itself stands around it
+            r#"{"version":"0","id":"7","detail-type":"Object Created","source":"aws.s3","time":"2026-03-02T10:00:00Z","detail":{"a":1}}"#,
             r#"{"messageType":"OTHER","logEvents":[]}"#,
             r#"{"EventId":4624,"EventTime":"x"}"#,
             r#"{"CloudTrailEvent":null}"#,

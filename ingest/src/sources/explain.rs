@@ -82,7 +82,7 @@ impl Explainer {
         let columns: Vec<_> = columns.collect();
         let unfold = slots.of(source.unfold);
         let times = source.time_paths.iter().flat_map(|path| places(&mut slots, path)).collect();
-        let identity = slots.identity(&source.identity);
+        let identity = slots.identity(source);
         let mut natural = Vec::new();
         for way in source.identity.natural {
             natural.push(way.iter().map(|path| places(&mut slots, path)).collect());

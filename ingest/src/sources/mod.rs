@@ -135,7 +135,8 @@ pub const CLOUD_NORMALIZED: Logsource =
 /// What proves that two records are one event.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
-    /// The paths that prove it together, in ways of which the first that is there in full counts.
+    /// The paths that prove it together, in ways of which the first that is there in full counts. A path that
+    /// is one of the source's times counts as the moment that it says, however it is printed.
     pub natural: &'static [&'static [&'static str]],
     /// What stands for it where none of them is.
     pub otherwise: Otherwise,

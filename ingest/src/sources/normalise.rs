@@ -129,7 +129,7 @@ impl Normaliser {
         let among = (!rivals.is_empty()).then(|| (Asked::new(rivals, &mut slots), 0));
         let unfold = slots.of(source.unfold);
         let times = slots.of(source.time_paths);
-        let identity = slots.identity(&source.identity);
+        let identity = slots.identity(source);
         Self {
             projector: Projector::new(&slots.paths),
             cells: Cells::default(),

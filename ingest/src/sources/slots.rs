@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use virga_engine::event::{Column, ColumnValue, ProjectedField, SourceSpec, record_hash};
 use virga_engine::json::Cells;
 
-use super::{Derivation, EVENT_UID, Identity, Inputs, Otherwise, SourceDef, scalar};
+use super::time::{parse_time, to_rfc3339};
+use super::{Derivation, EVENT_UID, Inputs, Otherwise, SourceDef, scalar};
 use crate::environment::Environment;
 
 /// Requests of one source.
@@ -63,9 +64,14 @@ impl Slots {
         Some(self.bind(found))
     }
 
-    pub(super) fn identity(&mut self, identity: &Identity) -> BoundIdentity {
-        let ways = identity.natural.iter().map(|paths| self.of(paths)).collect();
-        BoundIdentity { ways, otherwise: identity.otherwise }
+    pub(super) fn identity(&mut self, source: &SourceDef) -> BoundIdentity {
+        let identity = &source.identity;
+        let is_time = |part: &str| part.split(" | ").all(|path| source.time_paths.contains(&path));
+        let ways = identity.natural.iter().map(|parts| {
+            let slots = self.of(parts).into_iter();
+            slots.zip(*parts).map(|(slot, part)| Part { slot, is_time: is_time(part) }).collect()
+        });
+        BoundIdentity { ways: ways.collect(), otherwise: identity.otherwise }
     }
 
     /// Where the value of a column comes from, best first: what the log says, then what tables say.
@@ -77,7 +83,7 @@ impl Slots {
     ) -> Vec<Fallback> {
         if column.name == EVENT_UID {
             let known = !source.derivations.is_empty();
-            return known.then(|| Fallback::EventUid(self.identity(&source.identity))).into_iter().collect();
+            return known.then(|| Fallback::EventUid(self.identity(source))).into_iter().collect();
         }
         let derivation = source.derivation(column).map(|derivation| self.bind(derivation));
         let mut fallbacks: Vec<Fallback> = derivation.map(Fallback::Derived).into_iter().collect();
@@ -148,8 +154,23 @@ impl Fallback {
 
 /// An identity with its slots.
 pub(super) struct BoundIdentity {
-    ways: Vec<Vec<usize>>,
+    ways: Vec<Vec<Part>>,
     otherwise: Otherwise,
+}
+
+/// A part of a natural id.
+struct Part {
+    slot: usize,
+    /// One moment counts as one however it is printed: deliveries of one event differ in that.
+    is_time: bool,
+}
+
+impl Part {
+    fn of<'a>(&self, event: &Projected<'a>) -> Option<Cow<'a, str>> {
+        let text = event.cells.text(self.slot, event.raw)?;
+        let time = if self.is_time { parse_time(text) } else { None };
+        time.map(|time| Cow::Owned(to_rfc3339(time))).or_else(|| scalar(text))
+    }
 }
 
 impl BoundIdentity {
@@ -164,18 +185,18 @@ impl BoundIdentity {
         self.otherwise
     }
 
-    /// The natural id. The parts of one of several are joined by `|`.
+    /// The natural id. The parts of one of several are joined by `|`, times among them as RFC 3339 in UTC.
     pub(super) fn natural<'a>(&self, event: &Projected<'a>) -> Option<Cow<'a, str>> {
-        let part = |slot: &usize| scalar(event.cells.text(*slot, event.raw)?);
-        for slots in &self.ways {
-            match slots.as_slice() {
+        for parts in &self.ways {
+            match parts.as_slice() {
                 [only] => {
-                    if let Some(id) = part(only) {
+                    if let Some(id) = only.of(event) {
                         return Some(id);
                     }
                 }
                 several => {
-                    if let Some(parts) = several.iter().map(part).collect::<Option<Vec<_>>>() {
+                    let parts = several.iter().map(|part| part.of(event));
+                    if let Some(parts) = parts.collect::<Option<Vec<_>>>() {
                         return Some(Cow::Owned(parts.join("|")));
                     }
                 }

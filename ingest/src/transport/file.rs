@@ -6,8 +6,9 @@
 //!
 //! A file that is named is read whatever its name. Below a folder are read: names that end as those of logs
 //! do (`names.rs`). Passed over are names that begin with a dot, archives (`.tar.gz`), and folders called
-//! `CloudTrail-Digest`, which hold signatures of logs and no events. A folder that is reached twice, through
-//! a symbolic link, is read once.
+//! `CloudTrail-Digest`, which hold signatures of logs and no events, and below Bedrock's log of calls those
+//! called `data`, which hold parts of events. A folder that is reached twice, through a symbolic link, is
+//! read once.
 //!
 //! An input's ingest time is the file's modification time: a replay of the same files reads the
 //! same times.
@@ -20,7 +21,7 @@ use std::time::UNIX_EPOCH;
 
 use virga_engine::event::OriginBase;
 
-use super::names::{self, DIGEST_FOLDER};
+use super::names;
 use super::{Input, InputError, Progress};
 use crate::limits::MAX_FOLDER_DEPTH;
 
@@ -137,7 +138,8 @@ impl Walk {
     }
 
     fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), InputError> {
-        if depth > 0 && name(folder) == DIGEST_FOLDER {
+        let names = folder.components().filter_map(|part| part.as_os_str().to_str());
+        if depth > 0 && names::hold_no_logs(names).last() == Some(true) {
             return Ok(());
         }
         if depth > MAX_FOLDER_DEPTH {
@@ -226,7 +228,11 @@ mod tests {
         }
         write(root.path(), &format!("{base}/CloudTrail/us-east-1/2023/07/10/k.json.gz"), "k");
         write(root.path(), &format!("{base}/CloudTrail-Digest/us-east-1/d.json.gz"), "d");
+        let bedrock = format!("{base}/BedrockModelInvocationLogs/us-east-1/2023/07/10/11");
+        write(root.path(), &format!("{bedrock}/m.json.gz"), "m");
+        write(root.path(), &format!("{bedrock}/data/r_input.json.gz"), "r");
         let expected = [
+            "AWSLogs/111122223333/BedrockModelInvocationLogs/us-east-1/2023/07/10/11/m.json.gz",
             "AWSLogs/111122223333/CloudTrail/us-east-1/2023/07/10/k.json.gz",
             "a.NDJSON",
             "b.jsonl",
@@ -236,7 +242,7 @@ mod tests {
         ];
         assert_eq!(names(root.path()), expected);
         let found = survey(root.path());
-        assert_eq!((found.files, found.passed_over), (6, 2));
+        assert_eq!((found.files, found.passed_over), (7, 2));
         assert_eq!(
             found.bytes,
             read_all(root.path()).0.iter().map(|(_, text)| text.len() as u64).sum::<u64>()

@@ -6,7 +6,12 @@ pub const LOG_ENDINGS: &[&str] = &[".json", ".jsonl", ".ndjson", ".log", ".gz", 
 const ARCHIVE_ENDINGS: &[&str] = &[".tar.gz", ".tar.zst"];
 
 /// The folder that holds signatures of CloudTrail's logs, and no events.
-pub const DIGEST_FOLDER: &str = "CloudTrail-Digest";
+const DIGEST_FOLDER: &str = "CloudTrail-Digest";
+
+/// The folder of Bedrock's log of calls, and the folder below it for prompts and answers that are too large for it.
+/// They are no events but parts of some, and read by themselves they would have no source, and so no redaction.
+const BEDROCK_FOLDER: &str = "BedrockModelInvocationLogs";
+const BEDROCK_BODIES: &str = "data";
 
 /// Letters of the longest ending of a name that says what a file is, such as `.parquet`.
 #[cfg(feature = "object-store")]
@@ -32,16 +37,21 @@ pub fn is_log_object(key: &str) -> bool {
     is_log(name) || !has_ending
 }
 
-/// Whether a key lies in a folder of CloudTrail's digests.
-#[cfg(feature = "object-store")]
-pub fn is_digest(key: &str) -> bool {
-    key.rsplit_once('/').is_some_and(|(folders, _)| folders.split('/').any(|folder| folder == DIGEST_FOLDER))
+/// Of each folder on a way down whether it lies among logs and holds none.
+pub fn hold_no_logs<'n>(folders: impl Iterator<Item = &'n str>) -> impl Iterator<Item = bool> {
+    let mut of_bedrock = false;
+    folders.map(move |folder| {
+        let holds_none = folder == DIGEST_FOLDER || (of_bedrock && folder == BEDROCK_BODIES);
+        of_bedrock |= folder == BEDROCK_FOLDER;
+        holds_none
+    })
 }
 
-/// Whether a prefix ends in a folder of CloudTrail's digests.
+/// Whether a key lies in a folder that holds no logs.
 #[cfg(feature = "object-store")]
-pub fn is_digest_folder(prefix: &str) -> bool {
-    prefix.trim_end_matches('/').rsplit('/').next() == Some(DIGEST_FOLDER)
+pub fn is_beside_logs(key: &str) -> bool {
+    key.rsplit_once('/')
+        .is_some_and(|(folders, _)| hold_no_logs(folders.split('/')).any(|holds_none| holds_none))
 }
 
 #[cfg(all(test, feature = "object-store"))]
@@ -63,7 +73,15 @@ mod tests {
         ] {
             assert_eq!(is_log_object(key), log, "{key}");
         }
-        assert!(is_digest("AWSLogs/1/CloudTrail-Digest/eu-west-1/2023/07/10/d.json.gz"));
-        assert!(!is_digest("CloudTrail-Digest"));
+        for (key, beside) in [
+            ("AWSLogs/1/CloudTrail-Digest/eu-west-1/2023/07/10/d.json.gz", true),
+            ("CloudTrail-Digest", false),
+            ("p/AWSLogs/1/BedrockModelInvocationLogs/eu-west-1/2023/07/10/11/data/a_input.json.gz", true),
+            ("p/AWSLogs/1/BedrockModelInvocationLogs/eu-west-1/2023/07/10/11/a.json.gz", false),
+            ("data/AWSLogs/1/BedrockModelInvocationLogs/eu-west-1/a.json.gz", false),
+            ("data/a.json.gz", false),
+        ] {
+            assert_eq!(is_beside_logs(key), beside, "{key}");
+        }
     }
 }

@@ -308,7 +308,7 @@ fn fragment() -> impl Strategy<Value = String> {
         Just("{\"a\":\"x\\\"y{\",\"b\":[{},[]]}".to_owned()),
         Just("{\"Records\":[".to_owned()),
         Just("{\"Records\":[{\"a\":1},{\"b\":2}],\"x\":7}".to_owned()),
-        Just("{\"detail-type\":1,\"source\":2,\"detail\":{\"a\":1}}".to_owned()),
+        Just("{\"detail-type\":\"x via CloudTrail\",\"source\":2,\"detail\":{\"a\":1}}".to_owned()),
         Just("{\"CloudTrailEvent\":\"{\\\"a\\\":1}\"}".to_owned()),
         Just("{\n \"a\": {\n }\n}".to_owned()),
         Just("\n".to_owned()),

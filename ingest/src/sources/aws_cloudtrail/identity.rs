@@ -61,8 +61,11 @@ pub(super) fn principal_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
 pub(super) const SESSION_INPUTS: &[&str] = &["userIdentity.principalId", "userIdentity.arn"];
 
 pub(super) fn session_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    // of identities of other providers the part before the colon is a provider or an application
+    let is_session = |id: &str| id.starts_with("AROA") || id.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(id) = inputs.string(0)
-        && let Some((_, session)) = id.split_once(':')
+        && let Some((of, session)) = id.split_once(':')
+        && is_session(of)
         && !session.is_empty()
     {
         return text(session);
@@ -96,14 +99,16 @@ pub(super) const CREDENTIAL_INPUTS: &[&str] = &[
     "userIdentity.onBehalfOf.userId",
     "userIdentity.invokedBy",
     "userIdentity.accountId",
+    "userIdentity.credentialId",
 ];
 
-/// A call with a bearer token names no key; such a key belongs to one principal, which stands for it.
+/// A call with a bearer token names no key; such a key belongs to one principal, which stands for it. Who signed in to
+/// Identity Center has no key either, but the sign-in's own credential.
 pub(super) fn credential_id(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     if has_bearer_token(inputs) {
         return text(principal_of(inputs, 3)?);
     }
-    text(inputs.string(2)?)
+    text(inputs.string(2).or_else(|| inputs.string(9))?)
 }
 
 pub(super) const KIND_INPUTS: &[&str] = &[BEARER[0], BEARER[1], "userIdentity.accessKeyId"];

@@ -157,6 +157,8 @@ pub static OCSF: Shape = Shape {
         from("eventSource", &["api.service.name"], How::Text),
         from("eventName", &["api.operation"], How::Text),
         from("awsRegion", &["cloud.region"], How::Text),
+        // from OCSF 1.5 on: before it nothing says whose trail it was
+        from("recipientAccountId", &["cloud.account.uid"], ACCOUNT),
         from("sourceIPAddress", &["src_endpoint.ip", "src_endpoint.domain"], How::Text),
         from("userAgent", &["http_request.user_agent"], How::Text),
         from("errorCode", &["api.response.error"], How::Text),

@@ -66,6 +66,22 @@ fn a_principal_is_found_in_every_form_of_an_identity() {
             "session_name",
             r#""me""#,
         ),
+        // a provider or an application stands before the colon
+        (
+            r#"{"userIdentity":{"type":"WebIdentityUser","principalId":"arn:aws:iam::123456789012:oidc-provider/p:app:sub"}}"#,
+            "session_name",
+            "-",
+        ),
+        (
+            r#"{"userIdentity":{"type":"FederatedUser","principalId":"123456789012:me"}}"#,
+            "session_name",
+            r#""me""#,
+        ),
+        (
+            r#"{"userIdentity":{"type":"IdentityCenterUser","credentialId":"c-1"}}"#,
+            "credential_id",
+            r#""c-1""#,
+        ),
         (
             r#"{"userIdentity":{"arn":"arn:aws:sts::123456789012:assumed-role/web/me"}}"#,
             "principal_name",

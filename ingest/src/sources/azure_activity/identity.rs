@@ -32,12 +32,22 @@ pub(super) const PRINCIPAL_INPUTS: &[&str] = &[
 ];
 
 pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    let named = claims::first(inputs, 0..7);
+    let named = claims::first(inputs, 0..7).map(without_provider);
     // a person's name, or a user principal name all the same
     let by_name =
         || inputs.string(7).filter(|name| name.contains('@')).and_then(|name| claims::normal(&name));
     let by_evidence = || if is_group(inputs, 10) { None } else { claims::first(inputs, 8..9) };
     text(named.or_else(by_name).or_else(by_evidence).or_else(|| claims::first(inputs, 9..10))?)
+}
+
+/// `live.com#ada@example.com` → `ada@example.com`: the claims of an account of another provider name it, and
+/// `caller` does not. (A guest of another directory, `ada_example.com#ext#@…`, is called so in both.)
+fn without_provider(name: String) -> String {
+    let own = name.split_once('#').filter(|(provider, own)| !provider.contains('@') && own.contains('@'));
+    match own {
+        Some((provider, own)) if provider.contains('.') && !own.starts_with("ext#") => own.to_owned(),
+        _ => name,
+    }
 }
 
 pub(super) const TYPE_INPUTS: &[&str] =

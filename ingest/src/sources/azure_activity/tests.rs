@@ -150,6 +150,19 @@ fn a_principal_is_named_as_the_caller_would_be() {
             (r#"{"caller":"Ada@Example.com"}"#, "principal", r#""ada@example.com""#),
             (&with_identity(upn, &group), "principal", r#""ada@example.com""#),
             (&with_identity(guest, &group), "principal", r#""ada@example.org""#),
+            (
+                &with_identity(
+                    r#"{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":"live.com#Ada@Live.com"}"#,
+                    &group,
+                ),
+                "principal",
+                r#""ada@live.com""#,
+            ),
+            (
+                &with_identity(r#"{"upn":"ada_example.com#EXT#@contoso.example"}"#, &group),
+                "principal",
+                r#""ada_example.com#ext#@contoso.example""#,
+            ),
             (&with_identity(app, &group), "principal", r#""o-1""#),
             (&with_identity(app, &group), "principal_type", r#""app""#),
             (&with_identity(r#"{"name":"ada@example.com"}"#, "null"), "principal", r#""ada@example.com""#),

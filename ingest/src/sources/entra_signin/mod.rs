@@ -126,6 +126,7 @@ const CATEGORIES: &[&str] = &[
     "NonInteractiveUserSignInLogs",
     "ServicePrincipalSignInLogs",
     "ManagedIdentitySignInLogs",
+    "MicrosoftServicePrincipalSignInLogs",
 ];
 
 const TABLES: &[&str] = &[
@@ -133,6 +134,7 @@ const TABLES: &[&str] = &[
     "AADNonInteractiveUserSignInLogs",
     "AADServicePrincipalSignInLogs",
     "AADManagedIdentitySignInLogs",
+    "MicrosoftServicePrincipalSignInLogs",
 ];
 
 /// A record of Event Hubs names its category, a row its table; an object of Graph has both the beginning

@@ -162,6 +162,8 @@ fn only_sign_ins_are_recognised() {
         r#"{"Type":"aadmanagedidentitysigninlogs"}"#,
         r#"{"category":"NonInteractiveUserSignInLogs","operationName":"Sign-in activity"}"#,
         r#"{"category":"ServicePrincipalSignInLogs","operationname":"Sign-in activity"}"#,
+        r#"{"category":"MicrosoftServicePrincipalSignInLogs","operationName":"Sign-in activity"}"#,
+        r#"{"Type":"MicrosoftServicePrincipalSignInLogs"}"#,
         r#"{"category":"ManagedIdentitySignInLogs","resourceId":"/tenants/t-1/providers/Microsoft.aadiam"}"#,
     ] {
         assert_eq!(recognise(event).map(|source| source.name), Some("entra.signin"), "{event}");

@@ -9,6 +9,7 @@
 //! that it is in: the data access log holds reads and writes of data, and reads of configuration.
 
 use virga_engine::event::ColumnValue;
+use virga_engine::json::string_text;
 
 use super::{AUDIT_LOGS, Inputs, text};
 
@@ -176,7 +177,11 @@ pub(super) const OUTCOME_INPUTS: &[&str] = &[
     "protoPayload.serviceName",
     "protoPayload.methodName",
     "protoPayload.metadata.dryRun",
+    "protoPayload.metadata.event.parameter.value",
 ];
+
+/// How a report of sign-ins says that a second step of one failed.
+const CHALLENGE_FAILED: &str = "Challenge Failed.";
 
 /// Whether the call failed; `None` where the entry does not say.
 fn failed(inputs: &Inputs<'_>) -> Option<bool> {
@@ -188,7 +193,9 @@ fn failed(inputs: &Inputs<'_>) -> Option<bool> {
     let refused = || {
         let service = inputs.string(3).unwrap_or_default();
         let method = inputs.string(4).unwrap_or_default();
-        service_of(&service) == "login" && method.ends_with("loginFailure")
+        let is_failed = |value| string_text(value).is_some_and(|value| value == CHALLENGE_FAILED);
+        service_of(&service) == "login"
+            && (method.ends_with("loginFailure") || inputs.texts(6).any(is_failed))
     };
     Some(error(inputs).is_some() || denied || refused())
 }

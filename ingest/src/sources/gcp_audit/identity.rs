@@ -1,8 +1,10 @@
 //! Who acted, with which credential, and through whom.
 //!
 //! In: `authenticationInfo`. Out: the *principal*, which for an impersonated service account is that
-//! account, for it is whose rights are used; who stands behind it is `invoked_by`: the first of the
-//! delegations, which are listed in the order in which they were made.
+//! account, for it is whose rights are used; who stands behind it is `invoked_by`. A chain of delegations
+//! begins with the account nearest to the principal (so logs have it; Google's reference says only that the
+//! order is that of the delegations), and only its far end can be anything but a service account: who is none
+//! is the one, else the last.
 //!
 //! Some denied calls have an empty `authenticationInfo`: their principal is `unknown@` the address,
 //! so that what comes from one place can still be counted together. It is no credential and has no
@@ -11,8 +13,10 @@
 use std::borrow::Cow;
 
 use virga_engine::event::ColumnValue;
+use virga_engine::json::{Value, parse};
 
 use super::{Inputs, text};
+use crate::sources::json_value::{elements, get, string};
 use crate::sources::net::without_port;
 
 pub(super) const INPUTS: &[&str] = &[
@@ -27,10 +31,27 @@ const SUBJECT: usize = 1;
 const CALLER_IP: usize = 2;
 const KEY: usize = 3;
 
-pub(super) const DELEGATION_INPUTS: &[&str] = &[
-    "protoPayload.authenticationInfo.serviceAccountDelegationInfo.firstPartyPrincipal.principalEmail",
-    "protoPayload.authenticationInfo.serviceAccountDelegationInfo.principalSubject",
-];
+pub(super) const DELEGATION_INPUTS: &[&str] =
+    &["protoPayload.authenticationInfo.serviceAccountDelegationInfo"];
+
+/// Who stands behind an impersonated service account.
+pub(super) fn invoked_by(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let chain = parse(inputs.text(0)?).ok()?;
+    let chain: Vec<&str> = elements(&chain).iter().filter_map(authority).collect();
+    let is_account = |name: &&&str| kind_of(name) == Some("service_account");
+    text(chain.iter().find(|name| !is_account(name)).or(chain.last())?.to_string())
+}
+
+/// What one delegation calls the one who was given the right: an address, a subject of a pool, or what the claims of
+/// another provider say.
+fn authority<'v>(delegation: &'v Value<'_>) -> Option<&'v str> {
+    let named = |value: &'v Value<'_>, name| get(value, name).and_then(string);
+    let address = get(delegation, "firstPartyPrincipal").and_then(|by| named(by, "principalEmail"));
+    let claims = || get(get(delegation, "thirdPartyPrincipal")?, "thirdPartyClaims");
+    address
+        .or_else(|| named(delegation, "principalSubject"))
+        .or_else(|| claims().and_then(|claims| named(claims, "email").or_else(|| named(claims, "sub"))))
+}
 
 pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     if let Some(known) = known(inputs) {

@@ -90,7 +90,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "principal_name", inputs: identity::INPUTS, derive: identity::principal_name },
     Derivation { column: "credential_id", inputs: identity::INPUTS, derive: identity::credential_id },
     Derivation { column: "credential_kind", inputs: identity::INPUTS, derive: identity::credential_kind },
-    Derivation { column: "invoked_by", inputs: identity::DELEGATION_INPUTS, derive: first },
+    Derivation { column: "invoked_by", inputs: identity::DELEGATION_INPUTS, derive: identity::invoked_by },
     Derivation { column: "src_ip", inputs: CALLER_IP, derive: address },
     Derivation { column: "src_ip_kind", inputs: CALLER_IP, derive: address_kind },
     Derivation { column: "src_net", inputs: CALLER_IP, derive: address_network },

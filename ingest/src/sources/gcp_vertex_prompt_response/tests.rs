@@ -193,12 +193,12 @@ fn a_row_is_known_by_model_time_and_request_or_by_its_hash() {
         (
             DEPLOYED,
             "event_uid",
-            r#""projects/481/locations/europe-west4/endpoints/33|88|2026-11-18T08:31:05.12Z|771""#,
+            r#""projects/481/locations/europe-west4/endpoints/33|88|2026-11-18T08:31:05.120Z|771""#,
         ),
         (
             GEMINI,
             "event_uid",
-            r#""projects/p1/locations/us-central1/publishers/google/models/gemini-2.5-pro|gemini-2.5-pro|2026-11-18 08:24:18.004117 UTC|4815162342001122334""#,
+            r#""projects/p1/locations/us-central1/publishers/google/models/gemini-2.5-pro|gemini-2.5-pro|2026-11-18T08:24:18.004117Z|4815162342001122334""#,
         ),
         (r#"{"endpoint":"e","logging_time":"t","request_id":"1"}"#, "event_uid", r#""e|t|1""#),
         (r#"{"model":"m","logging_time":"t","request_id":"1"}"#, "event_uid", r#""m|t|1""#),

@@ -12,12 +12,15 @@
 //! | Log Analytics `AzureDiagnostics` | JSON in the string `log_s` |
 //! | Log Analytics `AKSAudit`, `AKSAuditAdmin`, `ArcK8sAudit` | the record, as columns with dynamic values |
 //!
-//! A request gives several events, one a stage, under one `auditID`: the two together prove an event.
-//! Its time is that of its stage and not that of the request: the end of a watch or of an `exec` is
+//! A request gives several events, one a stage, under one `auditID`. The client may choose that id, also the
+//! same for all that it does: only with the stage and its time does it prove an event, or one header would
+//! make one event, and one alert, of an attack.
+//! The time of an event is that of its stage and not that of the request: the end of a watch or of an `exec` is
 //! written hours after its beginning, and would come too late for everything that looks at time.
 //!
 //! The client writes `userAgent`, all of `sourceIPs` but the last (`X-Forwarded-For`), and the
-//! `auditID` if it likes (`Audit-ID`).
+//! `auditID` if it likes (`Audit-ID`). The address is therefore the last of them; where that is no public
+//! one, a proxy of the cluster may have called, and the public one nearest to it is who called the proxy.
 //!
 //! Google's `k8s.io` entries are Cloud Audit entries and not these.
 //!
@@ -96,10 +99,7 @@ pub static SOURCE: SourceDef = SourceDef {
         "TimeGenerated",
     ],
     identity: Identity {
-        natural: &[&[
-            "auditID | properties.log.auditID | log_s.auditID",
-            "stage | properties.log.stage | log_s.stage",
-        ]],
+        natural: &[&[AUDIT_ID, STAGE, STAGE_TIME], &[AUDIT_ID, STAGE]],
         otherwise: Otherwise::Locator,
     },
     derivations: DERIVATIONS,
@@ -116,6 +116,13 @@ const ALIASES: &[(&str, &str)] = &[
     ("*", "properties.log.*"),
     ("*", "log_s.*"),
 ];
+
+const AUDIT_ID: &str = "auditID | properties.log.auditID | log_s.auditID";
+
+const STAGE: &str = "stage | properties.log.stage | log_s.stage";
+
+const STAGE_TIME: &str =
+    "stageTimestamp | properties.log.stageTimestamp | log_s.stageTimestamp | StageReceivedTime";
 
 /// The stages of a request.
 const STAGES: &[&str] = &["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
@@ -221,7 +228,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "k8s_namespace", inputs: &["objectRef.namespace"], derive: first },
 ];
 
-/// The first of several texts in a list, or the one text: `sourceIPs`, the values of `user.extra`.
+/// The first of several texts in a list, or the one text: the values of `user.extra`.
 fn first_of_list<'a>(inputs: &Inputs<'a>, input: usize) -> Option<Cow<'a, str>> {
     if let Some(text) = inputs.string(input) {
         return Some(text);
@@ -233,16 +240,34 @@ fn first_of_list<'a>(inputs: &Inputs<'a>, input: usize) -> Option<Cow<'a, str>> 
     })
 }
 
+/// Of `sourceIPs` the one that the client cannot have made up: what stands before it, it can.
+fn caller<'a>(inputs: &Inputs<'a>) -> Option<Cow<'a, str>> {
+    if let Some(text) = inputs.string(0) {
+        return Some(text);
+    }
+    let Ok(Value::Array(values)) = parse(inputs.text(0)?) else { return None };
+    let texts = values.into_iter().filter_map(|value| match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        _ => None,
+    });
+    let mut addresses: Vec<Cow<'a, str>> = texts.collect();
+    let public = addresses.iter().rposition(|address| Address::parse(address).kind() == "public");
+    match public {
+        Some(public) => Some(addresses.swap_remove(public)),
+        None => addresses.pop(),
+    }
+}
+
 fn src_ip(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    text(without_port(&first_of_list(inputs, 0)?))
+    text(without_port(&caller(inputs)?))
 }
 
 fn src_ip_kind(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    text(Address::parse(&first_of_list(inputs, 0)?).kind())
+    text(Address::parse(&caller(inputs)?).kind())
 }
 
 fn src_net(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    text(Address::parse(&first_of_list(inputs, 0)?).network()?)
+    text(Address::parse(&caller(inputs)?).network()?)
 }
 
 #[cfg(test)]

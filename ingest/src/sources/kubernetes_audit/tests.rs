@@ -356,9 +356,15 @@ fn a_workload_is_handed_its_service_account() {
 }
 
 #[test]
-fn a_source_address_is_the_first_of_its_list() {
+fn a_source_address_is_the_one_that_the_client_cannot_have_made_up() {
     for (addresses, address, kind, network) in [
         (r#"["203.0.113.7","10.0.0.4"]"#, r#""203.0.113.7""#, r#""public""#, r#""203.0.113.0/24""#),
+        // what stands before the last, the client has written
+        (r#"["10.0.0.1","203.0.113.7"]"#, r#""203.0.113.7""#, r#""public""#, r#""203.0.113.0/24""#),
+        (r#"["198.51.100.9","203.0.113.7"]"#, r#""203.0.113.7""#, r#""public""#, r#""203.0.113.0/24""#),
+        // a proxy of the cluster, and who called it
+        (r#"["8.8.8.8","203.0.113.7","10.0.0.4"]"#, r#""203.0.113.7""#, r#""public""#, r#""203.0.113.0/24""#),
+        (r#"["10.0.0.1","10.0.0.4"]"#, r#""10.0.0.4""#, r#""private""#, r#""10.0.0.0/24""#),
         (r#"["10.0.0.4"]"#, r#""10.0.0.4""#, r#""private""#, r#""10.0.0.0/24""#),
         (r#"["2001:db8:1:2::3"]"#, r#""2001:db8:1:2::3""#, r#""public""#, r#""2001:db8:1::/48""#),
         (r#"["203.0.113.7:443"]"#, r#""203.0.113.7""#, r#""public""#, r#""203.0.113.0/24""#),
@@ -602,7 +608,7 @@ fn columns_of_log_analytics_may_be_json_in_strings() {
         ("target", r#""web/secrets/db""#),
         ("src_ip", r#""203.0.113.7""#),
         ("outcome", r#""failure""#),
-        ("event_uid", r#""a-1|ResponseComplete""#),
+        ("event_uid", r#""a-1|ResponseComplete|2026-03-02T10:00:00Z""#),
     ] {
         assert_eq!(column(row, name), expected, "{name}");
     }
@@ -611,7 +617,23 @@ fn columns_of_log_analytics_may_be_json_in_strings() {
 }
 
 #[test]
-fn an_event_is_its_audit_id_and_stage() {
+fn an_event_is_its_audit_id_its_stage_and_when_it_was() {
+    let at = |time: &str| {
+        format!(
+            r#"{{"kind":"Event","auditID":"a-1","stage":"ResponseComplete","verb":"get","requestURI":"/",
+            "requestReceivedTimestamp":"2026-03-02T09:59:59Z","stageTimestamp":"{time}"}}"#
+        )
+    };
+    // the client may send all its requests under one id
+    let (one, other) = (at("2026-03-02T10:00:00.123456Z"), at("2026-03-02T10:00:00.123457Z"));
+    // and a delivery may print a moment in its own way
+    let again = at("2026-03-02T10:00:00.1234560Z");
+    let expected = r#""a-1|ResponseComplete|2026-03-02T10:00:00.123456Z""#;
+    check(&[
+        (&one, "event_uid", expected),
+        (&again, "event_uid", expected),
+        (&other, "event_uid", r#""a-1|ResponseComplete|2026-03-02T10:00:00.123457Z""#),
+    ]);
     let event =
         r#"{"kind":"Event","auditID":"a-1","stage":"ResponseComplete","verb":"get","requestURI":"/"}"#;
     check(&[

@@ -390,7 +390,7 @@ fn a_log_of_a_span_is_not_the_span() {
     let span = span("");
     assert_eq!(
         column(&span, "event_uid"),
-        r#""5b8efff798038103d269b633813fc60c|eee19b7ec3c1b174|1772445600000000000""#
+        r#""5b8efff798038103d269b633813fc60c|eee19b7ec3c1b174|2026-03-02T10:00:00Z""#
     );
     let [first, again, other] = [
         log("gen_ai.user.message", r#"{"content":"a"}"#, ""),

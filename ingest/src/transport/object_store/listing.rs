@@ -113,7 +113,7 @@ impl Walk {
         let mut below: Vec<(String, Step)> = Vec::new();
         for prefix in listed.common_prefixes {
             let prefix = format!("{prefix}/");
-            if names::is_digest_folder(&prefix) {
+            if names::is_beside_logs(&prefix) {
                 self.counts.folders_left.fetch_add(1, Ordering::Relaxed);
             } else {
                 below.push((prefix.clone(), Step::Folder(prefix, depth + 1)));
@@ -144,7 +144,7 @@ impl Walk {
     async fn take(&self, meta: ObjectMeta) -> Result<(), Gone> {
         let key = meta.location.as_ref();
         let counts = &self.counts;
-        if names::is_digest(key) || !names::is_log_object(key) || meta.size == 0 {
+        if names::is_beside_logs(key) || !names::is_log_object(key) || meta.size == 0 {
             counts.passed_over.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }

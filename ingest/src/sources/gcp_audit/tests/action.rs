@@ -151,6 +151,16 @@ fn an_outcome_comes_from_the_status_and_from_the_log() {
         ),
         (
             &payload(
+                r#"{"serviceName":"login.googleapis.com","methodName":"google.login.LoginService.loginChallenge",
+                "metadata":{"event":[{"eventName":"login_challenge","parameter":[
+                {"name":"is_second_factor","boolValue":true},
+                {"name":"login_challenge_status","value":"Challenge Failed."}]}]}}"#,
+            ),
+            "outcome",
+            r#""failure""#,
+        ),
+        (
+            &payload(
                 r#"{"serviceName":"login.googleapis.com","methodName":"google.login.LoginService.loginSuccess"}"#,
             ),
             "outcome",

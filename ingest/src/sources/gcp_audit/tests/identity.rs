@@ -82,6 +82,28 @@ fn a_key_and_delegates_are_told() {
         {"firstPartyPrincipal":{"principalEmail":"two@p1.iam.gserviceaccount.com"}}]}}}"#;
     let federated = r#"{"protoPayload":{"authenticationInfo":{"serviceAccountDelegationInfo":[
         {"principalSubject":"principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/subject/x"}]}}}"#;
+    let chain = |delegations: &str| {
+        format!(
+            r#"{{"protoPayload":{{"authenticationInfo":{{"serviceAccountDelegationInfo":[{delegations}]}}}}}}"#
+        )
+    };
+    let by = |address: &str| format!(r#"{{"firstPartyPrincipal":{{"principalEmail":"{address}"}}}}"#);
+    let accounts =
+        chain(&[by("near@p1.iam.gserviceaccount.com"), by("far@p1.iam.gserviceaccount.com")].join(","));
+    let person = chain(&[by("near@p1.iam.gserviceaccount.com"), by("one@example.com")].join(","));
+    let pool =
+        "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/subject/x";
+    let of_pool = chain(&format!(
+        r#"{},{{"principalSubject":"{pool}"}}"#,
+        r#"{"principalSubject":"serviceAccount:a@p1.iam.gserviceaccount.com","firstPartyPrincipal":{"principalEmail":"a@p1.iam.gserviceaccount.com"}}"#
+    ));
+    let third = chain(r#"{"thirdPartyPrincipal":{"thirdPartyClaims":{"sub":"s-1"}}}"#);
+    check(&[
+        (&accounts, "invoked_by", r#""far@p1.iam.gserviceaccount.com""#),
+        (&person, "invoked_by", r#""one@example.com""#),
+        (&of_pool, "invoked_by", &format!("\"{pool}\"")),
+        (&third, "invoked_by", r#""s-1""#),
+    ]);
     check(&[
         (
             keyed,

@@ -59,11 +59,17 @@ fn an_entry_is_known_by_log_time_and_insert_id_or_by_its_place() {
         let outcome = normaliser.normalise(event, &place, &mut batch).unwrap();
         assert_eq!(outcome, Outcome::Row { time_missing, id_missing }, "{event}");
     }
-    check(&[(
-        r#"{"logname":"l","timestamp":"2026-11-18T08:00:00Z","insertid":"i"}"#,
-        "event_uid",
-        r#""l|2026-11-18T08:00:00Z|i""#,
-    )]);
+    let expected = r#""l|2026-11-18T08:00:00Z|i""#;
+    check(&[
+        (r#"{"logname":"l","timestamp":"2026-11-18T08:00:00Z","insertid":"i"}"#, "event_uid", expected),
+        // a row of its BigQuery sink
+        (
+            r#"{"logName":"l","timestamp":"2026-11-18 08:00:00.000000 UTC","insertId":"i"}"#,
+            "event_uid",
+            expected,
+        ),
+        (r#"{"logName":"l","timestamp":"odd","insertId":"i"}"#, "event_uid", r#""l|odd|i""#),
+    ]);
 }
 
 #[test]

@@ -310,7 +310,7 @@ impl Driver {
 
     fn wants(&self, notice: &Notice) -> bool {
         is_below(&self.url, notice)
-            && !names::is_digest(&notice.key)
+            && !names::is_beside_logs(&notice.key)
             && names::is_log_object(&notice.key)
             && self.selection(None).key(&notice.key)
     }
