@@ -244,6 +244,7 @@ impl<'a> Process<'a> {
             store,
             every: config.archive.as_ref().map_or(config.checkpoint.every.0, |archive| archive.every.0),
             clock: Arc::clone(&clock),
+            stop: Arc::clone(&stop),
             hurry: Arc::clone(&hurry),
             leave: leave.clone(),
             alive: signs.alive,

@@ -80,6 +80,8 @@ pub struct Parts {
     pub every: Duration,
     /// The clock.
     pub clock: Clock,
+    /// Set where the process is to end: what has been read is bounded then, and waits for no room in the outbox.
+    pub stop: Arc<AtomicBool>,
     /// Set where the process is to end at once: what waits for room waits no longer.
     pub hurry: Arc<AtomicBool>,
     /// Whether the archive is waited for.
@@ -183,13 +185,11 @@ impl Correlator {
         while !self.inputs.iter().all(|input| input.stopped) {
             self.parts.alive.store((self.parts.clock)(), Ordering::Relaxed);
             self.checkpoint_if_due();
-            // a piece is taken only where there is room for what it may raise
-            while self.parts.outbox.is_full(WAIT) {
+            // a piece is taken only where there is room for what it may raise. What is under way at the end comes
+            // through all the same, for some of it nobody gives again: the checkpoint holds what it raises
+            while !self.parts.stop.load(Ordering::Relaxed) && self.parts.outbox.is_full(WAIT) {
                 self.parts.alive.store((self.parts.clock)(), Ordering::Relaxed);
                 self.checkpoint_if_due();
-                if self.parts.hurry.load(Ordering::Relaxed) {
-                    return;
-                }
             }
             let Some(worker) = workers.get(next) else { return };
             match worker.recv_timeout(WAIT) {
@@ -425,3 +425,6 @@ impl Correlator {
 fn new_live(generation: &Generation, tenant: &str, memory: usize) -> Live {
     Live::new(&generation.plans, tenant, LiveLimits { memory, ..LiveLimits::default() })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -27,7 +27,10 @@ impl Process<'_> {
         while !self.correlator.is_finished() {
             if Instant::now() > until && !hurried {
                 hurried = true;
-                tracing::warn!("what is under way takes too long; the next process reads it again");
+                tracing::warn!(
+                    "what is under way takes too long: it is read again by the next process, but for what nobody gives \
+                     again (requests that were answered 202, standard input)"
+                );
                 self.hurry.store(true, Ordering::Relaxed);
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -1,0 +1,121 @@
+//! What the correlator does where sinks or disks do not go on.
+
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use virga_engine::RuleSet;
+use virga_engine::diagnostic::SourceFile;
+use virga_ingest::transport::live::Frontier;
+
+use super::*;
+use crate::rules::Loaded;
+
+const RULE: &str = "title: r
+id: 11111111-0000-4000-8000-000000000001
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: A}, condition: s}
+";
+
+/// What a correlator is made with that reads nothing and keeps its state in a folder.
+pub(in crate::pipeline) fn parts(folder: &Path) -> Parts {
+    let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULE.into() });
+    let loaded = Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() };
+    let (stop, hurry) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    Parts {
+        inputs: Vec::new(),
+        from: Checkpoint::default(),
+        generation: Arc::new(Generation::compile(1, &loaded, 1).unwrap()),
+        memory: 1 << 20,
+        tenant: String::new(),
+        outbox: Arc::new(Outbox::new(&["a".to_owned()], Default::default(), 100)),
+        quarantine: Quarantine::open(folder).unwrap(),
+        late: Rotating::open(&folder.join("late"), 1 << 20, 1).unwrap(),
+        store: Store::new(folder),
+        every: Duration::ZERO,
+        clock: Arc::new(|| 42),
+        leave: Leave::new(&stop, &hurry),
+        stop,
+        hurry,
+        alive: Arc::default(),
+        ready: Arc::default(),
+        keeper: None,
+        redact: None,
+    }
+}
+
+pub(in crate::pipeline) fn alert(id: &str) -> OutAlert {
+    OutAlert { id: id.into(), rule: "r".into(), level: None, json: "{}".into(), arrived: 0 }
+}
+
+/// One input, and what it hears of checkpoints.
+fn input(parts: &mut Parts) -> Receiver<Acknowledged> {
+    let (told, hears) = std::sync::mpsc::channel();
+    parts.inputs = vec![(InputInfo { name: "in".into(), source: None, lateness: 0 }, told)];
+    hears
+}
+
+/// A delivery that has raised an alert, scanned.
+fn scanned(ticket: Ticket) -> Scanned {
+    Scanned {
+        ticket,
+        partition: "p".into(),
+        position: None,
+        frontier: Frontier::InOrder,
+        urgent: false,
+        latest: None,
+        summary: Default::default(),
+        bytes: 1,
+        alerts: vec![super::super::scan::Detected { alert: alert(&ticket.to_string()), bucket_end: None }],
+        occurrences: Default::default(),
+        dropped: Vec::new(),
+        hits: BTreeMap::new(),
+        quarantined: Vec::new(),
+        kept: Vec::new(),
+        is_whole: true,
+        is_cut: false,
+    }
+}
+
+fn give(worker: &SyncSender<Done>, generation: &Arc<Generation>, item: DoneItem) {
+    worker.send(Done { input: 0, generation: Arc::clone(generation), item }).unwrap();
+}
+
+#[test]
+fn what_is_under_way_at_the_end_comes_through_though_no_sink_takes_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parts = parts(folder.path());
+    parts.outbox = Arc::new(Outbox::new(&["a".to_owned()], Default::default(), 2));
+    let acknowledged = input(&mut parts);
+    let (outbox, generation) = (Arc::clone(&parts.outbox), Arc::clone(&parts.generation));
+    let (stop, hurry) = (Arc::clone(&parts.stop), Arc::clone(&parts.hurry));
+    let mut correlator = Correlator::new(parts).unwrap();
+    let (worker, done) = sync_channel(10);
+    (1..=5).for_each(|ticket| {
+        give(&worker, &generation, DoneItem::Scanned(Box::new(scanned(ticket))));
+    });
+    give(&worker, &generation, DoneItem::Stopped);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            correlator.run(&[done]);
+            correlator.finish(Duration::from_secs(1))
+        });
+        while outbox.len() < 2 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(WAIT * 3);
+        assert_eq!(outbox.len(), 2, "nothing is taken while there is no room");
+        stop.store(true, Ordering::Relaxed);
+        let until = Instant::now() + Duration::from_secs(10);
+        while !running.is_finished() && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        hurry.store(true, Ordering::Relaxed);
+        assert!(running.join().unwrap(), "a checkpoint stands");
+    });
+    let tickets: Vec<Ticket> = acknowledged.try_iter().map(|done| done.ticket).collect();
+    assert_eq!(tickets.last(), Some(&5), "{tickets:?}");
+    let found = Store::new(folder.path()).load().unwrap().checkpoint.unwrap();
+    let again = Outbox::new(&["a".to_owned()], found.outbox, 100);
+    let kept = again.take("a", 10, Duration::ZERO).unwrap();
+    assert_eq!(kept.iter().map(|alert| alert.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
+}
