@@ -66,6 +66,11 @@ impl Checkpoint {
         found.map(|(_, positions)| positions.clone()).unwrap_or_default()
     }
 
+    /// Whether an input had begun.
+    pub fn knows(&self, input: &str) -> bool {
+        self.positions.iter().any(|(name, _)| name == input)
+    }
+
     /// The contents of a file.
     ///
     /// # Errors

@@ -388,6 +388,7 @@ pub(crate) fn context(
         input: input.into(),
         instance: from.instance.as_str().into(),
         positions: from.positions_of(input),
+        known: from.knows(input),
         clock: Arc::clone(clock),
         state: config.state.folder.join("inputs").join(input),
         stop: Arc::clone(stop),

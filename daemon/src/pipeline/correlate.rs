@@ -51,6 +51,8 @@ struct InputState {
     acknowledged: Ticket,
     acknowledgements: Sender<Acknowledged>,
     ready: bool,
+    /// It has begun, now or in a run before: where it has not told of anything yet, it is none of the checkpoint's.
+    known: bool,
     stopped: bool,
     /// A piece was not read for the process's end: nor does anything count that came behind it.
     cut: bool,
@@ -144,6 +146,7 @@ impl Correlator {
             .into_iter()
             .map(|(info, acknowledgements)| InputState {
                 positions: parts.from.positions_of(&info.name),
+                known: parts.from.knows(&info.name),
                 info,
                 taken: 0,
                 acknowledged: 0,
@@ -271,10 +274,14 @@ impl Correlator {
                 self.advance();
             }
             Event::Ready => {
-                input.ready = true;
+                (input.ready, input.known) = (true, true);
                 self.marks.ready(name);
                 let ready = self.inputs.iter().all(|input| input.ready);
                 self.parts.ready.store(ready, Ordering::Relaxed);
+            }
+            Event::Placed { ticket } => {
+                input.taken = ticket;
+                (self.changed, self.urgent) = (true, true);
             }
             Event::Reached { partition, frontier } => {
                 self.marks.reach(name, &partition, frontier);

@@ -139,7 +139,8 @@ impl LiveConfig for FollowConfig {
         self.find()?;
         Ok(Box::new(Follower {
             config: self.clone(),
-            first: context.positions.is_empty(),
+            first: !context.known,
+            placed: None,
             known: context
                 .positions
                 .iter()
@@ -165,8 +166,11 @@ impl LiveConfig for FollowConfig {
 
 struct Follower {
     config: FollowConfig,
-    /// No checkpoint yet: the configuration says where files begin.
+    /// No checkpoint knows the input yet: the configuration says where files begin.
     first: bool,
+    /// What is waited for before anything is read: until a checkpoint has where files were passed over, a process that
+    /// is killed would pass over more of them.
+    placed: Option<Ticket>,
     /// Where the checkpoint stands, by identity. Each counts once: a file that comes later may have the identity of
     /// one that is gone.
     known: BTreeMap<String, Known>,
@@ -221,8 +225,12 @@ impl Follower {
         if !self.ready {
             self.leave_lost(&here);
             self.ready = true;
-            self.first = false;
             self.news.insert(0, Event::Ready);
+            if std::mem::take(&mut self.first) && !self.config.from_start {
+                self.ticket += 1;
+                self.placed = Some(self.ticket);
+                self.news.insert(0, Event::Placed { ticket: self.ticket });
+            }
         }
         Ok(())
     }
@@ -565,6 +573,7 @@ impl LiveTransport for Follower {
                 return Ok(Some(event));
             }
             if !self.paused
+                && self.placed.is_none()
                 && let Some(event) = self.read()
             {
                 return Ok(Some(event));
@@ -577,7 +586,9 @@ impl LiveTransport for Follower {
         }
     }
 
-    fn acknowledge(&mut self, _: Ticket, _: &Positions) {}
+    fn acknowledge(&mut self, ticket: Ticket, _: &Positions) {
+        self.placed.take_if(|placed| *placed <= ticket);
+    }
 
     fn pause(&mut self) {
         self.paused = true;

@@ -52,6 +52,8 @@ pub struct OpenContext {
     /// Where the last checkpoint stands. A partition that is not in it begins where the transport's
     /// configuration says.
     pub positions: Positions,
+    /// Whether a checkpoint knows the input, be it without any partition: it has begun before.
+    pub known: bool,
     /// The clock.
     pub clock: Clock,
     /// A folder of the input's own, for what it must remember beside the checkpoint (a ledger of objects).
@@ -125,7 +127,7 @@ pub trait LiveTransport: Send {
     fn close(self: Box<Self>);
 }
 
-/// Counts the deliveries of one transport since it was opened, from 1.
+/// Counts the deliveries of one transport, and what else is acknowledged, since it was opened, from 1.
 pub type Ticket = u64;
 
 /// What a live transport says.
@@ -149,6 +151,12 @@ pub enum Event {
     /// The partitions that the input begins with have all been opened (there may be none). Comes once,
     /// before the first delivery; until then the whole input holds the watermark.
     Ready,
+    /// Where reading begins has been told, and is to stand in a checkpoint before anything is read: one is written soon
+    /// and acknowledged as behind a delivery of this number.
+    Placed {
+        /// Its number.
+        ticket: Ticket,
+    },
     /// News of what is unread, where nothing was read.
     Reached {
         /// The partition.

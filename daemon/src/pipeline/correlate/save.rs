@@ -135,6 +135,7 @@ impl Correlator {
             positions: self
                 .inputs
                 .iter()
+                .filter(|input| input.known || !input.positions.is_empty())
                 .map(|input| (input.info.name.to_string(), input.positions.clone()))
                 .collect(),
             marks: self.marks.clone(),

@@ -119,3 +119,29 @@ fn what_is_under_way_at_the_end_comes_through_though_no_sink_takes_anything() {
     let kept = again.take("a", 10, Duration::ZERO).unwrap();
     assert_eq!(kept.iter().map(|alert| alert.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
 }
+
+#[test]
+fn where_reading_begins_is_in_a_checkpoint_soon_and_an_input_that_has_not_begun_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parts = parts(folder.path());
+    // another would come much later
+    parts.every = Duration::from_secs(3_600);
+    let acknowledged = input(&mut parts);
+    parts.inputs.push((
+        InputInfo { name: "slow".into(), source: None, lateness: 0 },
+        std::sync::mpsc::channel().0,
+    ));
+    let generation = Arc::clone(&parts.generation);
+    let mut correlator = Correlator::new(parts).unwrap();
+    let (worker, done) = sync_channel(10);
+    give(&worker, &generation, DoneItem::Event(Event::Ready));
+    give(&worker, &generation, DoneItem::Event(Event::Placed { ticket: 7 }));
+    std::thread::scope(|scope| {
+        scope.spawn(move || correlator.run(&[done]));
+        let told = acknowledged.recv_timeout(Duration::from_secs(10)).map(|done| done.ticket);
+        drop(worker);
+        assert_eq!(told, Ok(7));
+    });
+    let found = Store::new(folder.path()).load().unwrap().checkpoint.unwrap();
+    assert_eq!(["in", "slow"].map(|input| found.knows(input)), [true, false]);
+}

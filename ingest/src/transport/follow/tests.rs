@@ -10,12 +10,18 @@ thread_local! {
 }
 
 fn open(paths: &str, positions: Positions, from_start: bool) -> Box<dyn LiveTransport> {
+    let known = !positions.is_empty();
+    open_known(paths, positions, known, from_start)
+}
+
+fn open_known(paths: &str, positions: Positions, known: bool, from_start: bool) -> Box<dyn LiveTransport> {
     let now = NOW.with(Arc::clone);
     let config = FollowConfig { paths: vec![paths.to_owned()], from_start };
     let context = OpenContext {
         input: "app".into(),
         instance: "test".into(),
         positions,
+        known,
         clock: Arc::new(move || now.load(Ordering::Relaxed)),
         state: PathBuf::new(),
         stop: Arc::default(),
@@ -50,6 +56,7 @@ fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<St
             }
             Event::Opened { partition, position: Some(position) } => positions.set(&partition, position),
             Event::Note(note) => told.push(note.cause.into()),
+            Event::Placed { ticket } => transport.acknowledge(ticket, positions),
             _ => {}
         }
         if told.len() > std::mem::replace(&mut count, told.len()) {
@@ -110,6 +117,55 @@ fn what_is_there_at_the_first_start_may_be_left_and_what_comes_is_read() {
     let mut told = drain(&mut *transport, &mut positions);
     told.sort();
     assert_eq!(told, ["1 new", "1 other"]);
+}
+
+#[test]
+fn what_comes_after_the_first_start_is_read_whole_also_where_nothing_was_there_or_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.log"), folder.path().join("b.log"));
+    let pattern = folder.path().join("*.log").display().to_string();
+    let mut positions = Positions::default();
+    let mut transport = open_known(&pattern, Positions::default(), false, false);
+    append(&first, "one\n");
+    assert!(drain(&mut *transport, &mut positions).is_empty(), "it was there at the first look");
+    append(&first, "two\n");
+    assert_eq!(drain(&mut *transport, &mut positions), ["1 two"]);
+    fs::remove_file(&first).unwrap();
+    (0..6).for_each(|_| drop(drain(&mut *transport, &mut positions)));
+    assert!(positions.is_empty(), "it is left");
+    transport.close();
+    // while it is down
+    append(&second, "three\n");
+    let mut transport = open_known(&pattern, positions.clone(), true, false);
+    assert_eq!(drain(&mut *transport, &mut positions), ["1 three"]);
+}
+
+#[test]
+fn nothing_is_read_before_a_checkpoint_has_where_files_were_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let pattern = folder.path().join("*.log").display().to_string();
+    append(&log, "old\n");
+    for (known, from_start, waits) in [(false, false, true), (true, false, false), (false, true, false)] {
+        let mut transport = open_known(&pattern, Positions::default(), known, from_start);
+        let (mut placed, mut read) = (None, 0);
+        let now = NOW.with(Arc::clone);
+        for step in 0..200 {
+            match transport.poll(Duration::ZERO).unwrap() {
+                Some(Event::Placed { ticket }) => placed = Some(ticket),
+                Some(Event::Delivery(_)) => read += 1,
+                _ => {}
+            }
+            if step == 100 {
+                append(&log, "new\n");
+            }
+            now.fetch_add(20_000, Ordering::Relaxed);
+        }
+        assert_eq!((placed.is_some(), read == 0), (waits, waits), "known {known} from_start {from_start}");
+        let Some(ticket) = placed else { continue };
+        transport.acknowledge(ticket, &Positions::default());
+        assert_eq!(drain(&mut *transport, &mut Positions::default()), ["1 new"]);
+    }
 }
 
 /// Lines of `drain` alone.
@@ -223,6 +279,7 @@ fn a_checkpoint_counts_once_for_a_file() {
     let mut follower = Follower {
         config: FollowConfig { paths: Vec::new(), from_start: true },
         first: false,
+        placed: None,
         known: [(id.clone(), Known { partition: "a".into(), place })].into(),
         named: BTreeSet::new(),
         unopened: BTreeMap::new(),

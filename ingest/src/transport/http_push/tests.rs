@@ -55,6 +55,7 @@ fn serve_as(config: HttpConfig, token: Option<&str>) -> Server {
         input: "push".into(),
         instance: "test".into(),
         positions: Positions::default(),
+        known: false,
         clock: Arc::new(|| 42),
         state: std::path::PathBuf::new(),
         stop: Arc::default(),
