@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use virga_test_support::workspace;
 
@@ -52,13 +53,30 @@ impl Server {
     }
 
     fn psql(&self, password: &str, sql: &str) -> Output {
-        Command::new("psql")
+        self.asking(password, sql).output().expect("psql runs")
+    }
+
+    fn asking(&self, password: &str, sql: &str) -> Command {
+        let mut command = Command::new("psql");
+        command
             .args(["-X", "-h", "127.0.0.1", "-p", &self.port, "-U", "virga", "-d", "virga", "-At", "-c", sql])
             .env("PGPASSWORD", password)
-            .output()
-            .expect("psql runs")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Time that it has computed so far, in ticks of a hundredth of a second.
+    fn computed(&self) -> Option<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
+        Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
     }
 }
+
+/// Adds up for an hour.
+const ENDLESS: &str =
+    "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b";
 
 fn has_psql() -> bool {
     let found = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());
@@ -79,7 +97,11 @@ fn psql_reads_and_cannot_write() {
     let counted = ask("SELECT count(*) FROM events");
     assert_eq!(out(&counted).trim(), lake.events.to_string(), "{}", err(&counted));
     let wrong = server.psql("another", "SELECT 1");
-    assert!(!wrong.status.success() && err(&wrong).to_lowercase().contains("password"), "{}", err(&wrong));
+    assert!(
+        !wrong.status.success() && err(&wrong).contains("Password authentication failed for user \"virga\""),
+        "{}",
+        err(&wrong)
+    );
     let listed = ask("\\d");
     for table in ["events", "alerts", "coverage", "rules", "ocsf"] {
         assert!(out(&listed).contains(&format!("|{table}|")), "{table}: {}{}", out(&listed), err(&listed));
@@ -126,13 +148,61 @@ detection:
     assert!(matched.status.success(), "{}", err(&matched));
     let file = ask("SELECT 1 FROM events WHERE sigma_match('/etc/passwd.yml', source, raw)");
     assert!(err(&file).contains("files are not read"), "{}", err(&file));
-    let long = ask(
-        "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b",
-    );
+    let long = ask(ENDLESS);
     assert!(err(&long).contains("takes longer than 5s"), "{}{}", out(&long), err(&long));
     let nowhere = ask("SELECT wrong FROM events");
     assert!(err(&nowhere).contains("wrong"), "{}", err(&nowhere));
     assert_eq!(out(&ask("SELECT count(*) FROM events")).trim(), lake.events.to_string());
+}
+
+#[test]
+fn a_query_ends_when_its_client_cancels_it_or_has_gone() {
+    if !has_psql() {
+        return;
+    }
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &[], Some("a secret"));
+    let begun = |sql: &str| {
+        let child = server.asking("a secret", sql).spawn().expect("psql runs");
+        std::thread::sleep(Duration::from_millis(1_500));
+        child
+    };
+    let waiting = begun(ENDLESS);
+    let since = Instant::now();
+    let interrupted = Command::new("kill").args(["-INT", &waiting.id().to_string()]).status();
+    assert!(interrupted.is_ok_and(|status| status.success()));
+    let told = waiting.wait_with_output().expect("psql ends");
+    assert!(err(&told).contains("canceling statement due to user request"), "{}", err(&told));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    // and the connection that goes on after a cancel is as good as before
+    let counted = server.psql("a secret", "SELECT count(*) FROM events");
+    assert_eq!(out(&counted).trim(), lake.events.to_string(), "{}", err(&counted));
+
+    let mut killed = begun(ENDLESS);
+    killed.kill().expect("psql is killed");
+    killed.wait().expect("psql has ended");
+    std::thread::sleep(Duration::from_secs(2));
+    let Some(before) = server.computed() else { return };
+    std::thread::sleep(Duration::from_secs(2));
+    let ticks = server.computed().expect("its ticks") - before;
+    assert!(ticks < 50, "it goes on computing for nobody: {ticks} ticks in two seconds");
+}
+
+#[test]
+fn a_client_says_how_long_it_waits() {
+    if !has_psql() {
+        return;
+    }
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &["--time", "60"], Some("a secret"));
+    let mut psql = server.asking("a secret", "SET statement_timeout = '1s'");
+    let since = Instant::now();
+    let told = psql.args(["-c", ENDLESS, "-c", "SHOW statement_timeout"]).output().expect("psql runs");
+    assert!(err(&told).contains("takes longer than 1s, the statement_timeout"), "{}", err(&told));
+    assert!(out(&told).contains("1000ms"), "{}", out(&told));
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    let soon = server.psql("a secret", "SET statement_timeout = 'soon'");
+    assert!(err(&soon).contains("statement_timeout takes no such value"), "{}", err(&soon));
 }
 
 #[test]
@@ -181,9 +251,9 @@ fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
 
 /// What psycopg does: prepared statements, a refused write, queries at once, types.
 const SCRIPT: &str = r#"
-import sys, threading, datetime
+import sys, threading, datetime, time as time_module
 import psycopg
-port, password, events = sys.argv[1], sys.argv[2], int(sys.argv[3])
+port, password, events, endless = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 def connect(secret=password):
     return psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=secret, autocommit=True)
 try:
@@ -207,6 +277,21 @@ with connect() as connection:
                 sys.exit("taken: " + sql)
             except psycopg.Error as error:
                 assert error.sqlstate == "25006", (error.sqlstate, error)
+    def timed(work):
+        begun = time_module.monotonic()
+        try:
+            work()
+            sys.exit("an endless query has ended")
+        except psycopg.Error as error:
+            assert error.sqlstate == "57014", (error.sqlstate, error)
+        assert time_module.monotonic() - begun < 15, time_module.monotonic() - begun
+    for prepare in [False, True]:
+        threading.Timer(1, connection.cancel).start()
+        timed(lambda: connection.execute(endless, prepare=prepare))
+    connection.execute("SET statement_timeout = 1000")
+    for prepare in [False, True]:
+        timed(lambda: connection.execute(endless, prepare=prepare))
+    connection.execute("SET statement_timeout = 0")
     mixed = "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->>'eventName' AS name FROM events WHERE source = 'aws.cloudtrail' AND action = %s"
     for row in connection.execute(mixed, ("InvokeModel",), prepare=True).fetchall():
         assert row[0] == row[2] and row[1].startswith("{"), row
@@ -241,7 +326,7 @@ fn psycopg_prepares_and_asks_at_once() {
     let lake = Lake::of_story("leaked-key-to-llmjacking");
     let server = Server::of(&lake, &[], Some("geheim"));
     let output = Command::new(&python)
-        .args(["-c", SCRIPT, &server.port, "geheim", &lake.events.to_string()])
+        .args(["-c", SCRIPT, &server.port, "geheim", &lake.events.to_string(), ENDLESS])
         .output()
         .expect("python runs");
     assert_eq!(out(&output).trim(), "all is well", "{}", err(&output));

@@ -3,6 +3,8 @@
 //! In: an error of the query engine. Out: a [`SqlError`]: what kind it is, what is wrong, where in the text,
 //! and what to do next.
 
+use std::time::Duration;
+
 use datafusion::common::diagnostic::Diagnostic;
 use datafusion::error::DataFusionError;
 
@@ -111,6 +113,15 @@ impl SqlError {
                 "write a LIMIT, or allow it more with --rows",
             ),
         }
+    }
+
+    /// A client's own limit that was met.
+    pub(crate) fn over_own(time: Duration) -> Self {
+        Self::new(
+            SqlErrorKind::Time,
+            format!("the query takes longer than {time:?}, the statement_timeout of this connection"),
+            "narrow it by `source` and `time`, or SET statement_timeout to more",
+        )
     }
 
     /// An error of the query engine.

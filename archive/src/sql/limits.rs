@@ -43,6 +43,10 @@ pub(crate) const MAX_CONNECTIONS: usize = 32;
 /// How often the PostgreSQL server looks for a newer version of the archive.
 pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 
+/// How often it looks whether a client that waits for an answer is still there, where what the client sent before lies
+/// unread and hides that it has closed.
+pub(crate) const GONE: Duration = Duration::from_millis(500);
+
 /// Functions that make much out of little: a handful of letters would take all memory, which only operators
 /// account for.
 pub(crate) const WITHOUT: &[&str] = &[

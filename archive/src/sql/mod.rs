@@ -20,10 +20,12 @@ mod output;
 mod postgres;
 mod pruned;
 mod read_only;
+mod running;
 mod sealed;
 mod served;
 mod session;
 mod tables;
+mod timeout;
 
 use std::sync::Arc;
 

@@ -28,21 +28,22 @@ use datafusion_postgres::pgwire::api::auth::sasl::scram::{
 use datafusion_postgres::pgwire::api::auth::{
     AuthSource, DefaultServerParameterProvider, LoginInfo, Password as Salted, StartupHandler,
 };
-use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
+use datafusion_postgres::pgwire::api::cancel::CancelHandler;
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use datafusion_postgres::pgwire::api::results::{Response, Tag};
-use datafusion_postgres::pgwire::api::{ClientInfo, ConnectionManager, ErrorHandler, PgWireServerHandlers};
+use datafusion_postgres::pgwire::api::{ClientInfo, ErrorHandler, PgWireServerHandlers};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::tokio::process_socket;
 use datafusion_postgres::{DfSessionService, QueryHook};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::error::{SqlError, SqlErrorKind};
 use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
-use super::read_only;
+use super::running::{Cancels, Connection, Statements};
 use super::served::Served;
 use super::session::{DATABASE, Session};
+use super::{read_only, timeout};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 
@@ -130,7 +131,7 @@ impl Server {
     /// Serves until `stop` is done. What others commit to the archive meanwhile is seen by queries that begin
     /// a little later; a failure to see it is told to `tell`, and the version at hand goes on being served.
     pub async fn run(self, mut archive: Lake, stop: impl Future<Output = ()>, tell: impl Fn(&str)) {
-        let handlers = Arc::new(Handlers::new(&self.session, &self.password));
+        let shared = Arc::new(Shared::new(&self.session, &self.password));
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut refresh = tokio::time::interval(REFRESH);
         tokio::pin!(stop);
@@ -147,10 +148,10 @@ impl Server {
                     Ok((socket, from)) => match Arc::clone(&room).try_acquire_owned() {
                         Err(_) => tell(&format!("{from} was turned away: {MAX_CONNECTIONS} are connected")),
                         Ok(place) => {
-                            let handlers = Arc::clone(&handlers);
+                            let shared = Arc::clone(&shared);
                             tokio::spawn(async move {
                                 // a connection that breaks is its client's to see
-                                let _ = process_socket(socket, None, handlers).await;
+                                let _ = serve(socket, shared).await;
                                 drop(place);
                             });
                         }
@@ -169,16 +170,20 @@ async fn renew(archive: &mut Lake, session: &Session) -> Result<(), ArchiveError
     session.show(archive).await
 }
 
-/// What a connection is handed to.
-struct Handlers {
-    service: Arc<DfSessionService>,
-    secret: Arc<Secret>,
-    connections: Arc<ConnectionManager>,
-    cancel: Arc<DefaultCancelHandler>,
-    limits: Limits,
+async fn serve(socket: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
+    let (socket, connection) = Connection::of(socket, &shared.cancels)?;
+    process_socket(socket, None, Handlers { shared, connection }).await
 }
 
-impl Handlers {
+/// What all connections share.
+struct Shared {
+    service: Arc<DfSessionService>,
+    session: Session,
+    secret: Arc<Secret>,
+    cancels: Arc<Cancels>,
+}
+
+impl Shared {
     fn new(session: &Session, password: &Password) -> Self {
         let hooks: Vec<Arc<dyn QueryHook>> = vec![
             Arc::new(Guard),
@@ -187,44 +192,53 @@ impl Handlers {
             Arc::new(Served { limits: session.limits }),
         ];
         let context = Arc::new(session.context.clone());
-        let connections = Arc::new(ConnectionManager::new());
         Self {
             service: Arc::new(DfSessionService::new_with_hooks(context, hooks)),
+            session: session.clone(),
             secret: Arc::new(Secret::new(password)),
-            cancel: Arc::new(DefaultCancelHandler::new(Arc::clone(&connections))),
-            connections,
-            limits: session.limits,
+            cancels: Arc::default(),
         }
+    }
+}
+
+/// What a connection is handed to.
+struct Handlers {
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+}
+
+impl Handlers {
+    fn statements(&self) -> Arc<Statements> {
+        Arc::new(Statements::new(&self.shared.service, &self.shared.session, &self.connection))
     }
 }
 
 impl PgWireServerHandlers for Handlers {
     fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.service)
+        self.statements()
     }
 
     fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.service)
+        self.statements()
     }
 
-    /// One a connection: it remembers how far the exchange of the password has come.
+    /// It remembers how far the exchange of the password has come.
     fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        let mut scram = ScramAuth::new(Arc::clone(&self.secret) as Arc<dyn AuthSource>);
+        let mut scram = ScramAuth::new(Arc::clone(&self.shared.secret) as Arc<dyn AuthSource>);
         scram.set_iterations(SCRAM_ITERATIONS);
         let mut parameters = DefaultServerParameterProvider::default();
         parameters.is_superuser = false;
         parameters.default_transaction_read_only = true;
         parameters.time_zone = "UTC".into();
-        let handler = SASLAuthStartupHandler::new(Arc::new(parameters));
-        Arc::new(handler.with_scram(scram).with_connection_manager(Arc::clone(&self.connections)))
+        Arc::new(SASLAuthStartupHandler::new(Arc::new(parameters)).with_scram(scram))
     }
 
     fn error_handler(&self) -> Arc<impl ErrorHandler> {
-        Arc::new(Words { limits: self.limits })
+        Arc::new(Words { limits: self.shared.session.limits })
     }
 
     fn cancel_handler(&self) -> Arc<impl CancelHandler> {
-        Arc::clone(&self.cancel)
+        Arc::clone(&self.shared.cancels)
     }
 }
 
@@ -256,7 +270,11 @@ struct Words {
 }
 
 impl ErrorHandler for Words {
-    fn on_error<C: ClientInfo>(&self, _: &C, error: &mut PgWireError) {
+    fn on_error<C: ClientInfo>(&self, client: &C, error: &mut PgWireError) {
+        if let PgWireError::InvalidPassword(user) = error {
+            // SCRAM's messages leave the name out: it came with the first one
+            *user = client.metadata().get("user").cloned().unwrap_or_default();
+        }
         let PgWireError::ApiError(inner) = error else { return };
         let own = if let Some(error) = inner.downcast_ref::<DataFusionError>() {
             SqlError::of(error, &self.limits)
@@ -269,7 +287,7 @@ impl ErrorHandler for Words {
     }
 }
 
-fn told(error: SqlError) -> PgWireError {
+pub(super) fn told(error: SqlError) -> PgWireError {
     let code = match error.kind {
         SqlErrorKind::Syntax => "42601",
         SqlErrorKind::Plan => "42000",
@@ -297,6 +315,22 @@ enum Verdict {
     Refuse(SqlError),
     /// It is of no effect here, and its client expects it to be done.
     Done(&'static str),
+    /// How many milliseconds the client waits for a statement.
+    Timeout(u64),
+}
+
+impl Verdict {
+    fn carry_out(self, client: &mut dyn HookClient) -> Option<PgWireResult<Response>> {
+        match self {
+            Self::Pass => None,
+            Self::Refuse(error) => Some(Err(told(error))),
+            Self::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
+            Self::Timeout(milliseconds) => {
+                timeout::keep(client, milliseconds);
+                Some(Ok(Response::Execution(Tag::new("SET"))))
+            }
+        }
+    }
 }
 
 impl Guard {
@@ -318,7 +352,7 @@ impl Guard {
 
     /// Settings of the connection are the client's; those of the query engine are all connections'.
     fn judge_set(set: &Set) -> Verdict {
-        let Set::SingleAssignment { variable, .. } = set else {
+        let Set::SingleAssignment { variable, values, .. } = set else {
             return match set {
                 Set::SetTimeZone { .. }
                 | Set::SetNames { .. }
@@ -329,8 +363,16 @@ impl Guard {
         };
         let name = variable.to_string().to_lowercase();
         match name.as_str() {
-            "statement_timeout" | "datestyle" | "bytea_output" | "intervalstyle" | "application_name"
-            | "extra_float_digits" | "search_path" => Verdict::Pass,
+            timeout::NAME => match timeout::parse(values) {
+                Some(milliseconds) => Verdict::Timeout(milliseconds),
+                None => Verdict::Refuse(SqlError::new(
+                    SqlErrorKind::Execution,
+                    format!("{name} takes no such value"),
+                    "write a number of milliseconds, or '30s', '5min'",
+                )),
+            },
+            "datestyle" | "bytea_output" | "intervalstyle" | "application_name" | "extra_float_digits"
+            | "search_path" => Verdict::Pass,
             "client_encoding"
             | "client_min_messages"
             | "standard_conforming_strings"
@@ -349,13 +391,9 @@ impl QueryHook for Guard {
         &self,
         statement: &Statement,
         _: &SessionContext,
-        _: &mut dyn HookClient,
+        client: &mut dyn HookClient,
     ) -> Option<PgWireResult<Response>> {
-        match Self::judge(statement) {
-            Verdict::Pass => None,
-            Verdict::Refuse(error) => Some(Err(told(error))),
-            Verdict::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
-        }
+        Self::judge(statement).carry_out(client)
     }
 
     async fn handle_extended_parse_query(
@@ -367,7 +405,7 @@ impl QueryHook for Guard {
         match Self::judge(statement) {
             Verdict::Pass => None,
             Verdict::Refuse(error) => Some(Err(told(error))),
-            Verdict::Done(_) => {
+            Verdict::Done(_) | Verdict::Timeout(_) => {
                 let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
                 Some(Ok(LogicalPlan::EmptyRelation(nothing)))
             }
@@ -380,12 +418,8 @@ impl QueryHook for Guard {
         _: &LogicalPlan,
         _: &ParamValues,
         _: &SessionContext,
-        _: &mut dyn HookClient,
+        client: &mut dyn HookClient,
     ) -> Option<PgWireResult<Response>> {
-        match Self::judge(statement) {
-            Verdict::Pass => None,
-            Verdict::Refuse(error) => Some(Err(told(error))),
-            Verdict::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
-        }
+        Self::judge(statement).carry_out(client)
     }
 }

@@ -5,7 +5,6 @@
 //! has no type, those of JSON of any type, would be an error. They are texts, as in the other forms of an answer.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
@@ -38,21 +37,11 @@ pub(super) struct Served {
     pub limits: Limits,
 }
 
-/// Where the client's own limit is kept.
-const STATEMENT_TIMEOUT: &str = "statement_timeout_ms";
-
 impl Served {
     /// The plan of a statement, of which is known that it only reads.
-    async fn plan<C: ClientInfo + ?Sized>(
-        &self,
-        statement: DfStatement,
-        context: &SessionContext,
-        client: &C,
-    ) -> PgWireResult<LogicalPlan> {
-        let own = client.metadata().get(STATEMENT_TIMEOUT).and_then(|text| text.parse().ok());
-        let time = own.map_or(self.limits.time, |own| self.limits.time.min(Duration::from_millis(own)));
+    async fn plan(&self, statement: DfStatement, context: &SessionContext) -> PgWireResult<LogicalPlan> {
         let state = context.state();
-        let plan = tokio::time::timeout(time, planned(state, statement)).await;
+        let plan = tokio::time::timeout(self.limits.time, planned(state, statement)).await;
         let plan = plan.unwrap_or_else(|_| Err(DataFusionError::External(Box::new(Exceeded::Time))));
         plan.and_then(with_texts).map_err(|error| PgWireError::ApiError(Box::new(error)))
     }
@@ -64,7 +53,7 @@ impl Served {
         client: &mut dyn HookClient,
     ) -> PgWireResult<Response> {
         let failed = |error| PgWireError::ApiError(Box::new(error));
-        let plan = self.plan(DfStatement::Statement(Box::new(statement.clone())), context, client).await?;
+        let plan = self.plan(DfStatement::Statement(Box::new(statement.clone())), context).await?;
         let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
         let options = FormatOptions::from_client_metadata(client.metadata());
         Ok(Response::Query(encode_dataframe(frame, &Format::UnifiedText, Some(Arc::new(options))).await?))
@@ -86,10 +75,10 @@ impl QueryHook for Served {
         &self,
         statement: &Statement,
         context: &SessionContext,
-        client: &(dyn ClientInfo + Send + Sync),
+        _: &(dyn ClientInfo + Send + Sync),
     ) -> Option<PgWireResult<LogicalPlan>> {
         let statement = DfStatement::Statement(Box::new(statement.clone()));
-        Some(self.plan(statement, context, client).await)
+        Some(self.plan(statement, context).await)
     }
 
     /// The plan is the one that was made here when the statement was parsed.

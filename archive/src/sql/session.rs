@@ -147,6 +147,11 @@ impl Session {
         self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner).version
     }
 
+    /// Whether queries wait until it is known which events lie there twice.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.looked.is_busy()
+    }
+
     /// Begins a query.
     ///
     /// # Errors
@@ -155,7 +160,7 @@ impl Session {
         check_size(sql)?;
         let mut plan = std::pin::pin!(self.plan(sql));
         let planned = tokio::time::timeout(self.limits.time, plan.as_mut()).await;
-        let too_long = |_| match self.looked.is_busy() {
+        let too_long = |_| match self.is_looking() {
             true => SqlError::exceeded(Exceeded::TimeToLook, &self.limits),
             false => SqlError::exceeded(Exceeded::Time, &self.limits),
         };

@@ -1,0 +1,254 @@
+//! Statements that run for a client of PostgreSQL's protocol, and what ends them before their last row.
+//!
+//! In: a statement of a connection. Out: its rows, or one error in their place: its client has cancelled it, has gone, or
+//! its time is over. Rows are made while they are sent, and the protocol's own handler looks at a cancel only before
+//! that: so it is the stream of rows that ends here. Whoever drops it drops the plan and all that works for it.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion_postgres::DfSessionService;
+use datafusion_postgres::pgwire::api::cancel::CancelHandler;
+use datafusion_postgres::pgwire::api::portal::Portal;
+use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use datafusion_postgres::pgwire::api::results::{QueryResponse, Response};
+use datafusion_postgres::pgwire::api::store::PortalStore;
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::cancel::CancelRequest;
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt as _, Sink, StreamExt as _};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::error::{Exceeded, SqlError};
+use super::limits::{GONE, Limits};
+use super::postgres::told;
+use super::session::Session;
+use super::timeout::own_timeout;
+
+/// What a client names when it cancels: the number and the secret that it was given.
+type Key = (i32, Bytes);
+
+/// Who can be told that its statement is cancelled.
+#[derive(Debug, Default)]
+pub(super) struct Cancels(Mutex<HashMap<Key, watch::Sender<()>>>);
+
+impl Cancels {
+    fn by_key(&self) -> std::sync::MutexGuard<'_, HashMap<Key, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CancelHandler for Cancels {
+    async fn on_cancel_request(&self, request: CancelRequest) {
+        let known = self.by_key().get(&(request.pid, request.secret_key.to_bytes())).cloned();
+        // where nothing runs nobody listens, and the next statement does not hear of it
+        if let Some(cancel) = known {
+            cancel.send_replace(());
+        }
+    }
+}
+
+/// A connection, as its statements see it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// The protocol's socket once more: its handler does not look at it while a statement runs.
+    socket: TcpStream,
+    cancel: watch::Sender<()>,
+    cancels: Arc<Cancels>,
+    key: OnceLock<Key>,
+}
+
+impl Connection {
+    /// A socket, for the protocol and for here.
+    ///
+    /// # Errors
+    /// Where the system has no room for it.
+    pub fn of(socket: TcpStream, cancels: &Arc<Cancels>) -> std::io::Result<(TcpStream, Arc<Self>)> {
+        let socket = socket.into_std()?;
+        let again = TcpStream::from_std(socket.try_clone()?)?;
+        let connection = Self {
+            socket: again,
+            cancel: watch::Sender::new(()),
+            cancels: Arc::clone(cancels),
+            key: OnceLock::new(),
+        };
+        Ok((TcpStream::from_std(socket)?, Arc::new(connection)))
+    }
+
+    /// From its first statement on it can be cancelled.
+    fn known_by(&self, client: &impl ClientInfo) {
+        self.key.get_or_init(|| {
+            let (number, secret) = client.pid_and_secret_key();
+            let key = (number, secret.to_bytes());
+            self.cancels.by_key().insert(key.clone(), self.cancel.clone());
+            key
+        });
+    }
+
+    /// Comes back when the other side has closed. What it has sent before may still lie there unread.
+    async fn gone(&self) {
+        while let Ok(ready) = self.socket.ready(Interest::READABLE).await
+            && !ready.is_read_closed()
+        {
+            tokio::time::sleep(GONE).await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.get() {
+            self.cancels.by_key().remove(key);
+        }
+    }
+}
+
+/// What ends a statement before its last row.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// Its client said so, or has gone.
+    Cancelled,
+    /// It takes longer than any statement may.
+    Over,
+    /// It takes longer than its client wants to wait.
+    OverOwn(Duration),
+}
+
+type End = Shared<BoxFuture<'static, Ended>>;
+
+/// The statements of a connection.
+pub(super) struct Statements {
+    inner: Arc<DfSessionService>,
+    session: Session,
+    connection: Arc<Connection>,
+}
+
+impl Statements {
+    pub fn new(inner: &Arc<DfSessionService>, session: &Session, connection: &Arc<Connection>) -> Self {
+        Self { inner: Arc::clone(inner), session: session.clone(), connection: Arc::clone(connection) }
+    }
+
+    /// What ends the statements that begin now.
+    fn end(&self, client: &impl ClientInfo) -> End {
+        self.connection.known_by(client);
+        let connection = Arc::clone(&self.connection);
+        let mut cancelled = connection.cancel.subscribe();
+        let most = self.session.limits.time;
+        let (time, over) = match own_timeout(client) {
+            Some(own) if own < most => (own, Ended::OverOwn(own)),
+            _ => (most, Ended::Over),
+        };
+        let end = async move {
+            tokio::select! {
+                _ = cancelled.changed() => Ended::Cancelled,
+                () = connection.gone() => Ended::Cancelled,
+                () = tokio::time::sleep(time) => over,
+            }
+        };
+        end.boxed().shared()
+    }
+
+    /// What comes of work, if it is done before the end.
+    async fn before<T>(&self, end: &End, work: impl Future<Output = PgWireResult<T>>) -> PgWireResult<T> {
+        tokio::select! {
+            biased;
+            ended = end.clone() => Err(match ended {
+                Ended::Over if self.session.is_looking() => {
+                    told(SqlError::exceeded(Exceeded::TimeToLook, &self.session.limits))
+                }
+                ended => ended.told(&self.session.limits),
+            }),
+            done = work => done,
+        }
+    }
+
+    fn until(&self, end: &End, response: Response) -> Response {
+        match response {
+            Response::Query(answer) => Response::Query(until(end.clone(), self.session.limits, answer)),
+            other => other,
+        }
+    }
+}
+
+impl Ended {
+    fn told(self, limits: &Limits) -> PgWireError {
+        match self {
+            Self::Cancelled => PgWireError::QueryCanceled,
+            Self::Over => told(SqlError::exceeded(Exceeded::Time, limits)),
+            Self::OverOwn(time) => told(SqlError::over_own(time)),
+        }
+    }
+}
+
+/// The rows of an answer that are made before the end, and then why there are no more.
+fn until(mut end: End, limits: Limits, mut answer: QueryResponse) -> QueryResponse {
+    let mut made = std::mem::replace(&mut answer.data_rows, futures::stream::empty().boxed());
+    let mut is_over = false;
+    let rows = futures::stream::poll_fn(move |context| {
+        // asked first: what is always ready would leave no turn to it
+        if !is_over && let Poll::Ready(ended) = end.poll_unpin(context) {
+            is_over = true;
+            return Poll::Ready(Some(Err(ended.told(&limits))));
+        }
+        match is_over {
+            true => Poll::Ready(None),
+            false => made.poll_next_unpin(context),
+        }
+    });
+    answer.data_rows = rows.boxed();
+    answer
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Statements {
+    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let end = self.end(client);
+        let work = SimpleQueryHandler::do_query(self.inner.as_ref(), client, query);
+        let responses = self.before(&end, work).await?;
+        Ok(responses.into_iter().map(|response| self.until(&end, response)).collect())
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Statements {
+    type Statement = <DfSessionService as ExtendedQueryHandler>::Statement;
+    type QueryParser = <DfSessionService as ExtendedQueryHandler>::QueryParser;
+
+    fn query_parser(&self) -> Arc<Self::QueryParser> {
+        self.inner.query_parser()
+    }
+
+    async fn do_query<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Self::Statement>,
+        rows: usize,
+    ) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Self::Statement>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let end = self.end(client);
+        let work = ExtendedQueryHandler::do_query(self.inner.as_ref(), client, portal, rows);
+        let response = self.before(&end, work).await?;
+        Ok(self.until(&end, response))
+    }
+}
