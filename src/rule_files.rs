@@ -19,6 +19,21 @@ pub struct RuleFiles {
     pub files: Vec<Arc<SourceFile>>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+    /// Files of cases in folders.
+    cases: Vec<PathBuf>,
+}
+
+impl RuleFiles {
+    /// Files of cases beside which there is no rule: their rule has another name now, and is no longer tested.
+    pub fn cases_of_none(&self) -> impl Iterator<Item = &PathBuf> {
+        self.cases.iter().filter(|path| {
+            let name = path.to_string_lossy();
+            let stem = CASES.iter().find_map(|suffix| name.strip_suffix(suffix));
+            let is_there =
+                |stem: &str| ["yml", "yaml"].iter().any(|end| Path::new(&format!("{stem}.{end}")).is_file());
+            !stem.is_some_and(is_there)
+        })
+    }
 }
 
 /// How the names of files begin that ship inside the binary: no path does.
@@ -96,7 +111,11 @@ fn walk(path: &Path, named: bool, visited: &mut HashSet<PathBuf>, found: &mut Ru
     };
     if !metadata.is_dir() {
         // a file that is named is read whatever it is called; in a folder, rules end in .yml
-        if named || is_rule(&path.to_string_lossy()) {
+        let name = path.to_string_lossy();
+        if !named && CASES.iter().any(|suffix| name.ends_with(suffix)) {
+            found.cases.push(path.to_owned());
+        }
+        if named || is_rule(&name) {
             match std::fs::read_to_string(path) {
                 Ok(text) => {
                     let name = path.display().to_string();
@@ -148,12 +167,12 @@ pub fn cases_beside(rule: &SourceFile) -> Result<Option<Arc<SourceFile>>, String
     Ok(None)
 }
 
-/// Reads files of lists; a later file adds to an earlier one.
+/// Reads files of lists; a later file adds to an earlier one. The files are given too.
 ///
 /// # Errors
 /// The first that cannot be read, or is no file of lists.
-pub fn lists(paths: &[PathBuf]) -> Result<Lists, Box<ListsError>> {
-    let mut all = Lists::new();
+pub fn lists(paths: &[PathBuf]) -> Result<(Lists, Vec<Arc<SourceFile>>), Box<ListsError>> {
+    let (mut all, mut files) = (Lists::new(), Vec::new());
     for path in paths {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Box::new(ListsError::Unreadable(format!("{}: {error}", path.display()))))?;
@@ -163,8 +182,9 @@ pub fn lists(paths: &[PathBuf]) -> Result<Lists, Box<ListsError>> {
         {
             all.entry(name).or_default().extend(values);
         }
+        files.push(file);
     }
-    Ok(all)
+    Ok((all, files))
 }
 
 /// Why lists could not be read.

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virga_engine::correlate::Plan;
-use virga_engine::diagnostic::Diagnostic;
+use virga_engine::diagnostic::{Diagnostic, Severity};
 use virga_engine::event::SourceSpec;
 use virga_engine::{Engine, RuleSet};
 use virga_ingest::environment::Environment;
@@ -61,6 +61,8 @@ impl Generation {
             SOURCES.iter().map(|source| source.spec_in(&loaded.environment)).collect();
         let engines: Vec<Engine> = (0..workers).map(|_| Engine::new(&loaded.set, &specs)).collect();
         let Some(first) = engines.first() else { return Err("there is no worker".into()) };
+        let mut misspelt = first.unserved(&specs);
+        misspelt.retain(|said| said.severity == Severity::Warning);
         let (plans, rules) = (first.correlations().to_vec(), first.report().loaded);
         let asked = specs.iter().map(|spec| Asked {
             source: spec.name.clone(),
@@ -77,7 +79,7 @@ impl Generation {
             plans,
             rules,
             broken: broken(&loaded.set.diagnostics),
-            unheard: first.unheard(),
+            unheard: [first.unheard(), misspelt].concat(),
             columns: HashMap::new(),
             asked,
             engines: Mutex::new(engines),

@@ -455,6 +455,18 @@ fn read_lists(node: &Node) -> Result<Lists, Range<usize>> {
     Ok(lists)
 }
 
+/// Where a file of lists names them, without a look at what is in them.
+pub fn names_of_lists(file: &Arc<SourceFile>) -> Vec<(String, Range<usize>)> {
+    let mut names = Vec::new();
+    for (_, node) in yaml::documents(file).0 {
+        let Kind::Map(pairs) = &node.kind else { continue };
+        names.extend(
+            pairs.iter().map(|(key, _)| (key.text().unwrap_or_default().to_owned(), key.span.clone())),
+        );
+    }
+    names
+}
+
 /// Reads a `lists.yml`: what `%name%` stands for under `expand`.
 ///
 /// # Errors
@@ -474,7 +486,7 @@ pub fn parse_lists(file: &Arc<SourceFile>) -> Result<Lists, Diagnostic> {
                 codes::WRONG_TYPE,
                 file,
                 span,
-                "a file of lists holds names with lists of values, none of them empty",
+                "a file of lists holds names with lists of values, and no value is empty",
             )
             .with_help("`own_egress_ips: ['192.0.2.10', '192.0.2.11']`")
         })?;

@@ -98,9 +98,11 @@ pub mod codes {
         Code { id: "unsupported-transformation", title: "a transformation has no meaning here" };
     /// a pipeline refuses the rule
     pub const PIPELINE_REFUSED: Code = Code { id: "pipeline-refused", title: "a pipeline refuses the rule" };
-    /// a filter or a tuning entry is about no rule that is loaded
-    pub const FITS_NO_RULE: Code =
-        Code { id: "fits-no-rule", title: "a filter or a tuning entry is about no rule that is loaded" };
+    /// a filter, a list or a tuning entry is about no rule that is loaded
+    pub const FITS_NO_RULE: Code = Code {
+        id: "fits-no-rule",
+        title: "a filter, a list or a tuning entry is about no rule that is loaded",
+    };
 
     /// All of them, for the reference page.
     pub static ALL: &[Code] = &[

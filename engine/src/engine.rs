@@ -119,7 +119,7 @@ impl Engine {
         };
         // a correlation that sees nothing silences nobody
         let runs = |number: usize| idle_correlations.iter().all(|(idle, _)| *idle != number);
-        let muted_keys = correlate::mute(&mut correlations, &runs, &about);
+        let muted_keys = correlate::mute(&mut correlations, &set.blocks_of_none, &runs, &about);
         let mut muted = vec![false; rules.len()];
         for number in muted_keys.iter().filter_map(|key| by_key.get(key)) {
             muted[*number] = true;

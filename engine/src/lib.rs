@@ -31,6 +31,7 @@ pub mod sigma;
 mod testing;
 pub mod tuning;
 mod unheard;
+mod unserved;
 
 pub use engine::{Engine, LoadReport, LoadedRule};
 pub use rule_set::{RuleSet, Surroundings};

@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::cases::names_of_lists;
 use crate::correlate::{self, Candidate, LinkedCorrelation};
-use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes};
+use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes, nearest};
 use crate::pipeline::{self, Pipelines};
 use crate::plan::{
     Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, lower_resolved, resolve,
@@ -24,6 +25,8 @@ use crate::tuning::Tuning;
 pub struct Surroundings {
     /// What placeholders stand for.
     pub lists: Lists,
+    /// The files in which a user says so: a name that no rule asks for is pointed out.
+    pub own_lists: Vec<Arc<SourceFile>>,
     /// Which rules are switched off, have another level, are thinned out, have exceptions.
     pub tuning: Tuning,
     /// From the fields of public rules to one's own.
@@ -47,6 +50,8 @@ pub struct RuleSet {
     pub filters: usize,
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
+    /// The keys of what correlations name that the tuning has switched off.
+    pub(crate) blocks_of_none: Vec<String>,
     by_id: HashMap<String, Arc<Rule>>,
     /// Ids of all rules that were read, also of those that do not run.
     seen: HashSet<String>,
@@ -66,6 +71,8 @@ impl RuleSet {
     pub fn load_with(files: impl IntoIterator<Item = Arc<SourceFile>>, around: &Surroundings) -> Self {
         let mut set = Self::default();
         let (mut rules, mut filters, mut correlations) = (Vec::new(), Vec::new(), Vec::new());
+        let files: Vec<Arc<SourceFile>> = files.into_iter().collect();
+        set.report_idle_lists(&files, around);
         for file in files {
             let (documents, diagnostics) = parse_documents(&file);
             set.rejected += broken_documents(&diagnostics);
@@ -179,7 +186,7 @@ impl RuleSet {
 
     fn add_correlations(&mut self, correlations: Vec<Correlation>, tuning: &Tuning) {
         let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
-        let mut kept = Vec::with_capacity(correlations.len());
+        let (mut kept, mut off) = (Vec::with_capacity(correlations.len()), Vec::new());
         for mut correlation in correlations {
             let key = known_by(correlation.id.as_ref(), correlation.key());
             self.seen.insert(correlation.key().to_lowercase());
@@ -193,6 +200,7 @@ impl RuleSet {
                     works: true,
                 });
                 self.switched_off += 1;
+                off.push(correlation);
                 continue;
             }
             let own = (&correlation.file, &correlation.span);
@@ -216,7 +224,28 @@ impl RuleSet {
         let (linked, diagnostics) = correlate::link(kept, &self.candidates);
         self.diagnostics.extend(diagnostics);
         self.rejected += given - linked.len();
+        self.blocks_of_none = correlate::named(&off, &self.candidates, &linked);
         self.correlations = linked;
+    }
+
+    /// Lists that nothing asks for: under a misspelt name a list stays empty, or at what ships.
+    fn report_idle_lists(&mut self, files: &[Arc<SourceFile>], around: &Surroundings) {
+        let is_asked = |name: &str| {
+            let placeholder = format!("%{name}%");
+            files.iter().any(|file| file.text.contains(&placeholder))
+        };
+        for file in &around.own_lists {
+            for (name, span) in names_of_lists(file).into_iter().filter(|(name, _)| !is_asked(name)) {
+                let asked = around.lists.keys().map(String::as_str).filter(|known| is_asked(known));
+                let help = match nearest(&name, asked) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`virga rules lists` prints those of the rules that ship".to_owned(),
+                };
+                let cause = format!("no rule that is loaded asks for the list `{name}`");
+                let idle = Diagnostic::warning(codes::FITS_NO_RULE, file, span, cause);
+                self.diagnostics.push(idle.with_help(help));
+            }
+        }
     }
 
     /// What is about no rule: a misspelt id would leave a rule as noisy as it was.
@@ -525,6 +554,25 @@ mod tests {
         // a rule that is switched off is there all the same
         let set = load(&[RULE], &around(&format!("{ID}: {{enabled: false, why: noise}}")));
         assert!(set.diagnostics.is_empty());
+    }
+
+    #[test]
+    fn a_list_that_nobody_asks_for_is_told_with_what_may_be_meant() {
+        let rule = RULE.replace("{a: 1}", "{'a|expand': '%own_ips%'}");
+        for (own, said) in [
+            ("own_ips: [x]", None),
+            ("own_ip: [x]", Some("did you mean `own_ips`?")),
+            ("other: [x]", Some("`virga rules lists`")),
+            ("# none", None),
+        ] {
+            let mut lists = Lists::from([("own_ips".to_owned(), Vec::new())]);
+            lists.extend(crate::cases::parse_lists(&file(own)).unwrap());
+            let around = Surroundings { lists, own_lists: vec![file(own)], ..Surroundings::default() };
+            let set = load(&[&rule], &around);
+            let idle: Vec<_> = set.diagnostics.iter().filter(|d| d.code == codes::FITS_NO_RULE).collect();
+            assert_eq!(idle.len(), usize::from(said.is_some()), "{own}: {:?}", set.diagnostics);
+            assert!(idle.iter().all(|idle| idle.help.contains(said.unwrap_or_default())), "{own}: {idle:?}");
+        }
     }
 
     #[test]

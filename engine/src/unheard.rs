@@ -204,6 +204,51 @@ mod tests {
         said.into_iter().map(|said| (said.place().0, said.cause)).collect()
     }
 
+    /// Who switches a correlation off wants to be told less, and not of its building blocks.
+    #[test]
+    fn building_blocks_of_what_is_switched_off_stay_silent() {
+        let file = |text: String| Arc::new(SourceFile { name: "t.yml".into(), text });
+        let counts = |title: &str, rule: &str, more: &str| {
+            correlation(
+                title,
+                &format!("type: event_count, rules: [{rule}], group-by: user, condition: {{gte: 2}}{more}"),
+            )
+        };
+        let rule = |name: &str| {
+            format!(
+                "title: {name}\nname: {name}\nlogsource: {{product: p}}\ndetection: {{s: {{a: 3}}, condition: s}}\n---\n"
+            )
+        };
+        for (documents, off, muted) in [
+            (counts("c", "block", ""), "", &["block"][..]),
+            (counts("c", "block", ""), "c: {enabled: false}", &["block"]),
+            // a rule that has a level speaks for itself
+            (counts("c", "a", ""), "c: {enabled: false}", &[]),
+            (counts("c", "block", ", generate: true"), "c: {enabled: false}", &[]),
+            (
+                counts("c", "block", "") + &counts("d", "block", ", generate: true"),
+                "c: {enabled: false}",
+                &[],
+            ),
+            (counts("c", "block", "") + &counts("d", "block", ""), "c: {enabled: false}", &["block"]),
+            (counts("c", "block", "") + &counts("d", "c", ""), "d: {enabled: false}", &["block"]),
+        ] {
+            let around = Surroundings {
+                lists: Lists::from([("none".to_owned(), Vec::new())]),
+                tuning: Tuning::parse(&file(off.to_owned())).unwrap(),
+                ..Surroundings::default()
+            };
+            // in a file of their own, so that where a rule stands says nothing
+            let rules =
+                Arc::new(SourceFile { name: "r.yml".into(), text: format!("{}{RULES}", rule("other")) });
+            let set = RuleSet::load_with([rules, file(documents.clone())], &around);
+            let engine = Engine::new(&set, &[testing::source()]);
+            let found = engine.rules().iter().enumerate().filter(|(rule, _)| engine.is_muted(*rule as u32));
+            let found: Vec<String> = found.map(|(_, loaded)| loaded.lowered.rule.key()).collect();
+            assert_eq!(found, muted, "{documents} {off}");
+        }
+    }
+
     #[test]
     fn rules_that_only_feed_what_can_never_match_are_told_with_what_it_lacks() {
         let c = |body: &str| correlation("c", &format!("group-by: user, {body}"));

@@ -66,17 +66,17 @@ impl AroundArgs {
     /// `shipped`: with the lists and the tuning of the rules that ship with Virga, where nothing else is
     /// said.
     pub fn read(&self, shipped: bool) -> Result<Surroundings, Failure> {
-        let (mut lists, mut tuning) = (self.lists()?, self.tuning()?);
+        let ((mut lists, own_lists), mut tuning) = (self.lists()?, self.tuning()?);
         if shipped {
             for (name, values) in rule_files::shipped_lists() {
                 lists.entry(name).or_insert(values);
             }
             tuning.fill(rule_files::shipped_tuning());
         }
-        Ok(Surroundings { lists, tuning, pipelines: self.pipelines()? })
+        Ok(Surroundings { lists, own_lists, tuning, pipelines: self.pipelines()? })
     }
 
-    fn lists(&self) -> Result<Lists, Failure> {
+    fn lists(&self) -> Result<(Lists, Vec<Arc<SourceFile>>), Failure> {
         rule_files::lists(&self.lists).map_err(|error| match *error {
             ListsError::Unreadable(message) => Failure::Message(message),
             ListsError::Wrong(diagnostic) => wrong(vec![diagnostic], "no lists"),

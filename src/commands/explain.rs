@@ -32,7 +32,8 @@ Examples:
   virga rules explain my-rule.yml trail.ndjson:17          the event of line 17
   virga rules explain --rules sigma/rules 'AWS Root Credentials' trail.json.gz#3
   virga rules explain my-rule.yml '{\"eventName\":\"StopLogging\"}'
-  virga rules explain bruteforce.yml trail.json.gz         a correlation, over all events of a file"
+  virga rules explain bruteforce.yml trail.json.gz         a correlation, over all events of a file
+  virga rules explain --rules sigma/rules own.yml trail.json.gz    one of rules that stand elsewhere"
 )]
 pub struct Args {
     /// A rule file, or the id, name, title or file name of a rule or correlation.
@@ -59,7 +60,8 @@ pub fn run(args: &Args) -> Outcome {
     let mut rules = args.rules.clone();
     let is_file = Path::new(&args.rule).is_file();
     if is_file {
-        rules.rules = vec![PathBuf::from(&args.rule)];
+        // a correlation in a file of its own is about rules of others
+        rules.rules.insert(0, PathBuf::from(&args.rule));
     }
     let (set, _) = rules.load(Severity::Error)?;
     let correlation = explain_correlation::find(&set, &args.rule, is_file)?;
@@ -116,8 +118,10 @@ fn find_rule(args: &Args, set: &RuleSet, is_file: bool) -> Result<LoweredRule, F
     let is_it = |rule: &&LoweredRule| {
         let rule = &rule.rule;
         let stem = Path::new(&rule.file.name).file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
-        is_file
-            || rule.key().to_lowercase() == wanted
+        if is_file {
+            return rule.file.name == args.rule;
+        }
+        rule.key().to_lowercase() == wanted
             || rule.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
             || rule.title.to_lowercase() == wanted
             || stem.as_deref() == Some(wanted.as_str())

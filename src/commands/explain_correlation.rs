@@ -28,7 +28,10 @@ pub fn find(set: &RuleSet, wanted: &str, is_file: bool) -> Result<Option<usize>,
         let stem = std::path::Path::new(&correlation.file.name).file_stem();
         let stem = stem.map(|stem| stem.to_string_lossy().to_lowercase());
         // of a file that holds a chain the outermost is meant
-        let by_file = (is_file || stem.as_deref() == Some(&lower)) && !is_inner(*number);
+        if is_file {
+            return correlation.file.name == wanted && !is_inner(*number);
+        }
+        let by_file = stem.as_deref() == Some(&lower) && !is_inner(*number);
         by_file
             || correlation.key().to_lowercase() == lower
             || correlation.name.as_ref().is_some_and(|name| name.to_lowercase() == lower)

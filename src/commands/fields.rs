@@ -1,7 +1,7 @@
 //! `virga rules fields`: what rules ask of logs, and what a sample of logs answers.
 //!
-//! In: rules, and where wanted a sample. Out: for each source the fields that its rules need, with how
-//! many rules need them and how many events have them; the *dead rules*, which cannot match whatever
+//! In: rules, and where wanted a sample. Out: for each source the fields that its rules need, or correlations of
+//! what they match, with how many rules need them and how many events have them; the *dead rules*, which cannot match whatever
 //! the values are, because fields that they need never occur; and the *blind spots*, those fields.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use virga_engine::Engine;
+use virga_engine::correlate::Member;
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, SourceSpec};
 use virga_engine::plan::{Expr, FieldKey, Predicate};
@@ -176,6 +177,13 @@ fn needs_of(source: &'static SourceDef, engine: &Engine) -> Needs {
             }
         });
         needs.keywords += usize::from(whole);
+        let key = rule.lowered.rule.key();
+        let members = engine.correlations().iter().flat_map(|plan| &plan.members);
+        for member in members.filter(|member| matches!(&member.member, Member::Rule(of) if *of == key)) {
+            for field in [&member.group_by, &member.value, &member.carry].into_iter().flatten() {
+                needs.rules.entry((field.to_lowercase(), *canonical)).or_default().insert(number);
+            }
+        }
     }
     needs
 }

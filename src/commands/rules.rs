@@ -160,15 +160,7 @@ fn check(args: &CheckArgs) -> Outcome {
     }
     let mut set = RuleSet::load_with(found.files, &around);
     let engine = Engine::new(&set, &sources);
-    for &rule in &engine.report().unmapped {
-        let rule = &engine.rules()[rule].lowered.rule;
-        let span = rule.logsource.span.clone();
-        let cause = format!("no source serves {}", rule.logsource.value);
-        set.diagnostics.push(
-            Diagnostic::note(codes::UNMAPPED_LOGSOURCE, &rule.file, span, cause)
-                .with_help("it runs on generic input: `virga detect --all-logsources`"),
-        );
-    }
+    set.diagnostics.extend(engine.unserved(&sources));
     for (rule, column) in &engine.report().disabled {
         let rule = &engine.rules()[*rule].lowered.rule;
         let cause = format!("the rule does not run: no lookup table fills `{column}`");
@@ -184,7 +176,9 @@ fn check(args: &CheckArgs) -> Outcome {
     }
     set.diagnostics.extend(engine.unheard());
     set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));
-    let shown = set.diagnostics.iter().filter(|d| d.code != codes::UNMAPPED_LOGSOURCE);
+    // rules for logs that are not read here may be thousands
+    let is_told = |d: &&Diagnostic| d.code != codes::UNMAPPED_LOGSOURCE || d.severity != Severity::Note;
+    let shown = set.diagnostics.iter().filter(is_told);
     for diagnostic in shown {
         print_diagnostic(diagnostic, args.format)?;
     }
@@ -199,6 +193,9 @@ fn check(args: &CheckArgs) -> Outcome {
         set.rejected,
         also(&set)
     );
+    if !report.unmapped.is_empty() {
+        show::say!("what no source serves: `virga rules list --unmapped`");
+    }
     Ok(match () {
         () if !found.unreadable.is_empty() => ExitCode::from(2),
         () if errors > 0 || (args.warnings_as_errors && warnings > 0) => ExitCode::from(1),
@@ -371,10 +368,15 @@ fn test(args: &TestArgs) -> Outcome {
         }
         failed += usize::from(!failures.is_empty());
     }
+    let mut lost = 0;
+    for path in found.cases_of_none() {
+        lost += 1;
+        super::line(format!("FAILED  {} (there is no rule beside it that it could test)", path.display()))?;
+    }
     show::say!("{rules} rules, {cases} cases, {failed} rules failed");
     Ok(match () {
         () if !found.unreadable.is_empty() => ExitCode::from(2),
-        () if failed > 0 => ExitCode::from(1),
+        () if failed + lost > 0 => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     })
 }

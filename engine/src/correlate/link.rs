@@ -70,6 +70,23 @@ pub(crate) fn link(
     (graph.linked, graph.diagnostics)
 }
 
+/// The keys of what correlations name that are switched off, unless they say `generate: true`, as far as it is found.
+pub(crate) fn named(by: &[Correlation], rules: &[Candidate], linked: &[LinkedCorrelation]) -> Vec<String> {
+    let mut candidates: Vec<(Found, Names<'_>)> =
+        rules.iter().enumerate().map(|(i, rule)| (Found::Rule(i), Names::of_rule(rule))).collect();
+    let correlations = linked.iter().enumerate();
+    candidates
+        .extend(correlations.map(|(i, linked)| (Found::Correlation(i), Names::of(&linked.correlation))));
+    let finder = Finder { rules, candidates, diagnostics: Vec::new() };
+    let names = by.iter().filter(|correlation| correlation.generate != Some(true)).flat_map(|by| &by.rules);
+    let found = names.filter_map(|name| match finder.find(&name.value).0.as_slice() {
+        [Found::Rule(rule)] => Some(rules[*rule].key.clone()),
+        [Found::Correlation(number)] => Some(linked[*number].correlation.key()),
+        _ => None,
+    });
+    found.collect()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Rule(usize),

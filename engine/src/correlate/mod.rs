@@ -35,7 +35,7 @@ pub use carried::Carried;
 pub use extract::{Dropped, Times};
 pub(crate) use extract::{Extractor, Use};
 pub use finite::{Finite, MemorySpill, Spill};
-pub(crate) use link::{Candidate, link};
+pub(crate) use link::{Candidate, link, named};
 pub use link::{LinkedCorrelation, Member};
 pub use live::{CorrelationCounts, LateHit, Live, LiveLimits};
 pub use machine::Explained;

@@ -494,14 +494,26 @@ pub(crate) type FileAndLevel = (String, Option<Level>);
 
 /// Which rules raise no alerts of their own, for they only feed a correlation. `generate` decides where it is
 /// given; else a rule is muted that stands in the correlation's file or has no level or `informational`.
-/// A correlation that does not run silences nothing that has a level of its own. `about(rule)` gives a rule's file and level. In: rules by key; out: keys of muted rules, and correlations
-/// by number.
+/// A correlation that does not run silences nothing that has a level of its own, nor does one that is switched off:
+/// but who switches one off wants less to be told and not its building blocks, `blocks_of_none`. `about(rule)` gives a
+/// rule's file and level. In: rules by key; out: keys of muted rules, and correlations by number.
 pub(crate) fn mute(
     plans: &mut [Plan],
+    blocks_of_none: &[String],
     runs: &dyn Fn(usize) -> bool,
     about: &dyn Fn(&str) -> Option<FileAndLevel>,
 ) -> Vec<String> {
-    let mut wanted: Vec<(Member, Option<bool>)> = Vec::new();
+    let has_a_level = |level: Option<Level>| level.is_some_and(|level| level != Level::Informational);
+    let block = |key: &String| {
+        let inner = plans.iter().position(|plan| plan.correlation.key() == *key);
+        let level = match inner {
+            Some(inner) => plans[inner].correlation.level,
+            None => about(key)?.1,
+        };
+        let member = inner.map_or_else(|| Member::Rule(key.clone()), Member::Correlation);
+        (!has_a_level(level)).then_some((member, Some(false)))
+    };
+    let mut wanted: Vec<(Member, Option<bool>)> = blocks_of_none.iter().filter_map(block).collect();
     for (number, plan) in plans.iter().enumerate() {
         for member in &plan.members {
             let own = match &member.member {
@@ -512,7 +524,7 @@ pub(crate) fn mute(
                 }
             };
             let Some((file, level)) = own else { continue };
-            let has_a_level = level.is_some_and(|level| level != Level::Informational);
+            let has_a_level = has_a_level(level);
             if has_a_level && !runs(number) {
                 continue;
             }

@@ -59,6 +59,7 @@ pub(crate) fn parse(node: &Node, file: &Arc<SourceFile>) -> Result<Detection, Di
             let branches: Result<Vec<_>, _> = items.iter().map(|item| branch(item, file)).collect();
             Ok(Detection::Any(branches?))
         }
+        Kind::Scalar { .. } if node.scalar() == Some(Scalar::Null) => Err(empty(node, file)),
         Kind::Scalar { .. } => keywords(std::slice::from_ref(node), node.span.clone(), file),
     }
 }

@@ -179,7 +179,7 @@ impl<'f> Loader<'f> {
             Some(Err(error)) => {
                 let at = self.byte(error.marker().index());
                 Err(Diagnostic::error(codes::YAML, self.file, at..at, error.info())
-                    .with_help("quote values that hold ': ', ' #', or begin with one of * & % @ ` [ {"))
+                    .with_help(help_with(error.info())))
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -277,6 +277,11 @@ impl<'f> Loader<'f> {
                             "a key must be a text",
                         ));
                     };
+                    if text == MERGE {
+                        let cause = "merge keys (`<<`) are not read: YAML 1.2 has none";
+                        return Err(Diagnostic::error(codes::YAML, self.file, key.span, cause)
+                            .with_help("write the pairs out, or name a whole selection again by its alias"));
+                    }
                     if !keys.insert(text.to_owned()) {
                         let cause = format!("the key `{text}` stands twice; only one of the two can count");
                         return Err(Diagnostic::error(codes::DUPLICATE_KEY, self.file, key.span, cause)
@@ -289,6 +294,20 @@ impl<'f> Loader<'f> {
             }
         }
     }
+}
+
+/// The key by which YAML 1.1 takes the pairs of another mapping.
+const MERGE: &str = "<<";
+
+/// What may be wrong where YAML cannot be read.
+fn help_with(what: &str) -> &'static str {
+    if what.contains("tabs") {
+        return "indent with spaces: YAML takes no tabs";
+    }
+    if what.contains("block mapping") || what.contains("block collection") || what.contains("indentation") {
+        return "keys of one mapping stand in one column; values that hold ': ' or ' #' are quoted";
+    }
+    "quote values that hold ': ', ' #', or begin with one of * & % @ ` [ {"
 }
 
 /// How much an anchored node adds wherever it is named again.
@@ -336,6 +355,20 @@ mod tests {
             diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(),
             [codes::DUPLICATE_KEY, codes::YAML]
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_yaml_is_told_with_what_to_do() {
+        for (text, cause, help) in [
+            ("a:\n\tb: 1\n", "tabs", "spaces"),
+            ("a:\n  b: 1\n c: 2\n", "block mapping", "one column"),
+            ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge keys", "its alias"),
+            ("a: %b\n", "", "quote values"),
+        ] {
+            let told = load(text).unwrap_err();
+            assert_eq!(told.code, codes::YAML, "{text}");
+            assert!(told.cause.contains(cause) && told.help.contains(help), "{text}: {told} {}", told.help);
+        }
     }
 
     fn scalar(text: &str) -> String {
