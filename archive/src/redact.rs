@@ -228,12 +228,16 @@ pub fn redact<'e>(event: &'e str, redactions: &[&Redaction]) -> Cow<'e, str> {
 
 /// Whether a text may be JSON that holds values of its own, or was meant to.
 pub fn may_be_json(text: &str) -> bool {
-    text.trim_start_matches(is_blank).starts_with(['{', '[', '"'])
+    let text = text.trim_start_matches(is_blank);
+    // a sequence of values may begin with one that holds nothing
+    let begins_with_scalar =
+        || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | 't' | 'f' | 'n'));
+    text.starts_with(['{', '[', '"']) || (begins_with_scalar() && text.contains(['{', '[']))
 }
 
-/// What may stand around JSON in a text: white space, a byte order mark, a record separator.
+/// What may stand around JSON in a text: white space, also of no width, a byte order mark, a record separator.
 fn is_blank(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || c == '\u{feff}'
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// A value as it is kept; `None` where it stays as it is.
@@ -432,6 +436,12 @@ mod tests {
         for (text, expected) in [
             (format!("\u{feff}{json}"), format!("\u{feff}{kept}")),
             (format!("\u{1e}{json}\n"), format!("\u{1e}{kept}\n")),
+            (format!("\u{200b}{json}"), format!("\u{200b}{kept}")),
+            // values one behind the other
+            (format!("null\n{json}"), MASK.to_owned()),
+            (format!("1 {json}"), MASK.to_owned()),
+            (format!("1 {kept}"), format!("1 {kept}")),
+            ("true {x}".to_owned(), "true {x}".to_owned()),
             (quoted(&json), quoted(kept)),
             (quoted(&quoted(&json)), quoted(&quoted(kept))),
             (quoted(&quoted(&quoted(&quoted(&json)))), quoted(&quoted(&quoted(&quoted(MASK))))),
