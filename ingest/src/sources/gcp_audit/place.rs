@@ -20,16 +20,19 @@ pub(super) const REGION_INPUTS: &[&str] = &[
 const LOCATIONS: usize = 3;
 const NAME: usize = 4;
 
+/// How a request says that it means all places.
+const EVERYWHERE: &str = "-";
+
 /// What the labels say, or where the resource is, if that is one place, or what its name says.
 pub(super) fn region(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    if let Some(place) = (0..LOCATIONS).find_map(|input| inputs.string(input)) {
-        return text(place);
-    }
-    if let Some(place) = inputs.text(LOCATIONS).and_then(only_string) {
-        return text(place);
-    }
-    let name = inputs.string(NAME)?;
-    text(["locations", "zones", "regions"].iter().find_map(|word| member_of(&name, word))?)
+    let labelled = || (0..LOCATIONS).find_map(|input| inputs.string(input)).map(|place| place.into_owned());
+    let placed = || inputs.text(LOCATIONS).and_then(only_string);
+    let named = || {
+        let name = inputs.string(NAME)?;
+        let place = ["locations", "zones", "regions"].iter().find_map(|word| member_of(&name, word))?;
+        Some(place.to_owned())
+    };
+    text(labelled().or_else(placed).or_else(named).filter(|place| place != EVERYWHERE)?)
 }
 
 /// The string of a list that has no other.

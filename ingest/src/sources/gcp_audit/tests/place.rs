@@ -57,5 +57,8 @@ fn a_place_comes_from_labels_or_else_from_names() {
             r#""us-central1""#,
         ),
         (r#"{"protoPayload":{"resourceLocation":"..."}}"#, "region", "-"),
+        // a request for all places
+        (r#"{"protoPayload":{"resourceName":"projects/p/locations/-/functions/f"}}"#, "region", "-"),
+        (r#"{"resource":{"labels":{"location":"-"}}}"#, "region", "-"),
     ]);
 }
