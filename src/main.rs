@@ -12,6 +12,8 @@ mod lake;
 #[cfg(feature = "lake")]
 mod log_sources;
 #[cfg(feature = "lake")]
+mod new_file;
+#[cfg(feature = "lake")]
 mod redaction;
 mod rule_files;
 mod samples;

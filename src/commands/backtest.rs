@@ -19,6 +19,7 @@ use super::{Failure, Outcome, backtest_table};
 use crate::config::ConfigArgs;
 use crate::lake::LayoutArgs;
 use crate::log_sources::AllSources;
+use crate::new_file::NewFile;
 use crate::redaction::{Redactions, tell_blinded};
 use crate::{lake, rule_files, show, spill};
 
@@ -264,9 +265,13 @@ async fn answer(
         bar.set_position(step.events);
         bar.set_message(format!("{} hits", show::thousands(step.hits)));
     };
-    let mut file = args.alerts.as_deref().map(NewFile::create).transpose()?;
+    let file = args.alerts.as_deref().map(NewFile::create).transpose()?;
+    let mut file = file.map(std::io::BufWriter::new);
     let mut write = |alert: &Alert| match &mut file {
-        Some(file) => file.alert(alert),
+        Some(file) => {
+            serde_json::to_writer(&mut *file, alert)?;
+            writeln!(file)
+        }
         None => Ok(()),
     };
     let sink: Option<virga_replay::AlertSink<'_>> =
@@ -277,7 +282,7 @@ async fn answer(
     let incomplete = lake::tell(&archive, args.quiet);
     report.notes.extend(lake::notes(&archive));
     if let Some(file) = file {
-        file.keep()?;
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.keep()?;
     }
     Ok((report, names, incomplete))
 }
@@ -364,39 +369,6 @@ fn write_files(args: &Args, report: &Report, checks: &[Check]) -> Result<(), Fai
 /// A file that is there as a whole or not at all.
 fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = NewFile::create(path)?;
-    file.out.write_all(text.as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.keep()
-}
-
-/// A file that takes its name when it is whole: what ends before leaves the old one as it was.
-struct NewFile {
-    path: PathBuf,
-    out: std::io::BufWriter<tempfile::NamedTempFile>,
-}
-
-impl NewFile {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".virga-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // as any new file: what the user's mask leaves of it
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self { path: path.to_owned(), out: std::io::BufWriter::new(file) })
-    }
-
-    fn alert(&mut self, alert: &Alert) -> std::io::Result<()> {
-        serde_json::to_writer(&mut self.out, alert)?;
-        writeln!(self.out)
-    }
-
-    fn keep(self) -> Result<(), Failure> {
-        let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.persist(&self.path).map_err(|error| format!("{}: {}", self.path.display(), error.error))?;
-        Ok(())
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{IsTerminal as _, Read as _, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use super::arguments::RuleArgs;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
 use crate::lake::{LayoutArgs, StoredLogs};
+use crate::new_file::NewFile;
 use crate::sigma_match::Matcher;
 use crate::{lake, rule_files, show};
 
@@ -248,8 +249,8 @@ async fn answer(args: &Args) -> Outcome {
             table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?
         }
         (Format::Table, Some(path)) => {
-            let mut file = Draft::new(path)?;
-            let more = table(answer, rows, &mut anstream::StripStream::new(file.file.as_file_mut())).await;
+            let mut file = NewFile::create(path)?;
+            let more = table(answer, rows, &mut anstream::StripStream::new(file.file())).await;
             let more = more.map_err(|error| error.or(told))?;
             file.keep()?;
             more
@@ -259,8 +260,8 @@ async fn answer(args: &Args) -> Outcome {
             more.map_err(|error| error.or(told))?
         }
         (_, Some(path)) => {
-            let mut file = Draft::new(path)?;
-            let more = write(answer, rows, format, &mut file.file).await.map_err(|error| error.or(told))?;
+            let mut file = NewFile::create(path)?;
+            let more = write(answer, rows, format, &mut file).await.map_err(|error| error.or(told))?;
             file.keep()?;
             more
         }
@@ -277,28 +278,6 @@ async fn answer(args: &Args) -> Outcome {
         true => ExitCode::from(2),
         false => ExitCode::SUCCESS,
     })
-}
-
-/// A file that takes its name only when it is whole: an answer that fails half-way leaves none.
-struct Draft {
-    file: tempfile::NamedTempFile,
-    path: PathBuf,
-}
-
-impl Draft {
-    fn new(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder)
-            .map_err(|error| Failure::Message(format!("{}: {error}", path.display())))?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-
-    fn keep(self) -> Result<(), Failure> {
-        let path = self.path;
-        let kept = self.file.persist(&path);
-        kept.map_err(|error| Failure::Message(format!("{}: {}", path.display(), error.error)))?;
-        Ok(())
-    }
 }
 
 /// Why an answer ended early.

@@ -1,0 +1,207 @@
+//! Files that a command writes its answer to.
+//!
+//! In: a path of the command line. Out: a file that takes its name only when it is whole, so that what ends half-way
+//! leaves the old one as it was. What stands at the path stays what it is: a link still leads where it led, a file keeps
+//! its mode, and a pipe or a device is written to.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::commands::Failure;
+
+/// A file that is being written.
+pub struct NewFile {
+    /// As the user named it.
+    named: PathBuf,
+    out: Out,
+}
+
+enum Out {
+    /// A file beside the one that it becomes.
+    Draft(NamedTempFile, PathBuf),
+    /// What is no regular file is there already.
+    There(File),
+}
+
+/// Links that lead to links: the kernel follows as many.
+const MAX_LINKS: usize = 40;
+
+impl NewFile {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        let out = Out::at(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { named: path.to_owned(), out })
+    }
+
+    /// The file itself.
+    pub fn file(&mut self) -> &mut File {
+        match &mut self.out {
+            Out::Draft(draft, _) => draft.as_file_mut(),
+            Out::There(file) => file,
+        }
+    }
+
+    /// The file is whole.
+    ///
+    /// # Errors
+    /// Where it cannot get its name.
+    pub fn keep(self) -> Result<(), Failure> {
+        let Out::Draft(draft, path) = self.out else { return Ok(()) };
+        draft.persist(path).map_err(|error| format!("{}: {}", self.named.display(), error.error))?;
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file().flush()
+    }
+}
+
+impl Out {
+    fn at(path: &Path) -> io::Result<Self> {
+        let there = match std::fs::metadata(path) {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(own) = there.as_ref().and_then(own_output) {
+            return Ok(Self::There(own));
+        }
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            return OpenOptions::new().write(true).open(path).map(Self::There);
+        }
+        let path = behind_links(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".virga-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // as any new file: what the user's mask leaves of it
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let draft = builder.tempfile_in(folder)?;
+        if let Some(there) = there {
+            draft.as_file().set_permissions(there.permissions())?;
+        }
+        Ok(Self::Draft(draft, path))
+    }
+}
+
+/// Where a link leads to in the end, also where nothing stands there yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = std::fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::other("too many links lead to one another"))
+}
+
+/// The process's own output, where a path such as `/dev/stdout` leads to it: to open its file anew would write over what
+/// stands there already.
+#[cfg(unix)]
+fn own_output(there: &Metadata) -> Option<File> {
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::unix::fs::MetadataExt as _;
+
+    let same = |fd: OwnedFd| -> Option<File> {
+        let file = File::from(fd);
+        let own = file.metadata().ok()?;
+        ((own.dev(), own.ino()) == (there.dev(), there.ino())).then_some(file)
+    };
+    let of = |output: &dyn AsFd| output.as_fd().try_clone_to_owned().ok().and_then(same);
+    of(&io::stdout()).or_else(|| of(&io::stderr()))
+}
+
+#[cfg(not(unix))]
+fn own_output(_: &Metadata) -> Option<File> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn write(path: &Path) {
+        let mut file = NewFile::create(path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.keep().unwrap();
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_new_one_has_that_of_new_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for old in [0o644, 0o600, 0o664] {
+            let path = folder.path().join(format!("{old:o}"));
+            std::fs::write(&path, "old").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(old)).unwrap();
+            write(&path);
+            assert_eq!((mode(&path), std::fs::read_to_string(&path).unwrap()), (old, "new".to_owned()));
+        }
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        write(&ours);
+        std::fs::write(&theirs, "new").unwrap();
+        assert_eq!(mode(&ours), mode(&theirs));
+    }
+
+    #[test]
+    fn what_is_not_whole_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        std::fs::write(&path, "old").unwrap();
+        NewFile::create(&path).unwrap().write_all(b"half").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("second", at("first")).unwrap();
+        symlink("real", at("second")).unwrap();
+        // what it leads to is not there yet, and then is
+        for _ in 0..2 {
+            write(&at("first"));
+            assert!(std::fs::symlink_metadata(at("first")).unwrap().is_symlink());
+            assert!(std::fs::symlink_metadata(at("real")).unwrap().is_file());
+            assert_eq!(std::fs::read_to_string(at("real")).unwrap(), "new");
+        }
+        symlink("round", at("round")).unwrap();
+        assert!(NewFile::create(&at("round")).is_err());
+    }
+
+    #[test]
+    fn a_pipe_and_a_device_are_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read_to_string(pipe).unwrap()
+        });
+        write(&pipe);
+        assert_eq!(reader.join().unwrap(), "new");
+        assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        let null = folder.path().join("null");
+        symlink("/dev/null", &null).unwrap();
+        write(&null);
+        assert!(std::fs::symlink_metadata(&null).unwrap().is_symlink());
+    }
+}
