@@ -325,6 +325,51 @@ fn two_rule_sets_differ_where_their_runs_do_and_the_test_is_named() {
 }
 
 #[test]
+fn of_a_list_that_lost_a_value_all_that_is_left_is_named() {
+    let lab = Lab::new();
+    let rule = |names: &str| {
+        format!(
+            "title: one\nid: one\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: {{s: {{eventName: [{names}]}}, condition: s}}\n"
+        )
+    };
+    let old = lab.write("old.yml", &rule("StopLogging, ListBuckets"));
+    let new = lab.write("new.yml", &rule("StopLogging, DeleteTrail"));
+    let report = lab.backtest(&["--rules", &old, "--against", &new]);
+    let flips = &find(&report["diff"]["rules"], "one")["flips"];
+    let stopped_in_b = flips.as_array().expect("flips").iter().find(|flip| flip["stopped"] == "B");
+    assert_eq!(
+        stopped_in_b.expect("a flip")["test"],
+        "eventName is none of ('stoplogging', 'deletetrail')",
+        "{flips}"
+    );
+}
+
+#[test]
+fn a_building_block_has_hits_and_no_alerts() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let report = lab.backtest(&["--rules", &rules]);
+    let set = &report["sets"][0];
+    let block = find(&set["rules"], "describes");
+    assert_eq!((&block["kind"], &block["alerts"]), (&json!("block"), &json!(0)));
+    assert!(block["hits"].as_u64() > Some(0), "{block}");
+    let summed: u64 =
+        set["rules"].as_array().expect("rules").iter().filter_map(|rule| rule["alerts"].as_u64()).sum();
+    assert_eq!(set["alerts"], summed);
+    let expected = format!(
+        "expect: [{{rule: describes, alerts: 0, hits: {}}}, {{rule: describes, hits: {{max: 0}}}}]\n",
+        block["hits"]
+    );
+    let expect = lab.write("expect.yml", &expected);
+    let args = ["backtest", "--quiet", "--archive", text(&lab.lake), "--rules", &rules, "--expect", &expect];
+    let output = virga(&args);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("describes: hits") && !said.contains("describes: alerts: expected"), "{said}");
+}
+
+#[test]
 fn a_threshold_curve_says_what_detect_says_with_each_threshold() {
     let lab = Lab::new();
     let rules = lab.write("rules.yml", RULES);
@@ -391,7 +436,7 @@ suppress: {by: [account], for: 10m}
         assert_eq!(all.len(), numbers.len());
         assert!(all.len() >= 4, "{whole_set}");
         for (rule, counted) in all.iter().zip(&numbers) {
-            for of in ["id", "kind", "alerts", "over_time"] {
+            for of in ["id", "kind", "alerts", "hits", "over_time"] {
                 assert_eq!(rule[of], counted[of], "{of} of {rule}");
             }
             if rule["kind"] == "correlation" {

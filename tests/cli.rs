@@ -259,6 +259,18 @@ fn explain_shows_the_values_and_what_stopped_a_near_miss() {
 }
 
 #[test]
+fn explain_names_all_values_of_a_list_that_would_have_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "title: t\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  sel: {eventName: [StopLogging, DeleteTrail]}\n  condition: sel\n";
+    let rule = write(folder.path(), "r.yml", text.as_bytes());
+    let event =
+        r#"{"eventVersion":"1.08","eventSource":"cloudtrail.amazonaws.com","eventName":"CreateTrail"}"#;
+    let text = out(&virga(&["rules", "explain", &rule, event]));
+    let stopped = text.split("what stopped it:").nth(1).expect("a reason");
+    assert!(stopped.contains("'stoplogging'") && stopped.contains("'deletetrail'"), "{stopped}");
+}
+
+#[test]
 fn check_underlines_the_mistake() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = write(folder.path(), "r.yml", rule("high", "eventName|contians: x").as_bytes());

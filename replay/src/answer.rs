@@ -104,7 +104,7 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
     by_level.retain(|_, count| *count > 0);
     rules.sort_by(|a, b| {
         let is_block = |rule: &RuleReport| rule.kind == "block";
-        (is_block(a), b.alerts, &a.id).cmp(&(is_block(b), a.alerts, &b.id))
+        (is_block(a), b.alerts, b.hits, &a.id).cmp(&(is_block(b), a.alerts, a.hits, &b.id))
     });
     let seen = pass.occurs.iter().filter_map(|(source, occurs)| {
         let part = pass.lanes.get(source)?.parts.get(at)?;
@@ -185,7 +185,8 @@ fn rule(
         title: about.title.clone(),
         level: about.level.map(|level| level.word().to_owned()),
         kind,
-        alerts: tally.hits,
+        alerts: if is_alert { tally.hits } else { 0 },
+        hits: (!is_alert).then_some(tally.hits),
         over_time: bars.fill(&tally.by_hour),
         first: times.map(|(first, _)| show_time(first)),
         last: times.map(|(_, last)| show_time(last)),

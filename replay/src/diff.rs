@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use virga_engine::Engine;
 use virga_engine::event::SourceSpec;
-use virga_engine::plan::LoweredRule;
+use virga_engine::plan::{LoweredRule, Predicate};
 use virga_engine::scan::reference::{Event, Trace};
 
 use crate::limits::{MAX_EXPLAINED, SHOWN_EVENTS};
@@ -172,8 +172,43 @@ fn shown(trace: &Trace) -> String {
             let not = if *holds { "not " } else { "" };
             format!("{not}{} {}", predicate.shown, predicate.test)
         }
-        Trace::Join { word, .. } => word.clone(),
+        Trace::Join { parts, .. } => none_of(parts),
         Trace::Never => "a placeholder without a list".to_owned(),
+    }
+}
+
+/// Alternatives that a line names; rules have lists of hundreds.
+const SHOWN_ALTERNATIVES: usize = 12;
+
+/// Alternatives of which none holds, in one line: `eventName is none of ('a', 'b')`.
+fn none_of(parts: &[Trace]) -> String {
+    let tests: Vec<&Predicate> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Trace::Test { predicate, .. } => Some(predicate),
+            _ => None,
+        })
+        .collect();
+    let one_field = tests
+        .first()
+        .filter(|first| tests.iter().all(|test| test.field == first.field))
+        .map(|one| &one.shown);
+    let texts: Vec<String> = tests.iter().map(|predicate| predicate.test.to_string()).collect();
+    let are_equal = texts.iter().all(|text| text.starts_with("= "));
+    let alternative = |(predicate, text): (&&Predicate, &String)| match one_field {
+        Some(_) if are_equal => text.trim_start_matches("= ").to_owned(),
+        Some(_) => text.clone(),
+        None => format!("{} {text}", predicate.shown),
+    };
+    let mut shown: Vec<String> = tests.iter().zip(&texts).take(SHOWN_ALTERNATIVES).map(alternative).collect();
+    if tests.len() > SHOWN_ALTERNATIVES {
+        shown.push(format!("{} more", tests.len() - SHOWN_ALTERNATIVES));
+    }
+    let shown = shown.join(", ");
+    match one_field {
+        Some(field) if are_equal => format!("{field} is none of ({shown})"),
+        Some(field) => format!("{field}: none of ({shown})"),
+        None => format!("none of ({shown})"),
     }
 }
 
@@ -197,4 +232,45 @@ pub fn diff_event(
     entities: BTreeMap<&'static str, String>,
 ) -> DiffEvent {
     DiffEvent { id: id.to_owned(), time, only: NAMES[side.min(1)], entities }
+}
+
+#[cfg(test)]
+mod tests {
+    use virga_engine::plan::FieldKey;
+    use virga_engine::predicate::{Shape, Test, TextTest};
+
+    use super::*;
+
+    fn test(field: &str, shape: Shape) -> Trace {
+        let test = Test::Text(TextTest { shape, cased: false });
+        let predicate = Predicate { field: FieldKey::Named(field.to_lowercase()), shown: field.into(), test };
+        Trace::Test { predicate, actual: None, holds: false }
+    }
+
+    fn any(parts: Vec<Trace>) -> Trace {
+        Trace::Join { word: "or".into(), parts, holds: false }
+    }
+
+    #[test]
+    fn alternatives_that_all_fail_are_named_together() {
+        let is = |field: &str, text: &str| test(field, Shape::Exact(text.into()));
+        let starts = |field: &str, text: &str| test(field, Shape::Prefix(text.into()));
+        for (trace, expected) in [
+            (any(vec![is("eventName", "a"), is("eventName", "b")]), "eventName is none of ('a', 'b')"),
+            (
+                any(vec![is("eventName", "a"), starts("eventName", "b")]),
+                "eventName: none of (= 'a', starts with 'b')",
+            ),
+            (
+                any(vec![is("eventName", "a"), is("userAgent", "b")]),
+                "none of (eventName = 'a', userAgent = 'b')",
+            ),
+            (is("eventName", "a"), "eventName = 'a'"),
+        ] {
+            let told: Vec<String> = trace.blockers(true).into_iter().map(shown).collect();
+            assert_eq!(told, [expected]);
+        }
+        let many = any((0..20).map(|n| is("eventName", &n.to_string())).collect());
+        assert!(shown(&many).ends_with("'10', '11', 8 more)"), "{}", shown(&many));
+    }
 }

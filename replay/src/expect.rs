@@ -8,6 +8,8 @@
 //!   alerts: 3                       # or {min: 1, max: 10}
 //! - rule: noisy rule
 //!   precision: {min: 0.5}           # with a labels file
+//! - rule: block of a correlation
+//!   hits: {min: 1}                  # it raises no alerts
 //! total: {max: 200}                 # all alerts
 //! score: {precision: {min: 0.9}, recall: {min: 0.8}, time_to_detect: {max: 900}}
 //! diff: {only_a: {max: 0}, only_b: {max: 5}}
@@ -39,6 +41,8 @@ pub struct Expectations {
 struct OfRule {
     rule: String,
     alerts: Option<Bound>,
+    /// Of a building block.
+    hits: Option<Bound>,
     precision: Option<Bound>,
     recall: Option<Bound>,
 }
@@ -167,8 +171,10 @@ impl OfRule {
     fn check(&self, rule: Option<&RuleReport>) -> Vec<Check> {
         let score = rule.and_then(|rule| rule.score.as_ref());
         let alerts = rule.map_or(0, |rule| rule.alerts);
+        let hits = rule.map_or(Some(0), |rule| rule.hits);
         let all = [
             ("alerts", self.alerts, Some(alerts as f64)),
+            ("hits", self.hits, hits.map(|hits| hits as f64)),
             ("precision", self.precision, score.and_then(|score| score.precision)),
             ("recall", self.recall, score.and_then(|score| score.recall)),
         ];

@@ -65,7 +65,7 @@ pub struct SetReport {
     pub over_time: Vec<u64>,
     /// The same for equal alerts, where it was asked for.
     pub digest: Option<String>,
-    /// Rules with at least one hit or alert, the loudest first.
+    /// Rules with at least one hit or alert, the loudest first, building blocks behind them.
     pub rules: Vec<RuleReport>,
     /// Threshold curves of correlations.
     pub curves: Vec<Curve>,
@@ -92,8 +92,11 @@ pub struct RuleReport {
     pub level: Option<String>,
     /// `detection`, `correlation`, or `block`: one that only feeds correlations.
     pub kind: &'static str,
-    /// Alerts; of a building block hits.
+    /// Alerts; a building block raises none.
     pub alerts: u64,
+    /// Of a building block the events that it matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hits: Option<u64>,
     /// By bar.
     pub over_time: Vec<u64>,
     /// The first and the last; none where hits are counted only.

@@ -428,13 +428,22 @@ impl Trace {
     }
 
     /// The fewest tests that would have to come out differently for it to hold (or, with `wanted`
-    /// false, not to hold).
+    /// false, not to hold). Alternatives that are tests, as a list of values is, come as one: any of them would do, and to
+    /// name one says that it is that one.
     pub fn blockers(&self, wanted: bool) -> Vec<&Trace> {
         if self.holds() == wanted {
             return Vec::new();
         }
         match self {
             Self::Test { .. } | Self::Never => vec![self],
+            Self::Join { word, parts, .. }
+                if wanted
+                    && word == "or"
+                    && parts.len() > 1
+                    && parts.iter().all(|part| matches!(part, Self::Test { .. })) =>
+            {
+                vec![self]
+            }
             Self::Join { word, parts, .. } => {
                 let mut each: Vec<Vec<&Trace>> = match word.as_str() {
                     "not" => return parts.iter().flat_map(|part| part.blockers(!wanted)).collect(),
