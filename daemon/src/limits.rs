@@ -40,6 +40,10 @@ pub const RETRY_MOST: Duration = Duration::from_secs(30);
 /// checkpoint.
 pub const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a sink may then take to come back from a write. One that hangs in it (a pipe that nobody reads, a share that
+/// is gone) is left: what it was given comes again from the checkpoint.
+pub const SINK_END: Duration = Duration::from_secs(2);
+
 /// How long work that is under way may take to come to its end when the process is asked to end; what is not
 /// through is read again by the next.
 pub const FINISH: Duration = Duration::from_secs(60);

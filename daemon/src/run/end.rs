@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Process;
-use crate::limits::{ARCHIVE_END, ARCHIVE_LEFT_END, DRAIN, FINISH, STORE_RETRY_MOST};
+use crate::limits::{ARCHIVE_END, ARCHIVE_LEFT_END, DRAIN, FINISH, SINK_END, STORE_RETRY_MOST};
 
 impl Process<'_> {
     /// Readers stop, what is under way comes through, sinks take what they can, the last checkpoint stands,
@@ -56,8 +56,20 @@ impl Process<'_> {
         self.outbox.close();
         self.hurry.store(true, Ordering::Relaxed);
         drop(self.words);
-        let threads = self.readers.into_iter().chain(self.workers).chain(self.sinks);
-        for thread in threads.chain(self.archive.and_then(|archive| ended(archive, is_left))) {
+        let (sinks, hanging) = ended(self.sinks, SINK_END);
+        for sink in hanging {
+            let name = sink.thread().name().unwrap_or_default();
+            tracing::warn!(
+                "{name} hangs in a write and is not waited for any more: what it was given comes again from the checkpoint"
+            );
+        }
+        let patience = if is_left { ARCHIVE_LEFT_END } else { STORE_RETRY_MOST + ARCHIVE_END };
+        let (archive, hanging) = ended(self.archive, patience);
+        // one that was left does nothing more that counts
+        if !hanging.is_empty() && !is_left {
+            tracing::warn!("the archive's store does not answer, and is not waited for any more");
+        }
+        for thread in self.readers.into_iter().chain(self.workers).chain(sinks).chain(archive) {
             if thread.join().is_err() {
                 return Err("a thread has failed".into());
             }
@@ -81,19 +93,15 @@ impl Process<'_> {
     }
 }
 
-/// The archive's thread once it has ended; none where its store keeps it. One that was left does nothing more that
-/// counts.
-fn ended(archive: JoinHandle<()>, is_left: bool) -> Option<JoinHandle<()>> {
-    let patience = if is_left { ARCHIVE_LEFT_END } else { STORE_RETRY_MOST + ARCHIVE_END };
+/// Those of some threads that end within so long, and those that do not.
+fn ended(
+    threads: impl IntoIterator<Item = JoinHandle<()>>,
+    patience: Duration,
+) -> (Vec<JoinHandle<()>>, Vec<JoinHandle<()>>) {
+    let threads: Vec<_> = threads.into_iter().collect();
     let until = Instant::now() + patience;
-    while !archive.is_finished() {
-        if Instant::now() > until {
-            if !is_left {
-                tracing::warn!("the archive's store does not answer, and is not waited for any more");
-            }
-            return None;
-        }
+    while !threads.iter().all(JoinHandle::is_finished) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
-    Some(archive)
+    threads.into_iter().partition(JoinHandle::is_finished)
 }

@@ -78,7 +78,7 @@ struct FileSink {
 }
 
 impl Sink for FileSink {
-    fn deliver(&mut self, alerts: &[Arc<OutAlert>]) -> Result<(), String> {
+    fn deliver(&mut self, alerts: &[Arc<OutAlert>], _: &dyn Fn() -> bool) -> Result<(), String> {
         let mut lines = String::new();
         for alert in alerts {
             lines.push_str(&alert.json);

@@ -27,6 +27,24 @@ use crate::outbox::OutAlert;
 /// How long a broker may take to take a batch; then all of it is tried again.
 const DELIVERING: Duration = Duration::from_secs(30);
 const ASKING: Duration = Duration::from_secs(5);
+/// How long brokers are waited for before the wish to end is looked at.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// How long brokers are waited for.
+struct Patience<'a> {
+    until: Instant,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Patience<'a> {
+    fn new(stop: &'a dyn Fn() -> bool) -> Self {
+        Self { until: Instant::now() + DELIVERING, stop }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until || (self.stop)()
+    }
+}
 
 /// `[sink.kafka]`
 #[derive(Debug, Clone, Deserialize)]
@@ -148,16 +166,15 @@ struct KafkaSink {
 }
 
 impl Sink for KafkaSink {
-    fn deliver(&mut self, alerts: &[Arc<OutAlert>]) -> Result<(), String> {
-        let until = Instant::now() + DELIVERING;
+    fn deliver(&mut self, alerts: &[Arc<OutAlert>], stop: &dyn Fn() -> bool) -> Result<(), String> {
         let all: Vec<_> = alerts.iter().map(|alert| (alert.id.as_str(), alert.json.as_str())).collect();
-        let refused = self.batch(&all, until)?;
+        let refused = self.batch(&all, &Patience::new(stop))?;
         for alert in alerts.iter().filter(|alert| refused.contains(&alert.id)) {
             // each has its own time: together they take longer than a batch, and would begin anew for ever
-            let until = Instant::now() + DELIVERING;
+            let patience = Patience::new(stop);
             let alone = &[(alert.id.as_str(), alert.json.as_str())];
-            if !self.batch(alone, until)?.is_empty() {
-                self.shorten(alert, until)?;
+            if !self.batch(alone, &patience)?.is_empty() {
+                self.shorten(alert, &patience)?;
             }
         }
         Ok(())
@@ -167,13 +184,10 @@ impl Sink for KafkaSink {
 impl KafkaSink {
     /// Sends messages, a key and a body each, and waits for the brokers' word. Gives back the keys of those that were
     /// refused for their size; all others are where they belong.
-    fn batch(&self, messages: &[(&str, &str)], until: Instant) -> Result<HashSet<String>, String> {
+    fn batch(&self, messages: &[(&str, &str)], patience: &Patience<'_>) -> Result<HashSet<String>, String> {
         self.producer.context().too_large().clear();
         let failed_before = self.producer.context().failed.load(Ordering::Relaxed);
-        let delivered = self.send(messages, until).and_then(|()| {
-            let left = until.saturating_duration_since(Instant::now());
-            self.producer.flush(left).map_err(|error| format!("the brokers take too long: {error}"))
-        });
+        let delivered = self.send(messages, patience).and_then(|()| self.flush(patience));
         if let Err(error) = delivered {
             // all of it is sent again: what is still on its way must not follow behind
             self.producer.purge(PurgeConfig::default().queue().inflight());
@@ -186,14 +200,23 @@ impl KafkaSink {
         }
     }
 
-    fn send(&self, messages: &[(&str, &str)], until: Instant) -> Result<(), String> {
+    fn flush(&self, patience: &Patience<'_>) -> Result<(), String> {
+        loop {
+            match self.producer.flush(BREATH) {
+                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) if !patience.is_over() => {}
+                flushed => return flushed.map_err(|error| format!("the brokers take too long: {error}")),
+            }
+        }
+    }
+
+    fn send(&self, messages: &[(&str, &str)], patience: &Patience<'_>) -> Result<(), String> {
         for (id, json) in messages {
             loop {
                 let record = BaseRecord::to(&self.topic).key(*id).payload(*json);
                 match self.producer.send(record) {
                     Ok(()) => break,
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
-                        if Instant::now() < until =>
+                        if !patience.is_over() =>
                     {
                         self.producer.poll(Duration::from_millis(50));
                     }
@@ -209,11 +232,11 @@ impl KafkaSink {
     }
 
     /// An alert that is too large goes out with less and less of it. One that is too large even so is given up.
-    fn shorten(&mut self, alert: &OutAlert, until: Instant) -> Result<(), String> {
+    fn shorten(&mut self, alert: &OutAlert, patience: &Patience<'_>) -> Result<(), String> {
         let mut is_taken = false;
         for most in ALERT_PARTS {
             let short = shortened(alert, *most);
-            is_taken = self.batch(&[(&alert.id, &short)], until)?.is_empty();
+            is_taken = self.batch(&[(&alert.id, &short)], patience)?.is_empty();
             if is_taken {
                 break;
             }
@@ -305,10 +328,28 @@ mod tests {
             let sizes = if refusals == 2 { [body, 10, 10] } else { [10, body, 10] };
             let alerts: Vec<_> =
                 ["a", "b", "c"].into_iter().zip(sizes).map(|(id, size)| alert(id, size)).collect();
-            config.open().unwrap().deliver(&alerts).unwrap();
+            config.open().unwrap().deliver(&alerts, &|| false).unwrap();
             let held = held(&cluster.bootstrap_servers(), expected.len());
             let held: Vec<_> = held.iter().map(|(key, short)| (key.as_str(), *short)).collect();
             assert_eq!(held, expected, "{body} {limit:?} {refusals}");
         }
+    }
+    #[test]
+    fn brokers_that_are_away_are_not_waited_for_when_there_is_no_time_left() {
+        let config = KafkaSinkConfig {
+            brokers: vec!["127.0.0.1:1".into()],
+            topic: "alerts".into(),
+            tls: None,
+            sasl: None,
+            options: BTreeMap::new(),
+        };
+        let began = Instant::now();
+        let asked = std::cell::Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 3
+        };
+        assert!(config.open().unwrap().deliver(&[alert("a", 10)], &stop).is_err());
+        assert!(began.elapsed() < DELIVERING / 2, "{:?}", began.elapsed());
     }
 }

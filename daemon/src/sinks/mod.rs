@@ -61,11 +61,12 @@ pub trait OpenSink {
 
 /// Takes alerts.
 pub trait Sink: Send {
-    /// Delivers alerts; all are where they belong when it comes back.
+    /// Delivers alerts; all are where they belong when it comes back. Who waits for somebody meanwhile asks `stop`, which
+    /// says that there is no time left.
     ///
     /// # Errors
     /// Why not all were delivered; they are given again.
-    fn deliver(&mut self, alerts: &[Arc<OutAlert>]) -> Result<(), String>;
+    fn deliver(&mut self, alerts: &[Arc<OutAlert>], stop: &dyn Fn() -> bool) -> Result<(), String>;
 }
 
 /// What one sink does until the outbox is closed and it has all, or `stop` says that there is no time left.
@@ -92,7 +93,7 @@ pub fn run(
             if stop() {
                 return;
             }
-            let delivered = if wanted.is_empty() { Ok(()) } else { sink.deliver(&wanted) };
+            let delivered = if wanted.is_empty() { Ok(()) } else { sink.deliver(&wanted, stop) };
             match delivered {
                 Ok(()) => break,
                 Err(error) => {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     impl Sink for Refusing {
-        fn deliver(&mut self, alerts: &[Arc<OutAlert>]) -> Result<(), String> {
+        fn deliver(&mut self, alerts: &[Arc<OutAlert>], _: &dyn Fn() -> bool) -> Result<(), String> {
             if self.refuse > 0 {
                 self.refuse -= 1;
                 return Err("not now".into());

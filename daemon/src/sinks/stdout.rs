@@ -26,7 +26,7 @@ impl OpenSink for StdoutConfig {
 struct Stdout;
 
 impl Sink for Stdout {
-    fn deliver(&mut self, alerts: &[Arc<OutAlert>]) -> Result<(), String> {
+    fn deliver(&mut self, alerts: &[Arc<OutAlert>], _: &dyn Fn() -> bool) -> Result<(), String> {
         let mut lines = String::new();
         for alert in alerts {
             lines.push_str(&alert.json);

@@ -127,10 +127,9 @@ fn where_reading_begins_is_in_a_checkpoint_soon_and_an_input_that_has_not_begun_
     // another would come much later
     parts.every = Duration::from_secs(3_600);
     let acknowledged = input(&mut parts);
-    parts.inputs.push((
-        InputInfo { name: "slow".into(), source: None, lateness: 0 },
-        std::sync::mpsc::channel().0,
-    ));
+    parts
+        .inputs
+        .push((InputInfo { name: "slow".into(), source: None, lateness: 0 }, std::sync::mpsc::channel().0));
     let generation = Arc::clone(&parts.generation);
     let mut correlator = Correlator::new(parts).unwrap();
     let (worker, done) = sync_channel(10);
