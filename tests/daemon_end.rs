@@ -15,12 +15,14 @@ const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_sink_that_hangs_in_a_write_is_left_and_its_alerts_stay_in_the_checkpoint() {
-    let input = "[[input]]\nname = \"app\"\nsource = \"aws.cloudtrail\"\nfollow = { paths = [\"logs/*.json\"] }\n";
+    let input =
+        "[[input]]\nname = \"app\"\nsource = \"aws.cloudtrail\"\nfollow = { paths = [\"logs/*.json\"] }\n";
     let place = Place::new(input, "[[sink]]\nname = \"out\"\n[sink.stdout]\n");
     fs::create_dir(place.path("logs")).expect("a folder");
     // more than a pipe holds
     let events = 1_000;
-    let lines = (0..events).map(|number| event(number, number, "Intrusion", "203.0.113.1").to_string() + "\n");
+    let lines =
+        (0..events).map(|number| event(number, number, "Intrusion", "203.0.113.1").to_string() + "\n");
     fs::write(place.path("logs/a.json"), lines.collect::<String>()).expect("a log");
     // nobody reads it
     let daemon = place.start_as(place.command(), Stdio::piped());

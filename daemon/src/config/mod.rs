@@ -21,7 +21,7 @@ mod archive;
 mod input;
 mod sink;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -325,18 +325,36 @@ impl Config {
         Ok(())
     }
 
-    /// Two sinks that write one file would cut and rotate it under each other.
+    /// Two sinks that write one file would cut and rotate it under each other, be it that it is an old file of one of
+    /// them; and what lies in the state folder is the process's own.
     fn prove_files(&self) -> Result<(), String> {
-        let mut taken: HashMap<PathBuf, &str> = HashMap::new();
+        let state = resolved(&self.state.folder);
+        let mut taken: Vec<(&str, PathBuf, usize)> = Vec::new();
         for sink in &self.sinks {
-            let Some(path) = sink.kind().and_then(OpenSink::file).map(resolved) else { continue };
-            if let Some(first) = taken.insert(path.clone(), &sink.name) {
+            let Some((path, keep)) = sink.kind().and_then(OpenSink::file) else { continue };
+            let (name, path) = (sink.name.as_str(), resolved(path));
+            if path.starts_with(&state) {
                 return Err(format!(
-                    "sink \"{first}\" and sink \"{}\" both write {}: give one of them another path",
-                    sink.name,
-                    path.display()
+                    "sink \"{name}\" writes {}, which lies in [state] folder = \"{}\": what is there is the process's own, give the sink another path",
+                    path.display(),
+                    self.state.folder.display()
                 ));
             }
+            for (first, held, held_keep) in &taken {
+                let what = if *held == path {
+                    format!("both write {}", path.display())
+                } else if is_old(&path, held, *held_keep) {
+                    format!("both write {}, an old file of the first", path.display())
+                } else if is_old(held, &path, keep) {
+                    format!("both write {}, an old file of the second", held.display())
+                } else {
+                    continue;
+                };
+                return Err(format!(
+                    "sink \"{first}\" and sink \"{name}\" {what}: give one of them another path"
+                ));
+            }
+            taken.push((name, path, keep));
         }
         Ok(())
     }
@@ -362,6 +380,15 @@ fn resolved(path: &Path) -> PathBuf {
         real = real.canonicalize().unwrap_or(real);
     }
     real
+}
+
+/// Whether a path is that of an old file of another, of which so many are kept: `path.1`, `path.2` …
+fn is_old(path: &Path, of: &Path, keep: usize) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (Some(old), Some(name)) = (name(path), name(of)) else { return false };
+    let number = old.strip_prefix(&name).and_then(|end| end.strip_prefix('.'));
+    let count = number.and_then(|number| number.parse::<usize>().ok().filter(|n| n.to_string() == number));
+    path.parent() == of.parent() && count.is_some_and(|count| (1..=keep).contains(&count))
 }
 
 /// Names become metrics, files and keys of the checkpoint.
@@ -468,6 +495,44 @@ name = "out"
                 file.display()
             );
             assert_eq!(said, is_one.then_some(expected), "{first} {second}");
+        }
+    }
+
+    #[test]
+    fn a_sink_on_an_old_file_of_another_or_on_the_state_is_refused() {
+        let of_first = "sink \"one\" and sink \"two\" both write /l/a.ndjson.1, an old file of the first";
+        let of_second = "sink \"one\" and sink \"two\" both write /l/a.ndjson.2, an old file of the second";
+        for (first, second, expected) in [
+            ("/l/a.ndjson", "/l/a.ndjson.1", Some(of_first)),
+            ("/l/a.ndjson.2", "/l/a.ndjson", Some(of_second)),
+            // more than are kept, and what is called otherwise
+            ("/l/a.ndjson", "/l/a.ndjson.3", None),
+            ("/l/a.ndjson", "/l/a.ndjson.01", None),
+            ("/l/a.ndjson", "/l/a.ndjson.old", None),
+            ("/l/a.ndjson", "/m/a.ndjson.1", None),
+            (
+                "/l/a.ndjson",
+                "state/quarantine.ndjson",
+                Some("sink \"two\" writes /etc/virga/state/quarantine.ndjson"),
+            ),
+            (
+                "none/../state/inputs/x",
+                "/l/a.ndjson",
+                Some("which lies in [state] folder = \"/etc/virga/state\""),
+            ),
+            ("states/a.ndjson", "state.ndjson", None),
+        ] {
+            let sink = |name: &str, path: &str| {
+                format!("[[sink]]\nname = \"{name}\"\n[sink.file]\npath = \"{path}\"\nkeep = 2\n")
+            };
+            let parsed = parse(&format!("{LEAST}{}{}", sink("one", first), sink("two", second)));
+            match expected {
+                None => assert!(parsed.is_ok(), "{first} {second}: {parsed:?}"),
+                Some(words) => {
+                    let error = parsed.unwrap_err();
+                    assert!(error.contains(words) && error.contains("another path"), "{error}");
+                }
+            }
         }
     }
 

@@ -62,8 +62,8 @@ impl OpenSink for FileConfig {
         Ok(Box::new(FileSink { file, sync: self.sync }))
     }
 
-    fn file(&self) -> Option<&Path> {
-        Some(&self.path)
+    fn file(&self) -> Option<(&Path, usize)> {
+        Some((&self.path, self.keep))
     }
 }
 

@@ -53,8 +53,8 @@ pub trait OpenSink {
     /// What cannot work however long one waits.
     fn open(&self) -> Result<Box<dyn Sink>, String>;
 
-    /// The file that it writes, where it is one: it is no other sink's.
-    fn file(&self) -> Option<&Path> {
+    /// The file that it writes, where it is one, and how many old ones it keeps beside it: they are no other sink's.
+    fn file(&self) -> Option<(&Path, usize)> {
         None
     }
 }
