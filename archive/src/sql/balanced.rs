@@ -4,12 +4,19 @@
 //! of a thousand keys; read from left to right such a chain is a thousand deep, and the query engine goes through
 //! conditions by calling itself, until the stack of its thread is over; and who takes a condition apart to a bounded
 //! depth sees little of it. The order in which conditions stand stays, and a chain means the same however it is
-//! bracketed, also where something is `NULL`.
+//! bracketed, also where something is `NULL`. Of a column that must be none of several values each is compared with each
+//! other by the engine: as a list they are looked at once.
 //!
 //! ```text
-//! ((a OR b) OR c) OR d      ▶      (a OR b) OR (c OR d)
+//! ((a OR b) OR c) OR d                ▶      (a OR b) OR (c OR d)
+//! a <> 1 AND b AND a <> 2             ▶      a NOT IN (1, 2) AND b
 //! ```
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::error::Result;
@@ -36,7 +43,45 @@ impl AnalyzerRule for Balanced {
 /// A chain as a balanced tree; whatever else as it is.
 fn balanced(expression: Expr) -> Transformed<Expr> {
     let Some(op) = joining(&expression) else { return Transformed::no(expression) };
-    Transformed::yes(joined(operands(expression, op), op))
+    let mut conditions = operands(expression, op);
+    if op == Operator::And {
+        conditions = listed(conditions);
+    }
+    Transformed::yes(joined(conditions, op))
+}
+
+/// The same conditions, where those that one column is none of several values of one type are one.
+fn listed(conditions: Vec<Expr>) -> Vec<Expr> {
+    let mut places: HashMap<(Column, DataType), usize> = HashMap::new();
+    let mut all: Vec<Expr> = Vec::with_capacity(conditions.len());
+    for condition in conditions {
+        let Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right }) = &condition else {
+            all.push(condition);
+            continue;
+        };
+        let (Expr::Column(column), Expr::Literal(value, _)) = (left.as_ref(), right.as_ref()) else {
+            all.push(condition);
+            continue;
+        };
+        match places.entry((column.clone(), value.data_type())) {
+            Entry::Vacant(new) => {
+                new.insert(all.len());
+                all.push(condition);
+            }
+            Entry::Occupied(place) => {
+                let first = &mut all[*place.get()];
+                match first {
+                    Expr::InList(list) => list.list.push(right.as_ref().clone()),
+                    Expr::BinaryExpr(before) => {
+                        let values = vec![before.right.as_ref().clone(), right.as_ref().clone()];
+                        *first = before.left.as_ref().clone().in_list(values, true);
+                    }
+                    _ => all.push(condition),
+                }
+            }
+        }
+    }
+    all
 }
 
 /// `AND` or `OR`, where an expression is joined by it.
@@ -76,7 +121,7 @@ fn joined(mut conditions: Vec<Expr>, op: Operator) -> Expr {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::logical_expr::col;
+    use datafusion::logical_expr::{col, lit};
 
     use super::*;
 
@@ -85,6 +130,32 @@ mod tests {
             Expr::BinaryExpr(chain) => 1 + depth(&chain.left).max(depth(&chain.right)),
             _ => 0,
         }
+    }
+
+    #[test]
+    fn what_one_column_must_not_be_is_one_list() {
+        let chain = |parts: Vec<Expr>| listed(parts).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let not = |name: &str, value: Expr| col(name).not_eq(value);
+        assert_eq!(
+            chain(vec![
+                not("a", lit("x")),
+                col("b").eq(lit(1)),
+                not("a", lit("y")),
+                not("c", lit("x")),
+                not("a", lit(5)),
+                not("a", lit("z")),
+                lit("w").not_eq(col("a")),
+                not("a", col("b")),
+            ]),
+            [
+                r#"a NOT IN ([Utf8("x"), Utf8("y"), Utf8("z")])"#,
+                "b = Int32(1)",
+                r#"c != Utf8("x")"#,
+                "a != Int32(5)",
+                r#"Utf8("w") != a"#,
+                "a != b",
+            ]
+        );
     }
 
     #[test]

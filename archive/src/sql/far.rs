@@ -53,16 +53,11 @@ fn read(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
             told(Expr::BinaryExpr(BinaryExpr { left, op, right }), changed)
         }
         Expr::Between(Between { expr, negated, mut low, mut high }) => {
-            let changed = compare(&mut low, zone(&expr)) | compare(&mut high, zone(&expr));
+            let changed = compare_all(&mut [low.as_mut(), high.as_mut()], zone(&expr), schema);
             told(Expr::Between(Between { expr, negated, low, high }), changed)
         }
         Expr::InList(InList { expr, mut list, negated }) => {
-            let zone = zone(&expr);
-            let changed = list.iter_mut().fold(false, |changed, one| compare(one, zone.clone()) | changed);
-            // those of a list are of one type
-            if let (true, Some(zone)) = (changed, zone) {
-                list.iter_mut().for_each(|one| all_alike(one, zone.as_ref()));
-            }
+            let changed = compare_all(&mut list.iter_mut().collect::<Vec<_>>(), zone(&expr), schema);
             told(Expr::InList(InList { expr, list, negated }), changed)
         }
         other => Transformed::no(other),
@@ -73,22 +68,44 @@ fn told(expression: Expr, changed: bool) -> Transformed<Expr> {
     if changed { Transformed::yes(expression) } else { Transformed::no(expression) }
 }
 
-/// Makes a text a moment, where it is compared with one of this zone and is far. Whether it was.
+/// Makes a text or a day a moment, where it is compared with one of this zone and is far, or may be. Whether it was.
 fn compare(side: &mut Expr, zone: Option<Option<Arc<str>>>) -> bool {
-    match (&*side, zone) {
-        (Expr::Literal(text, _), Some(zone)) if is_far(text) => {
-            *side = cast(Expr::Literal(text.clone(), None), micros(zone.as_ref()));
+    let is_moment = match &*side {
+        Expr::Literal(ScalarValue::Date32(_) | ScalarValue::Date64(_), _) => true,
+        Expr::Literal(text, _) => is_far(text),
+        // DATE '9999-12-31'
+        Expr::Cast(day) => {
+            *day.field.data_type() == DataType::Date32 && matches!(*day.expr, Expr::Literal(..))
+        }
+        _ => false,
+    };
+    match zone {
+        Some(zone) if is_moment => {
+            *side = cast(std::mem::take(side), micros(zone.as_ref()));
             true
         }
         _ => false,
     }
 }
 
-/// Makes any text a moment in microseconds.
-fn all_alike(one: &mut Expr, zone: Option<&Arc<str>>) {
-    if let Expr::Literal(text, _) = one {
-        *one = cast(Expr::Literal(text.clone(), None), micros(zone));
+/// The same of several that are compared with one moment, and so are of one type: where one is far all are taken to the
+/// microsecond.
+fn compare_all(all: &mut [&mut Expr], zone: Option<Option<Arc<str>>>, schema: &DFSchema) -> bool {
+    let Some(zone) = zone else { return false };
+    let changed = all.iter_mut().fold(false, |changed, one| compare(one, Some(zone.clone())) | changed);
+    let kind = |one: &Expr| one.get_type(schema).ok();
+    let is_micros =
+        |one: &&mut Expr| matches!(kind(one), Some(DataType::Timestamp(TimeUnit::Microsecond, _)));
+    if !changed && !all.iter().any(is_micros) {
+        return false;
     }
+    for one in all {
+        let is_text = matches!(one, Expr::Literal(..));
+        if is_text || matches!(kind(one), Some(DataType::Timestamp(TimeUnit::Nanosecond, _))) {
+            **one = cast(std::mem::take(*one), micros(zone.as_ref()));
+        }
+    }
+    true
 }
 
 fn micros(zone: Option<&Arc<str>>) -> DataType {

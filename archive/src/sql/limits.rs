@@ -34,6 +34,12 @@ pub const ROWS: usize = 1_000_000;
 /// Bytes of a query's text: people write a few hundred, tools some thousands.
 pub(crate) const MAX_SQL: usize = 256 << 10;
 
+/// Brackets in brackets of a query: the parser's time grows threefold with each, from a millisecond here.
+pub(crate) const MAX_BRACKETS: usize = 24;
+
+/// Values of a query that are joined by arithmetic or `||`: to plan so many takes a part of a second, and of four times as many seconds.
+pub(crate) const MAX_JOINED: usize = 500;
+
 /// Rules that one session keeps compiled for `sigma_match`.
 pub(crate) const MAX_COMPILED: usize = 64;
 

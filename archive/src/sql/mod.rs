@@ -24,6 +24,7 @@ mod running;
 mod sealed;
 mod served;
 mod session;
+mod shape;
 mod tables;
 mod timeout;
 

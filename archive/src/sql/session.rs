@@ -25,6 +25,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 use object_store::ObjectStore;
+use tokio::runtime::Handle;
 
 use super::balanced::Balanced;
 use super::bounded::BoundedPlanner;
@@ -32,9 +33,9 @@ use super::error::{Exceeded, SqlError, SqlErrorKind};
 use super::events::{Looked, files_of};
 use super::far::Far;
 use super::functions::{SigmaMatch, SigmaMatcher};
-use super::limits::{Limits, MAX_SQL, WITHOUT};
+use super::limits::{Limits, WITHOUT};
 use super::sealed::Sealed;
-use super::{read_only, tables};
+use super::{read_only, shape, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 use crate::table::{Entry, Range};
@@ -157,14 +158,14 @@ impl Session {
     /// # Errors
     /// Where it is no SQL, does not read, or cannot be planned.
     pub async fn run(&self, sql: &str) -> Result<Answer, SqlError> {
-        check_size(sql)?;
-        let mut plan = std::pin::pin!(self.plan(sql));
-        let planned = tokio::time::timeout(self.limits.time, plan.as_mut()).await;
-        let too_long = |_| match self.is_looking() {
-            true => SqlError::exceeded(Exceeded::TimeToLook, &self.limits),
-            false => SqlError::exceeded(Exceeded::Time, &self.limits),
-        };
-        planned.map_err(too_long)?
+        shape::check(sql)?;
+        let (session, sql) = (self.clone(), sql.to_owned());
+        let planning = aside(async move { session.plan(&sql).await });
+        match tokio::time::timeout(self.limits.time, planning).await {
+            Ok(planned) => planned.map_err(|error| SqlError::of(&error, &self.limits))?,
+            Err(_) if self.is_looking() => Err(SqlError::exceeded(Exceeded::TimeToLook, &self.limits)),
+            Err(_) => Err(SqlError::exceeded(Exceeded::Time, &self.limits)),
+        }
     }
 
     async fn plan(&self, sql: &str) -> Result<Answer, SqlError> {
@@ -256,17 +257,22 @@ pub(crate) async fn planned(
     Ok(plan)
 }
 
+/// Does work that may take long without ever waiting for anything, so that its time can be over, and others go on
+/// meanwhile. What nobody waits for any more comes to its end by itself.
+///
+/// # Errors
+/// Where it has panicked.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, DataFusionError> {
+    let here = Handle::current();
+    let done = tokio::task::spawn_blocking(move || here.block_on(work)).await;
+    done.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+}
+
 /// What a plan may hold.
 pub(crate) fn reads_only() -> SQLOptions {
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
-}
-
-pub(crate) fn check_size(sql: &str) -> Result<(), SqlError> {
-    if sql.len() <= MAX_SQL {
-        return Ok(());
-    }
-    let message = format!("the query has {} bytes, and may have {MAX_SQL}", sql.len());
-    Err(SqlError::new(SqlErrorKind::Refused, message, "put long lists of values into a rule or a join"))
 }
 
 /// Everything but the tables, and the schema into which they are put.
