@@ -13,7 +13,7 @@
 //! | S3 ACL | `*` (AllUsers), `AuthenticatedUsers`, or the grantee | the permission |
 //! | `ModifySnapshotAttribute`, `ModifyImageAttribute` and their RDS kin | `*` or the account | the attribute |
 //! | `AddPermission` of Lambda, SNS, SQS; KMS `CreateGrant`; Lake Formation `GrantPermissions` | the principal | the action |
-//! | shares of Resource Access Manager, Redshift and Systems Manager, copies of ECR to other registries | `*` or whom they name | what they may |
+//! | shares of Resource Access Manager, Redshift and Systems Manager; copies of ECR to other registries, and of logs | `*` or whom they name | what they may |
 //!
 //! What is everyone's by its principal but narrowed by a condition (this organisation, this account,
 //! this source) is listed, and not called public; where the condition names an account, it is a grant to that
@@ -168,6 +168,7 @@ static GRANTING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         "accountWithRestoreAccess",
         "consumerIdentifier",
         "replicationConfiguration",
+        "destinationArn",
     ];
     AhoCorasick::new(words).ok()
 });
@@ -412,6 +413,7 @@ impl Grants {
             ("redshift", "AuthorizeSnapshotAccess") => ("accountWithRestoreAccess", "restore"),
             ("redshift", "AuthorizeDataShare") => ("consumerIdentifier", "datashare"),
             ("ssm", "ModifyDocumentPermission") => ("accountIdsToAdd", "share"),
+            ("logs", "PutSubscriptionFilter") => ("destinationArn", "logs:subscribe"),
             ("lakeformation", "GrantPermissions") => return self.read_lake_permissions(request),
             ("ecr", "PutReplicationConfiguration") => return self.read_replication(request),
             _ => return,

@@ -753,6 +753,15 @@ fn what_lets_others_in_is_found_where_each_service_puts_it() {
             "true",
         ),
         (
+            "logs",
+            "PutSubscriptionFilter",
+            r#"{"logGroupName":"g","destinationArn":"arn:aws:logs:us-east-1:210987654321:destination:d"}"#
+                .to_owned(),
+            one("arn:aws:logs:us-east-1:210987654321:destination:d", "logs:subscribe"),
+            "false",
+            "true",
+        ),
+        (
             "lakeformation",
             "GrantPermissions",
             r#"{"principal":{"dataLakePrincipalIdentifier":"210987654321"},"permissions":["SELECT"]}"#
