@@ -282,7 +282,12 @@ impl Grants {
                 _ => {}
             }
         }
-        for (key, value) in request {
+        // headers stand beside the other parameters, or below one of their own
+        let below = match member(request, "AccessControlList") {
+            Some(Value::Object(headers)) => headers.as_slice(),
+            _ => &[],
+        };
+        for (key, value) in request.iter().chain(below) {
             if let Some(permission) = key.strip_prefix("x-amz-grant-") {
                 let permission = permission.to_uppercase().replace('-', "_");
                 one_or_more(value).iter().filter_map(string).for_each(|to| self.read_group(to, &permission));

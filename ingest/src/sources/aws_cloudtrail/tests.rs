@@ -596,6 +596,12 @@ fn shares_acls_and_permissions_are_grants() {
             [r#"["ADD|*|READ_ACP"]"#, "true", "true"],
         ),
         (
+            "s3",
+            "PutBucketAcl",
+            r#"{"bucketName":"b","AccessControlList":{"x-amz-grant-read":"uri=http://acs.amazonaws.com/groups/global/AllUsers"}}"#,
+            [r#"["ADD|*|READ"]"#, "true", "true"],
+        ),
+        (
             "lambda",
             "AddPermission20150331v2",
             r#"{"functionName":"f","principal":"*","action":"lambda:InvokeFunction"}"#,
