@@ -7,12 +7,13 @@
 //!
 //! | request | principal | action |
 //! |---|---|---|
-//! | policy of a resource (bucket, key, trust, repository, secret, …) | as the Allow statement names it | each action |
+//! | policy of a resource (bucket, key, trust, repository, secret, …), alone or among attributes | as the Allow statement names it | each action |
 //! | policy of an identity (it names no principal) | `user/…`, `role/…`, `group/…`, or the policy itself | each action |
 //! | `AttachUserPolicy` and its kin | the same | the policy's ARN |
 //! | S3 ACL | `*` (AllUsers), `AuthenticatedUsers`, or the grantee | the permission |
 //! | `ModifySnapshotAttribute`, `ModifyImageAttribute` and their RDS kin | `*` or the account | the attribute |
-//! | `AddPermission` of Lambda, SNS, SQS; KMS `CreateGrant` | the principal | the action |
+//! | `AddPermission` of Lambda, SNS, SQS; KMS `CreateGrant`; Lake Formation `GrantPermissions` | the principal | the action |
+//! | shares of Resource Access Manager, Redshift and Systems Manager; copies of ECR to other registries, and of logs | `*` or whom they name | what they may |
 //!
 //! What is everyone's by its principal but narrowed by a condition (this organisation, this account,
 //! this source) is listed, and not called public; where the condition names an account, it is a grant to that
@@ -57,6 +58,8 @@ const POLICIES: &[&str] = &[
     "policyText",
     "resourcePolicy",
     "keyPolicy",
+    "accessPolicies",
+    "policyInJson",
 ];
 
 /// Condition keys that tie a statement to someone or somewhere known. After AWS's own definition of
@@ -70,14 +73,22 @@ const NARROWING_KEYS: &[&str] = &[
     "aws:sourcearn",
     "aws:sourceowner",
     "aws:sourceorgid",
+    "aws:sourceorgpaths",
     "aws:sourcevpc",
+    "aws:sourcevpcarn",
     "aws:sourcevpce",
+    "aws:vpceaccount",
+    "aws:vpceorgid",
+    "aws:vpceorgpaths",
     "aws:sourceip",
     "aws:userid",
     "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn",
     "kms:calleraccount",
 ];
+
+/// Flags that tie a statement to a network of one's own, or to AWS's services, where they must be true.
+const NARROWING_FLAGS: &[&str] = &["elasticfilesystem:accessedviamounttarget", "aws:principalisawsservice"];
 
 type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
@@ -139,6 +150,7 @@ fn read(inputs: &Inputs<'_>) -> Option<Grants> {
     grants.read_acl(&request);
     grants.read_shares(&request);
     grants.read_permissions(service_of(&source), &name, &request);
+    grants.read_receivers(service_of(&source), &name, &request);
     grants.any.then_some(grants)
 }
 
@@ -153,6 +165,10 @@ static GRANTING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         "x-amz-grant",
         "valuesToAdd",
         "aWSAccountId",
+        "accountWithRestoreAccess",
+        "consumerIdentifier",
+        "replicationConfiguration",
+        "destinationArn",
     ];
     AhoCorasick::new(words).ok()
 });
@@ -175,26 +191,41 @@ impl Grants {
         }
     }
 
-    /// Policy documents, of resources and of identities.
+    /// Policy documents, of resources and of identities. SQS and SNS keep theirs among other attributes, of
+    /// which SNS sets one at a time.
     fn read_policies(&mut self, request: &Members<'_>) {
         for (key, value) in request {
-            if !POLICIES.iter().any(|policy| key.eq_ignore_ascii_case(policy)) {
-                continue;
+            if POLICIES.iter().any(|policy| key.eq_ignore_ascii_case(policy)) {
+                self.read_policy(value, request);
+            } else if key.eq_ignore_ascii_case("attributes")
+                && let Some(policy) = get(value, "Policy")
+            {
+                self.read_policy(policy, request);
             }
-            match value {
-                Value::Object(_) => self.read_document(value, request),
-                Value::String(text) => {
-                    let text = if text.trim_start().starts_with('%') {
-                        percent_decode_str(text).decode_utf8_lossy().into_owned()
-                    } else {
-                        text.to_string()
-                    };
-                    if let Ok(document) = parse(text.trim()) {
-                        self.read_document(&document, request);
-                    }
+        }
+        if member(request, "attributeName").and_then(string) == Some("Policy")
+            && let Some(policy) = member(request, "attributeValue")
+        {
+            self.read_policy(policy, request);
+        }
+    }
+
+    /// A document as an object, as JSON in a string, or URL-encoded; Glacier wraps it once more.
+    fn read_policy(&mut self, value: &Value<'_>, request: &Members<'_>) {
+        let value = get(value, "policy").unwrap_or(value);
+        match value {
+            Value::Object(_) => self.read_document(value, request),
+            Value::String(text) => {
+                let text = if text.trim_start().starts_with('%') {
+                    percent_decode_str(text).decode_utf8_lossy().into_owned()
+                } else {
+                    text.to_string()
+                };
+                if let Ok(document) = parse(text.trim()) {
+                    self.read_document(&document, request);
                 }
-                _ => {}
             }
+            _ => {}
         }
     }
 
@@ -251,7 +282,12 @@ impl Grants {
                 _ => {}
             }
         }
-        for (key, value) in request {
+        // headers stand beside the other parameters, or below one of their own
+        let below = match member(request, "AccessControlList") {
+            Some(Value::Object(headers)) => headers.as_slice(),
+            _ => &[],
+        };
+        for (key, value) in request.iter().chain(below) {
             if let Some(permission) = key.strip_prefix("x-amz-grant-") {
                 let permission = permission.to_uppercase().replace('-', "_");
                 one_or_more(value).iter().filter_map(string).for_each(|to| self.read_group(to, &permission));
@@ -375,6 +411,52 @@ impl Grants {
         }
     }
 
+    /// Calls without a policy that name whom they let in.
+    fn read_receivers(&mut self, service: &str, name: &str, request: &Members<'_>) {
+        let (key, action) = match (service, name) {
+            ("ram", "CreateResourceShare" | "AssociateResourceShare") => ("principals", "ram:share"),
+            ("redshift", "AuthorizeSnapshotAccess") => ("accountWithRestoreAccess", "restore"),
+            ("redshift", "AuthorizeDataShare") => ("consumerIdentifier", "datashare"),
+            ("ssm", "ModifyDocumentPermission") => ("accountIdsToAdd", "share"),
+            ("logs", "PutSubscriptionFilter") => ("destinationArn", "logs:subscribe"),
+            ("lakeformation", "GrantPermissions") => return self.read_lake_permissions(request),
+            ("ecr", "PutReplicationConfiguration") => return self.read_replication(request),
+            _ => return,
+        };
+        let receivers = member(request, key).map(one_or_more).unwrap_or_default();
+        receivers.iter().filter_map(scalar).for_each(|receiver| self.receiver(receiver, action));
+    }
+
+    fn read_lake_permissions(&mut self, request: &Members<'_>) {
+        let principal = member(request, "principal").and_then(|it| get(it, "dataLakePrincipalIdentifier"));
+        let Some(principal) = principal.and_then(scalar) else { return };
+        let permissions = member(request, "permissions").map(one_or_more).unwrap_or_default();
+        for permission in permissions.iter().filter_map(string) {
+            self.receiver(principal, permission);
+        }
+    }
+
+    /// To which registries ECR copies images.
+    fn read_replication(&mut self, request: &Members<'_>) {
+        let rules = member(request, "replicationConfiguration").and_then(|it| get(it, "rules"));
+        for rule in rules.map(one_or_more).unwrap_or_default() {
+            let destinations = get(rule, "destinations").map(one_or_more).unwrap_or_default();
+            for registry in destinations.iter().filter_map(|it| get(it, "registryId")).filter_map(scalar) {
+                self.receiver(registry, "ecr:ReplicateImage");
+            }
+        }
+    }
+
+    /// An account, an organisation, a principal, or all.
+    fn receiver(&mut self, receiver: &str, action: &str) {
+        if receiver == "all" {
+            self.everyone("*", action);
+        } else {
+            self.holders.extend(named_by(receiver).map(str::to_owned));
+            self.add(receiver, action);
+        }
+    }
+
     fn account(&mut self, principal: &str, action: &str) {
         if let Some(account) = account_of(principal) {
             self.holders.push(account.to_owned());
@@ -433,6 +515,13 @@ fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
         let positive =
             ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"];
         let Value::Object(tests) = tests else { continue };
+        if operator == "bool" {
+            for (key, value) in tests {
+                if NARROWING_FLAGS.contains(&key.to_lowercase().as_str()) && is_true(value) {
+                    narrowing.push(Vec::new());
+                }
+            }
+        }
         if !positive.contains(&operator) {
             continue;
         }
@@ -445,6 +534,15 @@ fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
         }
     }
     narrowing
+}
+
+/// `true` of a condition, alone or in a list.
+fn is_true(value: &Value<'_>) -> bool {
+    match one_or_more(value) {
+        [Value::Bool(true)] => true,
+        [Value::String(text)] => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
 }
 
 /// A value of a condition that lets everything through, or so much that nobody is known by it: a

@@ -537,6 +537,8 @@ fn a_condition_may_narrow_what_is_everyones() {
         r#"{"ForAnyValue:StringLike":{"AWS:PrincipalArn":["arn:aws:iam::123456789012:role/*"]}}"#,
         r#"{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
         r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:::x"}}"#,
+        r#"{"Bool":{"elasticfilesystem:AccessedViaMountTarget":"true"}}"#,
+        r#"{"Bool":{"aws:PrincipalIsAWSService":true}}"#,
     ] {
         assert_eq!(with(narrow), "false", "{narrow}");
     }
@@ -549,6 +551,8 @@ fn a_condition_may_narrow_what_is_everyones() {
         r#"{"IpAddress":{"aws:SourceIp":["0.0.0.0/1","128.0.0.0/1"]}}"#,
         r#"{"IpAddress":{"aws:SourceIp":["203.0.113.0/24","0.0.0.0/0"]}}"#,
         r#"{"Bool":{"aws:SecureTransport":"true"}}"#,
+        r#"{"Bool":{"elasticfilesystem:AccessedViaMountTarget":"false"}}"#,
+        r#"{"BoolIfExists":{"aws:PrincipalIsAWSService":"true"}}"#,
         r#"{"StringEquals":{"s3:x-amz-acl":"private"}}"#,
         "{}",
     ] {
@@ -608,6 +612,12 @@ fn shares_acls_and_permissions_are_grants() {
             [r#"["ADD|*|READ_ACP"]"#, "true", "true"],
         ),
         (
+            "s3",
+            "PutBucketAcl",
+            r#"{"bucketName":"b","AccessControlList":{"x-amz-grant-read":"uri=http://acs.amazonaws.com/groups/global/AllUsers"}}"#,
+            [r#"["ADD|*|READ"]"#, "true", "true"],
+        ),
+        (
             "lambda",
             "AddPermission20150331v2",
             r#"{"functionName":"f","principal":"*","action":"lambda:InvokeFunction"}"#,
@@ -645,6 +655,155 @@ fn shares_acls_and_permissions_are_grants() {
         ),
     ] {
         assert_eq!(granted(source, name, request), expected, "{name} {request}");
+    }
+}
+
+/// Policies that do not stand in a parameter of their own, and shares without a policy.
+#[test]
+fn what_lets_others_in_is_found_where_each_service_puts_it() {
+    let policy = |principal: &str| {
+        format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"a"}}]}}"#)
+    };
+    let written = |principal: &str| quoted(&policy(principal));
+    let stranger = r#"{"AWS":"arn:aws:iam::210987654321:root"}"#;
+    let one = |who: &str, what: &str| format!(r#"["ADD|{who}|{what}"]"#);
+    let root = one("arn:aws:iam::210987654321:root", "a");
+    for (source, name, request, grants, public, external) in [
+        (
+            "sqs",
+            "SetQueueAttributes",
+            format!(r#"{{"queueUrl":"q","attributes":{{"Policy":{}}}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
+            "sns",
+            "CreateTopic",
+            format!(r#"{{"name":"t","attributes":{{"Policy":{}}}}}"#, written("\"*\"")),
+            one("*", "a"),
+            "true",
+            "true",
+        ),
+        (
+            "sns",
+            "SetTopicAttributes",
+            format!(r#"{{"attributeName":"Policy","attributeValue":{}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
+            "sns",
+            "SetTopicAttributes",
+            format!(r#"{{"attributeName":"DeliveryPolicy","attributeValue":{}}}"#, written(stranger)),
+            "-".to_owned(),
+            "-",
+            "-",
+        ),
+        (
+            "es",
+            "UpdateDomainConfig",
+            format!(r#"{{"domainName":"d","accessPolicies":{}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
+            "glue",
+            "PutResourcePolicy",
+            format!(r#"{{"policyInJson":{}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
+            "glacier",
+            "SetVaultAccessPolicy",
+            format!(r#"{{"vaultName":"v","policy":{{"policy":{}}}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
+            "ram",
+            "AssociateResourceShare",
+            r#"{"resourceShareArn":"r","principals":["210987654321","arn:aws:iam::123456789012:role/x"]}"#
+                .to_owned(),
+            r#"["ADD|210987654321|ram:share","ADD|arn:aws:iam::123456789012:role/x|ram:share"]"#.to_owned(),
+            "false",
+            "true",
+        ),
+        (
+            "ram",
+            "DisassociateResourceShare",
+            r#"{"resourceShareArn":"r","principals":["210987654321"]}"#.to_owned(),
+            "-".to_owned(),
+            "-",
+            "-",
+        ),
+        (
+            "redshift",
+            "AuthorizeSnapshotAccess",
+            r#"{"snapshotIdentifier":"s","accountWithRestoreAccess":"210987654321"}"#.to_owned(),
+            one("210987654321", "restore"),
+            "false",
+            "true",
+        ),
+        (
+            "redshift",
+            "RevokeSnapshotAccess",
+            r#"{"snapshotIdentifier":"s","accountWithRestoreAccess":"210987654321"}"#.to_owned(),
+            "-".to_owned(),
+            "-",
+            "-",
+        ),
+        (
+            "redshift",
+            "AuthorizeDataShare",
+            r#"{"dataShareArn":"d","consumerIdentifier":"123456789012"}"#.to_owned(),
+            one("123456789012", "datashare"),
+            "false",
+            "false",
+        ),
+        (
+            "ssm",
+            "ModifyDocumentPermission",
+            r#"{"name":"d","permissionType":"Share","accountIdsToAdd":["all"]}"#.to_owned(),
+            one("*", "share"),
+            "true",
+            "true",
+        ),
+        (
+            "logs",
+            "PutSubscriptionFilter",
+            r#"{"logGroupName":"g","destinationArn":"arn:aws:logs:us-east-1:210987654321:destination:d"}"#
+                .to_owned(),
+            one("arn:aws:logs:us-east-1:210987654321:destination:d", "logs:subscribe"),
+            "false",
+            "true",
+        ),
+        (
+            "lakeformation",
+            "GrantPermissions",
+            r#"{"principal":{"dataLakePrincipalIdentifier":"210987654321"},"permissions":["SELECT"]}"#
+                .to_owned(),
+            one("210987654321", "SELECT"),
+            "false",
+            "true",
+        ),
+        (
+            "ecr",
+            "PutReplicationConfiguration",
+            r#"{"replicationConfiguration":{"rules":[{"destinations":[{"region":"r","registryId":"210987654321"}]}]}}"#
+                .to_owned(),
+            one("210987654321", "ecr:ReplicateImage"),
+            "false",
+            "true",
+        ),
+    ] {
+        let expected = [grants, public.to_owned(), external.to_owned()];
+        assert_eq!(granted(source, name, &request), expected, "{name} {request}");
     }
 }
 
