@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use daemon_support::{Broker, Place, event, flush, kafka_input, send, until};
+use daemon_support::{Broker, Place, SmallDisk, event, flush, kafka_input, send, until};
 
 const LONG: Duration = Duration::from_secs(180);
 
@@ -279,52 +279,9 @@ fn tls_and_logins_are_used_and_what_is_wrong_with_them_is_said() {
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
 }
 
-/// A small disk of its own, as long as it lives; `None` with a word where this user may not have one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "virga-test"])
-            .arg(folder.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("skipped: no small disk can be mounted here");
-            return None;
-        }
-        Some(Self(folder))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = fs::File::create(self.path().join("filler")).expect("a file");
-        while file.write_all(&[0; 512]).is_ok() {}
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.path().join("filler")).expect("it was full");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.path()).status();
-        if !unmounted.is_ok_and(|status| status.success()) {
-            eprintln!("{} could not be unmounted", self.path().display());
-        }
-    }
-}
-
 #[test]
 fn a_full_disk_holds_acknowledgements_and_is_caught_up_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount(2) else { return };
     let broker = Broker::start();
     broker.create("trail", 1);
     let place = Place::new(&kafka_input(&broker, "trail", "g"), "");
@@ -377,7 +334,7 @@ fn a_full_disk_holds_acknowledgements_and_is_caught_up_when_there_is_room() {
 
 #[test]
 fn a_sink_that_refuses_for_a_while_slows_reading_and_gets_all_of_it_in_the_end() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount(2) else { return };
     let broker = Broker::start();
     broker.create("trail", 1);
     let sink = format!("[[sink]]\nname = \"full\"\nfile = {{ path = \"{}/a\" }}\n", disk.path().display());

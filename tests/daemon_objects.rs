@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use daemon_support::objects::{Bucket, Object, name, now, object, wait_for_watermark};
-use daemon_support::{Chance, Place, TITLES, event_at, until};
+use daemon_support::{Chance, Place, SmallDisk, TITLES, event_at, until};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -616,5 +616,35 @@ fn what_no_waiting_mends_ends_the_start_with_a_word() {
         bucket.moto.clear_faults();
         assert!(status.is_some_and(|status| !status.success()), "{what}: {}", place.log());
         assert!(place.log().contains(said), "{what}: {}", place.log());
+    }
+}
+
+#[test]
+fn a_full_disk_of_state_holds_up_objects_and_they_are_caught_up_with_when_there_is_room() {
+    for is_told in [true, false] {
+        let Some(mut bucket) = Bucket::start(&["full"]) else { return };
+        let Some(disk) = SmallDisk::mount(6) else { return };
+        let input = if is_told { bucket.input(0, "15s", 60) } else { bucket.listed("15s") };
+        let place = Place::new(&input, "");
+        place.replace("folder = \"state\"", &format!("folder = \"{}\"", disk.path().display()));
+        let objects = intrusions(300);
+        bucket.put(&objects[..5]);
+        let daemon = place.start();
+        until("the first alerts", LONG, || place.delivered() == 5);
+        disk.fill();
+        bucket.put(&objects[5..]);
+        until("it is said", LONG, || place.log().contains("can be written down: the ledger of objects"));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(place.delivered() < 300, "what is not in the ledger is not read");
+        disk.free();
+        until("all alerts", LONG, || place.delivered() >= 300);
+        assert_eq!(daemon.end(), Some(0), "{}", place.log());
+        assert!(place.alerts().values().all(|(_, times)| *times == 1));
+        assert_eq!(place.ids().len(), 300);
+        assert_eq!(place.log().matches("can be written down: the ledger").count(), 1, "{}", place.log());
+        // and after a restart nothing comes again
+        let daemon = place.start();
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!((daemon.end(), place.delivered()), (Some(0), 300), "{}", place.log());
     }
 }

@@ -459,3 +459,47 @@ pub fn until(what: &str, most: Duration, mut so: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// A small disk of its own, as long as it lives; `None` with a word where this user may not have one.
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// Of so many megabytes.
+    pub fn mount(size: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}m"), "virga-test"])
+            .arg(folder.path())
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("skipped: no small disk can be mounted here");
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room that is left.
+    pub fn fill(&self) {
+        use std::io::Write;
+        let mut file = fs::File::create(self.path().join("filler")).expect("a file");
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    pub fn free(&self) {
+        fs::remove_file(self.path().join("filler")).expect("it was full");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.path()).status();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            eprintln!("{} could not be unmounted", self.path().display());
+        }
+    }
+}

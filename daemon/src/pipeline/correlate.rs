@@ -21,7 +21,7 @@ use virga_ingest::position::Positions;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::{Clock, Event, Ticket};
 
-use self::save::Prepared;
+use self::save::{Prepared, TELL_AGAIN};
 use self::tell::{count, tell_anew, tell_removed};
 use super::read::Acknowledged;
 use super::scan::{Scanned, out};
@@ -401,13 +401,25 @@ impl Correlator {
             Some(_) => Cow::Owned(scanned.quarantined.iter().map(bare).collect()),
             None => Cow::Borrowed(&scanned.quarantined),
         };
+        let mut told: Option<Instant> = None;
         while let Err(error) = self.parts.quarantine.take(&records).map(tell_removed) {
-            tracing::error!("quarantine cannot be written ({error}): everything waits for it");
+            metrics::counter!("virga_quarantine_failures_total").increment(1);
+            if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+                told = Some(Instant::now());
+                tracing::error!("quarantine cannot be written ({error}): everything waits for it");
+            }
+            // it waits and is not dead; what the archive commits meanwhile is acknowledged
+            self.parts.alive.store((self.parts.clock)(), Ordering::Relaxed);
+            self.tell_if_due();
+            self.settle();
             std::thread::sleep(DISK_WAIT);
             if self.parts.hurry.load(Ordering::Relaxed) {
                 self.incomplete = true;
                 return;
             }
+        }
+        if told.is_some() {
+            tracing::info!("quarantine is written again");
         }
         let first = scanned.quarantined.first();
         if let Some(first) = first {

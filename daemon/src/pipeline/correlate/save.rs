@@ -24,8 +24,8 @@ pub(super) struct Prepared {
     urgent: bool,
 }
 
-/// How often it is said that checkpoints cannot be written; each failure is counted.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+/// How often it is said that the disk takes no checkpoint, or no record; each failure is counted.
+pub(super) const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 impl Correlator {
     /// The last checkpoint: all that was taken, and what sinks have not. The archive has `most` for its part, and
@@ -103,7 +103,7 @@ impl Correlator {
     }
 
     /// Whether the archive has said that it is behind what waits for it.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let (Some((keeper, _)), Some(_)) = (&self.parts.keeper, &self.waiting) else { return };
         match keeper.committed.try_recv() {
             // one for whom nobody waits any more says nothing of the next

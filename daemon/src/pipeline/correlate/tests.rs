@@ -1,10 +1,13 @@
 //! What the correlator does where sinks or disks do not go on.
 
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use virga_engine::RuleSet;
 use virga_engine::diagnostic::SourceFile;
+use virga_engine::event::{Origin, OriginBase};
+use virga_ingest::quarantine::Cause;
 use virga_ingest::transport::live::Frontier;
 
 use super::*;
@@ -143,4 +146,36 @@ fn where_reading_begins_is_in_a_checkpoint_soon_and_an_input_that_has_not_begun_
     });
     let found = Store::new(folder.path()).load().unwrap().checkpoint.unwrap();
     assert_eq!(["in", "slow"].map(|input| found.knows(input)), [true, false]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_for_room_for_a_record_is_alive_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("quarantine.ndjson")).unwrap();
+    let mut parts = parts(folder.path());
+    let _acknowledged = input(&mut parts);
+    // as often as the clock is asked, somebody was alive
+    let asked: Arc<AtomicUsize> = Arc::default();
+    let (counts, hurry, alive) = (Arc::clone(&asked), Arc::clone(&parts.hurry), Arc::clone(&parts.alive));
+    parts.clock = Arc::new(move || {
+        // there is no room until nobody waits any more
+        if counts.fetch_add(1, Ordering::Relaxed) >= 2 {
+            hurry.store(true, Ordering::Relaxed);
+        }
+        1_000
+    });
+    let base = OriginBase::File { path: "p".into() };
+    let origin = Origin { base, line: Some(1), record: None };
+    let record = Quarantined { origin, cause: Cause::CutOff, time: 0, bytes: b"x".to_vec() };
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let mut correlator = Correlator::new(parts).unwrap();
+        correlator.keep_unreadable(&Scanned { quarantined: vec![record], ..scanned(1) });
+        assert!(correlator.incomplete, "no checkpoint passes over it");
+    });
+    assert_eq!(alive.load(Ordering::Relaxed), 1_000);
+    let told = recorder.handle().render();
+    assert!(told.contains("virga_quarantine_failures_total 3\n"), "{told}");
+    assert!(told.contains("virga_outbox_alerts 0\n"), "{told}");
 }

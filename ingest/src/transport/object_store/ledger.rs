@@ -11,7 +11,8 @@
 //!
 //! Entries hold hashes, not keys: 80 bytes an object.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
@@ -56,7 +57,9 @@ pub struct Entry<'a> {
 
 /// The ledger of one input.
 pub struct Ledger {
-    database: Database,
+    path: PathBuf,
+    /// None where the last who worked on it has failed.
+    database: Mutex<Option<Database>>,
 }
 
 fn hash(parts: &[&str]) -> [u8; 16] {
@@ -70,104 +73,130 @@ fn hash(parts: &[&str]) -> [u8; 16] {
     short
 }
 
-fn said(error: impl Into<redb::Error>) -> String {
-    format!("the ledger of objects: {}", error.into())
-}
+type Worked<T> = Result<T, redb::Error>;
 
 impl Ledger {
     /// Opens the ledger in a folder, and throws away what the checkpoint does not hold.
     pub fn open(folder: &Path, next: u64) -> Result<Self, String> {
-        let database = Database::create(folder.join("objects.redb")).map_err(said)?;
-        let ledger = Self { database };
-        let write = ledger.database.begin_write().map_err(said)?;
-        {
-            let mut objects = write.open_table(OBJECTS).map_err(said)?;
-            let mut numbers = write.open_table(NUMBERS).map_err(said)?;
-            write.open_table(LISTED).map_err(said)?;
-            let beyond: Vec<u64> = numbers
-                .range(next..)
-                .map_err(said)?
-                .map(|entry| entry.map(|(number, _)| number.value()).map_err(said))
-                .collect::<Result<_, _>>()?;
-            for number in beyond {
-                let object = numbers.remove(number).map_err(said)?.map(|object| object.value());
-                if let Some(object) = object {
-                    objects.remove(object).map_err(said)?;
-                }
-            }
-        }
-        write.commit().map_err(said)?;
+        let ledger = Self { path: folder.join("objects.redb"), database: Mutex::default() };
+        ledger.work(|database| throw_away(database, next))?;
         Ok(ledger)
+    }
+
+    /// Works on the database. One that has failed (a full disk) serves nothing more: it is let go and opened anew by
+    /// the next who asks, with what was written down before.
+    fn work<T>(&self, what: impl FnOnce(&Database) -> Worked<T>) -> Result<T, String> {
+        let mut held = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match held.take() {
+            Some(database) => Ok(database),
+            None => Database::create(&self.path).map_err(redb::Error::from),
+        };
+        let worked = database.and_then(|database| {
+            let done = what(&database)?;
+            *held = Some(database);
+            Ok(done)
+        });
+        worked.map_err(|error| format!("the ledger of objects: {error}"))
     }
 
     /// What is known of an object.
     pub fn look_up(&self, bucket: &str, key: &str, etag: &str) -> Result<Option<Known>, String> {
-        let read = self.database.begin_read().map_err(said)?;
-        let objects = read.open_table(OBJECTS).map_err(said)?;
-        let found = objects.get(hash(&[bucket, key])).map_err(said)?;
-        Ok(found.map(|row| {
-            let (number, known_etag, size, _) = row.value();
-            Known { number, size, same: known_etag == hash(&[etag]) }
-        }))
+        self.work(|database| {
+            let objects = database.begin_read()?.open_table(OBJECTS)?;
+            Ok(objects.get(hash(&[bucket, key]))?.map(|row| {
+                let (number, known_etag, size, _) = row.value();
+                Known { number, size, same: known_etag == hash(&[etag]) }
+            }))
+        })
     }
 
     /// Writes deliveries down, before they are made.
     pub fn write_down(&self, entries: &[Entry<'_>]) -> Result<(), String> {
-        let write = self.database.begin_write().map_err(said)?;
-        {
-            let mut objects = write.open_table(OBJECTS).map_err(said)?;
-            let mut numbers = write.open_table(NUMBERS).map_err(said)?;
-            for entry in entries {
-                let object = hash(&[entry.bucket, entry.key]);
-                let row = (entry.number, hash(&[entry.etag]), entry.size, entry.time);
-                let former = objects.insert(object, row).map_err(said)?.map(|row| row.value().0);
-                if let Some(former) = former {
-                    numbers.remove(former).map_err(said)?;
-                }
-                numbers.insert(entry.number, object).map_err(said)?;
-            }
-        }
-        write.commit().map_err(said)
+        self.work(|database| write_down(database, entries))
     }
 
     /// Forgets what is so old that nobody tells of it again, and the oldest where there are too many.
     pub fn forget(&self, now: i64) -> Result<u64, String> {
         let before = now.saturating_sub(LEDGER_AGE.as_micros() as i64);
-        let write = self.database.begin_write().map_err(said)?;
-        let mut forgotten = 0;
-        {
-            let mut objects = write.open_table(OBJECTS).map_err(said)?;
-            let mut numbers = write.open_table(NUMBERS).map_err(said)?;
-            loop {
-                let oldest =
-                    numbers.first().map_err(said)?.map(|(number, object)| (number.value(), object.value()));
-                let Some((number, object)) = oldest else { break };
-                let time = objects.get(object).map_err(said)?.map(|row| row.value().3);
-                if time.is_some_and(|time| time >= before) && objects.len().map_err(said)? <= LEDGER_ENTRIES {
-                    break;
-                }
-                numbers.remove(number).map_err(said)?;
-                objects.remove(object).map_err(said)?;
-                forgotten += 1;
-            }
-        }
-        write.commit().map_err(said)?;
-        Ok(forgotten)
+        self.work(|database| forget(database, before))
     }
 
     /// Until when a listing has found everything.
     pub fn listed(&self) -> Result<Option<i64>, String> {
-        let read = self.database.begin_read().map_err(said)?;
-        let listed = read.open_table(LISTED).map_err(said)?;
-        Ok(listed.get(()).map_err(said)?.map(|time| time.value()))
+        self.work(|database| {
+            let listed = database.begin_read()?.open_table(LISTED)?;
+            Ok(listed.get(())?.map(|time| time.value()))
+        })
     }
 
     /// A listing has found everything until this time, and it is behind a checkpoint.
     pub fn set_listed(&self, time: i64) -> Result<(), String> {
-        let write = self.database.begin_write().map_err(said)?;
-        write.open_table(LISTED).map_err(said)?.insert((), time).map_err(said)?;
-        write.commit().map_err(said)
+        self.work(|database| {
+            let write = database.begin_write()?;
+            write.open_table(LISTED)?.insert((), time)?;
+            Ok(write.commit()?)
+        })
     }
+}
+
+fn throw_away(database: &Database, next: u64) -> Worked<()> {
+    let write = database.begin_write()?;
+    {
+        let mut objects = write.open_table(OBJECTS)?;
+        let mut numbers = write.open_table(NUMBERS)?;
+        write.open_table(LISTED)?;
+        let beyond: Vec<u64> = numbers
+            .range(next..)?
+            .map(|entry| entry.map(|(number, _)| number.value()))
+            .collect::<Result<_, _>>()?;
+        for number in beyond {
+            let object = numbers.remove(number)?.map(|object| object.value());
+            if let Some(object) = object {
+                objects.remove(object)?;
+            }
+        }
+    }
+    Ok(write.commit()?)
+}
+
+fn write_down(database: &Database, entries: &[Entry<'_>]) -> Worked<()> {
+    let write = database.begin_write()?;
+    {
+        let mut objects = write.open_table(OBJECTS)?;
+        let mut numbers = write.open_table(NUMBERS)?;
+        for entry in entries {
+            let object = hash(&[entry.bucket, entry.key]);
+            let row = (entry.number, hash(&[entry.etag]), entry.size, entry.time);
+            let former = objects.insert(object, row)?.map(|row| row.value().0);
+            if let Some(former) = former {
+                numbers.remove(former)?;
+            }
+            numbers.insert(entry.number, object)?;
+        }
+    }
+    Ok(write.commit()?)
+}
+
+fn forget(database: &Database, before: i64) -> Worked<u64> {
+    let write = database.begin_write()?;
+    let mut forgotten = 0;
+    {
+        let mut objects = write.open_table(OBJECTS)?;
+        let mut numbers = write.open_table(NUMBERS)?;
+        loop {
+            let oldest = numbers.first()?.map(|(number, object)| (number.value(), object.value()));
+            let Some((number, object)) = oldest else { break };
+            let time = objects.get(object)?.map(|row| row.value().3);
+            if time.is_some_and(|time| time >= before) && objects.len()? <= LEDGER_ENTRIES {
+                break;
+            }
+            numbers.remove(number)?;
+            objects.remove(object)?;
+            forgotten += 1;
+        }
+    }
+    write.commit()?;
+    Ok(forgotten)
 }
 
 #[cfg(test)]

@@ -9,9 +9,13 @@ use std::time::Duration;
 use super::Item;
 use super::driver::{Driver, Gone};
 use crate::transport::live::Note;
+use crate::transport::object_store::ledger::Ledger;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What an operator looks at where the ledger does not serve.
+const LEDGER_HELP: &str = "look at the room and the rights of the `[state]` folder";
 
 /// Whether a call was ever served since the start, and how often it has failed since it was.
 #[derive(Default)]
@@ -27,6 +31,8 @@ pub(super) enum Whom {
     Input,
     /// The store, asked for objects.
     Objects,
+    /// The ledger, which lies on the disk of the state.
+    Ledger,
 }
 
 /// Why a call failed.
@@ -64,6 +70,7 @@ impl Driver {
         match whom {
             Whom::Input => &mut self.away,
             Whom::Objects => &mut self.objects_away,
+            Whom::Ledger => &mut self.ledger_away,
         }
     }
 
@@ -95,8 +102,38 @@ impl Driver {
         }
         match failures {
             0 => Ok(()),
-            times => self.note("served_again", format!("it answers again, after {times} failures")).await,
+            times => {
+                let again = match whom {
+                    Whom::Ledger => "the ledger of objects can be written again",
+                    Whom::Input | Whom::Objects => "it answers again",
+                };
+                self.note("served_again", format!("{again}, after {times} failures")).await
+            }
         }
+    }
+
+    /// Asks the ledger until it serves: without it an object would be read twice after a restart, or never.
+    pub(super) async fn of_ledger<T>(
+        &mut self,
+        ask: impl Fn(&Ledger) -> Result<T, String>,
+    ) -> Result<T, Gone> {
+        loop {
+            match ask(&self.ledger) {
+                Ok(answer) => {
+                    self.served(Whom::Ledger).await?;
+                    return Ok(answer);
+                }
+                Err(cause) => self.wait_for_ledger(cause).await?,
+            }
+        }
+    }
+
+    pub(super) async fn wait_for_ledger(&mut self, cause: String) -> Result<(), Gone> {
+        if self.shared.ending.is_near() || self.items.is_closed() {
+            return Err(Gone);
+        }
+        let what = format!("no object of {} can be written down", self.url);
+        self.wait_for(Whom::Ledger, Failure { what, cause, is_refused: false, help: LEDGER_HELP }).await
     }
 }
 

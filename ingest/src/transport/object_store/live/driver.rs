@@ -88,6 +88,8 @@ pub(super) struct Driver {
     pub(super) away: Away,
     /// Whether the store serves objects.
     pub(super) objects_away: Away,
+    /// Whether the ledger serves.
+    pub(super) ledger_away: Away,
     /// How often objects that were listed could not be read while others were.
     pub(super) in_vain: HashMap<String, u64>,
     /// Objects that no longer hold the watermark, of those that were asked for last.
@@ -135,6 +137,7 @@ impl Driver {
             next,
             away: Away::default(),
             objects_away: Away::default(),
+            ledger_away: Away::default(),
             in_vain: HashMap::new(),
             passed_over: 0,
             served: Arc::default(),

@@ -57,6 +57,8 @@ enum Why {
     Away,
     /// Access is denied: to this object, or to all.
     Denied,
+    /// Whether it was read before is not known now.
+    Ledger,
     /// No waiting mends it.
     Other,
 }
@@ -126,9 +128,7 @@ impl Driver {
                 Fate::NoBucket => self.unread((&shown, 0), NO_BUCKET, message, failed).await?,
             }
         }
-        if let Err(cause) = self.write_down(&ready) {
-            return self.give(Item::Broken(cause)).await;
-        }
+        self.write_down(&ready).await?;
         for (ready, _) in ready {
             let frontier = Frontier::Unread { since: self.bound.at() };
             self.give(Item::Object(Box::new(ready), frontier)).await?;
@@ -179,6 +179,12 @@ impl Driver {
             let begun = self.shared.ending.patient(futures::future::join_all(begun)).await;
             // their messages are in hand, and are given back at the end
             let mut fates: Vec<Fate> = begun.ok_or(Gone)?;
+            for (fate, told) in fates.iter_mut().zip(group) {
+                while let Fate::Failed(cause, Why::Ledger) = fate {
+                    self.wait_for_ledger(std::mem::take(cause)).await?;
+                    *fate = self.begin(store.clone(), told.clone()).await;
+                }
+            }
             let Some(trouble) = trouble(&fates) else {
                 if was_away {
                     // it came back while they were asked for: those that it did not serve yet, once more
@@ -294,7 +300,7 @@ impl Driver {
         };
         let known = match known {
             Ok(known) => known,
-            Err(cause) => return Fate::Failed(cause, Why::Other),
+            Err(cause) => return Fate::Failed(cause, Why::Ledger),
         };
         if let Some(known) = known.filter(|known| known.same) {
             return self.known(told, known).await;
@@ -320,7 +326,7 @@ impl Driver {
                     // told of an older version, or without one, and this one is known
                     Ok(Some(known)) if known.same => self.known(told, known).await,
                     Ok(_) => Fate::Opened(told, opened, slot, from),
-                    Err(cause) => Fate::Failed(cause, Why::Other),
+                    Err(cause) => Fate::Failed(cause, Why::Ledger),
                 }
             }
             Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => Fate::NoBucket,
@@ -380,7 +386,7 @@ impl Driver {
         Fate::Known
     }
 
-    fn write_down(&self, ready: &[(Ready, Notice)]) -> Result<(), String> {
+    async fn write_down(&mut self, ready: &[(Ready, Notice)]) -> Result<(), Gone> {
         let etags: Vec<String> = ready
             .iter()
             .map(|(ready, _)| ready.opened.meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default())
@@ -400,7 +406,7 @@ impl Driver {
             .collect();
         match entries.is_empty() {
             true => Ok(()),
-            false => self.ledger.write_down(&entries),
+            false => self.of_ledger(|ledger| ledger.write_down(&entries)).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::super::body::describe;
 use super::super::body::is_refused;
+use super::super::ledger::Ledger;
 use super::super::listing::{Counts, Walk, path_of};
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
@@ -28,10 +29,7 @@ pub(super) const DENIED_HELP: &str = "renew the credentials, or give the role s3
 impl Driver {
     pub(super) async fn follow_listing(&mut self) -> Result<(), Gone> {
         self.first_look().await?;
-        let mut listed = match self.ledger.listed() {
-            Ok(listed) => listed,
-            Err(cause) => return self.give(Item::Broken(cause)).await,
-        };
+        let mut listed = self.of_ledger(Ledger::listed).await?;
         loop {
             self.breathe().await?;
             let began = (self.clock)();
@@ -104,14 +102,11 @@ impl Driver {
                 Some(Ok(meta)) => {
                     let etag = meta.e_tag.as_deref().map(notice::unquoted).unwrap_or_default();
                     let key = meta.location.to_string();
-                    match self.ledger.look_up(&self.url.bucket, &key, &etag) {
-                        Ok(Some(known)) if known.same => {}
-                        Ok(_) => {
-                            let notice =
-                                Notice { bucket: self.url.bucket.to_string(), key, etag: Some(etag) };
-                            group.push(Told { notice, message: None });
-                        }
-                        Err(cause) => self.give(Item::Broken(cause)).await?,
+                    let bucket = Arc::clone(&self.url.bucket);
+                    let known = self.of_ledger(|ledger| ledger.look_up(&bucket, &key, &etag)).await?;
+                    if known.is_none_or(|known| !known.same) {
+                        let notice = Notice { bucket: bucket.to_string(), key, etag: Some(etag) };
+                        group.push(Told { notice, message: None });
                     }
                 }
                 Some(Err((prefix, cause))) => {
