@@ -3,13 +3,17 @@
 //! In: batches and alerts, in their order. Out: one commit of all events and one of all alerts since the last, in
 //! this order. What the store does not serve is waited for; what the table does not take is tried again with the
 //! files that are written already.
+//!
+//! The state folder says which archive it is: a checkpoint passes over what lies in that one, so another one, or a new
+//! one in the place of a disk that is not mounted, is not taken for it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use tokio::runtime::Runtime;
-use virga_archive::{AlertRow, Archive, EventWriter, Layout, Location, Patience, Written};
+use virga_archive::{AlertRow, Archive, ArchiveError, EventWriter, Layout, Location, Patience, Written};
 use virga_daemon::archive::{self, ArchiveFailure, ArchiveWriter, Asked, Committed, Held};
 use virga_daemon::config::ArchiveConfig;
 use virga_daemon::outbox::OutAlert;
@@ -21,8 +25,61 @@ use crate::redaction::Redactions;
 /// Bytes of alerts that wait for a commit; beyond it they are committed before the events that stand beside them.
 const ALERT_BYTES: usize = 32 << 20;
 
+/// The file of the state folder that says which archive the process goes on from.
+const SIGN: &str = "archive";
+
+/// Which archive the process goes on from: what it is known by, and at which address.
+struct Sign {
+    path: PathBuf,
+    url: String,
+}
+
+impl Sign {
+    /// What the archive is known by, where one was written at this address; another address is another archive.
+    fn known(&self) -> Result<Option<String>, String> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("{}: {error}", self.path.display())),
+        };
+        let known = text.split_once('\n').filter(|(_, url)| url.trim_end_matches('\n') == self.url);
+        Ok(known.map(|(id, _)| id.to_owned()))
+    }
+
+    /// An archive is this one's from now on.
+    fn remember(&self, id: &str) -> Result<(), String> {
+        let new = self.path.with_extension("new");
+        let put =
+            fs::write(&new, format!("{id}\n{}\n", self.url)).and_then(|()| fs::rename(&new, &self.path));
+        put.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Why what was found is not it.
+    fn refuse(&self, location: &Location, what: &str) -> String {
+        format!(
+            "{location}: {what}, and the last checkpoint passes over what lies in that one: look whether its disk is \
+             mounted; where this is meant, remove {}",
+            self.path.display()
+        )
+    }
+
+    fn prove(&self, location: &Location, known: Option<&str>, id: &str) -> Result<(), String> {
+        match known {
+            Some(known) if known != id => {
+                Err(self.refuse(location, "it is another archive than the one that the process goes on from"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn missing(&self, location: &Location) -> String {
+        self.refuse(location, "the archive that the process goes on from is not there")
+    }
+}
+
 /// An archive that the configuration names.
 pub struct Lake {
+    sign: Sign,
     location: Location,
     /// How its store is reached, where the configuration says so.
     store: Option<(StoreSettings, ObjectUrl)>,
@@ -30,11 +87,11 @@ pub struct Lake {
 }
 
 impl Lake {
-    /// From the configuration.
+    /// From the configuration, and the folder of the state.
     ///
     /// # Errors
     /// Where it names no place, or what it says of the store cannot work.
-    pub fn new(config: &ArchiveConfig, redactions: &Arc<Redactions>) -> Result<Self, String> {
+    pub fn new(config: &ArchiveConfig, state: &Path, redactions: &Arc<Redactions>) -> Result<Self, String> {
         let at = |error: &dyn std::fmt::Display| format!("[archive] url = \"{}\": {error}", config.url);
         let location = Location::new(&config.url, std::env::vars()).map_err(|error| at(&error))?;
         let store = match &config.store {
@@ -46,7 +103,8 @@ impl Lake {
             }
             None => None,
         };
-        Ok(Self { location, store, redactions: Arc::clone(redactions) })
+        let sign = Sign { path: state.join(SIGN), url: config.url.clone() };
+        Ok(Self { sign, location, store, redactions: Arc::clone(redactions) })
     }
 
     /// The place in its store. The store is asked for its region where nothing names one.
@@ -72,9 +130,27 @@ impl Lake {
         }
     }
 
+    /// Opens the archive that the process goes on from; where it goes on from none, the one that is there, or a new one.
+    async fn begin(&self, location: &Location) -> Result<Archive, String> {
+        let known = self.sign.known()?;
+        let archive = match &known {
+            Some(_) => {
+                let found = Archive::find(location).await.map_err(words)?;
+                found.ok_or_else(|| self.sign.missing(location))?
+            }
+            None => Archive::open_or_create(location).await.map_err(words)?,
+        };
+        let id = archive.id().map_err(words)?;
+        self.sign.prove(location, known.as_deref(), &id)?;
+        if known.is_none() {
+            self.sign.remember(&id)?;
+        }
+        Ok(archive)
+    }
+
     /// What proves that it can be written, and leaves nothing behind.
     async fn prove(&self) -> Result<String, String> {
-        let words = |error: virga_archive::ArchiveError| error.to_string();
+        let known = self.sign.known()?;
         let location = self.connected().await?;
         let is_there = match location.folder() {
             Some(folder) => {
@@ -84,11 +160,19 @@ impl Lake {
             None => location.prove().await.map_err(words)?,
         };
         if !is_there {
-            return Ok(format!("would make an archive at {location}"));
+            return match known {
+                Some(_) => Err(self.sign.missing(&location)),
+                None => Ok(format!("would make an archive at {location}")),
+            };
         }
         let archive = Archive::open(&location).await.map_err(words)?;
+        self.sign.prove(&location, known.as_deref(), &archive.id().map_err(words)?)?;
         Ok(format!("would add to version {} of {location}", archive.version()))
     }
+}
+
+fn words(error: ArchiveError) -> String {
+    error.to_string()
 }
 
 /// A file can be made there, or in the folder in which it would be made.
@@ -124,12 +208,12 @@ impl archive::Archive for Lake {
                 Some(_) => location.clone(),
                 None => location.clone().patient(patience.clone().for_what_passes()),
             };
-            let mut archive = Archive::open_or_create(&first).await?;
-            archive.note_redactions(self.redactions.all()).await?;
-            Archive::open(&location.patient(patience)).await
+            let mut archive = self.begin(&first).await?;
+            archive.note_redactions(self.redactions.all()).await.map_err(words)?;
+            Archive::open(&location.patient(patience)).await.map_err(words)
         });
         Ok(Box::new(LakeWriter {
-            archive: archive.map_err(|error| error.to_string())?,
+            archive: archive?,
             runtime,
             layouts: HashMap::new(),
             writer: None,

@@ -315,3 +315,50 @@ fn a_backtest_names_the_rules_that_redaction_blinds() {
     assert!(said.contains("1 rules look at what is redacted"), "{said}");
     assert!(said.contains("Tells of a password (requestparameters.password)"), "{said}");
 }
+
+#[test]
+fn an_archive_that_is_gone_or_is_another_ends_the_start_until_a_new_one_is_meant() {
+    let logs = tempfile::tempdir().expect("a folder");
+    let place = Place::new(&FOLLOW.replace("LOGS", &logs.path().display().to_string()), LAKE);
+    let write =
+        |name: &str, numbers| fs::write(logs.path().join(name), lines(numbers).concat()).expect("a log");
+    write("a.ndjson", 0..100);
+    let begin = |events: usize| {
+        let daemon = place.start();
+        until("the events are archived", LONG, || {
+            place.path("lake/events/_delta_log").is_dir() && archived(&lake(&place)).1 == events
+        });
+        assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    };
+    begin(100);
+    let refused = |words: &str| {
+        for arguments in [&["--check"][..], &[]] {
+            let ran = place.command().args(arguments).output().expect("it runs");
+            let said =
+                String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(2), "{said}");
+            assert!(said.contains(words) && said.contains("state/archive"), "{said}");
+        }
+    };
+    // its disk is not mounted
+    fs::rename(place.path("lake"), place.path("away")).expect("it moves");
+    refused("the archive that the process goes on from is not there");
+    assert!(!place.path("lake").exists(), "nothing is made in its place");
+    // another is
+    let other = Place::new(&FOLLOW.replace("LOGS", &logs.path().display().to_string()), LAKE);
+    let daemon = other.start();
+    until("another archive", LONG, || other.path("lake/alerts/_delta_log").is_dir());
+    assert_eq!(daemon.end(), Some(0), "{}", other.log());
+    fs::rename(other.path("lake"), place.path("lake")).expect("it moves");
+    refused("it is another archive than the one that the process goes on from");
+    // back again, it is gone on from
+    fs::remove_dir_all(place.path("lake")).expect("it goes");
+    fs::rename(place.path("away"), place.path("lake")).expect("it moves");
+    write("b.ndjson", 100..150);
+    begin(150);
+    // a new one, where that is said
+    fs::remove_dir_all(place.path("lake")).expect("it goes");
+    fs::remove_file(place.path("state/archive")).expect("it is meant");
+    write("c.ndjson", 150..160);
+    begin(10);
+}

@@ -151,19 +151,40 @@ impl Archive {
     /// # Errors
     /// Where there is none, or it cannot be read.
     pub async fn open(location: &Location) -> Result<Self, ArchiveError> {
+        let missing = || {
+            let doing = format!("opening the archive {location}");
+            ArchiveError::new(doing, "there is no archive; `virga archive import` makes one")
+        };
+        Self::find(location).await?.ok_or_else(missing)
+    }
+
+    /// Opens an archive where there is one.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn find(location: &Location) -> Result<Option<Self>, ArchiveError> {
         let doing = || format!("opening the archive {location}");
         // a folder that is not there is told of as such, whatever the table format calls it
         if location.folder().is_some_and(|folder| !folder.join("events").join("_delta_log").is_dir()) {
-            return Err(ArchiveError::new(doing(), "there is no archive; `virga archive import` makes one"));
+            return Ok(None);
         }
-        let events = load(location, "events").await.map_err(|error| match error {
-            DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => {
-                ArchiveError::new(doing(), "there is no archive; `virga archive import` makes one")
-            }
-            other => ArchiveError::new(doing(), other),
-        })?;
+        let events = match load(location, "events").await {
+            Ok(events) => events,
+            Err(DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_)) => return Ok(None),
+            Err(other) => return Err(ArchiveError::new(doing(), other)),
+        };
         let alerts = load(location, "alerts").await.map_err(ArchiveError::at(doing()))?;
-        Ok(Self { location: location.clone(), events, alerts })
+        Ok(Some(Self { location: location.clone(), events, alerts }))
+    }
+
+    /// What it is known by, wherever it lies: made with it, and no other's.
+    ///
+    /// # Errors
+    /// Where its table does not say it.
+    pub fn id(&self) -> Result<String, ArchiveError> {
+        let doing = format!("reading {}", self.location);
+        let snapshot = self.events.snapshot().map_err(ArchiveError::at(doing))?;
+        Ok(snapshot.metadata().id().to_owned())
     }
 
     /// Opens an archive, or makes an empty one.

@@ -65,7 +65,10 @@ pub fn run(args: &Args) -> Outcome {
 fn outside(args: &Args, config: &Config) -> Result<Outside, Failure> {
     let redactions = Arc::new(ConfigArgs { config: Some(args.config.clone()) }.redactions()?);
     let archive = match &config.archive {
-        Some(archive) => Some(crate::archiving::Lake::new(archive, &redactions).map_err(Failure::Message)?),
+        Some(archive) => {
+            let lake = crate::archiving::Lake::new(archive, &config.state.folder, &redactions);
+            Some(lake.map_err(Failure::Message)?)
+        }
         None => None,
     };
     let redact = (!redactions.is_empty()).then_some(redactions);
