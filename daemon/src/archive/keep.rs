@@ -21,6 +21,9 @@ use crate::rules::Generation;
 /// How long to wait for room before the wish to end is looked at.
 const BREATH: Duration = Duration::from_millis(5);
 
+/// From which failure in a row on what is not written counts as held up.
+const HELD_FROM: u32 = 3;
+
 /// What goes to the archive.
 pub enum Kept {
     /// Events that were read under some rules.
@@ -141,6 +144,11 @@ pub fn ends(leave: &Leave) -> (Keeper, Desk) {
     (Keeper { way, committed }, Desk { queue: taken, committed: told, leave: leave.clone() })
 }
 
+/// How long to wait after so many failures.
+fn pause(failures: u32) -> Duration {
+    (RETRY_FIRST * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(STORE_RETRY_MOST)
+}
+
 /// What becomes of a request that the store did not serve: it is counted, and tried again after a pause that
 /// grows, until it is left. It is said once for as long as the store does not serve.
 pub fn held(leave: &Leave) -> Held {
@@ -150,8 +158,7 @@ pub fn held(leave: &Leave) -> Held {
         if leave.is_due() {
             return None;
         }
-        let wait =
-            (RETRY_FIRST * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(STORE_RETRY_MOST);
+        let wait = pause(failures);
         if leave.hold() {
             tracing::warn!(
                 "the archive is held up ({why}): it is tried again until its store serves, and nothing is \
@@ -231,20 +238,32 @@ impl Keeping<'_> {
         let mut failures = 0u32;
         loop {
             match what(self.writer) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if failures > 0 {
+                        serves(&self.desk.leave);
+                    }
+                    return Ok(done);
+                }
                 Err(ArchiveFailure::Lost(why)) => return Err(format!("archive: {why}")),
                 Err(ArchiveFailure::Again(why)) => {
                     metrics::counter!("virga_archive_commits_total", "outcome" => "failed").increment(1);
-                    if self.desk.leave.is_due() {
-                        return Err(format!("archive: {why}"));
-                    }
-                    let wait = (RETRY_FIRST * 2u32.saturating_pow(failures.min(16))).min(STORE_RETRY_MOST);
                     failures += 1;
-                    tracing::warn!("the archive was not written ({why}); tried again in {wait:?}");
+                    let wait = self.again(&why, failures).ok_or_else(|| format!("archive: {why}"))?;
                     std::thread::sleep(wait);
                 }
             }
         }
+    }
+
+    /// How long to wait after so many failures; none where the archive is left. Somebody else's commit makes a try or
+    /// two fail; what fails on is as good as away.
+    fn again(&self, why: &str, failures: u32) -> Option<Duration> {
+        if failures >= HELD_FROM {
+            return held(&self.desk.leave)(&why, failures);
+        }
+        let wait = pause(failures);
+        tracing::warn!("the archive was not written ({why}); tried again in {wait:?}");
+        (!self.desk.leave.is_due()).then_some(wait)
     }
 }
 
@@ -365,6 +384,34 @@ mod tests {
         assert_eq!(waited.get(), 3);
         drop(desk);
         assert!(!keeper.way.give(batch(1), &never), "nobody takes it");
+    }
+
+    #[test]
+    fn what_fails_again_and_again_is_held_up_and_is_left_at_the_end() {
+        let (stop, hurry) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let leave = Leave::new(&stop, &hurry);
+        let (keeper, desk) = ends(&leave);
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let thread = std::thread::spawn(move || {
+            metrics::with_local_recorder(&recorder, || {
+                run(&desk, &mut Fake { refuse: u32::MAX, ..Fake::default() })
+            })
+        });
+        assert!(keeper.way.give(Kept::Barrier(1), &never));
+        let until = Instant::now() + Duration::from_secs(20);
+        while !handle.render().contains("virga_archive_held 1\n") {
+            assert!(Instant::now() < until, "{}", handle.render());
+            std::thread::sleep(BREATH);
+        }
+        assert!(!leave.is_due(), "it is waited for while the process runs");
+        stop.store(true, Ordering::Relaxed);
+        while !thread.is_finished() {
+            assert!(Instant::now() < until, "it does not end");
+            std::thread::sleep(BREATH);
+        }
+        assert_eq!(thread.join().unwrap(), Err("archive: not now".into()));
+        assert!(leave.is_left());
     }
 
     #[test]
