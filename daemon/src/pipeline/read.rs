@@ -3,7 +3,7 @@
 //! Where the workers have enough, the piece is kept, the transport is paused, and polling goes on: a group
 //! member that does not poll is given up by its group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,6 +18,8 @@ use super::{Dispatch, Item};
 const POLL: Duration = Duration::from_millis(50);
 /// How long to wait for a worker before the transport is served again.
 const BREATH: Duration = Duration::from_millis(2);
+/// How long to wait for a worker before the transport is paused.
+const PAUSE_AFTER: Duration = Duration::from_millis(500);
 const LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// A checkpoint stands behind what an input had given.
@@ -85,8 +87,7 @@ fn read(
             lags.tell(name, transport.lag());
         }
         let Some(event) = poll(name, transport, POLL)? else { continue };
-        let ended = matches!(event, Event::Ended);
-        if !give(input, name, event, transport, dispatch, acknowledged, leave_it) || ended {
+        if !give(input, name, event, transport, dispatch, acknowledged, leave_it)? {
             return Ok(());
         }
     }
@@ -118,7 +119,11 @@ fn tell(name: &Arc<str>, Note { cause, count, message }: Note) {
     }
 }
 
-/// Gives an event on, however long it takes; false where the end came before.
+/// Gives an event on, however long it takes, and what comes meanwhile behind it: the transport is polled on, or its group
+/// would give it up. False where nothing is to be read any more: the end came before, or the input's own.
+///
+/// # Errors
+/// Why it cannot be read any more; what was held has been given on.
 fn give(
     input: usize,
     name: &Arc<str>,
@@ -127,75 +132,61 @@ fn give(
     dispatch: &Dispatch,
     acknowledged: &Receiver<Acknowledged>,
     leave_it: &AtomicBool,
-) -> bool {
-    let mut held = match dispatch.give(input, Item::Event(event)) {
-        Ok(()) => return true,
-        Err(None) => return false,
-        Err(Some(item)) => item,
-    };
+) -> Result<bool, TransportError> {
     let since = Instant::now();
-    let mut paused = false;
-    let given = loop {
+    let (mut held, mut paused, mut goes_on, mut failed) = (VecDeque::new(), false, true, None);
+    let mut next = Some(event);
+    loop {
+        if let Some(event) = next.take() {
+            goes_on &= !matches!(event, Event::Ended);
+            held.push_back(Item::Event(event));
+        }
+        if !give_held(input, &mut held, dispatch) {
+            goes_on = false;
+            break;
+        }
+        if held.is_empty() {
+            break;
+        }
         if leave_it.load(Ordering::Relaxed) {
             // not given on, not acknowledged: the next process reads it again
-            break false;
+            goes_on = false;
+            break;
         }
         std::thread::sleep(BREATH);
-        held = match dispatch.give(input, Item::Event(held_event(held))) {
-            Ok(()) => break true,
-            Err(None) => break false,
-            Err(Some(item)) => item,
-        };
         while let Ok(done) = acknowledged.try_recv() {
             transport.acknowledge(done.ticket, &done.positions);
         }
         // a short wait is usual; only a long one is worth fetching anew what lay ready
-        if !paused && since.elapsed() >= Duration::from_millis(500) {
+        if !paused && since.elapsed() >= PAUSE_AFTER {
             paused = true;
             transport.pause();
             metrics::counter!("virga_input_pauses_total", "input" => name.to_string()).increment(1);
         }
-        if paused {
+        // membership may change while it is paused, and what lay ready may come: it is told in its turn
+        if paused && failed.is_none() {
             match poll(name, transport, Duration::from_millis(10)) {
-                Ok(None) => {}
-                // membership may change while paused; it is told in its turn
-                Ok(Some(event)) => {
-                    if !give_behind(input, held, event, dispatch, leave_it) {
-                        break false;
-                    }
-                    break true;
-                }
-                Err(_) => break true,
+                Ok(event) => next = event,
+                Err(error) => failed = Some(error),
             }
         }
-    };
+    }
     if paused {
         transport.resume();
     }
-    given
+    failed.map_or(Ok(goes_on), Err)
 }
 
-fn held_event(item: Item) -> Event {
-    match item {
-        Item::Event(event) => event,
-        // only events are held
-        Item::Stopped => Event::Ready,
-    }
-}
-
-/// Gives on what was held, then what came while it was.
-fn give_behind(input: usize, held: Item, event: Event, dispatch: &Dispatch, leave_it: &AtomicBool) -> bool {
-    for mut item in [held, Item::Event(event)] {
-        loop {
-            if leave_it.load(Ordering::Relaxed) {
-                return false;
+/// Gives on what is held, as far as there is room; false where the workers are gone.
+fn give_held(input: usize, held: &mut VecDeque<Item>, dispatch: &Dispatch) -> bool {
+    while let Some(item) = held.pop_front() {
+        match dispatch.give(input, item) {
+            Ok(()) => {}
+            Err(None) => return false,
+            Err(Some(item)) => {
+                held.push_front(item);
+                break;
             }
-            item = match dispatch.give(input, item) {
-                Ok(()) => break,
-                Err(None) => return false,
-                Err(Some(item)) => item,
-            };
-            std::thread::sleep(BREATH);
         }
     }
     true

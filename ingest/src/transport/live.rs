@@ -102,8 +102,8 @@ pub trait LiveTransport: Send {
     /// tickets, not for each. What fails here and passes is retried with the next.
     fn acknowledge(&mut self, ticket: Ticket, positions: &Positions);
 
-    /// Give no more deliveries until [`Self::resume`]: whoever works is full. `poll` is called on, so that
-    /// connections, leases and group membership are kept.
+    /// Give no more deliveries until [`Self::resume`], but what lies ready: whoever works is full. `poll` is called on, so
+    /// that connections, leases and group membership are kept.
     fn pause(&mut self);
 
     /// Go on.

@@ -1,5 +1,6 @@
 //! What an input gives on when the process ends.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -16,6 +17,12 @@ id: 11111111-0000-4000-8000-000000000001
 logsource: {product: aws, service: cloudtrail}
 detection: {s: {eventName: A}, condition: s}
 ";
+
+fn generation() -> Arc<Generation> {
+    let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULE.into() });
+    let loaded = Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() };
+    Arc::new(Generation::compile(1, &loaded, 1).unwrap())
+}
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -69,13 +76,91 @@ impl LiveTransport for Once {
     fn close(self: Box<Self>) {}
 }
 
+/// Gives a delivery, another that lay ready while it is paused, then nothing, and fails when it is told to.
+struct Ready {
+    paused: bool,
+    given: Ticket,
+    polled: Arc<AtomicUsize>,
+    fails: Arc<AtomicBool>,
+}
+
+impl LiveTransport for Ready {
+    fn poll(&mut self, wait: Duration) -> Result<Option<Event>, TransportError> {
+        self.polled.fetch_add(1, Ordering::Relaxed);
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(TransportError::new("the consumer has failed for good"));
+        }
+        if self.given == 0 || (self.paused && self.given == 1) {
+            self.given += 1;
+            return Ok(Some(delivery(self.given)));
+        }
+        thread::sleep(wait);
+        Ok(None)
+    }
+
+    fn acknowledge(&mut self, _: Ticket, _: &Positions) {}
+
+    fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    fn lag(&self) -> Vec<PartitionLag> {
+        Vec::new()
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+#[test]
+fn who_is_full_has_the_transport_polled_on_and_an_error_meanwhile_is_told_behind_what_was_held() {
+    let (dispatch, mut workers) = Dispatch::new(1, generation());
+    let worker = workers.remove(0);
+    while dispatch.give(0, Item::Event(Event::Ready)).is_ok() {}
+    let (polled, fails): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
+    let transport =
+        Box::new(Ready { paused: false, given: 0, polled: Arc::clone(&polled), fails: Arc::clone(&fails) });
+    let (sender, acknowledged) = channel();
+    let (said, error) = channel();
+    let reader = thread::spawn(move || {
+        let stop = AtomicBool::new(false);
+        run(0, &"in".into(), transport, &dispatch, &acknowledged, &stop, &|failed| {
+            said.send(failed.map(ToString::to_string)).unwrap();
+        });
+    });
+    let until = Instant::now() + LONG;
+    // two gave something, and many more come while there is no room
+    while polled.load(Ordering::Relaxed) < 20 {
+        assert!(Instant::now() < until, "it is polled no more: {}", polled.load(Ordering::Relaxed));
+        thread::yield_now();
+    }
+    fails.store(true, Ordering::Relaxed);
+    let now = polled.load(Ordering::Relaxed);
+    while polled.load(Ordering::Relaxed) == now {
+        assert!(Instant::now() < until, "it is polled no more");
+        thread::yield_now();
+    }
+    let mut given = Vec::new();
+    loop {
+        match worker.recv_timeout(LONG).unwrap().item {
+            Item::Event(Event::Delivery(delivery)) => given.push(delivery.ticket),
+            Item::Event(_) => {}
+            Item::Stopped => break,
+        }
+    }
+    assert_eq!(given, [1, 2]);
+    assert_eq!(error.recv_timeout(LONG), Ok(Some("the consumer has failed for good".to_owned())));
+    drop(sender);
+    reader.join().unwrap();
+}
+
 #[test]
 fn what_cannot_be_given_again_is_given_on_before_the_end() {
     for (once, expected) in [(true, vec![1, 8, 9]), (false, vec![8, 9])] {
-        let file = Arc::new(SourceFile { name: "r.yml".into(), text: RULE.into() });
-        let loaded = Loaded { set: RuleSet::load([file], &Default::default()), environment: Arc::default() };
-        let generation = Arc::new(Generation::compile(1, &loaded, 1).unwrap());
-        let (dispatch, mut workers) = Dispatch::new(1, generation);
+        let (dispatch, mut workers) = Dispatch::new(1, generation());
         let worker = workers.remove(0);
         // the worker has enough for now
         while dispatch.give(0, Item::Event(Event::Ready)).is_ok() {}
