@@ -26,7 +26,7 @@ impl Server {
     fn of(lake: &Lake, args: &[&str], password: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
         command
-            .args(["query", "--archive", &lake.url(), "--listen", "127.0.0.1:0"])
+            .args(["query", "--archive", &lake.url(), "--listen", "localhost:0"])
             .args(args)
             .env_remove("VIRGA_SQL_PASSWORD")
             .current_dir(workspace())
@@ -108,6 +108,29 @@ fn psql_reads_and_cannot_write() {
     }
     let columns = ask("\\d events");
     assert!(out(&columns).contains("credential_id|text"), "{}{}", out(&columns), err(&columns));
+    // what psql and Grafana ask before they ask of the tables
+    for (sql, word) in [
+        ("\\d+ events", "credential_id"),
+        ("\\dt+", "events"),
+        ("\\dv+", "ocsf"),
+        ("\\df", ""),
+        ("\\du", ""),
+        ("SELECT current_setting('server_version_num')::int/100", "1600"),
+        ("SELECT current_setting('none such', true) IS NULL", "t"),
+        ("SELECT pg_size_pretty(20000)", "19 kB"),
+        ("SHOW TABLES", "events"),
+    ] {
+        let told = ask(sql);
+        assert!(told.status.success() && err(&told).is_empty(), "{sql}: {}", err(&told));
+        assert!(out(&told).contains(word), "{sql}: {}", out(&told));
+    }
+    let types =
+        ask("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'events'");
+    for line in
+        ["source|text", "event_id|text", "time|timestamp with time zone", "line|bigint", "grants|ARRAY"]
+    {
+        assert!(out(&types).lines().any(|one| one == line), "{line}: {}{}", out(&types), err(&types));
+    }
     for sql in [
         "INSERT INTO rules (id) VALUES ('x')",
         "DELETE FROM events",
@@ -251,7 +274,7 @@ fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
 
 /// What psycopg does: prepared statements, a refused write, queries at once, types.
 const SCRIPT: &str = r#"
-import sys, threading, datetime, time as time_module
+import sys, threading, datetime, ipaddress, uuid, time as time_module
 import psycopg
 port, password, events, endless = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 def connect(secret=password):
@@ -277,6 +300,20 @@ with connect() as connection:
                 sys.exit("taken: " + sql)
             except psycopg.Error as error:
                 assert error.sqlstate == "25006", (error.sqlstate, error)
+    def one(sql, *values):
+        return [connection.execute(sql, values, prepare=prepare).fetchone()[0] for prepare in [False, True]]
+    an_id = connection.execute("SELECT event_id FROM events WHERE event_id LIKE '________-____-____-____-____________' LIMIT 1").fetchone()[0]
+    an_address, uses = connection.execute("SELECT src_ip, count(*) FROM events WHERE src_ip LIKE '%.%.%.%' GROUP BY src_ip LIMIT 1").fetchone()
+    known, other = uuid.UUID(an_id), uuid.UUID(int=7)
+    assert one("SELECT count(*) FROM events WHERE event_id = %s", known) == [1, 1]
+    assert one("SELECT count(*) FROM events WHERE event_id IN (%s, %s)", known, other) == [1, 1]
+    assert one("SELECT count(*) FROM events WHERE event_id = ANY(%s)", [known, other]) == [1, 1]
+    assert one("SELECT count(*) FROM events WHERE src_ip = %s", ipaddress.ip_address(an_address)) == [uses, uses]
+    long_ago, day = datetime.timedelta(days=36500), datetime.timedelta(days=1)
+    assert one("SELECT count(*) FROM events WHERE time >= %s - %s", time, long_ago) == [events, events]
+    assert one("SELECT count(*) FROM events WHERE time + %s > %s", day, time + day) == [0, 0]
+    assert one("SELECT count(*) FROM events WHERE time > now() - %s", long_ago) == [events, events]
+    assert [float(n) for n in one("SELECT %s + %s", 1, 2.5)] == [3.5, 3.5]
     def timed(work):
         begun = time_module.monotonic()
         try:

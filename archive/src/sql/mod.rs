@@ -10,6 +10,7 @@
 mod balanced;
 mod blocks;
 mod bounded;
+mod catalog;
 mod error;
 mod events;
 mod far;
@@ -17,6 +18,7 @@ mod foreign;
 mod functions;
 mod limits;
 mod output;
+mod parameters;
 mod postgres;
 mod pruned;
 mod read_only;

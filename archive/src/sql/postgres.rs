@@ -43,7 +43,7 @@ use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
 use super::running::{Cancels, Connection, Statements};
 use super::served::Served;
 use super::session::{DATABASE, Session};
-use super::{read_only, timeout};
+use super::{catalog, read_only, timeout};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 
@@ -111,6 +111,7 @@ impl Server {
         };
         setup_pg_catalog(&session.context, DATABASE, EmptyContextProvider)
             .map_err(|error| ArchiveError::new(doing(), error))?;
+        catalog::complete(&session.context).map_err(ArchiveError::at(doing()))?;
         let listener = TcpListener::bind(address).await.map_err(ArchiveError::at(doing()))?;
         Ok(Self { listener, session, password })
     }

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 
 use super::error::{Exceeded, SqlError};
 use super::limits::{GONE, Limits};
+use super::parameters::{Declaring, with_texts};
 use super::postgres::told;
 use super::session::Session;
 use super::timeout::own_timeout;
@@ -228,10 +229,10 @@ impl SimpleQueryHandler for Statements {
 #[async_trait]
 impl ExtendedQueryHandler for Statements {
     type Statement = <DfSessionService as ExtendedQueryHandler>::Statement;
-    type QueryParser = <DfSessionService as ExtendedQueryHandler>::QueryParser;
+    type QueryParser = Declaring;
 
     fn query_parser(&self) -> Arc<Self::QueryParser> {
-        self.inner.query_parser()
+        Arc::new(Declaring(self.inner.query_parser()))
     }
 
     async fn do_query<C>(
@@ -247,6 +248,8 @@ impl ExtendedQueryHandler for Statements {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let end = self.end(client);
+        let texts = with_texts(portal)?;
+        let portal = texts.as_ref().unwrap_or(portal);
         let work = ExtendedQueryHandler::do_query(self.inner.as_ref(), client, portal, rows);
         let response = self.before(&end, work).await?;
         Ok(self.until(&end, response))

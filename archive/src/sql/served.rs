@@ -26,9 +26,11 @@ use datafusion_postgres::pgwire::api::results::Response;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 
+use super::catalog::without_arrays;
 use super::error::Exceeded;
 use super::limits::Limits;
 use super::output::json_texts;
+use super::parameters::{Declared, write_types};
 use super::session::planned;
 
 /// The last of the hooks: nothing goes past it.
@@ -39,7 +41,9 @@ pub(super) struct Served {
 
 impl Served {
     /// The plan of a statement, of which is known that it only reads.
-    async fn plan(&self, statement: DfStatement, context: &SessionContext) -> PgWireResult<LogicalPlan> {
+    async fn plan(&self, mut statement: Statement, context: &SessionContext) -> PgWireResult<LogicalPlan> {
+        without_arrays(&mut statement);
+        let statement = DfStatement::Statement(Box::new(statement));
         let state = context.state();
         let plan = tokio::time::timeout(self.limits.time, planned(state, statement)).await;
         let plan = plan.unwrap_or_else(|_| Err(DataFusionError::External(Box::new(Exceeded::Time))));
@@ -53,7 +57,7 @@ impl Served {
         client: &mut dyn HookClient,
     ) -> PgWireResult<Response> {
         let failed = |error| PgWireError::ApiError(Box::new(error));
-        let plan = self.plan(DfStatement::Statement(Box::new(statement.clone())), context).await?;
+        let plan = self.plan(statement.clone(), context).await?;
         let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
         let options = FormatOptions::from_client_metadata(client.metadata());
         Ok(Response::Query(encode_dataframe(frame, &Format::UnifiedText, Some(Arc::new(options))).await?))
@@ -75,9 +79,12 @@ impl QueryHook for Served {
         &self,
         statement: &Statement,
         context: &SessionContext,
-        _: &(dyn ClientInfo + Send + Sync),
+        client: &(dyn ClientInfo + Send + Sync),
     ) -> Option<PgWireResult<LogicalPlan>> {
-        let statement = DfStatement::Statement(Box::new(statement.clone()));
+        let mut statement = statement.clone();
+        if let Some(declared) = client.session_extensions().get::<Declared>() {
+            write_types(&mut statement, &declared);
+        }
         Some(self.plan(statement, context).await)
     }
 
