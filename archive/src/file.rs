@@ -43,11 +43,13 @@ impl FileStats {
     /// As Delta tables keep it.
     pub(crate) fn to_json(&self) -> String {
         let shown = |micros: i64| virga_engine::alert::show_time(micros);
+        // statistics have milliseconds; what is cut off must not make the latest earlier
+        let cut = self.times.1.rem_euclid(1_000) != 0;
+        let last = self.times.1.div_euclid(1_000).saturating_add(i64::from(cut)).saturating_mul(1_000);
         json!({
             "numRecords": self.rows,
             "minValues": {"time": shown(self.times.0)},
-            // statistics have milliseconds; what is cut off must not make the latest earlier
-            "maxValues": {"time": shown(self.times.1.div_euclid(1_000).saturating_add(1).saturating_mul(1_000))},
+            "maxValues": {"time": shown(last)},
             "nullCount": {"time": 0},
         })
         .to_string()

@@ -1,7 +1,7 @@
 //! Answers as files and texts: CSV, NDJSON, Parquet, and plain cells for a terminal.
 //!
 //! In: batches of an [`Answer`](super::Answer). Out: bytes. What a form cannot hold (a list in CSV, a value of
-//! JSON of any type) stands in it as JSON text.
+//! JSON of any type) stands in it as JSON text, and a span of time as PostgreSQL shows it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringArray, UnionArray};
 use arrow::compute::cast;
 use arrow::csv::WriterBuilder as CsvBuilder;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, DurationMicrosecondType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -133,6 +133,8 @@ fn is_flat(kind: &DataType, form: OutputForm) -> bool {
         // CSV writes the local time and one fixed zone behind it
         DataType::Timestamp(_, Some(zone)) => form != OutputForm::Csv || is_utc(zone),
         DataType::ListView(_) | DataType::LargeListView(_) | DataType::FixedSizeList(..) => false,
+        // ISO 8601 counts seconds, which nobody reads as hours
+        DataType::Duration(_) => form == OutputForm::Parquet,
         _ => true,
     }
 }
@@ -187,6 +189,11 @@ pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let texts = (0..list.len()).map(text).collect::<Result<Vec<_>, _>>()?;
         return Ok(Arc::new(StringArray::from(texts)));
     }
+    if let DataType::Duration(_) = column.data_type() {
+        let spans = cast(column, &DataType::Duration(TimeUnit::Microsecond))?;
+        let spans = spans.as_primitive::<DurationMicrosecondType>();
+        return Ok(Arc::new(spans.iter().map(|span| span.map(span_text)).collect::<StringArray>()));
+    }
     let options = FormatOptions::new();
     let shown = ArrayFormatter::try_new(column.as_ref(), &options)?;
     let text = |row: usize| match column.is_null(row) {
@@ -196,9 +203,27 @@ pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(StringArray::from((0..column.len()).map(text).collect::<Result<Vec<_>, _>>()?)))
 }
 
+/// A span of time as PostgreSQL shows it: `18:36:03`, `-3 days 01:00:00.5`.
+fn span_text(micros: i64) -> String {
+    let whole = micros.unsigned_abs();
+    let (seconds, part) = (whole / 1_000_000, whole % 1_000_000);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let sign = if micros < 0 { "-" } else { "" };
+    let days = match days {
+        0 => String::new(),
+        1 => "1 day ".to_owned(),
+        days => format!("{days} days "),
+    };
+    let part = match part {
+        0 => String::new(),
+        part => format!(".{part:06}").trim_end_matches('0').to_owned(),
+    };
+    format!("{sign}{days}{hours:02}:{minutes:02}:{:02}{part}", seconds % 60)
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::array::TimestampMicrosecondArray;
+    use arrow::array::{DurationMillisecondArray, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -229,5 +254,33 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             format!("utc,paris,east,none\n{}\n", expected.join(","))
         );
+    }
+
+    #[test]
+    fn a_span_of_time_is_shown_in_days_hours_minutes() {
+        let spans = DurationMillisecondArray::from(vec![
+            Some(66_963_000),
+            Some(66_963_999),
+            Some(90_000_000),
+            Some(-262_800_500),
+            Some(0),
+            None,
+        ]);
+        let batch = RecordBatch::try_from_iter([("span", Arc::new(spans) as ArrayRef)]).unwrap();
+        let shown = texts(&batch).unwrap().concat();
+        let shown: Vec<&str> = shown.iter().map(|text| text.as_deref().unwrap_or("null")).collect();
+        let expected =
+            ["18:36:03", "18:36:03.999", "1 day 01:00:00", "-3 days 01:00:00.5", "00:00:00", "null"];
+        assert_eq!(shown, expected);
+        for (form, first) in
+            [(OutputForm::Csv, "span\n18:36:03\n"), (OutputForm::Ndjson, "{\"span\":\"18:36:03\"}\n")]
+        {
+            let mut bytes = Vec::new();
+            let mut writer = OutputWriter::new(form, &batch.schema(), &mut bytes).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.starts_with(first), "{text}");
+        }
     }
 }
