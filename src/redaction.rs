@@ -107,12 +107,26 @@ impl Redactions {
             let Some(pruner) = engine.pruner(source.name) else { continue };
             let plan = pruner.plan();
             let spec = source.spec();
+            let known: Vec<&str> = plan
+                .projection
+                .fields
+                .iter()
+                .flat_map(|field| field.paths.iter().map(String::as_str))
+                .chain(
+                    source
+                        .derivations
+                        .iter()
+                        .flat_map(|one| one.inputs.iter().flat_map(|input| input.split(" | "))),
+                )
+                .collect();
+            let meets = |redaction: &Redaction, path: &str| redaction.touches_known(path, &known);
             let mut hidden: Vec<Option<String>> = vec![None; plan.tests.len()];
             for field in &plan.fields {
                 let projected = field.column.and_then(|column| plan.projection.fields.get(column));
                 // a test of no field looks at whole events
                 let name = projected.map_or_else(|| "keywords".to_owned(), |field| field.name.clone());
-                if projected.is_none_or(|field| self.hides(source, &spec, field)) {
+                // where it may be changed: at its paths, or where it is derived from
+                if projected.is_none_or(|field| self.hiding(source, &spec, field, &meets).is_some()) {
                     field.tests.iter().for_each(|&test| hidden[test as usize] = Some(name.clone()));
                 }
             }
@@ -128,11 +142,6 @@ impl Redactions {
             }
         }
         blinded.into_iter().collect()
-    }
-
-    /// Whether a field's value may be changed: at its paths, or where it is derived from.
-    fn hides(&self, source: &SourceDef, spec: &SourceSpec, field: &ProjectedField) -> bool {
-        self.hiding(source, spec, field, &Redaction::touches).is_some()
     }
 
     /// What meets a field's paths, or those that it is derived from.
@@ -270,6 +279,12 @@ pub fn quarantined_without_bytes(record: Quarantined) -> Quarantined {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use virga_engine::RuleSet;
+    use virga_engine::diagnostic::SourceFile;
+    use virga_engine::plan::Lists;
+
     use super::*;
 
     #[test]
@@ -292,5 +307,35 @@ mod tests {
         {
             assert_eq!(of(source, path), Ok(()), "{source} {path}");
         }
+    }
+
+    #[test]
+    fn a_key_at_any_depth_blinds_the_rules_that_look_at_it_or_above_it() {
+        let rule = |title: &str, field: &str| {
+            format!(
+                "title: {title}\nid: {title}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: {{s: {{{field}: x}}, condition: s}}\n"
+            )
+        };
+        let fields =
+            ["eventName", "requestParameters.password", "requestParameters", "responseElements", "src_ip"];
+        let text = fields.map(|field| rule(&field.to_lowercase(), field)).join("---\n");
+        let file = Arc::new(SourceFile { name: "rules.yml".into(), text });
+        let set = RuleSet::load([file], &Lists::default());
+        let specs: Vec<SourceSpec> = SOURCES.iter().map(|source| source.spec()).collect();
+        let engine = Engine::new(&set, &specs);
+        let blinded = |path: &str| -> Vec<String> {
+            let redaction =
+                Redaction::new("aws.cloudtrail", path, RedactAction::Drop, None).expect("a redaction");
+            let blinded = Redactions { all: vec![redaction] }.blinded(&engine);
+            blinded
+                .iter()
+                .map(|(rule, _)| engine.rules()[*rule as usize].lowered.rule.title.clone())
+                .collect()
+        };
+        assert_eq!(blinded("**.password"), ["requestparameters.password", "requestparameters"]);
+        assert_eq!(blinded("**.nowhere"), [""; 0]);
+        assert_eq!(blinded("**.sourceIPAddress"), ["src_ip"]);
+        assert_eq!(blinded("requestParameters.**.token"), ["requestparameters"]);
+        assert_eq!(blinded("responseElements.x"), ["responseelements"]);
     }
 }

@@ -79,6 +79,19 @@ impl Redaction {
         Open::whole(self).below(&folded(path)).is_some()
     }
 
+    /// As [`Redaction::touches`], but behind `**` only where the path has the names that follow, or stands above one of the
+    /// `known` paths that have: any object may hold such a key at some depth, and few do.
+    pub fn touches_known(&self, path: &str, known: &[&str]) -> bool {
+        let Some(deep) = self.path.iter().position(|name| name == "**") else { return self.touches(path) };
+        let head = Self { path: self.path.get(..deep).unwrap_or_default().to_vec(), ..self.clone() };
+        if deep > 0 && path.split('.').count() <= deep {
+            return head.touches(path);
+        }
+        let above = format!("{}.", folded(path));
+        self.covers(path)
+            || known.iter().any(|below| folded(below).starts_with(&above) && self.covers(below))
+    }
+
     /// Whether what stands at that path is taken out or changed as a whole: it is at the path, or above it.
     pub fn covers(&self, path: &str) -> bool {
         Open::whole(self).below(&folded(path)).is_some_and(Open::is_met)
