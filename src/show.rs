@@ -77,7 +77,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, colours: bool) -> String {
     let from = text.get(..diagnostic.span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let rest = text.get(until.len()..).and_then(|rest| rest.find('\n')).unwrap_or(text.len() - until.len());
     if until.len() + rest - from > LONGEST_DRAWN_LINE {
-        return printable(&format!("{diagnostic}\n{}", diagnostic.help));
+        return printable_lines(&format!("{diagnostic}\n{}", diagnostic.help));
     }
     let severity = match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
@@ -87,9 +87,12 @@ pub fn diagnostic(diagnostic: &Diagnostic, colours: bool) -> String {
     let mut drawn = MietteDiagnostic::new(diagnostic.code.title)
         .with_code(diagnostic.code.id)
         .with_severity(severity)
-        .with_label(LabeledSpan::new_with_span(Some(printable(&diagnostic.cause)), diagnostic.span.clone()));
+        .with_label(LabeledSpan::new_with_span(
+            Some(printable_lines(&diagnostic.cause)),
+            diagnostic.span.clone(),
+        ));
     if !diagnostic.help.is_empty() {
-        drawn = drawn.with_help(printable(&diagnostic.help));
+        drawn = drawn.with_help(printable_lines(&diagnostic.help));
     }
     let source = NamedSource::new(printable(&diagnostic.file.name), harmless(text));
     let report = Report::from(drawn).with_source_code(source);
@@ -169,6 +172,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
 }
 
+/// The same for messages of several lines.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// Control characters, and those that turn the direction of what follows.
 fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -219,6 +227,20 @@ mod tests {
     #[test]
     fn a_log_cannot_steer_the_terminal() {
         assert_eq!(printable("a\x1b[31mb\r\n"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}");
+        assert_eq!(printable_lines("a\x1b\nb\r\n"), "a\u{FFFD}\nb\u{FFFD}\n");
+    }
+
+    #[test]
+    fn a_cause_of_several_lines_is_drawn_in_several_lines() {
+        let code = virga_engine::diagnostic::Code { id: "c", title: "a title" };
+        for text in ["a rule\n".to_owned(), format!("a {} rule\n", "long ".repeat(300))] {
+            let file =
+                std::sync::Arc::new(virga_engine::diagnostic::SourceFile { name: "r.yml".into(), text });
+            let drawn = diagnostic(&Diagnostic::error(code, &file, 0..1, "first\n  second"), false);
+            assert!(!drawn.contains('\u{FFFD}'), "{drawn}");
+            let lines: Vec<&str> = drawn.lines().collect();
+            assert!(lines.iter().any(|line| line.contains("second") && !line.contains("first")), "{drawn}");
+        }
     }
 
     #[test]

@@ -159,7 +159,23 @@ impl SqlError {
         if let Some(diagnostic) = error.diagnostic() {
             own.locate(diagnostic);
         }
+        if kind == SqlErrorKind::Plan {
+            own.message = own.message.replace('\n', " ");
+            own.shorten();
+        }
         own
+    }
+
+    /// Of a name that is not there the query engine says all that are: an archive has a hundred and more.
+    fn shorten(&mut self) {
+        let Some((said, fields)) = self.message.split_once(" Valid fields are ") else { return };
+        let fields = fields.split(", ").count();
+        if fields <= MAX_FIELDS {
+            return;
+        }
+        let others = format!("DESCRIBE shows the {fields} fields that there are");
+        self.help = if self.help.is_empty() { others } else { format!("{}; {others}", self.help) };
+        self.message = said.to_owned();
     }
 
     fn memory(error: &DataFusionError, limits: &Limits) -> Self {
@@ -204,6 +220,9 @@ impl SqlError {
     }
 }
 
+/// Fields that an error names: a line of them is read.
+const MAX_FIELDS: usize = 12;
+
 fn is_of_store(words: &str) -> bool {
     ["Parquet", "parquet", "Object at location", "object store", "No such file"]
         .iter()
@@ -244,6 +263,23 @@ mod tests {
         error.take_place_from_words();
         assert_eq!(error.place, Some((2, 17, 1)));
         assert_eq!(error.to_string(), "Expected: x, found: y (line 2, column 17)");
+    }
+
+    #[test]
+    fn of_many_fields_none_is_named() {
+        let told = |fields: usize| {
+            let fields = (0..fields).map(|n| format!("e.f{n}")).collect::<Vec<_>>().join(", ");
+            let words = format!("No field named nope. Did you mean 'e.f0'?\nValid fields are {fields}.");
+            SqlError::of(&DataFusionError::Plan(words), &Limits::default())
+        };
+        let few = told(3);
+        assert_eq!(
+            few.message,
+            "No field named nope. Did you mean 'e.f0'? Valid fields are e.f0, e.f1, e.f2."
+        );
+        let many = told(154);
+        assert_eq!(many.message, "No field named nope. Did you mean 'e.f0'?");
+        assert_eq!(many.help, "DESCRIBE shows the 154 fields that there are");
     }
 
     #[test]
