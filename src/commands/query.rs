@@ -65,6 +65,9 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
+    /// Rows of an answer. [default: 1000 for a table, 1000000 else]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rows: Option<usize>,
     /// Count events as often as they lie there. Without it each counts once, and in hours that nobody has
     /// compacted it is looked which lie there twice.
     #[arg(long)]
@@ -75,7 +78,7 @@ pub struct Args {
     config: ConfigArgs,
     /// Answer queries over PostgreSQL's protocol at this address, until Ctrl-C.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
     /// The password of all who connect stands in this file; else in VIRGA_SQL_PASSWORD. On this machine one
     /// is made up where there is none.
     #[arg(long, value_name = "FILE", requires = "listen")]
@@ -108,18 +111,16 @@ impl ArchiveArgs {
 /// What a query may take.
 #[derive(clap::Args, Clone)]
 pub struct LimitArgs {
-    /// Megabytes that sorts, joins and groups may hold.
+    /// Megabytes that sorts, joins and groups of a query may hold.
     #[arg(long, value_name = "MB", default_value_t = MEMORY >> 20, value_parser = positive)]
     memory: usize,
-    /// Seconds from the start to the last row.
+    /// Seconds from the start of a query to its last row.
     #[arg(long, value_name = "SECONDS", default_value_t = TIME.as_secs() as usize, value_parser = positive)]
     time: usize,
-    /// Rows of an answer. [default: 1000 for a table, 1000000 else]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    rows: Option<usize>,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+/// A number above zero.
+pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("a number above 0".into()),
@@ -127,12 +128,12 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 impl LimitArgs {
-    /// The limits of a query that gives its rows to a program.
-    pub fn limits(&self) -> Limits {
+    /// The limits of a query.
+    pub fn limits(&self, rows: usize) -> Limits {
         Limits {
             memory: self.memory.saturating_mul(1 << 20),
             time: Duration::from_secs(self.time as u64),
-            rows: self.rows.unwrap_or(ROWS),
+            rows,
         }
     }
 }
@@ -157,8 +158,8 @@ const TABLE_ROWS: usize = 1_000;
 pub fn run(args: &Args) -> Outcome {
     let work = || {
         runtime()?.block_on(async {
-            match args.listen {
-                Some(address) => listen(args, address).await,
+            match &args.listen {
+                Some(address) => listen(args, resolved(address).await?).await,
                 None => answer(args).await,
             }
         })
@@ -237,10 +238,9 @@ impl Args {
 
 async fn answer(args: &Args) -> Outcome {
     let (sql, format) = (args.sql()?, args.format()?);
-    let rows = args.limits.rows.unwrap_or(if format == Format::Table { TABLE_ROWS } else { ROWS });
+    let rows = args.rows.unwrap_or(if format == Format::Table { TABLE_ROWS } else { ROWS });
     // whoever reads a table or a file is told that there are more rows: it is not the query that fails
-    let limits = Limits { rows: usize::MAX, ..args.limits.limits() };
-    let (archive, around) = args.open(limits, true).await?;
+    let (archive, around) = args.open(args.limits.limits(usize::MAX), true).await?;
     let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
     let answer = session.run(&sql).await.map_err(|error| told(&sql, &error))?;
     let told = |error: SqlError| told(&sql, &error);
@@ -342,8 +342,11 @@ fn unwritten(error: OutputError) -> Broken {
     }
 }
 
-/// The widest cell of a table, but for a table of one column.
+/// The widest cell of a table, but for a table of one column, and for plans.
 const CELL: usize = 60;
+
+/// The columns of an EXPLAIN: a step of the plan is a line.
+const PLAN: [&str; 2] = ["plan_type", "plan"];
 
 /// Prints an answer as a table. Whether there are more rows than those wanted.
 async fn table(mut answer: Answer, rows: usize, out: &mut impl Write) -> Result<bool, Broken> {
@@ -351,13 +354,24 @@ async fn table(mut answer: Answer, rows: usize, out: &mut impl Write) -> Result<
     let names: Vec<String> = schema.fields().iter().map(|field| show::printable(field.name())).collect();
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut more = false;
-    let width = if names.len() == 1 { usize::MAX } else { CELL };
+    let is_plan = names == PLAN;
+    let width = if names.len() == 1 || is_plan { usize::MAX } else { CELL };
+    let mut left = rows;
     while let Some(batch) = answer.next().await? {
-        more = lines.len() + batch.num_rows() > rows;
-        let batch = batch.slice(0, batch.num_rows().min(rows - lines.len()));
-        let cell = |text: Option<String>| show::cut(&show::printable(&text.unwrap_or_default()), width);
-        let texts = texts(&batch).map_err(unwritten)?;
-        lines.extend(texts.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>()));
+        more = batch.num_rows() > left;
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+        let cell = |text: &str| show::cut(&show::printable(text), width);
+        for row in texts(&batch).map_err(unwritten)? {
+            let row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+            match row.as_slice() {
+                [kind, plan] if is_plan => {
+                    let kinds = std::iter::once(kind.as_str()).chain(std::iter::repeat(""));
+                    lines.extend(plan.lines().zip(kinds).map(|(step, kind)| vec![cell(kind), cell(step)]));
+                }
+                row => lines.push(row.iter().map(|text| cell(text)).collect()),
+            }
+        }
         if more {
             break;
         }
@@ -433,10 +447,19 @@ impl Args {
     }
 }
 
+/// An address that may be a name: its first, those of version 4 before those of version 6, as most clients try both.
+async fn resolved(address: &str) -> Result<SocketAddr, Failure> {
+    let at = |cause: &dyn std::fmt::Display| Failure::Message(format!("--listen {address}: {cause}"));
+    let mut found: Vec<SocketAddr> =
+        tokio::net::lookup_host(address).await.map_err(|error| at(&error))?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| at(&"there is no such address"))
+}
+
 async fn listen(args: &Args, address: SocketAddr) -> Outcome {
     let password = args.password()?;
     let is_made_up = password.is_none();
-    let (archive, around) = args.open(args.limits.limits(), false).await?;
+    let (archive, around) = args.open(args.limits.limits(args.rows.unwrap_or(ROWS)), false).await?;
     lake::tell(&archive, false);
     let failure = |error: virga_archive::ArchiveError| Failure::Message(error.to_string());
     let session = Session::open(&archive, around).await.map_err(failure)?;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use virga_archive::sql::{Around, Session};
+use virga_archive::sql::{Around, ROWS, Session};
 use virga_engine::alert::show_time;
 
-use super::query::{ArchiveArgs, LimitArgs, runtime};
+use super::query::{ArchiveArgs, LimitArgs, positive, runtime};
 use super::{Failure, Outcome};
 use crate::timeline::fold::{Run, fold, unfolded};
 use crate::timeline::{Kind, MAX_EVENTS, Summary, Timeline, Wanted, make};
@@ -69,6 +69,9 @@ pub struct Args {
     format: Option<Format>,
     #[command(flatten)]
     limits: LimitArgs,
+    /// Events of the timeline, the earliest; that there are more is said.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = MAX_EVENTS)]
+    rows: usize,
 }
 
 /// How a timeline is printed.
@@ -106,7 +109,7 @@ impl Args {
         {
             return Err("--from must be before --to".into());
         }
-        Ok(Wanted { kind, value, range: (self.from, self.to) })
+        Ok(Wanted { kind, value, range: (self.from, self.to), most: self.rows.min(MAX_EVENTS) })
     }
 
     fn alerts(&self) -> Result<Vec<Value>, Failure> {
@@ -137,7 +140,7 @@ pub fn run(args: &Args) -> Outcome {
         let archive = args.archive.open(&Arc::default(), &[]).await?;
         let incomplete = lake::tell(&archive, false);
         // a timeline tells each event once by itself
-        let around = Around { limits: args.limits.limits(), as_stored: true, ..Around::default() };
+        let around = Around { limits: args.limits.limits(ROWS), as_stored: true, ..Around::default() };
         let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
         Ok::<_, Failure>((make(&session, &wanted, &alerts).await?, incomplete))
     })?;
@@ -149,12 +152,13 @@ pub fn run(args: &Args) -> Outcome {
         );
     }
     if timeline.is_cut {
+        let more = if wanted.most < MAX_EVENTS { ", and --rows takes more" } else { "" };
         show::say!(
             "{}this is not all:{:#} a timeline holds {} events and follows sessions some steps; \
-             --from and --to narrow it",
+             --from and --to narrow it{more}",
             show::BOLD,
             show::BOLD,
-            show::thousands(MAX_EVENTS as u64)
+            show::thousands(wanted.most as u64)
         );
     }
     let runs = if args.all { unfolded(&timeline.events) } else { fold(&timeline.events) };

@@ -142,6 +142,8 @@ pub struct Wanted {
     pub value: String,
     /// The first moment, and the first behind the last; microseconds since 1970.
     pub range: (Option<i64>, Option<i64>),
+    /// How many events, the earliest.
+    pub most: usize,
 }
 
 /// What an entity did.
@@ -253,7 +255,7 @@ impl Asking<'_> {
 
     /// Adds the events that a condition holds for and that are not there yet. How many were new.
     async fn fetch(&mut self, condition: &str, via: Option<&str>) -> Result<usize, Failure> {
-        let room = MAX_EVENTS.saturating_sub(self.events.len());
+        let room = self.wanted.most.saturating_sub(self.events.len());
         let sql = format!(
             "SELECT event_id, CAST(time AS BIGINT) AS time, source, principal, session_name, session_id, \
              credential_id, invoked_by, src_ip, region, account, service, action, outcome, error_code, target, \

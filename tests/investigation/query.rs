@@ -20,7 +20,7 @@ fn events_and_coverage_count_what_was_written() {
     let wrong = "SELECT c.source FROM coverage c JOIN (SELECT source, day, hour, min(time) AS f, max(time) AS l
         FROM events GROUP BY source, day, hour) e
         ON c.source = e.source AND c.day = e.day AND c.hour = e.hour
-        WHERE c.first_time > e.f OR c.last_time < e.l OR c.last_time > e.l + INTERVAL '2 milliseconds' OR c.files < 1 OR c.bytes < 1";
+        WHERE c.first_time > e.f OR c.last_time < e.l OR c.last_time >= e.l + INTERVAL '1 millisecond' OR c.files < 1 OR c.bytes < 1";
     assert_eq!(lake.rows(wrong), Vec::<serde_json::Value>::new());
     let joined = "SELECT count(*) AS n FROM coverage c JOIN (SELECT DISTINCT source, day, hour FROM events) e
         ON c.source = e.source AND c.day = e.day AND c.hour = e.hour";
@@ -184,6 +184,32 @@ fn errors_say_where_they_are() {
         let words = lake.refused(sql);
         assert!(words.contains(&format!("the query:{place}")) && words.contains(said), "{sql}: {words}");
     }
+}
+
+#[test]
+fn a_plan_is_shown_whole_a_step_a_line() {
+    let lake = &*STORIES;
+    let sql = "EXPLAIN ANALYZE SELECT count(*) FROM events WHERE source = 'aws.cloudtrail'";
+    let output = lake.query(&["--format", "table", sql]);
+    assert!(output.status.success(), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.lines().count() > 4, "{text}");
+    assert!(text.contains("AggregateExec: mode=Final") && text.contains("output_rows="), "{text}");
+    assert!(!text.contains('…') && !text.contains('\u{FFFD}'), "{text}");
+}
+
+#[test]
+fn a_span_of_time_is_shown_in_hours_and_minutes() {
+    let rows =
+        STORIES.rows("SELECT TIMESTAMP '2026-03-02T20:00:03Z' - TIMESTAMP '2026-03-02T01:24:00Z' AS span");
+    assert_eq!(rows[0]["span"], "18:36:03");
+}
+
+#[test]
+fn of_a_field_that_is_not_there_a_word_is_said_and_not_all_that_are() {
+    let said = STORIES.refused("SELECT nope FROM events");
+    assert!(said.contains("No field named nope") && said.contains("DESCRIBE shows the"), "{said}");
+    assert!(!said.contains("Valid fields are") && !said.contains('\u{FFFD}'), "{said}");
 }
 
 #[test]

@@ -288,3 +288,30 @@ fn long_runs_are_folded_and_a_range_cuts() {
         virga(&["timeline", "--archive", &url, "--ip", "x", "--from", "2026-11-12", "--to", "2026-11-11"]);
     assert!(err(&backwards).contains("--from must be before --to"));
 }
+
+#[test]
+fn a_timeline_of_so_many_events_holds_the_earliest_and_says_that_there_are_more() {
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let key = ["--key", "AKIAIOSFODNN7EXAMPLE"];
+    let whole = timeline(&lake, &key);
+    let url = lake.url();
+    let few =
+        [&["timeline", "--archive", url.as_str(), "--format", "ndjson", "--all", "--rows", "5"], &key[..]];
+    let output = virga(&few.concat());
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("a timeline holds 5 events") && err(&output).contains("--rows takes more"),
+        "{}",
+        err(&output)
+    );
+    let lines: Vec<Value> =
+        out(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines[0]["is_cut"], true);
+    let times = |lines: &[Value]| -> Vec<Value> {
+        lines.iter().map(|line| line["event"]["time"].clone()).filter(|time| !time.is_null()).collect()
+    };
+    let (few, whole) = (times(&lines), times(&whole));
+    assert_eq!(few.len(), 5);
+    assert!(whole.len() > 5);
+    assert!(few.iter().all(|time| whole.contains(time)));
+}
