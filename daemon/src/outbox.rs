@@ -42,6 +42,16 @@ pub struct Kept {
     next: Vec<(String, u64)>,
 }
 
+impl Kept {
+    /// Sinks that are not among these any more, and how many alerts each had still to take: nobody takes them now.
+    pub fn left(&self, sinks: &[String]) -> Vec<(String, u64)> {
+        let end = self.first + self.alerts.len() as u64;
+        let gone = self.next.iter().filter(|(name, _)| !sinks.contains(name));
+        let left = gone.map(|(name, next)| (name.clone(), end.saturating_sub(*next)));
+        left.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
 /// Alerts on their way to the sinks.
 #[derive(Debug)]
 pub struct Outbox {
@@ -259,6 +269,9 @@ mod tests {
         assert_eq!(ids(again.take("b", 9, NOW)), ["2", "3"]);
         // a new sink hears of what comes now
         assert!(ids(again.take("c", 9, NOW)).is_empty());
+        // and those of one that is gone are told of before they go
+        assert_eq!(outbox.kept().left(&["b".into(), "c".into()]), []);
+        assert_eq!(outbox.kept().left(&["c".into()]), [("b".to_owned(), 2)]);
         let only = Outbox::new(&["c".into()], outbox.kept(), 10);
         assert!(only.is_empty());
     }

@@ -169,6 +169,7 @@ impl<'a> Process<'a> {
     ) -> Result<Self, String> {
         let clock = steady();
         let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let left = from.outbox.left(&names);
         let outbox = Arc::new(Outbox::new(&names, std::mem::take(&mut from.outbox), config.limits.outbox));
         let (stop, hurry) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let signs = Signs {
@@ -178,6 +179,10 @@ impl<'a> Process<'a> {
             clock: Arc::clone(&clock),
         };
         serve_metrics(config, signs.clone(), Sign::of(&from.instance))?;
+        for (sink, count) in left {
+            metrics::counter!("virga_dropped_total", "cause" => "sink_removed").increment(count);
+            tracing::warn!(sink, "{}", tell_left(count));
+        }
         let opened_sinks = open_sinks(config)?;
         let leave = Leave::new(&stop, &hurry);
         let (keeper, archive) = match keep::open(config, outside, &leave, &signs.archive) {
@@ -374,6 +379,11 @@ fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
         kind.open().map_err(|error| format!("sink \"{}\": {error}", sink.name))
     };
     config.sinks.iter().map(open).collect()
+}
+
+/// What is said of alerts that waited for a sink which is configured no more.
+pub(crate) fn tell_left(count: u64) -> String {
+    format!("the sink is not configured any more: {count} alerts that it had still to take go to nobody")
 }
 
 /// What an input's transport is opened with.
