@@ -12,8 +12,9 @@ use crate::archive::Outside;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::clock::steady;
 use crate::config::Config;
+use crate::rotate;
 use crate::rules::{Generation, Loader};
-use crate::run::{context, known_instance};
+use crate::run::{context, known_instance, tell_left};
 
 /// What came of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +47,15 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
             Some(checkpoint) => format!("would go on from checkpoint {}", checkpoint.number),
         }),
     };
-    let mut checked = vec![Checked::new("state", state)];
-    checked.push(rules(loader));
+    let state = rotate::check_folder(&config.state.folder)
+        .map_err(|error| format!("[state] folder: {error}"))
+        .and(state);
     let mut from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
+    let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+    let left = from.outbox.left(&names).into_iter();
+    let warnings = left.map(|(sink, count)| format!("sink \"{sink}\": {}", tell_left(count))).collect();
+    let mut checked = vec![Checked { part: "state".into(), outcome: state, warnings }];
+    checked.push(rules(loader));
     if let (true, Ok(Some(known))) = (from.instance.is_empty(), known_instance(&config.state.folder)) {
         from.instance = known;
     }
@@ -129,6 +136,27 @@ mod tests {
             let words =
                 "r.yml:4:12: warning[never-heard]: the rule will raise no alert: it only feeds `both`";
             assert!(checked.warnings.iter().all(|said| said.starts_with(words)), "{:?}", checked.warnings);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_state_folder_that_takes_no_files_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "x").unwrap();
+        // the last can be read, and nothing can be made in it
+        for (state, is_good) in
+            [("state", true), ("file/state", false), ("file", false), ("/proc/virga", false)]
+        {
+            let text = format!(
+                "[state]\nfolder = \"{state}\"\n[metrics]\noff = true\n[[input]]\nname = \"in\"\n[input.stdin]\n\
+                 [[sink]]\nname = \"out\"\n[sink.stdout]\n"
+            );
+            let config = Config::parse(&text, folder.path()).unwrap();
+            let loader: Loader = Arc::new(|| Err("no rules".into()));
+            let checked = check(&config, &loader, &Outside::default());
+            assert_eq!(checked[0].part, "state");
+            assert_eq!(checked[0].outcome.is_ok(), is_good, "{state}: {:?}", checked[0].outcome);
         }
     }
 }

@@ -167,6 +167,19 @@ fn cut(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Proves that a folder takes new files, or can be made, and leaves nothing behind.
+///
+/// # Errors
+/// Why not; the error names the folder.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let provable = match fs::metadata(folder) {
+        Ok(there) if !there.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => prove_room(&folder.join("new")),
+    };
+    provable.map_err(|error| at(folder, &error))
+}
+
 /// The nearest folder that is there takes files.
 fn prove_room(path: &Path) -> io::Result<()> {
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
@@ -196,6 +209,20 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_takes_files_or_can_be_made_is_told_from_one_that_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "x").unwrap();
+        for (path, is_good) in [("", true), ("not/yet/there", true), ("file", false), ("file/below", false)] {
+            let checked = check_folder(&folder.path().join(path));
+            assert_eq!(checked.is_ok(), is_good, "{path}: {checked:?}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // where nothing can be made, whoever asks
+        #[cfg(target_os = "linux")]
+        assert!(check_folder(Path::new("/proc/virga")).unwrap_err().to_string().starts_with("/proc/virga: "));
+    }
 
     #[test]
     fn it_grows_and_is_begun_anew_and_the_oldest_goes() {
