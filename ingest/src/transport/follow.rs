@@ -23,7 +23,7 @@ mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,33 +111,90 @@ impl FollowConfig {
         }
     }
 
-    fn find(&self) -> Result<Vec<PathBuf>, TransportError> {
-        let mut found = Vec::new();
+    fn find(&self) -> Result<Found, TransportError> {
+        let mut found = Found::default();
         for pattern in &self.paths {
-            let paths = glob::glob(pattern).map_err(|error| {
-                TransportError::new(format!("`{pattern}`: {error}")).help("write it as /var/log/app/*.json")
-            })?;
-            // what cannot be looked at now may be later
-            found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
+            for path in paths_of(pattern)? {
+                let looked = path.map_err(|error| (error.path().to_owned(), error.into()));
+                let looked = looked.and_then(|path| match fs::metadata(&path) {
+                    Ok(there) => Ok(there.is_file().then_some(path)),
+                    Err(error) => Err((path, error)),
+                });
+                match looked {
+                    Ok(file) => found.files.extend(file),
+                    // it has gone meanwhile, or is a link to nothing
+                    Err((_, error)) if error.kind() == ErrorKind::NotFound => {}
+                    Err((path, error)) => drop(found.unseen.insert(path, error)),
+                }
+            }
         }
-        found.sort_unstable();
-        found.dedup();
+        found.files.sort_unstable();
+        found.files.dedup();
         Ok(found)
+    }
+
+    /// Whoever names a folder means what is in it, and nothing of that would be read.
+    fn prove(&self) -> Result<(), TransportError> {
+        for pattern in &self.paths {
+            let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            // two stars at the end find folders alone
+            let is_of_folders = pattern.ends_with('/') || last == "**" || !last.contains(['*', '?', '[']);
+            let is_folder = |path: glob::GlobResult| path.is_ok_and(|path| path.is_dir());
+            if is_of_folders && paths_of(pattern)?.any(is_folder) {
+                let error = TransportError::new(format!("`{pattern}` is a folder, and files are followed"));
+                return Err(error.help(format!("write `{}/*.json`", pattern.trim_end_matches('/'))));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn paths_of(pattern: &str) -> Result<glob::Paths, TransportError> {
+    glob::glob(pattern).map_err(|error| {
+        TransportError::new(format!("`{pattern}`: {error}")).help("write it as /var/log/app/*.json")
+    })
+}
+
+/// What a look has found.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// What could not be looked at, folders among it: files may be there.
+    unseen: BTreeMap<PathBuf, std::io::Error>,
+}
+
+impl Found {
+    /// Whether a file of this name may be there all the same.
+    fn may_be(&self, path: &Path) -> bool {
+        self.unseen.keys().any(|unseen| path.starts_with(unseen))
     }
 }
 
 impl LiveConfig for FollowConfig {
     fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
+        self.prove()?;
         let found = self.find()?;
-        for path in &found {
-            File::open(path).map_err(|error| TransportError::new(format!("{}: {error}", path.display())))?;
+        let at = |path: &Path, error: &dyn std::fmt::Display| {
+            TransportError::new(format!("{}: {error}", path.display()))
+        };
+        if let Some((path, error)) = found.unseen.first_key_value() {
+            return Err(at(path, error));
         }
-        Ok(format!("follows {} files that match {}", found.len(), self.paths.join(", ")))
+        for path in &found.files {
+            File::open(path).map_err(|error| at(path, &error))?;
+        }
+        Ok(format!("follows {} files that match {}", found.files.len(), self.paths.join(", ")))
     }
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
-        self.find()?;
-        Ok(Box::new(Follower {
+        self.prove()?;
+        Ok(Box::new(self.follower(context)))
+    }
+}
+
+impl FollowConfig {
+    fn follower(&self, context: OpenContext) -> Follower {
+        Follower {
             config: self.clone(),
             first: !context.known,
             placed: None,
@@ -151,6 +208,7 @@ impl LiveConfig for FollowConfig {
                 .collect(),
             named: context.positions.iter().map(|(partition, _)| partition.into()).collect(),
             unopened: BTreeMap::new(),
+            unseen: BTreeMap::new(),
             is_full: false,
             clock: context.clock,
             files: BTreeMap::new(),
@@ -160,7 +218,7 @@ impl LiveConfig for FollowConfig {
             ticket: 0,
             turn: 0,
             paused: false,
-        }))
+        }
     }
 }
 
@@ -178,6 +236,8 @@ struct Follower {
     named: BTreeSet<Arc<str>>,
     /// What cannot be opened now, by identity.
     unopened: BTreeMap<String, Trouble>,
+    /// What cannot be looked at now, by path.
+    unseen: BTreeMap<PathBuf, Trouble>,
     /// More files match than are followed, and it has been told.
     is_full: bool,
     clock: Clock,
@@ -211,11 +271,22 @@ impl Follower {
             return Ok(());
         }
         self.looked = Some(now);
+        let found = self.config.find()?;
+        self.see(found, now);
+        Ok(())
+    }
+
+    fn see(&mut self, found: Found, now: i64) {
+        self.tell_unseen(&found, now);
         let mut here = BTreeMap::new();
-        for path in self.config.find()? {
-            if let Ok(metadata) = fs::metadata(&path) {
-                here.entry(identity(&path, &metadata)).or_insert(path);
+        for path in &found.files {
+            if let Ok(metadata) = fs::metadata(path) {
+                here.entry(identity(path, &metadata)).or_insert_with(|| path.clone());
             }
+        }
+        // what is open and cannot be looked at is not gone
+        for (id, followed) in self.files.iter().filter(|(_, followed)| found.may_be(&followed.path)) {
+            here.entry(id.clone()).or_insert_with(|| followed.path.clone());
         }
         for (id, followed) in &mut self.files {
             followed.find(here.get(id), id);
@@ -223,7 +294,7 @@ impl Follower {
         self.unopened.retain(|id, _| here.contains_key(id));
         self.begin_new(&here, now);
         if !self.ready {
-            self.leave_lost(&here);
+            self.leave_lost(&here, &found);
             self.ready = true;
             self.news.insert(0, Event::Ready);
             if std::mem::take(&mut self.first) && !self.config.from_start {
@@ -232,7 +303,22 @@ impl Follower {
                 self.news.insert(0, Event::Placed { ticket: self.ticket });
             }
         }
-        Ok(())
+    }
+
+    /// Says what cannot be looked at, once, and when it can again.
+    fn tell_unseen(&mut self, found: &Found, now: i64) {
+        let seen = self.unseen.extract_if(.., |path, _| !found.unseen.contains_key(path));
+        for (path, _) in seen {
+            let message = format!("{} can be looked at again, or is gone", path.display());
+            self.news.insert(0, Event::Note(Note { cause: "served_again", count: 1, message }));
+        }
+        for (path, error) in &found.unseen {
+            let trouble = self.unseen.entry(path.clone()).or_default();
+            if !trouble.waits(now) {
+                let note = trouble.again(now, &format!("{} cannot be looked at", path.display()), error);
+                self.news.insert(0, Event::Note(note));
+            }
+        }
     }
 
     /// Begins files that have come, as many as may be open.
@@ -271,9 +357,11 @@ impl Follower {
     }
 
     /// What the checkpoint knows and the first look has not found is gone, and so are partitions that are called
-    /// otherwise now: a checkpoint would keep them for ever, and a file that comes may have the identity of one.
-    fn leave_lost(&mut self, here: &BTreeMap<String, PathBuf>) {
-        self.known.retain(|id, _| here.contains_key(id));
+    /// otherwise now: a checkpoint would keep them for ever, and a file that comes may have the identity of one. What
+    /// cannot be looked at is not gone.
+    fn leave_lost(&mut self, here: &BTreeMap<String, PathBuf>, found: &Found) {
+        let may_be = |known: &Known| found.may_be(Path::new(&*known.partition));
+        self.known.retain(|id, known| here.contains_key(id) || may_be(known));
         let mut lost = std::mem::take(&mut self.named);
         let known = self.known.values().map(|known| &known.partition);
         for kept in known.chain(self.files.values().map(|followed| &followed.partition)) {

@@ -15,9 +15,13 @@ fn open(paths: &str, positions: Positions, from_start: bool) -> Box<dyn LiveTran
 }
 
 fn open_known(paths: &str, positions: Positions, known: bool, from_start: bool) -> Box<dyn LiveTransport> {
-    let now = NOW.with(Arc::clone);
     let config = FollowConfig { paths: vec![paths.to_owned()], from_start };
-    let context = OpenContext {
+    config.open(context(positions, known)).unwrap()
+}
+
+fn context(positions: Positions, known: bool) -> OpenContext {
+    let now = NOW.with(Arc::clone);
+    OpenContext {
         input: "app".into(),
         instance: "test".into(),
         positions,
@@ -25,8 +29,7 @@ fn open_known(paths: &str, positions: Positions, known: bool, from_start: bool) 
         clock: Arc::new(move || now.load(Ordering::Relaxed)),
         state: PathBuf::new(),
         stop: Arc::default(),
-    };
-    config.open(context).unwrap()
+    }
 }
 
 /// All that comes until nothing does: lines as `number text`, other events in words, and the positions.
@@ -276,23 +279,11 @@ fn a_checkpoint_counts_once_for_a_file() {
     append(&log, "one\ntwo\n");
     let id = identity(&log, &fs::metadata(&log).unwrap());
     let place = Place { file: id.clone(), offset: 4, line: 1, head: None };
-    let mut follower = Follower {
-        config: FollowConfig { paths: Vec::new(), from_start: true },
-        first: false,
-        placed: None,
-        known: [(id.clone(), Known { partition: "a".into(), place })].into(),
-        named: BTreeSet::new(),
-        unopened: BTreeMap::new(),
-        is_full: false,
-        clock: Arc::new(|| 42),
-        files: BTreeMap::new(),
-        news: Vec::new(),
-        looked: None,
-        ready: true,
-        ticket: 0,
-        turn: 0,
-        paused: false,
-    };
+    let config = FollowConfig { paths: Vec::new(), from_start: true };
+    let mut positions = Positions::default();
+    positions.set("a", position_of(&place));
+    let mut follower = config.follower(context(positions, true));
+    follower.ready = true;
     follower.begin(&id, &log).unwrap();
     assert_eq!(follower.files.remove(&id).unwrap().place.offset, 4);
     follower.begin(&id, &log).unwrap();
@@ -385,6 +376,97 @@ fn what_the_checkpoint_knows_and_is_gone_is_told_closed_by_the_first_look() {
     assert_eq!(told, ["closed", "closed"]);
     let left: Vec<String> = positions.iter().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(left, ["c.log", "d.log"].map(|name| path(name).display().to_string()));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_looked_at_is_told_once_and_read_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let pattern = path("*.log").display().to_string();
+    std::os::unix::fs::symlink(path("a.log"), path("a.log")).unwrap();
+    append(&path("b.log"), "one\n");
+    let config = FollowConfig { paths: vec![pattern.clone()], from_start: true };
+    let error = config.check(&context(Positions::default(), false)).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}: ", path("a.log").display())), "{error}");
+    let mut positions = Positions::default();
+    let mut transport = open(&pattern, Positions::default(), true);
+    let mut told = Vec::new();
+    for _ in 0..200 {
+        if let Some(Event::Note(note)) = transport.poll(Duration::ZERO).unwrap() {
+            told.push(note);
+        }
+        NOW.with(Arc::clone).fetch_add(20_000, Ordering::Relaxed);
+    }
+    // in four seconds, with growing pauses
+    assert!((2..5).contains(&told.len()), "{told:?}");
+    assert!(told.iter().all(|note| note.cause == "retrying"));
+    let said: Vec<&Note> = told.iter().filter(|note| !note.message.is_empty()).collect();
+    assert_eq!(said.len(), 1, "{told:?}");
+    assert!(said[0].message.contains("a.log cannot be looked at: "), "{said:?}");
+    fs::remove_file(path("a.log")).unwrap();
+    append(&path("a.log"), "two\n");
+    assert_eq!(drain(&mut *transport, &mut positions), ["served_again", "1 two"]);
+}
+
+#[test]
+fn what_lies_in_a_folder_that_cannot_be_looked_at_is_not_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    append(&log, "one\n");
+    let id = identity(&log, &fs::metadata(&log).unwrap());
+    let config = FollowConfig { paths: Vec::new(), from_start: true };
+    let seen = || Found { files: vec![log.clone()], ..Found::default() };
+    let unseen = || {
+        let error = std::io::Error::from(ErrorKind::PermissionDenied);
+        Found { files: Vec::new(), unseen: [(folder.path().to_owned(), error)].into() }
+    };
+    // while it is read
+    let mut follower = config.follower(context(Positions::default(), false));
+    follower.see(seen(), 0);
+    follower.see(unseen(), 1);
+    assert!(!follower.files[&id].is_gone);
+    follower.see(Found::default(), 2);
+    assert!(follower.files[&id].is_gone);
+    // and at the start
+    let mut positions = Positions::default();
+    let place = Place { file: id.clone(), offset: 4, line: 1, head: None };
+    positions.set(&log.display().to_string(), position_of(&place));
+    let mut follower = config.follower(context(positions, true));
+    follower.see(unseen(), 0);
+    assert!(follower.news.iter().all(|event| !matches!(event, Event::Closed { .. })));
+    follower.see(seen(), 1);
+    assert_eq!(follower.files[&id].place.offset, 4);
+}
+
+#[test]
+fn a_path_that_is_a_folder_is_refused_with_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("logs/below")).unwrap();
+    fs::create_dir_all(folder.path().join("a[b]")).unwrap();
+    append(&folder.path().join("file"), "");
+    for (path, is_refused) in [
+        ("logs", true),
+        ("logs/", true),
+        ("l*/", true),
+        ("logs/**", true),
+        ("file", false),
+        ("none", false),
+        // there may be files one day
+        ("logs/*", false),
+        ("logs/**/*.json", false),
+        ("l*", false),
+    ] {
+        let mut config = FollowConfig { paths: vec![path.to_owned()], from_start: true };
+        config.resolve(folder.path());
+        let checked = config.check(&context(Positions::default(), false)).map(drop);
+        let opened = config.open(context(Positions::default(), false)).map(drop);
+        assert_eq!((checked.is_err(), opened.is_err()), (is_refused, is_refused), "{path}: {checked:?}");
+        if let Err(error) = checked {
+            let shown = error.to_string();
+            assert!(shown.contains("is a folder") && shown.ends_with("/*.json`"), "{shown}");
+        }
+    }
 }
 
 /// A file that can be opened and not read.
