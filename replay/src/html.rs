@@ -1,12 +1,13 @@
 //! The report as one HTML file: charts as SVG inside it, light and dark, nothing loaded from anywhere.
 //!
 //! In: a [`Report`]. Out: text. Whoever was not there reads first what was asked and what came out, then the
-//! charts, then the rules one by one. Every text that comes from logs or rules is escaped, and the page allows
+//! course over time, then the rules one by one, then other thresholds and what it cost. Every text that comes from logs or rules is escaped, and the page allows
 //! itself no scripts and no requests.
 
 use std::fmt::Write as _;
 
 use crate::curve::Curve;
+use crate::diff::NAMES;
 use crate::expect::escape;
 use crate::report::{DiffReport, Report, RuleReport, SetReport};
 use crate::time::{show_moment, show_span};
@@ -36,10 +37,10 @@ pub fn html(report: &Report) -> String {
         self::diff(&mut page, diff);
     }
     for set in &report.sets {
-        curves(&mut page, set);
+        rules(&mut page, report, set);
     }
     for set in &report.sets {
-        rules(&mut page, report, set);
+        curves(&mut page, set);
     }
     cost(&mut page, report);
     for set in &report.sets {
@@ -188,7 +189,9 @@ fn diff(page: &mut String, diff: &DiffReport) {
             }
             page.push_str("</table>");
         }
-        page.push_str("<table><tr><th>only</th><th>time</th><th>event</th><th>about</th></tr>");
+        page.push_str(
+            "<div class=\"wide\"><table><tr><th>only</th><th>time</th><th>event</th><th>about</th></tr>",
+        );
         for event in &rule.events {
             let about: Vec<String> = event
                 .entities
@@ -204,7 +207,19 @@ fn diff(page: &mut String, diff: &DiffReport) {
                 about.join("<br>")
             );
         }
-        page.push_str("</table></details>");
+        page.push_str("</table></div>");
+        for (side, all) in NAMES.into_iter().zip([rule.only_a, rule.only_b]) {
+            let shown = rule.events.iter().filter(|event| event.only == side).count() as u64;
+            if shown < all {
+                let _ = write!(
+                    page,
+                    "<p class=\"dim\">These are {} of the {} that only {side} has.</p>",
+                    number(shown),
+                    number(all)
+                );
+            }
+        }
+        page.push_str("</details>");
     }
     page.push_str("</section>");
 }
@@ -216,10 +231,27 @@ fn curves(page: &mut String, set: &SetReport) {
     }
     let _ = write!(
         page,
-        "<section><h2>Thresholds of {}</h2><p>How many alerts each threshold would have given; the line marks the one that is set.</p><div class=\"grid\">",
+        "<section><h2>Thresholds of {}</h2><p>How many alerts each threshold would have given; the line marks the one that is set.</p>",
         escape(&set.name)
     );
-    for curve in drawn {
+    let (loud, silent): (Vec<&Curve>, Vec<&Curve>) =
+        drawn.into_iter().partition(|curve| curve.at(curve.now) > 0);
+    grid(page, &loud);
+    if !silent.is_empty() {
+        let _ = write!(
+            page,
+            "<details><summary>{} correlations without an alert at the threshold that is set</summary>",
+            silent.len()
+        );
+        grid(page, &silent);
+        page.push_str("</details>");
+    }
+    page.push_str("</section>");
+}
+
+fn grid(page: &mut String, curves: &[&Curve]) {
+    page.push_str("<div class=\"grid\">");
+    for curve in curves {
         let _ = write!(
             page,
             "<figure><figcaption>{} <span class=\"dim\">now {}</span></figcaption>{}</figure>",
@@ -228,7 +260,7 @@ fn curves(page: &mut String, set: &SetReport) {
             charts::curve(curve)
         );
     }
-    page.push_str("</div></section>");
+    page.push_str("</div>");
 }
 
 fn rules(page: &mut String, report: &Report, set: &SetReport) {
@@ -327,7 +359,7 @@ fn cost(page: &mut String, report: &Report) {
     let rate = cost.events as f64 / cost.seconds.max(1e-9);
     let _ = write!(
         page,
-        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). {} events were looked at, of {} more was read; {} of {} bytes were read.</p>",
+        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). Rules looked at {} events; of {} of them, those that matched and what lies beside them, more was read than rules look at. {} of {} bytes were read.</p>",
         cost.seconds,
         number(cost.events),
         number(rate as u64),
@@ -346,19 +378,27 @@ fn cost(page: &mut String, report: &Report) {
     let phases: Vec<(String, f64, String)> = cost
         .phases
         .iter()
-        .map(|(name, seconds)| ((*name).to_owned(), *seconds, format!("{:.1} ms", seconds * 1e3)))
+        .map(|(name, seconds)| (phase(name), *seconds, format!("{:.1} ms", seconds * 1e3)))
         .collect();
     page.push_str(&charts::amounts(&phases));
-    let mut dear: Vec<&RuleReport> = report.sets.iter().flat_map(|set| &set.rules).collect();
-    dear.sort_by(|a, b| b.cost.seconds.total_cmp(&a.cost.seconds));
+    let mut dear: Vec<(&str, &RuleReport)> = report
+        .sets
+        .iter()
+        .zip(NAMES)
+        .flat_map(|(set, side)| set.rules.iter().map(move |rule| (side, rule)))
+        .collect();
+    dear.sort_by(|(_, a), (_, b)| b.cost.seconds.total_cmp(&a.cost.seconds));
     if !dear.is_empty() {
-        page.push_str("<h3>Rules with alerts that take the most time</h3>");
+        page.push_str("<h3>Rules that take the most time, of those that matched</h3>");
         let rows: Vec<(String, f64, String)> = dear
             .iter()
             .take(12)
-            .map(|rule| {
+            .map(|(side, rule)| {
                 (
-                    rule.title.clone(),
+                    match report.sets.len() {
+                        1 => rule.title.clone(),
+                        _ => format!("{side}: {}", rule.title),
+                    },
                     rule.cost.seconds,
                     format!(
                         "{:.1} ms, {} events, {} bytes",
@@ -372,6 +412,21 @@ fn cost(page: &mut String, report: &Report) {
         page.push_str(&charts::amounts(&rows));
     }
     page.push_str("</section>");
+}
+
+/// What is done in a phase.
+fn phase(name: &str) -> String {
+    let what = match name {
+        "open" => "what files say of their values",
+        "prune" => "which blocks can hold a match",
+        "read" => "the columns of those blocks",
+        "scan" => "rules on them",
+        "repeats" => "events that lie there twice",
+        "fetch" => "more of what matched",
+        "correlate" => "correlations",
+        _ => return name.to_owned(),
+    };
+    format!("{name}: {what}")
 }
 
 fn blind(page: &mut String, set: &SetReport) {

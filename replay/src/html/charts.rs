@@ -23,6 +23,15 @@ fn short(n: f64) -> String {
     }
 }
 
+/// Where an axis of counts ends: at or above the greatest, and so that half of it can be written as short.
+fn axis_end(most: u64) -> u64 {
+    let unit = match most {
+        0..10_000 => 2,
+        most => 2 * 10u64.pow(most.ilog10().saturating_sub(1)),
+    };
+    most.div_ceil(unit).saturating_mul(unit).max(2)
+}
+
 /// A title cut to what fits beside its bar.
 fn cut(text: &str, most: usize) -> String {
     match text.chars().count() > most {
@@ -40,6 +49,7 @@ pub fn bars(series: &[(&str, &[u64])], label: &dyn Fn(usize) -> String, each: &s
         return "<p class=\"dim\">Nothing in this stretch of time.</p>".to_owned();
     }
     let (left, bottom, top) = (52.0, HEIGHT - 24.0, 16.0);
+    let most = axis_end(most);
     let step = (WIDTH - left) / count as f64;
     let width = (step / series.len() as f64 * 0.86).min(46.0);
     let mut body = String::new();
@@ -244,4 +254,36 @@ pub fn amounts(rows: &[(String, f64, String)]) -> String {
         "<div class=\"chart amounts\">{}</div>",
         svg(WIDTH, ROW * rows.len().max(1) as f64, "amounts", &body)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_an_axis_is_what_is_written_there() {
+        for (most, end) in
+            [(1, 2), (2, 2), (5, 6), (75, 76), (9_999, 10_000), (15_001, 16_000), (1_230_000, 1_400_000)]
+        {
+            assert_eq!(axis_end(most), end, "{most}");
+        }
+        for most in (1..3_000).chain((3_000..5_000_000).step_by(997)) {
+            let end = axis_end(most);
+            assert!(end >= most && end <= most + most / 4 + 2, "{most}: {end}");
+            let (half, whole) = (short(end as f64 / 2.0), short(end as f64));
+            let of = |text: &str| {
+                let number: f64 = text.trim_end_matches([' ', 'k', 'M']).parse().expect("a number");
+                number
+                    * if text.ends_with('k') {
+                        1e3
+                    } else if text.ends_with('M') {
+                        1e6
+                    } else {
+                        1.0
+                    }
+            };
+            assert!((of(&half) * 2.0 - of(&whole)).abs() < 1e-6 * of(&whole), "{most}: {half} of {whole}");
+        }
+        assert!(axis_end(u64::MAX) >= u64::MAX / 2);
+    }
 }
