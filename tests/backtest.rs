@@ -370,6 +370,38 @@ fn a_building_block_has_hits_and_no_alerts() {
 }
 
 #[test]
+fn labels_of_what_is_not_there_are_told() {
+    let lab = Lab::new();
+    let rules = lab.write("rules.yml", RULES);
+    let event = &of_rule(&lab.detect(&rules), "errors")[0]["events"][0]["event_id"].clone();
+    let notes = |text: &str| {
+        let labels = lab.write("labels.yml", text);
+        lab.backtest(&["--rules", &rules, "--labels", &labels])["notes"].to_string()
+    };
+    let told = notes(&format!("events: [{{id: {event}, rules: [errors]}}]\n"));
+    assert!(!told.contains("label"), "{told}");
+    let told = notes(&format!("events: [{{id: {event}, rules: [erors]}}, {{id: nowhere}}]\n"));
+    assert!(told.contains("rules that are not there: `erors`"), "{told}");
+    assert!(told.contains("1 labelled events are not in this stretch of the archive"), "{told}");
+    assert!(told.contains("missed: nowhere"), "{told}");
+}
+
+#[test]
+fn a_tuning_that_leaves_no_rule_can_be_compared_with() {
+    let lab = Lab::new();
+    let rule = "title: one\nid: one\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\n";
+    let rules = lab.write("one.yml", rule);
+    let tuning = lab.write("tuning.yml", "one: {enabled: false}\n");
+    let report = lab.backtest(&["--rules", &rules, "--against-tuning", &tuning]);
+    assert!(report["diff"]["only_a"].as_u64() > Some(0), "{}", report["diff"]);
+    assert_eq!((&report["diff"]["both"], &report["diff"]["only_b"]), (&json!(0), &json!(0)));
+    let refused = virga(&["detect", "--quiet", "--rules", &rules, "--tuning", &tuning, text(&lab.input)]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("the tuning switches off all rules of"), "{said}");
+}
+
+#[test]
 fn a_threshold_curve_says_what_detect_says_with_each_threshold() {
     let lab = Lab::new();
     let rules = lab.write("rules.yml", RULES);
@@ -585,6 +617,12 @@ fn a_browser_shows_the_report() {
         !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
         "loads nothing"
     );
+    assert!(page.contains("that only A has") || page.contains("that only B has"), "more than are shown");
+    let (rules, thresholds) = (page.find("<h2>Rules of"), page.find("<h2>Thresholds of"));
+    assert!(rules.is_some() && rules < thresholds, "rules stand before other thresholds");
+    for part in ["A: errors", "B: errors", "scan: rules on them"] {
+        assert!(page.contains(part), "{part}");
+    }
     let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
         Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
     });

@@ -120,6 +120,17 @@ impl Labels {
         Ok(labels)
     }
 
+    /// The rules that labels name.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        let of_events = self.events.iter().flat_map(|event| &event.rules);
+        of_events.chain(self.incidents.iter().flat_map(|incident| &incident.rules)).map(String::as_str)
+    }
+
+    /// The events that are labelled by their ids.
+    pub fn event_ids(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|event| event.id.as_str())
+    }
+
     /// What an event is: `value` gives the canonical columns of [`Labels::columns`].
     pub fn of(&self, id: &str, time: i64, value: &dyn Fn(&str) -> Option<String>) -> Labelled {
         let holds = |incident: &Incident| {

@@ -44,6 +44,15 @@ impl RuleArgs {
     /// Reads the rules. What is wrong with them is printed; the second value says whether a path could
     /// not be read.
     pub fn load(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
+        let (set, missing) = self.load_tuned(least)?;
+        match set.rules.is_empty() {
+            true => Err(format!("the tuning switches off all rules of {}", self.places()).into()),
+            false => Ok((set, missing)),
+        }
+    }
+
+    /// The same where it is no mistake that the tuning leaves nothing: that, too, can be compared with.
+    pub fn load_tuned(&self, least: Severity) -> Result<(RuleSet, bool), Failure> {
         let around = self.around.read(rule_files::wants_shipped(&self.rules))?;
         let found = rule_files::read(&self.rules);
         for message in &found.unreadable {
@@ -51,11 +60,17 @@ impl RuleArgs {
         }
         let set = RuleSet::load_with(found.files, &around);
         super::report(&set.diagnostics, least);
-        if set.rules.is_empty() {
-            let paths: Vec<String> = self.rules.iter().map(|path| path.display().to_string()).collect();
-            return Err(format!("no rule could be loaded from {}", paths.join(", ")).into());
+        if set.rules.is_empty() && set.switched_off == 0 {
+            return Err(format!("no rule could be loaded from {}", self.places()).into());
         }
         Ok((set, !found.unreadable.is_empty()))
+    }
+
+    fn places(&self) -> String {
+        match self.rules.as_slice() {
+            [] => "those that ship".to_owned(),
+            rules => rules.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        }
     }
 }
 

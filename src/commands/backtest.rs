@@ -1,5 +1,6 @@
 //! `virga backtest`: rules over an archive.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use virga_archive::sql::{Around, Session, texts};
 use virga_archive::{Lake, Location, Range};
 use virga_engine::alert::{Alert, hash128};
 use virga_engine::diagnostic::{Severity, SourceFile};
@@ -21,6 +23,7 @@ use crate::lake::LayoutArgs;
 use crate::log_sources::AllSources;
 use crate::new_file::NewFile;
 use crate::redaction::{Redactions, tell_blinded};
+use crate::timeline::{moment, quoted};
 use crate::{lake, rule_files, show, spill};
 
 /// Arguments of `virga backtest`.
@@ -210,6 +213,7 @@ async fn answer(
     let location = Location::new(&args.archive, std::env::vars()).map_err(|error| error.to_string())?;
     let specs = sources.specs();
     let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
+    let others = sets.get(1).map(|loaded| names_of(&loaded.set)).unwrap_or_default();
     let sides: Vec<RuleSide> = sets
         .into_iter()
         .map(|Loaded { name, hash, set }| RuleSide { name, hash, engine: Engine::new(&set, &specs) })
@@ -281,10 +285,80 @@ async fn answer(
     let mut report = report.map_err(|error| error.to_string())?;
     let incomplete = lake::tell(&archive, args.quiet);
     report.notes.extend(lake::notes(&archive));
+    if let Some(labels) = labels {
+        let is_known = |name: &str| names.iter().chain(&others).any(|known| known.is(name));
+        report.notes.extend(unknown_rules(labels, &is_known));
+        report.notes.extend(unknown_events(labels, &report, &archive, range).await);
+    }
     if let Some(file) = file {
         file.into_inner().map_err(std::io::IntoInnerError::into_error)?.keep()?;
     }
     Ok((report, names, incomplete))
+}
+
+/// Rules that labels name and that are not there: no alert of theirs can be right.
+fn unknown_rules(labels: &Labels, is_known: &dyn Fn(&str) -> bool) -> Option<String> {
+    let unknown: BTreeSet<&str> = labels.rule_names().filter(|name| !is_known(name)).collect();
+    let unknown: Vec<String> = unknown.into_iter().map(|name| format!("`{name}`")).collect();
+    (!unknown.is_empty()).then(|| format!("labels name rules that are not there: {}", some_of(&unknown)))
+}
+
+/// Labelled events that are not there: nothing can tell of them. Ids are looked up only where some were not told of.
+async fn unknown_events(labels: &Labels, report: &Report, archive: &Lake, range: Range) -> Option<String> {
+    let all_told = |set: &virga_replay::SetReport| {
+        set.score.as_ref().is_some_and(|score| score.events.0 == score.events.1)
+    };
+    let ids: Vec<&str> = labels.event_ids().collect();
+    if ids.is_empty() || report.sets.iter().all(all_told) {
+        return None;
+    }
+    match missing(&ids, archive, range).await {
+        Ok(missing) if missing.is_empty() => None,
+        Ok(missing) => Some(format!(
+            "{} labelled events are not in this stretch of the archive, and count as missed: {}",
+            missing.len(),
+            some_of(&missing)
+        )),
+        Err(error) => Some(format!("whether all labelled events are in the archive is not known: {error}")),
+    }
+}
+
+/// Ids that one query asks for.
+const IDS_AT_ONCE: usize = 1_000;
+
+async fn missing(ids: &[&str], archive: &Lake, range: Range) -> Result<Vec<String>, String> {
+    let around = Around { as_stored: true, ..Around::default() };
+    let session = Session::open(archive, around).await.map_err(|error| error.to_string())?;
+    let bound = |sign: &str, time: i64| match time {
+        i64::MIN | i64::MAX => String::new(),
+        time => format!(" AND time {sign} {}", moment(time)),
+    };
+    let mut found = BTreeSet::new();
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let ids = ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT DISTINCT event_id FROM events WHERE event_id IN ({ids}){}{}",
+            bound(">=", range.from),
+            bound("<", range.to)
+        );
+        let mut answer = session.run(&sql).await.map_err(|error| error.to_string())?;
+        while let Some(batch) = answer.next().await.map_err(|error| error.to_string())? {
+            found.extend(texts(&batch).map_err(|error| error.to_string())?.into_iter().flatten().flatten());
+        }
+    }
+    let missing = ids.iter().filter(|id| !found.contains(**id));
+    Ok(missing.map(|id| (*id).to_owned()).collect())
+}
+
+/// The first of many.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN => {
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => names.join(", "),
+    }
 }
 
 /// The rule sets, and whether a path could not be read.
@@ -300,7 +374,7 @@ fn load(args: &Args) -> Result<(Vec<Loaded>, bool), Failure> {
                 false => AroundArgs { tuning: args.against_tuning.clone(), ..around },
             },
         };
-        let (set, other_missing) = other.load(Severity::Error)?;
+        let (set, other_missing) = other.load_tuned(Severity::Error)?;
         missing |= other_missing;
         let mut name = name_of(&other.rules);
         if let Some(tuning) = args.against_tuning.first() {
