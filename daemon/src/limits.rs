@@ -100,6 +100,10 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// The longest such wait: where files change without end, what is there by then is read.
 pub const SETTLE_MOST: Duration = Duration::from_secs(5);
 
+/// Rules that are links and whose files are watched where they lie: each folder of them takes a watch of the system's.
+/// Beyond it a change behind a link is heard with SIGHUP only, which is said.
+pub const WATCHED_LINKS: usize = 4_096;
+
 /// How long the head of a request for metrics may take to come, from the answer before it where the connection is kept:
 /// longer than the minute that usually lies between two of them. Who takes longer is hung up on.
 pub const METRICS_PATIENCE: Duration = Duration::from_secs(120);

@@ -6,9 +6,10 @@
 //! A folder of rules is watched with all below it, and only what may be a rule there counts. Of a file that is named,
 //! and of the folder itself, the folder around it is watched, alone: a file that is replaced is another one under its
 //! name, and a link may be switched. Much else may lie there (the state folder, alerts), so what is heard from there
-//! counts only where the name leads to something else than before.
+//! counts only where the name leads to something else than before. A rule in a folder that is a link to a file elsewhere
+//! is watched as if it were named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::time::Instant;
 use notify::event::{ModifyKind, RemoveKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::limits::{SETTLE, SETTLE_MOST};
+use crate::limits::{SETTLE, SETTLE_MOST, WATCHED_LINKS};
 
 /// Watches paths; ends when it is dropped. What is watched is settled when it begins: it is begun anew with each wish.
 pub struct Watch {
@@ -41,13 +42,20 @@ impl Watch {
             let _ = event.map(|event| sender.send(event));
         };
         let mut watcher = notify::recommended_watcher(tell).map_err(|error| error.to_string())?;
-        let mut complaints = Vec::new();
-        for (path, mode) in watched(paths) {
+        let (mut complaints, mut linked, mut visited) = (Vec::new(), Vec::new(), HashSet::new());
+        for folder in paths.iter().filter_map(|path| folder(path)) {
+            links(&folder, &mut visited, &mut linked);
+        }
+        if linked.len() >= WATCHED_LINKS {
+            complaints.push(format!("{WATCHED_LINKS} rules are links: what others lead to is not watched"));
+        }
+        let named: Vec<PathBuf> = paths.iter().cloned().chain(linked).collect();
+        for (path, mode) in watched(&named) {
             if let Err(error) = watcher.watch(&path, mode) {
                 complaints.push(format!("{} is not watched: {error}", path.display()));
             }
         }
-        let mut seen = Seen::new(paths);
+        let mut seen = Seen::new(&named);
         std::thread::spawn(move || settle(&events, &mut seen, &changed));
         Ok((Self { _watcher: watcher }, complaints))
     }
@@ -76,6 +84,24 @@ fn watched(paths: &[PathBuf]) -> BTreeMap<PathBuf, RecursiveMode> {
     // what is watched with all above it already
     watched.retain(|path, _| !whole.iter().any(|folder| path != folder && path.starts_with(folder)));
     watched
+}
+
+/// The rules below a folder that are links to files. Whoever reads rules goes through links to folders, each once.
+fn links(folder: &Path, visited: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) {
+    let is_new = folder.canonicalize().is_ok_and(|real| visited.insert(real));
+    // what cannot be read is told of by whoever reads rules
+    let Some(entries) = is_new.then(|| fs::read_dir(folder).ok()).flatten() else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.is_dir() {
+            links(&path, visited, found);
+        } else if path.is_symlink() && is_yaml(&path) && found.len() < WATCHED_LINKS {
+            found.push(path);
+        }
+    }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "yml" || end == "yaml")
 }
 
 /// The folder that a path stands in.
@@ -133,8 +159,7 @@ impl Seen {
     /// Whether a path may be that of a rule, or of a folder with some, below one of the folders.
     fn is_rule(&self, path: &Path, kind: EventKind) -> bool {
         let is_below = self.folders.iter().any(|folder| path != folder && path.starts_with(folder));
-        let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
-        is_below && (is_yaml || is_moved_folder(path, kind))
+        is_below && (is_yaml(path) || is_moved_folder(path, kind))
     }
 }
 
@@ -191,6 +216,9 @@ mod tests {
         }
         symlink("v1", at("linked")).unwrap();
         symlink("linked/t.yml", at("tuning-link.yml")).unwrap();
+        fs::create_dir(at("shared")).unwrap();
+        fs::write(at("shared/c.yml"), "a").unwrap();
+        symlink("../../shared/c.yml", at("rules/below/c.yml")).unwrap();
         folder
     }
 
@@ -209,11 +237,18 @@ mod tests {
 
     #[test]
     fn a_change_of_rules_is_one_wish_however_it_is_made() {
-        let deeds: [(&str, &str, Deed); 11] = [
+        let deeds: [(&str, &str, Deed); 13] = [
             ("many writes", "rules", |at| {
                 (0..9).for_each(|text| fs::write(at.join("rules/a.yml"), [text]).unwrap())
             }),
-            ("a rule below", "rules", |at| fs::write(at.join("rules/below/c.yml"), "c").unwrap()),
+            ("what a rule below is a link to", "rules", |at| {
+                fs::write(at.join("shared/c.yml"), "other").unwrap()
+            }),
+            ("what a rule below is a link to, replaced", "rules", |at| {
+                fs::write(at.join("shared/new"), "other").unwrap();
+                fs::rename(at.join("shared/new"), at.join("shared/c.yml")).unwrap();
+            }),
+            ("a rule below", "rules", |at| fs::write(at.join("rules/below/d.yml"), "c").unwrap()),
             ("a folder that comes", "rules", |at| fs::rename(at.join("new"), at.join("rules/new")).unwrap()),
             ("a folder that goes", "rules", |at| {
                 fs::rename(at.join("rules/below"), at.join("gone")).unwrap()
