@@ -137,9 +137,9 @@ mod tests {
     use super::*;
 
     fn write(path: &Path) {
-        let mut file = NewFile::create(path).unwrap();
-        file.write_all(b"new").unwrap();
-        file.keep().unwrap();
+        let mut file = NewFile::create(path).expect("a file");
+        file.write_all(b"new").expect("it is written");
+        file.keep().expect("it is kept");
     }
 
     #[test]
