@@ -29,3 +29,18 @@ fn the_reference_pages_are_current() {
         }
     }
 }
+
+#[test]
+fn the_readme_gives_the_number_of_rules_that_raise_alerts() {
+    let read = |name: &str| std::fs::read_to_string(workspace().join(name)).expect("a page");
+    let number_before = |page: &str, words: &str| {
+        let text = read(page);
+        let (before, _) =
+            text.split_once(words).unwrap_or_else(|| panic!("{page} says nothing of `{words}`"));
+        before.split_whitespace().next_back().map(str::to_owned)
+    };
+    assert_eq!(
+        number_before("README.md", " that alert"),
+        number_before("docs/detections.md", " rules raise alerts")
+    );
+}
