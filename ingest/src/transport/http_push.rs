@@ -384,18 +384,26 @@ impl Desk {
                 return Err(refuse(StatusCode::UNAUTHORIZED, "the token is missing or another"));
             }
         }
-        let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii());
-        // codings are written in any case, and x-gzip is gzip (RFC 9110, 8.4.1)
-        let is_read = |coding: &[u8]| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known));
-        match coding.is_none_or(is_read) {
+        match is_unpacked(headers) {
             true => Ok(()),
             false => Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bodies are plain, gzip or zstd")),
         }
     }
 }
 
+/// Whether a body can be unpacked. Codings are a list, of one line or of several, in any case, and x-gzip is gzip
+/// (RFC 9110, 5.3 and 8.4.1); what is packed twice is not unpacked.
+fn is_unpacked(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONTENT_ENCODING).into_iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty());
+    let mut packed = codings.filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    let is_known = |coding: &[u8]| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known));
+    packed.next().is_none_or(is_known) && packed.next().is_none()
+}
+
 /// What a body may be packed with; how it is, is seen in its bytes.
-const CODINGS: [&[u8]; 4] = [b"gzip", b"x-gzip", b"zstd", b"identity"];
+const CODINGS: [&[u8]; 3] = [b"gzip", b"x-gzip", b"zstd"];
 
 struct HttpTransport {
     partition: Arc<str>,

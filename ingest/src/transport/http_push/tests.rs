@@ -358,3 +358,25 @@ fn in_the_clear_off_the_loopback_is_warned_of() {
         assert!(warnings.iter().all(|warning| warning.contains("in the clear")));
     }
 }
+
+#[test]
+fn codings_are_a_list_of_one_line_or_of_several_and_one_packs_the_body() {
+    for (lines, expected) in [
+        (&[][..], true),
+        (&["gzip"], true),
+        (&["X-GZIP"], true),
+        (&["identity, zstd"], true),
+        (&["identity", "gzip"], true),
+        (&["gzip", "br"], false),
+        (&["br", "gzip"], false),
+        (&["gzip", "gzip"], false),
+        (&["gzip, zstd"], false),
+        (&["deflate"], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::CONTENT_ENCODING, header::HeaderValue::from_static(line));
+        }
+        assert_eq!(is_unpacked(&headers), expected, "{lines:?}");
+    }
+}
