@@ -19,7 +19,7 @@ use super::super::url::ObjectUrl;
 use super::away::{Away, Failure, Whom};
 use super::bound::Bound;
 use super::opening::InWork;
-use super::said::{Said, is_below};
+use super::said::{PassedOver, Said, is_below};
 use super::{InHand, Item, ObjectsConfig, RECEIVE_WAIT, Shared, lock, not_deleted};
 use crate::limits::{MESSAGES_IN_HAND, OBJECTS_AT_ONCE};
 use crate::transport::live::{Clock, Frontier, Note};
@@ -278,6 +278,13 @@ impl Driver {
                     for note in self.said.elsewhere(&self.url, &notices) {
                         self.give(Item::Note(note)).await?;
                     }
+                    let passed: Vec<(&Notice, PassedOver)> = notices
+                        .iter()
+                        .filter_map(|notice| Some((notice, self.passes_over(notice)?)))
+                        .collect();
+                    for note in self.said.passed_over(&self.url, &passed) {
+                        self.give(Item::Note(note)).await?;
+                    }
                     let wanted: Vec<Notice> =
                         notices.into_iter().filter(|notice| self.wants(notice)).collect();
                     if wanted.is_empty() {
@@ -312,10 +319,21 @@ impl Driver {
     }
 
     fn wants(&self, notice: &Notice) -> bool {
-        is_below(&self.url, notice)
-            && !names::is_beside_logs(&notice.key)
-            && names::is_log_object(&notice.key)
-            && self.selection(None).key(&notice.key)
+        self.is_of_logs(notice) && self.passes_over(notice).is_none()
+    }
+
+    /// Whether an object lies where this input reads, and not among what only accompanies logs.
+    fn is_of_logs(&self, notice: &Notice) -> bool {
+        is_below(&self.url, notice) && !names::is_beside_logs(&notice.key)
+    }
+
+    /// Why one that lies there is not read all the same.
+    fn passes_over(&self, notice: &Notice) -> Option<PassedOver> {
+        match self.is_of_logs(notice) {
+            true if !names::is_log_object(&notice.key) => Some(PassedOver::Name),
+            true if !self.selection(None).key(&notice.key) => Some(PassedOver::Selection),
+            _ => None,
+        }
     }
 
     pub(super) fn selection(&self, from: Option<i64>) -> Selection {

@@ -14,6 +14,15 @@ use crate::transport::live::Note;
 #[derive(Debug, Default)]
 pub(super) struct Said(BTreeSet<String>);
 
+/// Why an object that lies where the input reads is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PassedOver {
+    /// Its name is none of a log.
+    Name,
+    /// Its account or region is not asked for.
+    Selection,
+}
+
 /// Whether an object lies where the input reads.
 pub(super) fn is_below(url: &ObjectUrl, notice: &Notice) -> bool {
     notice.bucket == *url.bucket && notice.key.starts_with(&url.prefix)
@@ -45,6 +54,23 @@ impl Said {
         buckets.into_iter().map(note).collect()
     }
 
+    /// Objects that lie where the input reads and are not read: how many of which kind.
+    pub(super) fn passed_over(&mut self, url: &ObjectUrl, passed: &[(&Notice, PassedOver)]) -> Vec<Note> {
+        let kinds: BTreeSet<PassedOver> = passed.iter().map(|(_, kind)| *kind).collect();
+        let note = |kind: PassedOver| {
+            let of_it = || passed.iter().filter(|(_, of)| *of == kind);
+            let key = of_it().next().map(|(notice, _)| url.of_key(&notice.key)).unwrap_or_default();
+            self.note("object_passed_over", format!("{kind:?}"), of_it().count() as u64, || {
+                let why = match kind {
+                    PassedOver::Name => "whose names are no log's",
+                    PassedOver::Selection => "of accounts or regions that are not among `accounts` and `regions`",
+                };
+                format!("the queue tells of objects {why} ({key}): they are not read, and what tells of nothing else is deleted")
+            })
+        };
+        kinds.into_iter().map(note).collect()
+    }
+
     fn note(&mut self, cause: &'static str, kind: String, count: u64, says: impl FnOnce() -> String) -> Note {
         let is_new = self.0.len() < STRANGERS_SAID && self.0.insert(kind);
         Note { cause, count, message: if is_new { says() } else { String::new() } }
@@ -74,6 +100,18 @@ mod tests {
         assert_eq!(again.iter().map(|note| note.count).sum::<u64>(), 3);
         assert!(again.iter().all(|note| note.message.is_empty()), "{again:?}");
         assert!(said.elsewhere(&url, &notices[..1]).is_empty());
+        // those that lie where it reads, and are not read
+        let passed = [
+            (&notices[0], PassedOver::Selection),
+            (&notices[1], PassedOver::Name),
+            (&notices[2], PassedOver::Name),
+        ];
+        let notes = said.passed_over(&url, &passed);
+        let counts: Vec<(&str, u64)> = notes.iter().map(|note| (note.cause, note.count)).collect();
+        assert_eq!(counts, [("object_passed_over", 2), ("object_passed_over", 1)]);
+        assert!(notes[0].message.contains("names are no log's (s3://trail/config/b.json)"), "{notes:?}");
+        assert!(notes[1].message.contains("accounts or regions"), "{notes:?}");
+        assert!(said.passed_over(&url, &passed).iter().all(|note| note.message.is_empty()));
         let first = said.unreadable("m1", "it is an event of the type \"GuardDuty Finding\"");
         let second = said.unreadable("m2", "it is an event of the type \"GuardDuty Finding\"");
         assert!(first.message.contains("m1") && first.message.contains("GuardDuty Finding"), "{first:?}");
