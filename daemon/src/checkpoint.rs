@@ -118,10 +118,18 @@ struct Summed {
     file: File,
     sum: blake3::Hasher,
     length: u64,
+    /// More than this is not read again.
+    most: u64,
 }
 
 impl Write for Summed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.length + bytes.len() as u64 > self.most {
+            return Err(io::Error::other(format!(
+                "it has more than {} MB, and one of more is not read: lower [limits] correlation_memory",
+                self.most >> 20
+            )));
+        }
         let written = self.file.write(bytes)?;
         self.sum.update(&bytes[..written]);
         self.length += written as u64;
@@ -174,6 +182,7 @@ pub struct Written {
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    most: u64,
 }
 
 /// What was found.
@@ -188,7 +197,7 @@ pub struct Found {
 impl Store {
     /// Checkpoints of a folder, which must be there.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), most: MAX_CHECKPOINT_BYTES }
     }
 
     /// The last checkpoint that can be read.
@@ -201,7 +210,7 @@ impl Store {
         let mut any = false;
         for name in [CURRENT, PREVIOUS] {
             let path = self.folder.join(name);
-            let bytes = match read(&path) {
+            let bytes = match read(&path, self.most) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(format!("{}: {error}", path.display())),
@@ -249,14 +258,15 @@ impl Store {
         let mut file = File::create(self.folder.join(NEW))?;
         // its place is kept for the head, which is known at the end
         file.write_all(&[0; HEAD])?;
-        let summed = Summed { file, sum: blake3::Hasher::new(), length: 0 };
+        let most = self.most.saturating_sub(HEAD as u64);
+        let summed = Summed { file, sum: blake3::Hasher::new(), length: 0, most };
         let mut out = BufWriter::with_capacity(WRITE_BYTES, summed);
         encode(checkpoint, &mut out)?;
         correlations(&mut |piece| {
             out.write_all(&(piece.len() as u64).to_le_bytes())?;
             out.write_all(piece)
         })?;
-        let Summed { mut file, sum, length } = out.into_inner().map_err(|error| error.into_error())?;
+        let Summed { mut file, sum, length, .. } = out.into_inner().map_err(|error| error.into_error())?;
         let mut head = Vec::with_capacity(HEAD);
         head.extend_from_slice(MAGIC);
         head.extend_from_slice(&VERSION.to_le_bytes());
@@ -284,9 +294,9 @@ impl Store {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_CHECKPOINT_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -387,6 +397,26 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "no room");
         assert!(!folder.path().join(NEW).exists());
         assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(1));
+    }
+
+    #[test]
+    fn one_that_could_not_be_read_again_is_not_written_and_the_last_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = saved(folder.path(), &[1]);
+        let length = fs::metadata(folder.path().join(CURRENT)).unwrap().len();
+        let write = |most: u64| {
+            let checkpoint = checkpoint(2);
+            let store = Store { most, ..store.clone() };
+            let give = |take: TakePiece<'_>| checkpoint.correlations.iter().try_for_each(|piece| take(piece));
+            store.write(&checkpoint, give).and_then(|written| store.put(&written))
+        };
+        let refused = write(length - 1).unwrap_err().to_string();
+        assert!(refused.contains("lower [limits] correlation_memory"), "{refused}");
+        assert!(!folder.path().join(NEW).exists());
+        assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(1));
+        write(length).unwrap();
+        let store = Store { most: length, ..store.clone() };
+        assert_eq!(store.load().unwrap().checkpoint.map(|found| found.number), Some(2));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl ArchiveConfig {
             return Err("[archive] url is empty: write a folder, s3://, gs:// or az://".into());
         }
         if self.every.0.is_zero() {
-            return Err("[archive] every is zero: write \"10s\" or more".into());
+            return Err("[archive] every is zero: write a length of time such as \"1m\"".into());
         }
         if self.size.0 == 0 {
             return Err("[archive] size is zero: every piece would be a commit".into());

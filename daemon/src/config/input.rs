@@ -82,6 +82,11 @@ impl InputConfig {
         self.transports().into_iter().find_map(|(_, part)| part)
     }
 
+    /// Whether it is the one that a process has without being given any.
+    pub(super) fn is_stdin(&self) -> bool {
+        self.stdin.is_some()
+    }
+
     /// The source that all its events are of; `None` for `auto`.
     pub fn fixed(&self) -> Option<&'static SourceDef> {
         source(&self.source)

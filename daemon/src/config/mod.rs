@@ -282,6 +282,14 @@ impl Config {
         names("[[input]]", self.inputs.iter().map(|input| input.name.as_str()))?;
         names("[[sink]]", self.sinks.iter().map(|sink| sink.name.as_str()))?;
         self.inputs.iter().try_for_each(InputConfig::prove)?;
+        if let [first, second, ..] =
+            self.inputs.iter().filter(|input| input.is_stdin()).collect::<Vec<_>>()[..]
+        {
+            return Err(format!(
+                "input \"{}\" and input \"{}\" both read standard input: each line would go to one of them, by chance",
+                first.name, second.name
+            ));
+        }
         self.sinks.iter().try_for_each(SinkConfig::prove)?;
         self.archive.as_ref().map_or(Ok(()), ArchiveConfig::prove)?;
         let metrics = &self.metrics;
@@ -299,6 +307,14 @@ impl Config {
         if self.limits.workers > crate::limits::MAX_WORKERS {
             let most = crate::limits::MAX_WORKERS;
             return Err(format!("[limits] workers = {} is more than {most}", self.limits.workers));
+        }
+        let (memory, most) = (self.limits.correlation_memory, crate::limits::MAX_CHECKPOINT_BYTES);
+        if memory.0 > most {
+            return Err(format!(
+                "[limits] correlation_memory is {} GB: a checkpoint of more than {} GB is not read",
+                memory.0 >> 30,
+                most >> 30
+            ));
         }
         if self.limits.outbox == 0 {
             return Err("[limits] outbox is zero: no alert could go out".into());
@@ -687,6 +703,11 @@ name = "out"
             (format!("{LEAST}\n[archive]\nurl = \"\""), "url is empty"),
             (format!("{LEAST}\n[archive]\nurl = \"lake\"\nevery = \"0s\""), "every is zero"),
             (format!("{LEAST}\n[archive]\nurl = \"lake\"\nstore = {{ region = \"x\" }}"), "names a folder"),
+            (
+                format!("{LEAST}\n[[input]]\nname = \"other\"\n[input.stdin]"),
+                "input \"in\" and input \"other\" both",
+            ),
+            (format!("{LEAST}\n[limits]\ncorrelation_memory = \"9GB\""), "correlation_memory is 9 GB"),
             ("[state]\nfolder=\"s\"".to_owned(), "no [[input]]"),
         ] {
             let error = parse(&text).unwrap_err();
