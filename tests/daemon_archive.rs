@@ -331,6 +331,7 @@ fn an_archive_that_is_gone_or_is_another_ends_the_start_until_a_new_one_is_meant
         assert_eq!(daemon.end(), Some(0), "{}", place.log());
     };
     begin(100);
+    assert!(!place.log().contains("ERROR"), "that an archive is new is no mistake: {}", place.log());
     let refused = |words: &str| {
         for arguments in [&["--check"][..], &[]] {
             let ran = place.command().args(arguments).output().expect("it runs");

@@ -10,11 +10,7 @@ use crate::config::{Log, LogFormat};
 /// Where the filter of the configuration is none.
 pub fn begin(log: &Log) -> Result<(), String> {
     let level = log.level.as_deref().unwrap_or("info");
-    // a word is the level of what is ours: the libraries of the archive tell of every request at `info`
-    let filter = match level {
-        "info" | "debug" | "trace" => format!("warn,virga={level}"),
-        filter => filter.to_owned(),
-    };
+    let filter = filter(level);
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("[log] level = \"{level}\": {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let begun = match log.format {
@@ -26,3 +22,16 @@ pub fn begin(log: &Log) -> Result<(), String> {
     };
     begun.map_err(|error| error.to_string())
 }
+
+/// A word is the level of what is ours: the libraries of the archive tell of every request at `info`. What fails in the
+/// kernel of its tables comes back as an error, and is said where it is one: that a table is not there yet is none.
+fn filter(level: &str) -> String {
+    match level {
+        "info" | "debug" | "trace" => format!("warn,{KERNEL}=off,virga={level}"),
+        "warn" | "error" => format!("{level},{KERNEL}=off"),
+        filter => filter.to_owned(),
+    }
+}
+
+/// What reads tables, as its log calls it.
+const KERNEL: &str = "buoyant_kernel";
