@@ -88,8 +88,7 @@ impl Redaction {
             return head.touches(path);
         }
         let above = format!("{}.", folded(path));
-        self.covers(path)
-            || known.iter().any(|below| folded(below).starts_with(&above) && self.covers(below))
+        self.covers(path) || known.iter().any(|below| folded(below).starts_with(&above) && self.covers(below))
     }
 
     /// Whether what stands at that path is taken out or changed as a whole: it is at the path, or above it.

@@ -157,14 +157,18 @@ const TABLE_ROWS: usize = 1_000;
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let work = || {
-        runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let outcome = runtime.block_on(async {
             match &args.listen {
                 Some(address) => listen(args, resolved(address).await?).await,
                 None => answer(args).await,
             }
-        })
+        });
+        // a query whose time is over may still be planned: nobody waits for it
+        runtime.shutdown_background();
+        outcome
     };
-    // whoever waits for a runtime works as well: a query is planned on the thread that asks for it
+    // whoever waits for a runtime works as well
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

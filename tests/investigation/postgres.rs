@@ -242,6 +242,13 @@ fn a_list_that_somebody_pastes_does_not_end_the_server() {
     let pasted = (0..2_500).map(one).collect::<Vec<_>>().join(" OR ");
     let told = server.psql("a secret", &format!("SELECT count(*) FROM events WHERE {pasted}"));
     assert_eq!(out(&told).trim(), "0", "{}", err(&told));
+    // what nobody could read in time is refused before it is read
+    let brackets = format!("SELECT {}1{}", "not (".repeat(40), ")".repeat(40));
+    let sum = format!("SELECT {}", vec!["1"; 15_000].join("+"));
+    for (sql, words) in [(&brackets, "brackets stand 40 deep"), (&sum, "joins 14999 values")] {
+        let refused = server.psql("a secret", sql);
+        assert!(err(&refused).contains(words), "{}", err(&refused));
+    }
     let all = server.psql("a secret", "SELECT count(*) FROM events");
     assert_eq!(out(&all).trim(), lake.events.to_string(), "{}", err(&all));
 }

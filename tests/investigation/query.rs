@@ -354,13 +354,38 @@ fn moments_that_nanoseconds_cannot_hold_are_compared() {
         ("time <= TIMESTAMP '9999-12-31T23:59:59.999999'", true),
         ("time <= '9999-12-31T23:59:59.999999Z'::timestamptz", true),
         ("time BETWEEN '0001-01-01' AND '9999-12-31'", true),
+        // beside moments of our days
+        ("time BETWEEN '2020-01-01' AND '9999-12-31'", true),
+        ("time BETWEEN '2020-01-01' AND TIMESTAMP '9999-12-31'", true),
+        ("time NOT BETWEEN '0001-01-01' AND '2020-01-01T00:00:00Z'", true),
         ("time NOT IN ('9000-01-01', '2020-01-01')", true),
+        ("time NOT IN ('9000-01-01', now(), TIMESTAMP '2020-01-01 00:00:00')", true),
+        ("time <> '9000-01-01' AND time <> '2020-01-01'", true),
+        ("time < DATE '9999-12-31'", true),
         ("time > '9000-01-01'", false),
         ("time < TIMESTAMP '1600-01-01'", false),
     ] {
         let rows = lake.rows(&format!("SELECT count(*) AS n FROM events WHERE {condition}"));
         assert_eq!(rows, [json!({"n": if all { lake.events } else { 0 }})], "{condition}");
     }
+}
+
+/// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
+#[test]
+fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {
+    let lake = &*STORIES;
+    let brackets = format!("{}action = 'a'{}", "not (".repeat(40), ")".repeat(40));
+    let sum = vec!["1"; 5_000].join(" + ");
+    for (sql, words) in [
+        (format!("SELECT count(*) FROM events WHERE {brackets}"), "brackets stand 40 deep"),
+        (format!("SELECT {sum} FROM events"), "joins 4999 values"),
+    ] {
+        let refused = lake.refused(&sql);
+        assert!(refused.contains(words), "{refused}");
+    }
+    let none_of: Vec<String> = (0..1_000).map(|number| format!("action <> 'x{number}'")).collect();
+    let sql = format!("SELECT count(*) AS n FROM events WHERE action IS NULL OR ({})", none_of.join(" AND "));
+    assert_eq!(lake.rows(&sql), [json!({"n": lake.events})]);
 }
 
 #[test]

@@ -21,6 +21,9 @@ use datafusion_postgres::pgwire::api::stmt::{QueryParser, StoredStatement};
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 
+use super::postgres::told;
+use super::shape;
+
 /// The types that a client declares for the parameters of the statement at hand.
 #[derive(Debug)]
 pub(super) struct Declared(Vec<Option<Type>>);
@@ -41,6 +44,7 @@ impl QueryParser for Declaring {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
+        shape::check(sql).map_err(told)?;
         client.session_extensions().insert(Declared(types.to_vec()));
         self.0.parse_sql(client, sql, types).await
     }

@@ -33,6 +33,7 @@ use super::limits::{GONE, Limits};
 use super::parameters::{Declaring, with_texts};
 use super::postgres::told;
 use super::session::Session;
+use super::shape;
 use super::timeout::own_timeout;
 
 /// What a client names when it cancels: the number and the secret that it was given.
@@ -219,6 +220,7 @@ impl SimpleQueryHandler for Statements {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        shape::check(query).map_err(told)?;
         let end = self.end(client);
         let work = SimpleQueryHandler::do_query(self.inner.as_ref(), client, query);
         let responses = self.before(&end, work).await?;

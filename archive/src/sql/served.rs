@@ -31,7 +31,7 @@ use super::error::Exceeded;
 use super::limits::Limits;
 use super::output::json_texts;
 use super::parameters::{Declared, write_types};
-use super::session::planned;
+use super::session::{aside, planned};
 
 /// The last of the hooks: nothing goes past it.
 #[derive(Debug)]
@@ -45,9 +45,11 @@ impl Served {
         without_arrays(&mut statement);
         let statement = DfStatement::Statement(Box::new(statement));
         let state = context.state();
-        let plan = tokio::time::timeout(self.limits.time, planned(state, statement)).await;
-        let plan = plan.unwrap_or_else(|_| Err(DataFusionError::External(Box::new(Exceeded::Time))));
-        plan.and_then(with_texts).map_err(|error| PgWireError::ApiError(Box::new(error)))
+        let planning = aside(async move { planned(state, statement).await.and_then(with_texts) });
+        let plan = tokio::time::timeout(self.limits.time, planning).await;
+        let over = |_| Err(DataFusionError::External(Box::new(Exceeded::Time)));
+        let plan = plan.unwrap_or_else(over).and_then(|plan| plan);
+        plan.map_err(|error| PgWireError::ApiError(Box::new(error)))
     }
 
     async fn rows(
@@ -59,8 +61,9 @@ impl Served {
         let failed = |error| PgWireError::ApiError(Box::new(error));
         let plan = self.plan(statement.clone(), context).await?;
         let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-        let options = FormatOptions::from_client_metadata(client.metadata());
-        Ok(Response::Query(encode_dataframe(frame, &Format::UnifiedText, Some(Arc::new(options))).await?))
+        let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+        let begun = aside(async move { encode_dataframe(frame, &Format::UnifiedText, Some(options)).await });
+        Ok(Response::Query(begun.await.map_err(failed)??))
     }
 }
 
