@@ -66,19 +66,19 @@ mod tests {
             canonical_only: false,
         };
         let source = SourceSpec {
-            logsources: vec![mapping("aws", Some("cloudtrail")), mapping("azure", Some("signinlogs"))],
+            logsources: vec![mapping("cloud", Some("calltrail")), mapping("other", Some("signinlogs"))],
             all_logsources: false,
             ..crate::testing::source()
         };
         for (logsource, meant) in [
-            ("product: aws, service: cloudtrial", Some("`service: cloudtrail`")),
-            ("product: AWS, service: CloudTrails", Some("`service: cloudtrail`")),
-            ("product: azrue, service: signinlogs", Some("`product: azure`")),
-            ("product: azure, service: signinlog", Some("`service: signinlogs`")),
-            // another log, and one that is not of this cloud
-            ("product: aws, service: waf", None),
-            ("product: windows, service: security", None),
-            ("product: azure, service: cloudtrial", None),
+            ("product: cloud, service: calltrial", Some("`service: calltrail`")),
+            ("product: CLOUD, service: CallTrails", Some("`service: calltrail`")),
+            ("product: ohter, service: signinlogs", Some("`product: other`")),
+            ("product: other, service: signinlog", Some("`service: signinlogs`")),
+            // another log, and one that is not of this product
+            ("product: cloud, service: waf", None),
+            ("product: desktop, service: security", None),
+            ("product: other, service: calltrial", None),
             ("category: process_creation", None),
         ] {
             let text =

@@ -258,8 +258,11 @@ pub fn atlas_name(technique: &str) -> Option<&'static str> {
 const ATLAS: &[(&str, &str)] = &[
     ("AML.T0005.001", "Create Proxy AI Model: Train Proxy via Replication"),
     ("AML.T0008.005", "Acquire Infrastructure: AI Service Proxies"),
+    ("AML.T0010", "AI Supply Chain Compromise"),
     ("AML.T0012", "Valid Accounts"),
     ("AML.T0014", "Discover AI Model Family"),
+    ("AML.T0018", "Manipulate AI Model"),
+    ("AML.T0020", "Poison Training Data"),
     ("AML.T0024", "Exfiltration via AI Inference API"),
     ("AML.T0024.001", "Exfiltration via AI Inference API: Invert AI Model"),
     ("AML.T0024.002", "Exfiltration via AI Inference API: Extract AI Model"),
