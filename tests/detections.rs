@@ -291,7 +291,7 @@ fn ordinary_operation_stays_quiet() {
         let loud = count_by_name(&detect(&args, &path), &LOUD);
         println!("{args:?}: {loud:#?}");
         assert!(loud.values().sum::<usize>() <= most, "{args:?}: {loud:#?}");
-        assert!(loud.values().all(|alerts| *alerts <= 2), "nothing again and again: {loud:#?}");
+        assert!(loud.values().all(|alerts| *alerts <= 3), "nothing again and again: {loud:#?}");
     }
 }
 

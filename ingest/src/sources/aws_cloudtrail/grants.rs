@@ -52,6 +52,7 @@ const REQUEST: usize = 5;
 /// Parameters that hold a policy document.
 const POLICIES: &[&str] = &[
     "policyDocument",
+    "inlinePolicy",
     "assumeRolePolicyDocument",
     "bucketPolicy",
     "policy",
@@ -192,12 +193,12 @@ impl Grants {
     }
 
     /// Policy documents, of resources and of identities. SQS and SNS keep theirs among other attributes, of
-    /// which SNS sets one at a time.
+    /// which SNS sets one at a time; that of an access point of several regions stands among its details.
     fn read_policies(&mut self, request: &Members<'_>) {
         for (key, value) in request {
             if POLICIES.iter().any(|policy| key.eq_ignore_ascii_case(policy)) {
                 self.read_policy(value, request);
-            } else if key.eq_ignore_ascii_case("attributes")
+            } else if ["attributes", "details"].iter().any(|holder| key.eq_ignore_ascii_case(holder))
                 && let Some(policy) = get(value, "Policy")
             {
                 self.read_policy(policy, request);

@@ -710,6 +710,14 @@ fn what_lets_others_in_is_found_where_each_service_puts_it() {
             "true",
         ),
         (
+            "s3",
+            "PutMultiRegionAccessPointPolicy",
+            format!(r#"{{"details":{{"name":"m","policy":{}}}}}"#, written(stranger)),
+            root.clone(),
+            "false",
+            "true",
+        ),
+        (
             "glue",
             "PutResourcePolicy",
             format!(r#"{{"policyInJson":{}}}"#, written(stranger)),
