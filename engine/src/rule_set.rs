@@ -25,8 +25,10 @@ use crate::tuning::Tuning;
 pub struct Surroundings {
     /// What placeholders stand for.
     pub lists: Lists,
-    /// The files in which a user says so: a name that no rule asks for is pointed out.
+    /// The files in which a user says so: a name that nothing asks for is pointed out.
     pub own_lists: Vec<Arc<SourceFile>>,
+    /// The files of tuning and pipelines, which may ask for lists as rules do.
+    pub asking: Vec<Arc<SourceFile>>,
     /// Which rules are switched off, have another level, are thinned out, have exceptions.
     pub tuning: Tuning,
     /// From the fields of public rules to one's own.
@@ -232,7 +234,7 @@ impl RuleSet {
     fn report_idle_lists(&mut self, files: &[Arc<SourceFile>], around: &Surroundings) {
         let is_asked = |name: &str| {
             let placeholder = format!("%{name}%");
-            files.iter().any(|file| file.text.contains(&placeholder))
+            files.iter().chain(&around.asking).any(|file| file.text.contains(&placeholder))
         };
         for file in &around.own_lists {
             for (name, span) in names_of_lists(file).into_iter().filter(|(name, _)| !is_asked(name)) {
@@ -241,7 +243,7 @@ impl RuleSet {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`virga rules lists` prints those of the rules that ship".to_owned(),
                 };
-                let cause = format!("no rule that is loaded asks for the list `{name}`");
+                let cause = format!("nothing that is loaded asks for the list `{name}`");
                 let idle = Diagnostic::warning(codes::FITS_NO_RULE, file, span, cause);
                 self.diagnostics.push(idle.with_help(help));
             }
@@ -561,13 +563,20 @@ mod tests {
         let rule = RULE.replace("{a: 1}", "{'a|expand': '%own_ips%'}");
         for (own, said) in [
             ("own_ips: [x]", None),
+            ("by_tuning: [x]", None),
             ("own_ip: [x]", Some("did you mean `own_ips`?")),
             ("other: [x]", Some("`virga rules lists`")),
             ("# none", None),
         ] {
             let mut lists = Lists::from([("own_ips".to_owned(), Vec::new())]);
             lists.extend(crate::cases::parse_lists(&file(own)).unwrap());
-            let around = Surroundings { lists, own_lists: vec![file(own)], ..Surroundings::default() };
+            let asking = file("access: {exclude: {x: {'user|expand': '%by_tuning%'}}}");
+            let around = Surroundings {
+                lists,
+                own_lists: vec![file(own)],
+                asking: vec![asking],
+                ..Surroundings::default()
+            };
             let set = load(&[&rule], &around);
             let idle: Vec<_> = set.diagnostics.iter().filter(|d| d.code == codes::FITS_NO_RULE).collect();
             assert_eq!(idle.len(), usize::from(said.is_some()), "{own}: {:?}", set.diagnostics);

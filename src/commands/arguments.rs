@@ -88,7 +88,8 @@ impl AroundArgs {
             }
             tuning.fill(rule_files::shipped_tuning());
         }
-        Ok(Surroundings { lists, own_lists, tuning, pipelines: self.pipelines()? })
+        let asking = [files(&self.tuning)?, files(&self.pipelines)?].concat();
+        Ok(Surroundings { lists, own_lists, asking, tuning, pipelines: self.pipelines()? })
     }
 
     fn lists(&self) -> Result<(Lists, Vec<Arc<SourceFile>>), Failure> {

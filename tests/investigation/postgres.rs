@@ -281,7 +281,7 @@ fn a_password_is_made_up_on_this_machine_and_must_be_chosen_beyond_it() {
 
 /// What psycopg does: prepared statements, a refused write, queries at once, types.
 const SCRIPT: &str = r#"
-import sys, threading, datetime, ipaddress, uuid, time as time_module
+import sys, threading, datetime, decimal, ipaddress, uuid, time as time_module
 import psycopg
 port, password, events, endless = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 def connect(secret=password):
@@ -321,6 +321,11 @@ with connect() as connection:
     assert one("SELECT count(*) FROM events WHERE time + %s > %s", day, time + day) == [0, 0]
     assert one("SELECT count(*) FROM events WHERE time > now() - %s", long_ago) == [events, events]
     assert [float(n) for n in one("SELECT %s + %s", 1, 2.5)] == [3.5, 3.5]
+    half = decimal.Decimal("1.5")
+    assert [float(n) for n in one("SELECT %s * count(*) FROM events", half)] == [1.5 * events] * 2
+    latest = connection.execute("SELECT max(hour) FROM events").fetchone()[0]
+    for above in [latest + 0.5, decimal.Decimal(latest) + decimal.Decimal("0.5")]:
+        assert one("SELECT count(*) FROM events WHERE hour >= %s", above) == [0, 0], above
     def timed(work):
         begun = time_module.monotonic()
         try:

@@ -386,6 +386,23 @@ fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {
     let none_of: Vec<String> = (0..1_000).map(|number| format!("action <> 'x{number}'")).collect();
     let sql = format!("SELECT count(*) AS n FROM events WHERE action IS NULL OR ({})", none_of.join(" AND "));
     assert_eq!(lake.rows(&sql), [json!({"n": lake.events})]);
+    // where the condition gives a column its name
+    let neither = "action <> 'a' AND action <> 'b'";
+    for sql in [
+        format!(
+            "SELECT sum(CASE WHEN {neither} THEN 1 ELSE 0 END) AS n FROM events WHERE action IS NOT NULL"
+        ),
+        format!("SELECT count(*) FILTER (WHERE {neither}) AS n FROM events WHERE action IS NOT NULL"),
+        format!("SELECT count(*) AS n FROM events WHERE action IS NOT NULL GROUP BY ({neither})"),
+        format!(
+            "SELECT count(*) AS n FROM events WHERE {neither} HAVING sum(CASE WHEN {neither} THEN 1 END) > 0"
+        ),
+        format!("SELECT count(*) AS n FROM (SELECT {neither} FROM events WHERE action IS NOT NULL) t"),
+    ] {
+        let rows = lake.rows(&sql);
+        let all = lake.rows("SELECT count(action) AS n FROM events");
+        assert_eq!(rows, all, "{sql}");
+    }
 }
 
 #[test]

@@ -30,7 +30,9 @@ pub(super) struct Balanced;
 impl AnalyzerRule for Balanced {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let balanced = plan.transform_down_with_subqueries(|plan| {
-            plan.map_expressions(|expression| expression.transform_down(|part| Ok(balanced(part))))
+            // anywhere else what an expression is called is the name of a column, and a list is called otherwise
+            let may_list = matches!(plan, LogicalPlan::Filter(_));
+            plan.map_expressions(|expression| expression.transform_down(|part| Ok(balanced(part, may_list))))
         });
         Ok(balanced?.data)
     }
@@ -41,10 +43,10 @@ impl AnalyzerRule for Balanced {
 }
 
 /// A chain as a balanced tree; whatever else as it is.
-fn balanced(expression: Expr) -> Transformed<Expr> {
+fn balanced(expression: Expr, may_list: bool) -> Transformed<Expr> {
     let Some(op) = joining(&expression) else { return Transformed::no(expression) };
     let mut conditions = operands(expression, op);
-    if op == Operator::And {
+    if op == Operator::And && may_list {
         conditions = listed(conditions);
     }
     Transformed::yes(joined(conditions, op))
@@ -165,7 +167,7 @@ mod tests {
             {
                 let all: Vec<Expr> = (0..chain).map(|number| col(format!("c{number}"))).collect();
                 let chained = all.clone().into_iter().reduce(join).unwrap();
-                let tree = balanced(chained).data;
+                let tree = balanced(chained, true).data;
                 assert_eq!(depth(&tree), most, "{chain}");
                 assert_eq!(operands(tree, op), all);
             }

@@ -40,6 +40,10 @@ pub(crate) const MAX_BRACKETS: usize = 24;
 /// Values of a query that are joined by arithmetic or `||`: to plan so many takes a part of a second, and of four times as many seconds.
 pub(crate) const MAX_JOINED: usize = 500;
 
+/// Conditions of a query that `AND` and `OR` join: whoever goes through them as they are written calls itself for each, and
+/// at twice as many a debug build's stack of 64 MB is over.
+pub(crate) const MAX_CONDITIONS: usize = 8_000;
+
 /// Rules that one session keeps compiled for `sigma_match`.
 pub(crate) const MAX_COMPILED: usize = 64;
 

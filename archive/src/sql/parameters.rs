@@ -22,6 +22,7 @@ use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 
 use super::postgres::told;
+use super::running::Statements;
 use super::shape;
 
 /// The types that a client declares for the parameters of the statement at hand.
@@ -29,7 +30,7 @@ use super::shape;
 pub(super) struct Declared(Vec<Option<Type>>);
 
 /// The protocol's own parser; whoever plans for it finds what is declared with the client.
-pub(super) struct Declaring(pub Arc<Parser>);
+pub(super) struct Declaring(pub Arc<Parser>, pub Statements);
 
 #[async_trait]
 impl QueryParser for Declaring {
@@ -46,7 +47,8 @@ impl QueryParser for Declaring {
     {
         shape::check(sql).map_err(told)?;
         client.session_extensions().insert(Declared(types.to_vec()));
-        self.0.parse_sql(client, sql, types).await
+        let end = self.1.end(client);
+        self.1.before(&end, self.0.parse_sql(client, sql, types)).await
     }
 
     fn get_parameter_types(&self, statement: &Self::Statement) -> PgWireResult<Vec<Type>> {
@@ -75,10 +77,14 @@ impl VisitorMut for Writer<'_> {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
-        if let Expr::BinaryOp { left, op: Plus | Minus | Multiply | Divide | Modulo, right } = expr {
+        use BinaryOperator::{Divide, Eq, Gt, GtEq, Lt, LtEq, Minus, Modulo, Multiply, NotEq, Plus};
+        if let Expr::BinaryOp { left, op, right } = expr {
+            let calculates = matches!(op, Plus | Minus | Multiply | Divide | Modulo);
+            let compares = matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
             for side in [left, right] {
-                if let Some(cast) = self.0.cast(side) {
+                // compared with a whole number, a fraction would be taken for one
+                let cast = if calculates || compares { self.0.cast(side, compares) } else { None };
+                if let Some(cast) = cast {
                     **side = cast;
                 }
             }
@@ -88,8 +94,8 @@ impl VisitorMut for Writer<'_> {
 }
 
 impl Declared {
-    /// A parameter as a value of its type.
-    fn cast(&self, expr: &Expr) -> Option<Expr> {
+    /// A parameter as a value of its type; or only where that is one of numbers with fractions.
+    fn cast(&self, expr: &Expr, fractions: bool) -> Option<Expr> {
         let Expr::Value(value) = expr else { return None };
         let Value::Placeholder(name) = &value.value else { return None };
         let at = name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
@@ -102,9 +108,12 @@ impl Declared {
             Type::INT4 => "INT",
             Type::INT8 => "BIGINT",
             Type::FLOAT4 => "REAL",
-            Type::FLOAT8 => "DOUBLE PRECISION",
+            Type::FLOAT8 | Type::NUMERIC => "DOUBLE PRECISION",
             _ => return None,
         };
+        if fractions && !matches!(named, "REAL" | "DOUBLE PRECISION") {
+            return None;
+        }
         let sql = format!("CAST({name} AS {named})");
         SqlParser::new(&PostgreSqlDialect {}).try_with_sql(&sql).ok()?.parse_expr().ok()
     }

@@ -117,7 +117,7 @@ impl Drop for Connection {
 
 /// What ends a statement before its last row.
 #[derive(Debug, Clone, Copy)]
-enum Ended {
+pub(super) enum Ended {
     /// Its client said so, or has gone.
     Cancelled,
     /// It takes longer than any statement may.
@@ -126,9 +126,10 @@ enum Ended {
     OverOwn(Duration),
 }
 
-type End = Shared<BoxFuture<'static, Ended>>;
+pub(super) type End = Shared<BoxFuture<'static, Ended>>;
 
 /// The statements of a connection.
+#[derive(Clone)]
 pub(super) struct Statements {
     inner: Arc<DfSessionService>,
     session: Session,
@@ -141,7 +142,7 @@ impl Statements {
     }
 
     /// What ends the statements that begin now.
-    fn end(&self, client: &impl ClientInfo) -> End {
+    pub fn end(&self, client: &impl ClientInfo) -> End {
         self.connection.known_by(client);
         let connection = Arc::clone(&self.connection);
         let mut cancelled = connection.cancel.subscribe();
@@ -161,7 +162,7 @@ impl Statements {
     }
 
     /// What comes of work, if it is done before the end.
-    async fn before<T>(&self, end: &End, work: impl Future<Output = PgWireResult<T>>) -> PgWireResult<T> {
+    pub async fn before<T>(&self, end: &End, work: impl Future<Output = PgWireResult<T>>) -> PgWireResult<T> {
         tokio::select! {
             biased;
             ended = end.clone() => Err(match ended {
@@ -234,7 +235,7 @@ impl ExtendedQueryHandler for Statements {
     type QueryParser = Declaring;
 
     fn query_parser(&self) -> Arc<Self::QueryParser> {
-        Arc::new(Declaring(self.inner.query_parser()))
+        Arc::new(Declaring(self.inner.query_parser(), self.clone()))
     }
 
     async fn do_query<C>(

@@ -138,8 +138,9 @@ impl FollowConfig {
         for pattern in &self.paths {
             let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             // two stars at the end find folders alone
-            let is_of_folders = pattern.ends_with('/') || last == "**" || !last.contains(['*', '?', '[']);
+            let is_of_folders = pattern.ends_with('/') || last == "**" || !pattern.contains(['*', '?', '[']);
             let is_folder = |path: glob::GlobResult| path.is_ok_and(|path| path.is_dir());
+            // of several that match some may be folders by chance
             if is_of_folders && paths_of(pattern)?.any(is_folder) {
                 let error = TransportError::new(format!("`{pattern}` is a folder, and files are followed"));
                 return Err(error.help(format!("write `{}/*.json`", pattern.trim_end_matches('/'))));
