@@ -224,6 +224,17 @@ fn a_client_says_how_long_it_waits() {
     assert!(err(&told).contains("takes longer than 1s, the statement_timeout"), "{}", err(&told));
     assert!(out(&told).contains("1000ms"), "{}", out(&told));
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    // as a pool leaves the connection to whoever comes next
+    for end in ["DISCARD ALL", "RESET ALL", "RESET statement_timeout"] {
+        let mut psql = server.asking("a secret", "SET statement_timeout = '1s'");
+        let after = psql.args(["-c", end, "-c", "SHOW statement_timeout"]).output().expect("psql runs");
+        assert!(
+            after.status.success() && !out(&after).contains("1000ms"),
+            "{end}: {}{}",
+            out(&after),
+            err(&after)
+        );
+    }
     let soon = server.psql("a secret", "SET statement_timeout = 'soon'");
     assert!(err(&soon).contains("statement_timeout takes no such value"), "{}", err(&soon));
 }

@@ -14,7 +14,7 @@ use datafusion::common::{DFSchema, ParamValues};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::{Set, Statement};
+use datafusion::sql::sqlparser::ast::{Reset, ResetStatement, Set, Statement};
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
@@ -316,8 +316,8 @@ enum Verdict {
     Refuse(SqlError),
     /// It is of no effect here, and its client expects it to be done.
     Done(&'static str),
-    /// How many milliseconds the client waits for a statement.
-    Timeout(u64),
+    /// How many milliseconds the client waits for a statement, and what it is told.
+    Timeout(u64, &'static str),
 }
 
 impl Verdict {
@@ -326,9 +326,9 @@ impl Verdict {
             Self::Pass => None,
             Self::Refuse(error) => Some(Err(told(error))),
             Self::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
-            Self::Timeout(milliseconds) => {
+            Self::Timeout(milliseconds, tag) => {
                 timeout::keep(client, milliseconds);
-                Some(Ok(Response::Execution(Tag::new("SET"))))
+                Some(Ok(Response::Execution(Tag::new(tag))))
             }
         }
     }
@@ -342,7 +342,17 @@ impl Guard {
                 Verdict::Pass
             }
             Statement::Deallocate { .. } => Verdict::Done("DEALLOCATE"),
-            Statement::Discard { .. } => Verdict::Done("DISCARD ALL"),
+            // a pool hands the connection to somebody else
+            Statement::Discard { .. } => Verdict::Timeout(0, "DISCARD ALL"),
+            Statement::Reset(ResetStatement { reset }) => match reset {
+                Reset::ALL => Verdict::Timeout(0, "RESET"),
+                Reset::ConfigurationParameter(name)
+                    if name.to_string().eq_ignore_ascii_case(timeout::NAME) =>
+                {
+                    Verdict::Timeout(0, "RESET")
+                }
+                Reset::ConfigurationParameter(_) => Verdict::Done("RESET"),
+            },
             Statement::Set(set) => Self::judge_set(set),
             other => match read_only::check_statement(other) {
                 Ok(()) => Verdict::Pass,
@@ -365,7 +375,7 @@ impl Guard {
         let name = variable.to_string().to_lowercase();
         match name.as_str() {
             timeout::NAME => match timeout::parse(values) {
-                Some(milliseconds) => Verdict::Timeout(milliseconds),
+                Some(milliseconds) => Verdict::Timeout(milliseconds, "SET"),
                 None => Verdict::Refuse(SqlError::new(
                     SqlErrorKind::Execution,
                     format!("{name} takes no such value"),
@@ -406,7 +416,7 @@ impl QueryHook for Guard {
         match Self::judge(statement) {
             Verdict::Pass => None,
             Verdict::Refuse(error) => Some(Err(told(error))),
-            Verdict::Done(_) | Verdict::Timeout(_) => {
+            Verdict::Done(_) | Verdict::Timeout(..) => {
                 let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
                 Some(Ok(LogicalPlan::EmptyRelation(nothing)))
             }
