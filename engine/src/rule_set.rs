@@ -230,7 +230,8 @@ impl RuleSet {
         self.correlations = linked;
     }
 
-    /// Lists that nothing asks for: under a misspelt name a list stays empty, or at what ships.
+    /// Lists that nothing asks for: under a misspelt name a list stays empty, or at what ships. Who asks is seen by the
+    /// texts, for what is switched off asks as well, and is never lowered.
     fn report_idle_lists(&mut self, files: &[Arc<SourceFile>], around: &Surroundings) {
         let is_asked = |name: &str| {
             let placeholder = format!("%{name}%");

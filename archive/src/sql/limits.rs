@@ -34,10 +34,11 @@ pub const ROWS: usize = 1_000_000;
 /// Bytes of a query's text: people write a few hundred, tools some thousands.
 pub(crate) const MAX_SQL: usize = 256 << 10;
 
-/// Brackets in brackets of a query: the parser's time grows threefold with each, from a millisecond here.
+/// Brackets in brackets of a query. In a debug build 24 took the parser no time that could be told, 33 took 15 s, and 36 came
+/// to no end.
 pub(crate) const MAX_BRACKETS: usize = 24;
 
-/// Values of a query that are joined by arithmetic or `||`: to plan so many takes a part of a second, and of four times as many seconds.
+/// Values of a query that are joined by arithmetic or `||`: to plan 500 took a debug build 0.4 s, 2,000 took 11 s.
 pub(crate) const MAX_JOINED: usize = 500;
 
 /// Conditions of a query that `AND` and `OR` join: whoever goes through them as they are written calls itself for each, and

@@ -21,6 +21,7 @@
 //! The client writes `userAgent`, all of `sourceIPs` but the last (`X-Forwarded-For`), and the
 //! `auditID` if it likes (`Audit-ID`). The address is therefore the last of them; where that is no public
 //! one, a proxy of the cluster may have called, and the public one nearest to it is who called the proxy.
+//! A caller within the cluster can make that one up; that there is an address at all is then his own doing.
 //!
 //! Google's `k8s.io` entries are Cloud Audit entries and not these.
 //!
@@ -228,29 +229,27 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "k8s_namespace", inputs: &["objectRef.namespace"], derive: first },
 ];
 
-/// The first of several texts in a list, or the one text: the values of `user.extra`.
-fn first_of_list<'a>(inputs: &Inputs<'a>, input: usize) -> Option<Cow<'a, str>> {
+/// The texts of a list, or the one text.
+fn texts_of_list<'a>(inputs: &Inputs<'a>, input: usize) -> Vec<Cow<'a, str>> {
     if let Some(text) = inputs.string(input) {
-        return Some(text);
+        return vec![text];
     }
-    let Ok(Value::Array(values)) = parse(inputs.text(input)?) else { return None };
-    values.into_iter().find_map(|value| match value {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    })
-}
-
-/// Of `sourceIPs` the one that the client cannot have made up: what stands before it, it can.
-fn caller<'a>(inputs: &Inputs<'a>) -> Option<Cow<'a, str>> {
-    if let Some(text) = inputs.string(0) {
-        return Some(text);
-    }
-    let Ok(Value::Array(values)) = parse(inputs.text(0)?) else { return None };
+    let Some(Ok(Value::Array(values))) = inputs.text(input).map(parse) else { return Vec::new() };
     let texts = values.into_iter().filter_map(|value| match value {
         Value::String(text) if !text.is_empty() => Some(text),
         _ => None,
     });
-    let mut addresses: Vec<Cow<'a, str>> = texts.collect();
+    texts.collect()
+}
+
+/// The first of several texts in a list, or the one text: the values of `user.extra`.
+fn first_of_list<'a>(inputs: &Inputs<'a>, input: usize) -> Option<Cow<'a, str>> {
+    texts_of_list(inputs, input).into_iter().next()
+}
+
+/// Of `sourceIPs` the one that a client outside cannot have made up: what stands before it, it can.
+fn caller<'a>(inputs: &Inputs<'a>) -> Option<Cow<'a, str>> {
+    let mut addresses = texts_of_list(inputs, 0);
     let public = addresses.iter().rposition(|address| Address::parse(address).kind() == "public");
     match public {
         Some(public) => Some(addresses.swap_remove(public)),
