@@ -12,6 +12,7 @@
 //! | EventBridge in SNS | both of them |
 //! | CloudTrail's own notice | `{"s3Bucket":"b","s3ObjectKey":["k"]}` |
 //! | S3's test | `{"Service":"Amazon S3","Event":"s3:TestEvent"}` |
+//! | CloudTrail's test, when a trail is given its topic | the text `CloudTrail validation message.`, by itself or in SNS |
 //!
 //! The keys of S3 events are encoded as in forms (`+` is a space); those of EventBridge are not.
 
@@ -29,8 +30,14 @@ pub struct Notice {
     pub etag: Option<String>,
 }
 
+/// What CloudTrail sends to a topic to see that it may: no JSON, but a text.
+const TEST_OF_CLOUDTRAIL: &str = "CloudTrail validation message.";
+
 /// Reads a message.
 pub fn read(body: &str) -> Result<Vec<Notice>, String> {
+    if body.trim() == TEST_OF_CLOUDTRAIL {
+        return Ok(Vec::new());
+    }
     let value: Value = serde_json::from_str(body).map_err(|error| format!("it is not JSON: {error}"))?;
     read_value(&value, 0)
 }
@@ -44,6 +51,9 @@ fn read_value(value: &Value, level: u8) -> Result<Vec<Notice>, String> {
         return created.map(s3_record).collect();
     }
     if let Some(inner) = value.get("Message").and_then(Value::as_str).filter(|_| level == 0) {
+        if inner.trim() == TEST_OF_CLOUDTRAIL {
+            return Ok(Vec::new());
+        }
         let inner: Value =
             serde_json::from_str(inner).map_err(|error| format!("its Message is not JSON: {error}"))?;
         return read_value(&inner, 1);
@@ -122,6 +132,8 @@ mod tests {
             (r#"{"s3Bucket":"b","s3ObjectKey":["k1","k2"]}"#.to_owned(), "b k1 -, b k2 -"),
             (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), ""),
             (sns(r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#), ""),
+            ("CloudTrail validation message.".to_owned(), ""),
+            (sns("CloudTrail validation message."), ""),
             (r#"{"detail-type":"Object Deleted","detail":{}}"#.to_owned(), ""),
             (r#"{"detail-type":"Object Tags Added","detail":{}}"#.to_owned(), ""),
             // what is meant for somebody else is not ours to delete
