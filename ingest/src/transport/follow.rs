@@ -18,6 +18,9 @@
 //! holds a hash of what its file began with, and where another begins otherwise it is a new file.
 //!
 //! What cannot be opened or read now is tried again, each file by itself, with growing pauses.
+//!
+//! A file that is packed has no lines. Wildcards reach such files where old ones are packed (`app.log.2.gz`), and what
+//! is in them was read when it was text: they are left, and it is said.
 
 mod trouble;
 
@@ -26,7 +29,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use virga_engine::event::OriginBase;
@@ -36,6 +39,7 @@ use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
+use crate::decode::is_packed;
 use crate::limits::{FOLLOWED_FILES, FOLLOWED_HEAD, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
 use crate::position::{Position, Positions};
 
@@ -91,6 +95,8 @@ struct Followed {
     trouble: Option<Trouble>,
     /// What failed may have left it in the middle of a line.
     is_astray: bool,
+    /// It begins as packed files do.
+    is_packed: bool,
     /// Where it was found last.
     path: PathBuf,
     /// No wildcard reaches it any more.
@@ -209,6 +215,7 @@ impl FollowConfig {
                 .collect(),
             named: context.positions.iter().map(|(partition, _)| partition.into()).collect(),
             unopened: BTreeMap::new(),
+            packed: BTreeMap::new(),
             unseen: BTreeMap::new(),
             is_full: false,
             clock: context.clock,
@@ -221,6 +228,13 @@ impl FollowConfig {
             paused: false,
         }
     }
+}
+
+/// Length and time of the last change of a file.
+type Likeness = (u64, Option<SystemTime>);
+
+fn likeness(metadata: &Metadata) -> Likeness {
+    (metadata.len(), metadata.modified().ok())
 }
 
 struct Follower {
@@ -237,6 +251,8 @@ struct Follower {
     named: BTreeSet<Arc<str>>,
     /// What cannot be opened now, by identity.
     unopened: BTreeMap<String, Trouble>,
+    /// What is packed, by identity, and what it was like then: another file may come to the same identity.
+    packed: BTreeMap<String, Option<Likeness>>,
     /// What cannot be looked at now, by path.
     unseen: BTreeMap<PathBuf, Trouble>,
     /// More files match than are followed, and it has been told.
@@ -293,6 +309,7 @@ impl Follower {
             followed.find(here.get(id), id);
         }
         self.unopened.retain(|id, _| here.contains_key(id));
+        self.packed.retain(|id, _| here.contains_key(id));
         self.begin_new(&here, now);
         if !self.ready {
             self.leave_lost(&here, &found);
@@ -331,7 +348,9 @@ impl Follower {
             if self.files.contains_key(id) || self.files.values().any(is_next) {
                 continue;
             }
-            if self.unopened.get(id).is_some_and(|trouble| trouble.waits(now)) {
+            if self.unopened.get(id).is_some_and(|trouble| trouble.waits(now))
+                || self.is_still_packed(id, path)
+            {
                 continue;
             }
             if self.files.len() >= FOLLOWED_FILES {
@@ -394,6 +413,7 @@ impl Follower {
             head,
             trouble: None,
             is_astray: false,
+            is_packed: false,
             path: path.to_owned(),
             is_gone: false,
             next: None,
@@ -402,6 +422,12 @@ impl Follower {
         };
         self.files.insert(id.to_owned(), followed);
         Ok(())
+    }
+
+    /// Whether a file is packed and has not changed since it was found to be.
+    fn is_still_packed(&self, id: &str, path: &Path) -> bool {
+        let now = || fs::metadata(path).ok().as_ref().map(likeness);
+        self.packed.get(id).is_some_and(|before| *before == now())
     }
 
     /// Says what has become of a place of the checkpoint whose file is begun.
@@ -484,6 +510,9 @@ impl Follower {
                 return Some(Event::Note(note));
             }
             let read = followed.lines(now);
+            if followed.is_packed {
+                return self.leave_packed(id);
+            }
             if read.is_ok() && followed.trouble.take().is_some() {
                 let message = format!("{} can be read again", followed.partition);
                 self.news.insert(0, Event::Note(Note { cause: "served_again", count: 1, message }));
@@ -525,6 +554,18 @@ impl Follower {
             }
         }
         None
+    }
+
+    /// Leaves a file that has turned out to be packed, and says so once.
+    fn leave_packed(&mut self, id: &str) -> Option<Event> {
+        let followed = self.files.remove(id)?;
+        let metadata = followed.file.get_ref().metadata().ok();
+        if self.packed.insert(id.to_owned(), metadata.as_ref().map(likeness)).is_none() {
+            let path = followed.path.display();
+            let message = format!("{path} is packed and not read: files are followed while they are text");
+            self.news.insert(0, Event::Note(Note { cause: "file_packed", count: 1, message }));
+        }
+        Some(Event::Closed { partition: followed.partition })
     }
 }
 
@@ -628,6 +669,10 @@ impl Followed {
             if read == 0 || !(whole || self.is_left(now)) {
                 self.rewind()?;
                 return self.rest(now);
+            }
+            if self.place.offset == 0 && is_packed(&line) {
+                self.is_packed = true;
+                return Ok(());
             }
             self.take(&line);
             if !line.trim_ascii().is_empty() {

@@ -171,6 +171,53 @@ fn nothing_is_read_before_a_checkpoint_has_where_files_were_passed_over() {
     }
 }
 
+#[test]
+fn what_is_packed_is_left_and_said_once_and_what_comes_in_its_place_is_read() {
+    const PACKED: &[u8] = b"\x1f\x8b\x08\x00one\ntwo\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (log, old) = (folder.path().join("a.log"), folder.path().join("a.log.1.gz"));
+    let pattern = folder.path().join("a*").display().to_string();
+    append(&log, "one\n");
+    fs::write(&old, PACKED).unwrap();
+    let mut positions = Positions::default();
+    let mut transport = open(&pattern, Positions::default(), true);
+    let mut told = drain(&mut *transport, &mut positions);
+    told.sort();
+    assert_eq!(told, ["1 one", "closed", "file_packed"]);
+    assert_eq!(positions.iter().count(), 1, "the checkpoint knows nothing of it");
+    assert!(drain(&mut *transport, &mut positions).is_empty());
+    // whoever packs opens a file before he has its bytes
+    let new = folder.path().join("a.log.2.gz");
+    append(&new, "");
+    assert!(drain(&mut *transport, &mut positions).is_empty());
+    fs::write(&new, PACKED).unwrap();
+    let mut told = drain(&mut *transport, &mut positions);
+    told.sort();
+    assert_eq!(told, ["closed", "file_packed"]);
+    assert_eq!(positions.iter().count(), 1);
+    // the same file, and text from now on
+    fs::write(&old, "two\n").unwrap();
+    assert_eq!(drain(&mut *transport, &mut positions), ["1 two"]);
+}
+
+#[test]
+fn a_packed_file_that_a_checkpoint_knows_is_known_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let pattern = folder.path().join("a*").display().to_string();
+    append(&log, "one line that is longer than what it is packed to\n");
+    let mut positions = Positions::default();
+    let mut transport = open(&pattern, Positions::default(), true);
+    assert_eq!(lines(&drain(&mut *transport, &mut positions)).len(), 1);
+    transport.close();
+    fs::write(&log, b"\x1f\x8b\x08\x00\n").unwrap();
+    let mut transport = open(&pattern, positions.clone(), true);
+    let mut told = drain(&mut *transport, &mut positions);
+    told.sort();
+    assert_eq!(told, ["closed", "file_packed", "file_replaced"]);
+    assert!(positions.is_empty());
+}
+
 /// Lines of `drain` alone.
 fn lines(told: &[String]) -> Vec<&str> {
     let is_line = |told: &&String| told.starts_with(|c: char| c.is_ascii_digit());
