@@ -16,6 +16,7 @@
 //! always external. Conditions of a binding are not looked at: what they narrow cannot be told.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use virga_engine::event::ColumnValue;
 use virga_engine::json::{Value, parse};
@@ -53,8 +54,9 @@ struct Grants {
     list: Vec<String>,
     any: bool,
     public: bool,
-    /// Members that something is granted to, without those that stand for everyone.
-    members: Vec<String>,
+    /// Members that something is granted to, without those that stand for everyone. They may be as many as fit into an
+    /// event, all but one of them the user's own.
+    members: BTreeSet<String>,
 }
 
 pub(super) fn grants(inputs: &Inputs<'_>) -> Option<ColumnValue> {
@@ -116,8 +118,8 @@ impl Grants {
         if what != "REMOVE" {
             if is_everyone(member) {
                 self.public = true;
-            } else if !self.members.iter().any(|other| other == member) {
-                self.members.push(member.to_owned());
+            } else if !self.members.contains(member) {
+                self.members.insert(member.to_owned());
             }
         }
         if self.list.len() < MAX_GRANTS {
