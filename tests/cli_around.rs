@@ -191,6 +191,30 @@ fn fields_says_which_rules_are_dead_and_why() {
     assert!(out(&output).contains("never occurs"), "{}", out(&output));
 }
 
+/// The last line cannot be read: who is told of it has read what nobody asked for.
+#[test]
+fn events_are_explained_without_the_rest_of_their_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("log.ndjson");
+    std::fs::write(&path, "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n{\"a\"\n").expect("written");
+    let path = path.display().to_string();
+    for (arguments, shown, said) in [
+        (vec![path.as_str()], vec!["1", "2", "3"], "quarantined"),
+        (vec!["--limit", "2", &path], vec!["1", "2"], "2 events are shown; --limit shows more"),
+        (vec![&format!("{path}:2")], vec!["2"], ""),
+    ] {
+        let explained = virga(&[&["sources", "explain"][..], &arguments].concat());
+        let shown: Vec<String> = shown.iter().map(|line| format!("{path}:{line} is generic")).collect();
+        let printed = out(&explained);
+        let first: Vec<&str> =
+            printed.lines().filter_map(|line| line.strip_suffix(" (no source recognises it)")).collect();
+        assert_eq!(first, shown, "{arguments:?}");
+        let told = err(&explained);
+        assert!(told.contains(said) && told.is_empty() == said.is_empty(), "{arguments:?}: {told}");
+        assert_eq!(told.contains("quarantined"), said == "quarantined", "{arguments:?}: {told}");
+    }
+}
+
 #[test]
 fn sources_are_listed_sampled_and_explained() {
     let listed = out(&virga(&["sources", "ls"]));

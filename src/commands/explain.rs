@@ -1,6 +1,7 @@
 //! `virga rules explain`: why a rule did or did not match an event.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -143,6 +144,20 @@ fn find_rule(args: &Args, set: &RuleSet, is_file: bool) -> Result<LoweredRule, F
 
 /// The events that an argument means, each with where it stands.
 pub(super) fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
+    let mut events = Vec::new();
+    each_event(argument, |place, text| {
+        events.push((place, text.to_owned()));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(events)
+}
+
+/// Shows each event that an argument means, with where it stands, until whoever sees them has enough. What comes behind
+/// the one that is picked is not read: logs may be large.
+pub(super) fn each_event(
+    argument: &str,
+    mut see: impl FnMut(String, &str) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
     let inline = argument.trim_start().starts_with(['{', '[']) && !Path::new(argument).exists();
     let (path, line, record) = if inline { ("the given event", None, None) } else { pick(argument) };
     let reader: Box<dyn Read + Send> = match path {
@@ -153,22 +168,37 @@ pub(super) fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failu
     let bytes =
         Decompressor::new(reader, ExpansionLimits::default()).map_err(|error| format!("{path}: {error}"))?;
     let mut framer = Framer::new(bytes);
-    let mut events = Vec::new();
     while let Some(frame) = framer.next() {
-        let (text, place) = match frame {
-            Frame::Event { text, place } => (text, place),
-            Frame::Bad { cause, place, .. } => {
+        let (Frame::Event { place, .. } | Frame::Bad { place, .. }) = frame;
+        if is_behind(place, line, record) {
+            break;
+        }
+        if line.is_some_and(|line| place.line != Some(line))
+            || record.is_some_and(|record| place.record != Some(record))
+        {
+            continue;
+        }
+        let flow = match frame {
+            Frame::Event { text, .. } => see(shown(path, place), text)?,
+            Frame::Bad { cause, .. } => {
                 show::say!("{}quarantined:{:#} {}: {cause}", show::BOLD, show::BOLD, shown(path, place));
-                continue;
+                ControlFlow::Continue(())
             }
         };
-        if line.is_none_or(|line| place.line == Some(line))
-            && record.is_none_or(|record| place.record == Some(record))
-        {
-            events.push((shown(path, place), text.to_owned()));
+        if flow.is_break() {
+            break;
         }
     }
-    Ok(events)
+    Ok(())
+}
+
+/// Whether a place is behind the line or record that is picked, if one is. Records are numbered anew in each line.
+fn is_behind(place: Place, line: Option<u64>, record: Option<u64>) -> bool {
+    match (line, record) {
+        (Some(line), _) => place.line.is_some_and(|at| at > line),
+        (None, Some(record)) => place.line.is_none() && place.record.is_some_and(|at| at > record),
+        (None, None) => false,
+    }
 }
 
 /// Where a record stands, as an argument would name it.

@@ -1,5 +1,6 @@
 //! `virga sources`: which log sources there are, what their events look like, what becomes of an event.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -9,7 +10,7 @@ use virga_ingest::sources::{
     Explainer, Explanation, FieldOrigin, SOURCES, SourceDef, generic, recognise, source,
 };
 
-use super::explain::read_events;
+use super::explain::each_event;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
 use crate::{samples, show};
@@ -143,30 +144,30 @@ fn sample(args: &SampleArgs) -> Outcome {
 fn explain(args: &ExplainArgs) -> Outcome {
     let environment = args.config.environment()?;
     let wanted = args.source.as_deref().map(named).transpose()?;
-    let events = read_events(&args.event)?;
-    if events.is_empty() {
-        return Err(format!("{} holds no event", args.event).into());
-    }
-    let mut recognised = false;
-    for (place, raw) in events.iter().take(args.limit) {
+    let (mut recognised, mut count, mut more) = (false, 0, false);
+    each_event(&args.event, |place, raw| {
+        if count == args.limit {
+            more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        count += 1;
         let found = recognise(raw);
         recognised |= found.is_some();
         let source = wanted.or(found).unwrap_or(&generic::SOURCE);
-        let explainer = Explainer::new(source, &environment);
-        let explanation = match explainer.explain(raw) {
-            Ok(explanation) => explanation,
+        match Explainer::new(source, &environment).explain(raw) {
             Err(error) => {
-                show::say!("{}quarantined:{:#} {}: {error}", show::BOLD, show::BOLD, show::printable(place));
-                continue;
+                show::say!("{}quarantined:{:#} {}: {error}", show::BOLD, show::BOLD, show::printable(&place))
             }
-        };
-        match args.json {
-            true => super::line(as_json(place, source, &explanation))?,
-            false => print(place, source, found, &explanation)?,
+            Ok(explanation) if args.json => super::line(as_json(&place, source, &explanation))?,
+            Ok(explanation) => print(&place, source, found, &explanation)?,
         }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if count == 0 && !more {
+        return Err(format!("{} holds no event", args.event).into());
     }
-    if events.len() > args.limit && !args.json {
-        show::say!("{} of {} events; --limit shows more", args.limit, events.len());
+    if more && !args.json {
+        show::say!("{count} events are shown; --limit shows more");
     }
     Ok(if recognised || wanted.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
