@@ -352,9 +352,10 @@ impl ValuePlan {
 
 /// A decimal number in billionths; `None` where it is none, or is beyond what can be added up.
 fn billionths(text: &str) -> Option<i128> {
-    const MOST: i128 = 1_000_000_000_000_000_000;
+    const MOST: u128 = 1_000_000_000_000_000_000;
     let number = match Number::parse(text.trim())? {
-        Number::Int(whole) if whole.abs() <= MOST => whole * BILLION,
+        // the least of all whole numbers has no counterpart above 0
+        Number::Int(whole) if whole.unsigned_abs() <= MOST => whole * BILLION,
         Number::Float(number) if number.abs() <= MOST as f64 => super::plan::billionths_of(number),
         Number::Int(_) | Number::Float(_) => return None,
     };
@@ -582,6 +583,7 @@ mod tests {
             (" 25 ", Some(25_000_000_000)),
             ("-3", Some(-3_000_000_000)),
             ("1e30", None),
+            ("-170141183460469231731687303715884105728", None),
             ("ten", None),
             ("", None),
         ] {

@@ -644,6 +644,7 @@ mod tests {
             (format!("{travel}, condition: fast"), "wrong-type: fast"),
             (rate("condition: {min_ratio: 5}"), "missing-key: {min_ratio: 5}"),
             (rate("field: [a, b], condition: {min_value: 5}"), "bad-value: b"),
+            (rate("condition: {min_value: 5}").replace("1h", "0s"), "bad-value: 0s"),
             (travel.replace("1d", "2y"), "bad-value: 2y"),
         ] {
             let body = format!("group-by: u, {body}");

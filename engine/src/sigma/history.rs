@@ -90,12 +90,13 @@ impl Reader<'_> {
             self.error_with_help(codes::MISSING_KEY, &condition?.span, cause, help);
             return None;
         }
-        if body.get("bucket").is_none() {
+        let Some(bucket) = body.get("bucket") else {
             let cause = "`rate_baseline` needs a `bucket`";
             self.error_with_help(codes::MISSING_KEY, &head(body), cause, "as in `bucket: 1h`");
             return None;
-        }
-        let bucket = self.span_or_none(Some(body), "bucket")?;
+        };
+        // time is divided by it
+        let bucket = self.span(bucket, "bucket")?;
         if let Some(history) = history
             && min_buckets.max(2.0) * bucket as f64 > history as f64
         {
