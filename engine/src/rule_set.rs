@@ -14,8 +14,8 @@ use crate::correlate::{self, Candidate, LinkedCorrelation};
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes, nearest};
 use crate::pipeline::{self, Pipelines};
 use crate::plan::{
-    Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, lower_resolved, resolve,
-    resolve_detection,
+    Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, detection_beside,
+    lower_resolved, resolve,
 };
 use crate::sigma::{Correlation, Document, Filter, Logsource, Rule, Spanned, parse_documents};
 use crate::tuning::Tuning;
@@ -98,7 +98,7 @@ impl RuleSet {
     /// A filter with its modifiers applied, or its mistakes reported.
     fn prepared(&mut self, filter: &Filter) -> Option<Prepared> {
         let resolve = |selection: &crate::sigma::Selection| {
-            let node = resolve_detection(&selection.detection, &filter.file)?;
+            let node = detection_beside(&selection.detection, &filter.file)?;
             Ok(ResolvedSelection { name: selection.name.value.clone(), scope: RULE_SCOPE, node })
         };
         let selections: Result<Vec<_>, Box<Diagnostic>> = filter.selections.iter().map(resolve).collect();
@@ -454,6 +454,14 @@ mod tests {
             (
                 filter("any", "product: aws", "  selection: {a|none: 1}\n  condition: selection\n"),
                 codes::UNKNOWN_MODIFIER,
+            ),
+            (
+                filter("any", "product: aws", "  selection: ['']\n  condition: not selection\n"),
+                codes::BAD_VALUE,
+            ),
+            (
+                filter("any", "product: aws", "  selection: {'|cidr': 10.0.0.0/8}\n  condition: selection\n"),
+                codes::MODIFIER_CHAIN,
             ),
             (
                 "title: f\nfilter: {rules: any, selection: {a: 1}, condition: selection}".to_owned(),

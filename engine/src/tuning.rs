@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, SourceFile, codes, known_words};
 use crate::limits::MAX_TIMESPAN;
-use crate::plan::{Beside, ResolvedNode, ResolvedRule, ResolvedSelection, resolve_detection};
+use crate::plan::{Beside, ResolvedNode, ResolvedRule, ResolvedSelection, detection_beside};
 use crate::sigma::yaml::{self, Kind, Node, Scalar};
 use crate::sigma::{Condition, Correlation, Level, Rule, Spanned, Suppress, parse_detection, parse_suppress};
 
@@ -254,7 +254,7 @@ impl Reader<'_> {
             }
             let resolved = parse_detection(selection, self.file)
                 .map_err(Box::new)
-                .and_then(|detection| resolve_detection(&detection, self.file));
+                .and_then(|detection| detection_beside(&detection, self.file));
             match resolved {
                 Ok(node) => selections.push((name, node)),
                 Err(error) => self.diagnostics.push(*error),
@@ -286,6 +286,7 @@ mod tests {
             ("a: {exclude: {userName: bob}}", codes::WRONG_TYPE),
             ("a: {exclude: {x: {b|nothing: 1}}}", codes::UNKNOWN_MODIFIER),
             ("a: {exclude: {x: {}}}", codes::EMPTY_DETECTION),
+            ("a: {exclude: {x: ['']}}", codes::BAD_VALUE),
             ("a: {level: low}\n---\nA: {level: high}", codes::DUPLICATE_KEY),
             ("a: [", codes::YAML),
         ] {

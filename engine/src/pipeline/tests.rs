@@ -48,6 +48,7 @@ fn a_wrong_pipeline_is_refused_with_its_place() {
         (item("type: nest"), codes::MISSING_KEY, "2:3"),
         (item("type: nest\n  items:\n  - type: nothing"), codes::UNKNOWN_TRANSFORMATION, "4:11"),
         (item("type: add_condition\n  conditions: {a|nothing: b}"), codes::UNKNOWN_MODIFIER, "3:18"),
+        (item("type: add_condition\n  conditions: ['']"), codes::BAD_VALUE, "3:16"),
         (item("type: extract_fields\n  regex: 'a(b)'"), codes::BAD_REGEX, "3:10"),
         (item("type: set_state\n  key: a"), codes::MISSING_KEY, "2:3"),
         (

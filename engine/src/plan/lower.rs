@@ -9,12 +9,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
-use super::resolve::{Beside, RULE_SCOPE, ResolvedItem, ResolvedNode, ResolvedRule, Scope, resolve};
+use super::resolve::{
+    Beside, RULE_SCOPE, ResolvedItem, ResolvedNode, ResolvedRule, Scope, resolve, resolve_detection,
+};
 use crate::diagnostic::{Code, Diagnostic, Severity, SourceFile, codes};
 use crate::limits::{MAX_CONDITION_TESTS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
 use crate::modifiers::{self, Fault, Value};
 use crate::predicate::{FieldRefTest, Test, TextTest};
-use crate::sigma::{Condition, Part, Pattern, Quantity, Rule, Spanned};
+use crate::sigma::{Condition, Detection, Part, Pattern, Quantity, Rule, Spanned};
 
 /// Named lists of values: what `%name%` stands for under `expand`.
 pub type Lists = BTreeMap<String, Vec<String>>;
@@ -63,6 +65,27 @@ pub fn lower_resolved(resolved: ResolvedRule, lists: &Lists) -> (Option<LoweredR
     };
     let selections = selections.into_iter().map(named).collect();
     ((!broken).then_some(LoweredRule { rule, selections, expr }), diagnostics)
+}
+
+/// A detection that is put beside rules, its modifiers applied: of a filter, an exception, a pipeline.
+///
+/// It is lowered here once for its own sake, without lists: a mistake that shows only then is one of the file
+/// in which it stands, and would else be found in each rule that it is about, and cost that rule.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn detection_beside(
+    detection: &Detection,
+    file: &Arc<SourceFile>,
+) -> Result<ResolvedNode, Box<Diagnostic>> {
+    let node = resolve_detection(detection, file)?;
+    let lists = Lists::new();
+    let mut lowering = Lowering { file, lists: &lists, diagnostics: Vec::new(), tests: 0, named: 0 };
+    lowering.node(&node);
+    match lowering.diagnostics.into_iter().find(|d| d.severity == Severity::Error) {
+        Some(error) => Err(Box::new(error)),
+        None => Ok(node),
+    }
 }
 
 /// The name of a selection for people: those that a rule did not bring along say so.

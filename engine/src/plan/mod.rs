@@ -14,8 +14,7 @@ mod witness;
 
 pub use compile::{CompiledRule, FieldPlan, LocalExpr, SourcePlan, TestPlan};
 pub use ir::{Expr, FieldKey, LoweredRule, LoweredSelection, Predicate};
-pub use lower::{Lists, lower, lower_resolved};
+pub use lower::{Lists, detection_beside, lower, lower_resolved};
 pub use resolve::{
     Beside, RULE_SCOPE, ResolvedItem, ResolvedNode, ResolvedRule, ResolvedSelection, Scope, resolve,
-    resolve_detection,
 };

@@ -113,11 +113,8 @@ pub fn resolve(rule: &Rule) -> (Option<ResolvedRule>, Vec<Diagnostic>) {
     ((!broken).then_some(resolved), diagnostics)
 }
 
-/// Applies the modifiers of a selection that stands in another file than a rule's.
-///
-/// # Errors
-/// The first mistake in it.
-pub fn resolve_detection(
+/// Applies the modifiers of a detection that stands in another file than a rule's.
+pub(super) fn resolve_detection(
     detection: &Detection,
     file: &Arc<SourceFile>,
 ) -> Result<ResolvedNode, Box<Diagnostic>> {

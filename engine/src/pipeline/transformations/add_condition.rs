@@ -8,7 +8,7 @@ use super::super::apply::{Refusal, Run};
 use super::super::read::Parameters;
 use super::{Made, Transformation, TransformationKind};
 use crate::diagnostic::SourceFile;
-use crate::plan::{Beside, RULE_SCOPE, ResolvedNode, ResolvedSelection, resolve_detection};
+use crate::plan::{Beside, RULE_SCOPE, ResolvedNode, ResolvedSelection, detection_beside};
 use crate::sigma::{Condition, Detection, Logsource, RuleValue, Spanned, parse_detection};
 
 pub(super) static KIND: TransformationKind = TransformationKind {
@@ -35,8 +35,8 @@ fn read(keys: &mut Parameters<'_>) -> Made {
         template: keys.flag("template")?,
         negated: keys.flag("negated")?,
     };
-    // what is wrong with its modifiers is told now, and where it stands
-    resolve_detection(&add.detection, keys.file)?;
+    // what is wrong with it is told now, and where it stands
+    detection_beside(&add.detection, keys.file)?;
     Ok(Box::new(add))
 }
 
@@ -46,7 +46,7 @@ impl Transformation for AddCondition {
         if self.template {
             fill(&mut detection, &run.rule.rule.logsource.value);
         }
-        let resolved = resolve_detection(&detection, &self.file);
+        let resolved = detection_beside(&detection, &self.file);
         let mut node: ResolvedNode = resolved.map_err(|diagnostic| Refusal(diagnostic.cause.clone()))?;
         run.mark(&mut node);
         let rule = &mut *run.rule;
