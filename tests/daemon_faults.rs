@@ -98,6 +98,40 @@ fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning() {
     assert!(place.alerts().values().all(|(_, times)| *times == 1));
 }
 
+/// Waits until the group `g` has committed the ends of the three partitions of `trail`.
+fn ends_are_committed(broker: &Broker, place: &Place, most: Duration) {
+    let mut seen = (Vec::new(), Vec::new());
+    let end = Instant::now() + most;
+    while Instant::now() < end {
+        seen = committed(broker, "trail", "g", 3);
+        if seen.0 == seen.1 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    panic!("committed {:?}, the ends are {:?}:\n{}", seen.0, seen.1, place.log());
+}
+
+#[test]
+fn each_checkpoint_is_committed_behind_it_however_soon_the_next_comes() {
+    let broker = Broker::start();
+    broker.create("trail", 3);
+    let place = Place::new(&kafka_input(&broker, "trail", "g"), "");
+    let daemon = place.start();
+    let producer = broker.producer();
+    for part in 0..5 {
+        // over some checkpoints
+        for number in part * 90..(part + 1) * 90 {
+            send(&producer, "trail", (number % 3) as i32, intrusion(number).as_bytes());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        flush(&producer);
+        ends_are_committed(&broker, &place, Duration::from_secs(15));
+    }
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(!place.log().contains("commit_failed"), "{}", place.log());
+}
+
 #[test]
 fn commits_reach_the_ends_without_further_input_also_past_a_restart_of_the_broker() {
     let broker = Broker::start();
@@ -109,18 +143,7 @@ fn commits_reach_the_ends_without_further_input_also_past_a_restart_of_the_broke
         all.for_each(|number| send(&producer, "trail", (number % 3) as i32, intrusion(number).as_bytes()));
         flush(&producer);
     };
-    let reached = |most: Duration| {
-        let mut seen = (Vec::new(), Vec::new());
-        let end = Instant::now() + most;
-        while Instant::now() < end {
-            seen = committed(&broker, "trail", "g", 3);
-            if seen.0 == seen.1 {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        panic!("committed {:?}, the ends are {:?}:\n{}", seen.0, seen.1, place.log());
-    };
+    let reached = |most: Duration| ends_are_committed(&broker, &place, most);
     fill(0);
     // killed between checkpoint and commit or elsewhere: whoever comes back commits what the checkpoint says
     for wait in [400, 900, 1_500] {

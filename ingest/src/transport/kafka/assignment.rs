@@ -61,14 +61,16 @@ pub struct State {
     /// Offsets that the group has not: of the checkpoint, where a crash came between the two and there is nothing
     /// more to read, so that no checkpoint follows; and where reading began at the end.
     pub(super) behind: Vec<(String, i32, i64)>,
-    /// Since when a commit is on its way. One at a time: of two, the older may be tried again after the newer.
-    pub(super) committing: Option<Instant>,
+    /// A commit is on its way. One at a time: of two, the older may be tried again after the newer.
+    pub(super) is_committing: bool,
     /// When offsets that the broker did not take are committed again.
     pub(super) commit_again: Option<Instant>,
     /// The ends that were fetched up to, as of the last word.
     pub(super) fetched: Option<Fetched>,
     /// The last error of a broker that was told, so that one that goes on is told once.
     pub(super) last_error: String,
+    /// Why the last commit was refused; empty where it was not.
+    pub(super) last_refusal: String,
 }
 
 /// A partition that is this member's.
@@ -97,6 +99,27 @@ impl Context {
         if state.events.len() < MAX_PENDING_NOTES {
             state.events.push_back(Event::Note(Note { cause, count, message }));
         }
+    }
+
+    /// How the commit that was on its way ended.
+    pub(super) fn committed(&self, result: KafkaResult<()>) {
+        let mut state = self.state();
+        state.is_committing = false;
+        let Err(error) = result else {
+            state.last_refusal.clear();
+            return;
+        };
+        // an input that has come to its end gets no further checkpoint soon
+        state.commit_again = Some(Instant::now() + COMMIT_AGAIN);
+        let refusal = error.to_string();
+        // what goes on is counted, and told of once
+        let message = match state.last_refusal == refusal {
+            true => String::new(),
+            false => format!("offsets were not committed ({refusal}); they will be again"),
+        };
+        state.last_refusal = refusal;
+        drop(state);
+        self.note("commit_failed", 1, message);
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> KafkaResult<()> {
@@ -272,16 +295,6 @@ impl ConsumerContext for Context {
         };
         if let Err(error) = done {
             self.note("rebalance_failed", 1, format!("taking or giving up partitions failed: {error}"));
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.state().committing = None;
-        if let Err(error) = result {
-            let message = format!("offsets were not committed ({error}); they will be again");
-            self.note("commit_failed", 1, message);
-            // an input that has come to its end gets no further checkpoint soon
-            self.state().commit_again = Some(Instant::now() + COMMIT_AGAIN);
         }
     }
 }

@@ -19,6 +19,7 @@
 //! while and that the topic no longer has is told closed, for it would hold the watermark for ever.
 
 mod assignment;
+mod commits;
 mod ends;
 mod gaps;
 mod settings;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message as _, TopicPartitionList};
 use serde::Deserialize;
@@ -35,7 +36,8 @@ use virga_engine::event::OriginBase;
 
 pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
-use self::assignment::{Assigned, COMMIT_AGAIN, Context, State};
+use self::assignment::{Assigned, Context, State};
+use self::commits::Commits;
 use self::ends::STATISTICS_EVERY;
 use self::gaps::Gaps;
 use super::live::{
@@ -226,13 +228,16 @@ impl LiveConfig for KafkaConfig {
 
     fn open(&self, context: OpenContext) -> Result<Box<dyn LiveTransport>, TransportError> {
         let sources = self.sources()?;
-        let consumer = self.consumer(&context)?;
+        let consumer = Arc::new(self.consumer(&context)?);
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|error| {
             TransportError::new(format!("cannot subscribe to {}: {error}", topics.join(", ")))
         })?;
+        let commits = Commits::new(&consumer)
+            .map_err(|error| TransportError::new(format!("a thread cannot be started: {error}")))?;
         Ok(Box::new(KafkaTransport {
             consumer,
+            commits,
             partitions: Partitions { sources, ..Partitions::default() },
             gaps: Gaps::default(),
             waiting: VecDeque::new(),
@@ -248,12 +253,14 @@ impl LiveConfig for KafkaConfig {
     }
 }
 
-/// How long a commit may be on its way before the next one is tried all the same.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the last commits may take when the process ends: a broker that is away costs the next member some reading
+/// twice.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// A group member at work.
 struct KafkaTransport {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    commits: Commits,
     partitions: Partitions,
     /// Offsets that were passed over since the leaders were asked last.
     gaps: Gaps,
@@ -268,7 +275,7 @@ struct KafkaTransport {
     clock: Clock,
     /// What is to be committed, and at the farewell once more.
     committed: TopicPartitionList,
-    /// It has not been given to the consumer.
+    /// It has not been given to be committed.
     uncommitted: bool,
 }
 
@@ -406,13 +413,20 @@ impl KafkaTransport {
                 state.commit_again = None;
                 self.uncommitted = true;
             }
-            let is_on_its_way = state.committing.is_some_and(|since| since.elapsed() < COMMIT_PATIENCE);
-            if !self.uncommitted || is_on_its_way {
+            if !self.uncommitted || state.is_committing {
                 return;
             }
-            state.committing = Some(Instant::now());
         }
         self.uncommitted = false;
+        let list = self.own_offsets();
+        if list.count() > 0 {
+            self.consumer.context().state().is_committing = true;
+            self.commits.give(list);
+        }
+    }
+
+    /// What is to be committed of the partitions that are still this member's.
+    fn own_offsets(&self) -> TopicPartitionList {
         let assigned = self.assigned();
         let mut list = TopicPartitionList::new();
         for element in self.committed.elements() {
@@ -429,15 +443,7 @@ impl KafkaTransport {
                 added.set_metadata(element.metadata());
             }
         }
-        if list.count() == 0 {
-            self.consumer.context().state().committing = None;
-        } else if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            let mut state = self.consumer.context().state();
-            state.committing = None;
-            state.commit_again = Some(Instant::now() + COMMIT_AGAIN);
-            drop(state);
-            self.tell("commit_failed", format!("offsets were not committed: {error}"));
-        }
+        list
     }
 
     /// Takes what was called back, and puts what belongs before it before it.
@@ -785,10 +791,11 @@ impl LiveTransport for KafkaTransport {
     }
 
     fn close(self: Box<Self>) {
-        // the last commit may still be on its way; a group that is left hears nothing more
-        if self.committed.count() > 0 {
-            // a failure costs the next member some reading twice
-            let _ = self.consumer.commit(&self.committed, CommitMode::Sync);
+        // a group that is left hears nothing more
+        let list = self.own_offsets();
+        if list.count() > 0 {
+            self.commits.give(list);
         }
+        self.commits.end(FAREWELL);
     }
 }
