@@ -21,6 +21,7 @@ pub mod limits;
 pub mod log;
 pub mod marks;
 pub mod outbox;
+pub mod partitions;
 pub mod pipeline;
 pub mod quarantine;
 pub mod redact;

@@ -108,6 +108,13 @@ pub const WATCHED_LINKS: usize = 4_096;
 /// longer than the minute that usually lies between two of them. Who takes longer is hung up on.
 pub const METRICS_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often what histograms were given is drained, where nobody asks for the metrics.
+pub const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Who may be connected to the metrics at once: each is an open file of the process. Beyond it the oldest that asks
+/// nothing is hung up on.
+pub const METRICS_CONNECTIONS: usize = 32;
+
 /// Without a sign of life of the correlator for so long, the process is not healthy.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
 

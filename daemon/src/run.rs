@@ -29,6 +29,7 @@ use crate::clock::{steady, wall};
 use crate::config::Config;
 use crate::limits::{ARCHIVE_FIRST_WORD, FILE_BYTES, KEPT_FILES, METRICS_PATIENCE, QUEUE_PIECES};
 use crate::outbox::Outbox;
+use crate::partitions::Partitions;
 use crate::pipeline::correlate::{Correlator, Parts};
 use crate::pipeline::scan::Shared;
 use crate::pipeline::{Dispatch, InputInfo, read, scan};
@@ -178,7 +179,8 @@ impl<'a> Process<'a> {
             archive: Arc::new(AtomicBool::new(config.archive.is_none())),
             clock: Arc::clone(&clock),
         };
-        serve_metrics(config, signs.clone(), Sign::of(&from.instance))?;
+        let partitions = Arc::<Partitions>::default();
+        serve_metrics(config, signs.clone(), &partitions, Sign::of(&from.instance))?;
         for (sink, count) in left {
             metrics::counter!("virga_dropped_total", "cause" => "sink_removed").increment(count);
             tracing::warn!(sink, "{}", tell_left(count));
@@ -219,9 +221,10 @@ impl<'a> Process<'a> {
             let (acknowledge, acknowledged) = channel();
             told.push((info.clone(), acknowledge));
             let (dispatch, stop, words_of) = (Arc::clone(&dispatch), Arc::clone(&stop), words.clone());
-            let running = Arc::clone(&running);
+            let (running, partitions) = (Arc::clone(&running), Arc::clone(&partitions));
             readers.push(spawn(&format!("read-{}", info.name), &words, move || {
-                read::run(number, &info.name, transport, &dispatch, &acknowledged, &stop, &|failed| {
+                let reading = read::Reading { number, name: &info.name, partitions: &partitions };
+                read::run(reading, transport, &dispatch, &acknowledged, &stop, &|failed| {
                     // whoever heard may have ended already
                     if let Some(error) = failed {
                         let _ = words_of.send(Word::Failed(format!("input \"{}\": {error}", info.name)));
@@ -256,6 +259,7 @@ impl<'a> Process<'a> {
             ready: signs.ready,
             keeper: keeper.map(|keeper| (keeper, config.archive.as_ref().map_or(u64::MAX, |of| of.size.0))),
             redact: outside.redact.clone(),
+            partitions,
         })?;
         let correlator = spawn("correlate", &words, move || {
             correlator.run(&results);
@@ -457,7 +461,12 @@ fn watch(config: &Config, words: &Sender<Word>) -> Option<Watch> {
 }
 
 /// Serves metrics, on a thread of its own.
-fn serve_metrics(config: &Config, signs: Signs, sign: Sign) -> Result<(), String> {
+fn serve_metrics(
+    config: &Config,
+    signs: Signs,
+    partitions: &Arc<Partitions>,
+    sign: Sign,
+) -> Result<(), String> {
     let metrics = &config.metrics;
     if metrics.off {
         return Ok(());
@@ -472,8 +481,10 @@ fn serve_metrics(config: &Config, signs: Signs, sign: Sign) -> Result<(), String
     if let Some(path) = &metrics.address_file {
         fs::write(path, address.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let router = serve::router(serve::count()?, signs);
+    let handle = serve::count()?;
+    let router = serve::router(handle.clone(), Arc::clone(partitions), signs);
     let thread = std::thread::Builder::new().name("serve".into()).spawn(move || {
+        runtime.spawn(serve::tend(handle));
         runtime.block_on(serve::serve(listener, router, &sign, METRICS_PATIENCE));
     });
     thread.map(drop).map_err(|error| format!("a thread cannot be started: {error}"))

@@ -4,8 +4,8 @@
 //! begun and the archive can be written.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +15,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use virga_ingest::transport::live::Clock;
 use virga_ingest::transport::serving::{self, Sign};
 
-use crate::limits::HEARTBEAT;
+use crate::limits::{HEARTBEAT, METRICS_CONNECTIONS, METRICS_UPKEEP};
+use crate::partitions::Partitions;
 
 /// What health is told by.
 #[derive(Clone)]
@@ -46,11 +47,19 @@ pub fn count() -> Result<PrometheusHandle, String> {
     builder.install_recorder().map_err(|error| error.to_string())
 }
 
+/// Drains what histograms were given, until the process ends: where nobody asks for the metrics, all of it would be kept.
+pub async fn tend(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP).await;
+        handle.run_upkeep();
+    }
+}
+
 /// The metrics' addresses.
-pub fn router(handle: PrometheusHandle, signs: Signs) -> Router {
+pub fn router(handle: PrometheusHandle, partitions: Arc<Partitions>, signs: Signs) -> Router {
     let healthy = signs.clone();
     Router::new()
-        .route("/metrics", get(move || async move { handle.render() }))
+        .route("/metrics", get(move || async move { handle.render() + &partitions.render() }))
         .route("/healthz", get(move || async move { health(&healthy) }))
         .route("/readyz", get(move || async move { readiness(&signs) }))
 }
@@ -77,7 +86,7 @@ fn readiness(signs: &Signs) -> (StatusCode, &'static str) {
 /// Serves as pushed events are served, until the process ends: who does not come to the end of a request's head within
 /// `patience` is hung up on.
 pub async fn serve(listener: tokio::net::TcpListener, router: Router, sign: &Sign, patience: Duration) {
-    serving::serve(listener, router, sign, patience).await;
+    serving::serve(listener, router, sign, patience, METRICS_CONNECTIONS).await;
 }
 
 /// Listens on the address of the metrics.
@@ -87,21 +96,6 @@ pub async fn serve(listener: tokio::net::TcpListener, router: Router, sign: &Sig
 pub async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, String> {
     let bound = tokio::net::TcpListener::bind(address).await;
     bound.map_err(|error| format!("[metrics] listen = \"{address}\": {error}"))
-}
-
-/// Who holds the watermark: one at a time, so the last one's gauge goes to zero.
-pub fn tell_holder(input: &str, partition: &str, at: f64) {
-    static LAST: Mutex<Option<(String, String)>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = (input.to_owned(), partition.to_owned());
-    if let Some(before) = last.as_ref().filter(|before| **before != now) {
-        let labels = [("input", before.0.clone()), ("partition", before.1.clone())];
-        metrics::gauge!("virga_watermark_held_by", &labels).set(0.0);
-    }
-    let labels = [("input", now.0.clone()), ("partition", now.1.clone())];
-    metrics::gauge!("virga_watermark_held_by", &labels).set(1.0);
-    metrics::gauge!("virga_watermark_holder_timestamp_seconds").set(at);
-    *last = Some(now);
 }
 
 #[cfg(test)]
@@ -124,7 +118,8 @@ mod tests {
                 archive: Arc::default(),
                 clock: Arc::new(|| 0),
             };
-            let router = router(PrometheusBuilder::new().build_recorder().handle(), signs);
+            let handle = PrometheusBuilder::new().build_recorder().handle();
+            let router = router(handle, Arc::default(), signs);
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 serve(listener, router, &Sign::of("a"), Duration::from_millis(500)).await;

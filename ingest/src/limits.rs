@@ -190,5 +190,9 @@ pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 /// Bytes that are read of a request in the clear which TLS was wanted for, so that its sender reads the answer.
 pub const REFUSED_BYTES: u64 = 64 << 10;
 
+/// Who may be connected at once to push; each is an open file, of which a process has 1,024 unless it is given more, and
+/// without any left nothing works. Beyond it the oldest that asks nothing is hung up on.
+pub const PUSHERS: usize = 256;
+
 /// Pushed requests that wait to be read. Beyond this they are answered 429.
 pub const PUSHES_WAITING: usize = 1_024;

@@ -31,6 +31,7 @@ use crate::archive::leave::Leave;
 use crate::checkpoint::{Checkpoint, Store};
 use crate::marks::Marks;
 use crate::outbox::{OutAlert, Outbox};
+use crate::partitions::Partitions;
 use crate::quarantine::Quarantine;
 use crate::redact::{self, Redactions};
 use crate::rotate::Rotating;
@@ -96,6 +97,8 @@ pub struct Parts {
     pub keeper: Option<(Keeper, u64)>,
     /// What must not be kept.
     pub redact: Redactions,
+    /// What the metrics say of partitions.
+    pub partitions: Arc<Partitions>,
 }
 
 /// Correlates.

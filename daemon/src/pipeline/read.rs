@@ -3,7 +3,7 @@
 //! Where the workers have enough, the piece is kept, the transport is paused, and polling goes on: a group
 //! member that does not poll is given up by its group.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,6 +13,7 @@ use virga_ingest::position::Positions;
 use virga_ingest::transport::live::{Event, LiveTransport, Note, PartitionLag, Ticket, TransportError};
 
 use super::{Dispatch, Item};
+use crate::partitions::{LAG_BYTES, LAG_RECORDS, Partitions};
 
 /// How long a poll may wait; after it, acknowledgements and the wish to end are looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -30,19 +31,30 @@ pub struct Acknowledged {
     pub positions: Positions,
 }
 
+/// The input that is read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Its number.
+    pub number: usize,
+    /// Its name.
+    pub name: &'a Arc<str>,
+    /// What the metrics say of its partitions.
+    pub partitions: &'a Partitions,
+}
+
 /// Runs an input until it is asked to end, ends by itself, or fails for good. Comes back when the last
 /// checkpoint has been acknowledged, with the transport closed. `ended` is called when nothing more is given on,
 /// with why it cannot be read at all where that is so: whoever ends the process must not take it for an end.
 pub fn run(
-    input: usize,
-    name: &Arc<str>,
+    reading: Reading<'_>,
     mut transport: Box<dyn LiveTransport>,
     dispatch: &Dispatch,
     acknowledged: &Receiver<Acknowledged>,
     stop: &AtomicBool,
     ended: &dyn Fn(Option<&TransportError>),
 ) {
-    let read = read(input, name, transport.as_mut(), dispatch, acknowledged, stop);
+    let Reading { number: input, name, .. } = reading;
+    let read = read(reading, transport.as_mut(), dispatch, acknowledged, stop);
     if read.is_err() {
         // the others are to end too; whoever calls says why
         stop.store(true, Ordering::Relaxed);
@@ -67,13 +79,13 @@ pub fn run(
 }
 
 fn read(
-    input: usize,
-    name: &Arc<str>,
+    reading: Reading<'_>,
     transport: &mut dyn LiveTransport,
     dispatch: &Dispatch,
     acknowledged: &Receiver<Acknowledged>,
     stop: &AtomicBool,
 ) -> Result<(), TransportError> {
+    let Reading { number: input, name, .. } = reading;
     let (mut lag_told, mut lags) = (Instant::now(), Lags::default());
     // what is held when the end comes is read again by the next process, where it can be
     let never = AtomicBool::new(false);
@@ -84,7 +96,7 @@ fn read(
         }
         if lag_told.elapsed() >= LAG_EVERY {
             lag_told = Instant::now();
-            lags.tell(name, transport.lag());
+            lags.tell(reading, &transport.lag());
         }
         let Some(event) = poll(name, transport, POLL)? else { continue };
         if !give(input, name, event, transport, dispatch, acknowledged, leave_it)? {
@@ -218,45 +230,26 @@ fn give_at_last(input: usize, dispatch: &Dispatch, mut item: Item) -> bool {
     }
 }
 
-/// What the metrics have been told of the unread.
+/// Partitions of which the metrics have been told what is unread.
 #[derive(Default)]
-struct Lags(BTreeMap<Arc<str>, PartitionLag>);
+struct Lags(BTreeSet<Arc<str>>);
 
 impl Lags {
-    /// Tells what is unread now. Of a partition that is no more nothing is: its last word would stand for ever.
-    fn tell(&mut self, name: &Arc<str>, now: Vec<PartitionLag>) {
-        let now: BTreeMap<Arc<str>, PartitionLag> =
-            now.into_iter().map(|lag| (Arc::clone(&lag.partition), lag)).collect();
-        for (partition, lag) in std::mem::take(&mut self.0) {
-            if !now.contains_key(&partition) {
-                let oldest = lag.oldest.map(|_| f64::NAN);
-                set_lag(name, &partition, lag.records.map(|_| 0.0), lag.bytes.map(|_| 0.0), oldest);
+    /// Tells what is unread now; of a partition that is no more nothing is said.
+    fn tell(&mut self, Reading { name, partitions, .. }: Reading<'_>, now: &[PartitionLag]) {
+        for partition in std::mem::take(&mut self.0) {
+            if !now.iter().any(|lag| lag.partition == partition) {
+                [LAG_RECORDS, LAG_BYTES].iter().for_each(|metric| partitions.remove(metric, name, &partition));
             }
         }
-        for (partition, lag) in &now {
-            let [records, bytes] = [lag.records, lag.bytes].map(|count| count.map(|count| count as f64));
-            set_lag(name, partition, records, bytes, lag.oldest.map(|oldest| oldest as f64 / 1e6));
+        for lag in now {
+            for (metric, unread) in [(LAG_RECORDS, lag.records), (LAG_BYTES, lag.bytes)] {
+                if let Some(unread) = unread {
+                    partitions.set(metric, name, &lag.partition, unread as f64);
+                }
+            }
+            self.0.insert(Arc::clone(&lag.partition));
         }
-        self.0 = now;
-    }
-}
-
-fn set_lag(
-    name: &Arc<str>,
-    partition: &Arc<str>,
-    records: Option<f64>,
-    bytes: Option<f64>,
-    oldest: Option<f64>,
-) {
-    let labels = [("input", name.to_string()), ("partition", partition.to_string())];
-    if let Some(records) = records {
-        metrics::gauge!("virga_lag_records", &labels).set(records);
-    }
-    if let Some(bytes) = bytes {
-        metrics::gauge!("virga_lag_bytes", &labels).set(bytes);
-    }
-    if let Some(oldest) = oldest {
-        metrics::gauge!("virga_lag_oldest_timestamp_seconds", &labels).set(oldest);
     }
 }
 

@@ -741,7 +741,6 @@ impl LiveTransport for Follower {
             partition: Arc::clone(&followed.partition),
             records: None,
             bytes: unread(followed),
-            oldest: None,
         };
         self.files.values().map(lag).collect()
     }

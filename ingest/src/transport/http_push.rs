@@ -45,7 +45,7 @@ use super::live::{
     PartitionLag, Ticket, TransportError,
 };
 use super::serving::{Sign, port, serve};
-use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHED_STEP, PUSHES_WAITING};
+use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHED_STEP, PUSHERS, PUSHES_WAITING};
 use crate::position::Positions;
 use crate::secret::Secret;
 use crate::sources::{SourceDef, source};
@@ -203,12 +203,12 @@ impl HttpConfig {
         // what is served ends with its runtime
         let notes = match certificate {
             None => {
-                tokio::spawn(async move { serve(listener, router, &sign, patience).await });
+                tokio::spawn(async move { serve(listener, router, &sign, patience, PUSHERS).await });
                 None
             }
             Some(certificate) => {
                 let (listener, notes) = TlsListener::new(listener, certificate, &sign).map_err(failed)?;
-                tokio::spawn(async move { serve(listener, router, &sign, patience).await });
+                tokio::spawn(async move { serve(listener, router, &sign, patience, PUSHERS).await });
                 Some(notes)
             }
         };

@@ -314,8 +314,6 @@ pub struct PartitionLag {
     pub records: Option<u64>,
     /// Bytes.
     pub bytes: Option<u64>,
-    /// When the oldest of them arrived.
-    pub oldest: Option<i64>,
 }
 
 /// Something to tell and count, for which reading goes on.

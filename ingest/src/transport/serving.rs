@@ -1,7 +1,8 @@
 //! Serving requests: what pushed events and the daemon's metrics have in common.
 //!
-//! In: a listener, what answers, and how long the head of a request may take. Out: connections that are served as axum
-//! would; who does not come to the end of a head in time is hung up on. Each answer says whose it is:
+//! In: a listener, what answers, how long the head of a request may take, and how many may be connected. Out: connections
+//! that are served as axum would; who does not come to the end of a head in time is hung up on. Each answer says whose it
+//! is:
 //!
 //! ```text
 //! Server: virga (5f0c2e61a7d94b38)
@@ -11,8 +12,11 @@
 //! the same state folder and so has the same sign; another Virga; or a stranger. The sign is a hash of the name that the
 //! folder has, which brokers know too: it opens nothing.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -21,8 +25,10 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::task::JoinHandle;
 
 use crate::limits::{HEAD_OF_ANSWER, PORT_PATIENCE};
 
@@ -52,8 +58,15 @@ impl Sign {
     }
 }
 
-/// Serves connections for as long as the runtime is there.
-pub async fn serve(mut listener: impl Listener, router: Router, sign: &Sign, patience: Duration) {
+/// Serves connections for as long as the runtime is there, so many at once at the most: each is an open file of the
+/// process. Where one more comes, the oldest that asks nothing is hung up on.
+pub async fn serve(
+    mut listener: impl Listener,
+    router: Router,
+    sign: &Sign,
+    patience: Duration,
+    most: usize,
+) {
     let router = match HeaderValue::from_str(sign.text()) {
         Ok(sign) => router.layer(map_response(move |mut response: Response| {
             response.headers_mut().insert(header::SERVER, sign.clone());
@@ -61,15 +74,61 @@ pub async fn serve(mut listener: impl Listener, router: Router, sign: &Sign, pat
         })),
         Err(_) => router,
     };
+    let mut connections = Connections::default();
     loop {
+        connections.make_room(most).await;
         let (stream, _) = listener.accept().await;
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
+        let asks = Arc::new(AtomicBool::new(false));
+        let (router, asking) = (TowerToHyperService::new(router.clone()), Arc::clone(&asks));
+        let service = service_fn(move |request| {
+            asking.store(true, Ordering::Relaxed);
+            let (answering, asking) = (router.call(request), Arc::clone(&asking));
+            async move {
+                let answer = answering.await;
+                asking.store(false, Ordering::Relaxed);
+                answer
+            }
+        });
+        let task = tokio::spawn(async move {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(patience);
             // who went away, or was hung up on, is told nothing more
             drop(http.serve_connection(TokioIo::new(stream), service).await);
         });
+        connections.0.push_back(Connection { task, asks });
+    }
+}
+
+/// How long to wait where all who are connected ask something.
+const ALL_ASK: Duration = Duration::from_millis(20);
+
+struct Connection {
+    task: JoinHandle<()>,
+    /// A request is being answered: who sends one slowly, or waits for its answer, is not hung up on.
+    asks: Arc<AtomicBool>,
+}
+
+/// Who is connected, the oldest first.
+#[derive(Default)]
+struct Connections(VecDeque<Connection>);
+
+impl Connections {
+    /// Makes room for one more.
+    async fn make_room(&mut self, most: usize) {
+        while self.0.len() >= most.max(1) {
+            self.0.retain(|connection| !connection.task.is_finished());
+            if self.0.len() < most.max(1) {
+                return;
+            }
+            match self.0.iter().position(|connection| !connection.asks.load(Ordering::Relaxed)) {
+                Some(oldest) => {
+                    if let Some(connection) = self.0.remove(oldest) {
+                        connection.task.abort();
+                    }
+                }
+                None => tokio::time::sleep(ALL_ASK).await,
+            }
+        }
     }
 }
 
@@ -164,6 +223,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: usize = 4;
+
     /// Serves on a port of its own, in the background.
     fn virga(instance: &str, patience: Duration) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -173,7 +234,12 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                serve(listener, Router::new().route("/x", get(|| async { "y" })), &sign, patience).await;
+                let waits = || async {
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    "waited"
+                };
+                let router = Router::new().route("/x", get(|| async { "y" })).route("/waits", get(waits));
+                serve(listener, router, &sign, patience, MOST).await;
             });
         });
         address
@@ -222,6 +288,38 @@ mod tests {
             slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             slow.write_all(begun.as_bytes()).unwrap();
             assert!(slow.read_to_end(&mut Vec::new()).is_ok(), "{begun:?}: it is hung up on");
+        }
+    }
+
+    #[test]
+    fn beyond_the_most_the_oldest_that_asks_nothing_is_hung_up_on() {
+        let address = virga("a", Duration::from_secs(60));
+        let connect = |said: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
+            stream
+        };
+        let ask =
+            |path: &str| connect(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+        let answer = |mut stream: TcpStream| {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer.rsplit("\r\n").next().unwrap_or_default().to_owned()
+        };
+        let waits = ask("/waits");
+        thread::sleep(Duration::from_millis(200));
+        // half-open ones, many times as many as may be
+        let half_open: Vec<TcpStream> = (0..MOST * 5).map(|_| connect("GET /x HTTP/1.1\r\nHos")).collect();
+        assert_eq!(answer(ask("/x")), "y");
+        assert_eq!(answer(waits), "waited", "one that is older and asks something is not hung up on");
+        for mut old in half_open.into_iter().take(MOST * 4) {
+            let left = old.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+            // whose head had not been looked at is reset
+            assert!(
+                matches!(left, Ok(_) | Err(io::ErrorKind::ConnectionReset)),
+                "it is hung up on: {left:?}"
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use virga_ingest::transport::live::Frontier;
 
 use super::Correlator;
+use crate::partitions::HELD_BY;
 use crate::pipeline::scan::Scanned;
 
 /// How often the metrics are told of the state.
@@ -68,7 +69,8 @@ impl Correlator {
         }
         if let Some(holder) = self.marks.holder() {
             let at = holder.at.unwrap_or(0) as f64 / 1e6;
-            crate::serve::tell_holder(&holder.input, &holder.partition, at);
+            metrics::gauge!("virga_watermark_holder_timestamp_seconds").set(at);
+            self.parts.partitions.set_only(HELD_BY, &holder.input, &holder.partition, 1.0);
         }
     }
 }

@@ -43,6 +43,7 @@ pub(in crate::pipeline) fn parts(folder: &Path) -> Parts {
         ready: Arc::default(),
         keeper: None,
         redact: None,
+        partitions: Arc::default(),
     }
 }
 

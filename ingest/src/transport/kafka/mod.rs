@@ -785,7 +785,6 @@ impl LiveTransport for KafkaTransport {
             partition: Arc::clone(&partition.name),
             records: partition.end.zip(partition.next).map(|(end, next)| (end - next).max(0).unsigned_abs()),
             bytes: None,
-            oldest: None,
         })
         .collect()
     }

@@ -236,7 +236,7 @@ impl LiveTransport for ObjectsTransport {
 
     fn lag(&self) -> Vec<PartitionLag> {
         let records = *lock(&self.shared.lag);
-        vec![PartitionLag { partition: Arc::clone(&self.partition), records, bytes: None, oldest: None }]
+        vec![PartitionLag { partition: Arc::clone(&self.partition), records, bytes: None }]
     }
 
     fn close(mut self: Box<Self>) {
