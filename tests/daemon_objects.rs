@@ -648,3 +648,31 @@ fn a_full_disk_of_state_holds_up_objects_and_they_are_caught_up_with_when_there_
         assert_eq!((daemon.end(), place.delivered()), (Some(0), 300), "{}", place.log());
     }
 }
+
+#[test]
+fn a_start_on_a_full_disk_of_state_waits_for_room_and_nothing_comes_twice() {
+    let Some(mut bucket) = Bucket::start(&["full"]) else { return };
+    let Some(disk) = SmallDisk::mount(2) else { return };
+    let place = Place::new(&bucket.input(0, "15s", 10), "");
+    place.replace("folder = \"state\"", &format!("folder = \"{}\"", disk.path().display()));
+    let objects = intrusions(41);
+    bucket.put(&objects[..1]);
+    let daemon = place.start();
+    until("the first alerts", LONG, || place.delivered() == 1);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    disk.fill();
+    bucket.put(&objects[1..]);
+    let checked = place.command().arg("--check").output().expect("it runs");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("failed  state: [state] folder") && said.contains("No space left"), "{said}");
+    let mut daemon = place.start();
+    until("it is said", LONG, || place.log().contains("can be written down: the ledger of objects"));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(daemon.child.try_wait().expect("a status").is_none(), "{}", place.log());
+    assert_eq!(place.delivered(), 1, "what is not in the ledger is not read");
+    disk.free();
+    until("all alerts", LONG, || place.delivered() >= 41);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+    assert_eq!(place.ids().len(), 41);
+}

@@ -167,7 +167,7 @@ fn cut(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Proves that a folder takes new files, or can be made, and leaves nothing behind.
+/// Proves that a folder takes new files and has room in them, or can be made, and leaves nothing behind.
 ///
 /// # Errors
 /// Why not; the error names the folder.
@@ -180,13 +180,16 @@ pub fn check_folder(folder: &Path) -> io::Result<()> {
     provable.map_err(|error| at(folder, &error))
 }
 
-/// The nearest folder that is there takes files.
+/// The nearest folder that is there takes files, and what is written to them.
 fn prove_room(path: &Path) -> io::Result<()> {
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = folder.unwrap_or(Path::new("."));
     let proof = folder.join(format!(".virga-check-{}", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).open(&proof)?;
-    fs::remove_file(&proof)
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&proof)?;
+    // a disk that is full makes files all the same; some say so only when it comes to the disk
+    let written = file.write_all(&[b'\n'; 4_096]).and_then(|()| file.sync_data());
+    fs::remove_file(&proof)?;
+    written
 }
 
 /// How far a file has whole lines.

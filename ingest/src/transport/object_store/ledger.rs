@@ -11,6 +11,7 @@
 //!
 //! Entries hold hashes, not keys: 80 bytes an object.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -58,8 +59,14 @@ pub struct Entry<'a> {
 /// The ledger of one input.
 pub struct Ledger {
     path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
     /// None where the last who worked on it has failed.
-    database: Mutex<Option<Database>>,
+    database: Option<Database>,
+    /// From this number on entries are still to be thrown away: the checkpoint does not hold them.
+    beyond: Option<u64>,
 }
 
 fn hash(parts: &[&str]) -> [u8; 16] {
@@ -76,27 +83,40 @@ fn hash(parts: &[&str]) -> [u8; 16] {
 type Worked<T> = Result<T, redb::Error>;
 
 impl Ledger {
-    /// Opens the ledger in a folder, and throws away what the checkpoint does not hold.
+    /// Opens the ledger in a folder, and throws away what the checkpoint does not hold. A disk that is full is waited
+    /// for by whoever asks the ledger, now as later.
+    ///
+    /// # Errors
+    /// What no waiting mends: it is damaged, or may not be written.
     pub fn open(folder: &Path, next: u64) -> Result<Self, String> {
-        let ledger = Self { path: folder.join("objects.redb"), database: Mutex::default() };
-        ledger.work(|database| throw_away(database, next))?;
-        Ok(ledger)
+        let state = State { database: None, beyond: Some(next) };
+        let ledger = Self { path: folder.join("objects.redb"), state: Mutex::new(state) };
+        match ledger.try_work(|_| Ok(())) {
+            Err(redb::Error::Io(error)) if is_full(&error) => Ok(ledger),
+            opened => opened.map(|()| ledger).map_err(|error| said(&error)),
+        }
     }
 
     /// Works on the database. One that has failed (a full disk) serves nothing more: it is let go and opened anew by
     /// the next who asks, with what was written down before.
-    fn work<T>(&self, what: impl FnOnce(&Database) -> Worked<T>) -> Result<T, String> {
-        let mut held = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match held.take() {
-            Some(database) => Ok(database),
-            None => Database::create(&self.path).map_err(redb::Error::from),
+    fn try_work<T>(&self, what: impl FnOnce(&Database) -> Worked<T>) -> Worked<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match state.database.take() {
+            Some(database) => database,
+            None => Database::create(&self.path)?,
         };
-        let worked = database.and_then(|database| {
-            let done = what(&database)?;
-            *held = Some(database);
-            Ok(done)
-        });
-        worked.map_err(|error| format!("the ledger of objects: {error}"))
+        if let Some(next) = state.beyond {
+            throw_away(&database, next)?;
+            state.beyond = None;
+        }
+        let done = what(&database)?;
+        state.database = Some(database);
+        Ok(done)
+    }
+
+    /// The same, with the error in words.
+    fn work<T>(&self, what: impl FnOnce(&Database) -> Worked<T>) -> Result<T, String> {
+        self.try_work(what).map_err(|error| said(&error))
     }
 
     /// What is known of an object.
@@ -137,6 +157,15 @@ impl Ledger {
             Ok(write.commit()?)
         })
     }
+}
+
+fn said(error: &redb::Error) -> String {
+    format!("the ledger of objects: {error}")
+}
+
+/// Whether the disk has no room, which passes.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn throw_away(database: &Database, next: u64) -> Worked<()> {
