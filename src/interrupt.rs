@@ -1,8 +1,9 @@
-//! Ctrl-C while an archive is changed: what was begun is ended or left out, and what stands is said.
+//! Ctrl-C: what was begun is ended or left out, and what stands is said.
 //!
-//! In: a signal. Out: exit status 130, as of any program that ends by it, and a line that says at which version
-//! the archive is. A commit is one file that is put: before it nothing of an import is in the archive, after it
-//! all. While it is on its way the signal waits for it.
+//! In: a signal. Out: exit status 130, as of any program that ends by it, and where an archive is changed a line that says
+//! at which version it is. A commit is one file that is put: before it nothing of an import is in the archive, after it
+//! all. While it is on its way the signal waits for it. What only reads ends at once, also in the middle of a long
+//! computation.
 
 #[cfg(feature = "lake")]
 use std::sync::Arc;
@@ -79,6 +80,27 @@ pub fn watch(
             std::process::exit(STATUS.into());
         }
     });
+}
+
+/// Ends the process at Ctrl-C, whatever it is at: a thread of its own waits for it. `end` leaves behind what is to be
+/// left, and says what stands.
+///
+/// # Errors
+/// Where there can be no such thread.
+#[cfg(feature = "lake")]
+pub fn end_at_once(end: impl FnOnce() -> &'static str + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wait = move || {
+        if runtime.block_on(tokio::signal::ctrl_c()).is_err() {
+            // without signals only the end of the process ends it
+            return;
+        }
+        let stands = end();
+        show::say!("{}stopped:{:#} {stands}", show::BOLD, show::BOLD);
+        std::process::exit(STATUS.into());
+    };
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 /// What of an archive stands, for whoever has ended a change of it.

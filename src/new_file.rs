@@ -2,11 +2,12 @@
 //!
 //! In: a path of the command line. Out: a file that takes its name only when it is whole, so that what ends half-way
 //! leaves the old one as it was. What stands at the path stays what it is: a link still leads where it led, a file keeps
-//! its mode, and a pipe or a device is written to.
+//! its mode, and a pipe or a device is written to. Several files of one command take their names together.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::NamedTempFile;
 
@@ -65,6 +66,60 @@ impl Write for NewFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file().flush()
+    }
+}
+
+/// The files of one command, which take their names when all of them are whole.
+pub struct NewFiles(Arc<Mutex<Drafts>>);
+
+/// What is not whole yet; nothing once all of it has its names.
+type Drafts = Option<Vec<NewFile>>;
+
+impl NewFiles {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    /// Begins one more; what is written to it is the file's.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub fn create(&self, path: &Path) -> Result<File, Failure> {
+        let mut file = match NewFile::create(path)? {
+            // whoever reads a pipe waits for its end
+            NewFile { out: Out::There(file), .. } => return Ok(file),
+            draft => draft,
+        };
+        let handle = file.file().try_clone()?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().push(file);
+        Ok(handle)
+    }
+
+    /// All are whole.
+    ///
+    /// # Errors
+    /// Where one cannot get its name: those before it have theirs.
+    pub fn keep(&self) -> Result<(), Failure> {
+        let mut drafts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drafts.take().into_iter().flatten().try_for_each(NewFile::keep)
+    }
+
+    /// For whoever ends the process in the middle.
+    pub fn unfinished(&self) -> Unfinished {
+        Unfinished(Arc::downgrade(&self.0))
+    }
+}
+
+/// The files of a command as whoever ends the process sees them.
+pub struct Unfinished(Weak<Mutex<Drafts>>);
+
+impl Unfinished {
+    /// Lets go of what is not whole; whether it was in time, and no file has got its name.
+    pub fn leave(&self) -> bool {
+        let Some(drafts) = self.0.upgrade() else { return false };
+        let mut drafts = drafts.lock().unwrap_or_else(PoisonError::into_inner);
+        drafts.as_mut().map(Vec::clear).is_some()
     }
 }
 
@@ -167,6 +222,29 @@ mod tests {
         NewFile::create(&path).unwrap().write_all(b"half").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn several_files_take_their_names_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["one", "two"];
+        let begin = || {
+            let files = NewFiles::new();
+            names.iter().for_each(|name| {
+                files.create(&folder.path().join(name)).unwrap().write_all(b"new").unwrap();
+            });
+            files
+        };
+        let there = || std::fs::read_dir(folder.path()).unwrap().count();
+        drop(begin());
+        assert_eq!(there(), 0);
+        let files = begin();
+        assert!(files.unfinished().leave());
+        assert_eq!(there(), 0);
+        let files = begin();
+        files.keep().unwrap();
+        assert!(!files.unfinished().leave(), "it came too late");
+        assert!(names.iter().all(|name| std::fs::read(folder.path().join(name)).unwrap() == b"new"));
     }
 
     #[test]

@@ -223,6 +223,44 @@ fn an_import_that_is_interrupted_leaves_the_archive_as_it_was() {
     verified(&lake);
 }
 
+#[test]
+fn a_backtest_is_interrupted_whatever_it_is_at_and_leaves_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let lake = at("lake");
+    import(&lake, &workspace().join("samples/stories/leaked-key-to-llmjacking.ndjson"));
+    std::fs::create_dir(at("told")).expect("a folder");
+    std::fs::write(at("expect.yml"), "total: {min: 0}").expect("a file");
+    // nobody reads this pipe: the pass is over, and the process waits in the middle of what it writes
+    let pipe = at("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().is_ok_and(|made| made.success()));
+    let page = at("told/page.html");
+    let expect = at("expect.yml");
+    let running = Running::start(&[
+        "backtest",
+        "--archive",
+        shown(&lake),
+        "--html",
+        shown(&page),
+        "--expect",
+        shown(&expect),
+        "--junit",
+        shown(&pipe),
+    ]);
+    let begun = || std::fs::read_dir(at("told")).expect("a folder").count();
+    let until = Instant::now() + Duration::from_secs(60);
+    while begun() == 0 {
+        assert!(Instant::now() < until, "it does not write");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    running.interrupt();
+    let (status, said) = running.end();
+    assert_eq!(status, Some(130), "{said}");
+    assert!(said.contains("no file was written"), "{said}");
+    assert_eq!(begun(), 0);
+}
+
 /// The stories with other event ids.
 fn copy_stories(from: &Path, to: &Path, number: usize) {
     std::fs::create_dir_all(to).expect("a folder");

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use virga_archive::sql::{Around, Session, texts};
-use virga_archive::{Lake, Location, Range};
+use virga_archive::{Lake, Range};
 use virga_engine::alert::{Alert, hash128};
 use virga_engine::diagnostic::{Severity, SourceFile};
 use virga_engine::{Engine, RuleSet};
@@ -21,10 +21,10 @@ use super::{Failure, Outcome, backtest_table};
 use crate::config::ConfigArgs;
 use crate::lake::LayoutArgs;
 use crate::log_sources::AllSources;
-use crate::new_file::NewFile;
+use crate::new_file::NewFiles;
 use crate::redaction::{Redactions, tell_blinded};
 use crate::timeline::{moment, quoted};
-use crate::{lake, rule_files, show, spill};
+use crate::{interrupt, lake, rule_files, show, spill};
 
 /// Arguments of `virga backtest`.
 #[derive(clap::Args)]
@@ -148,16 +148,20 @@ pub fn run(args: &Args) -> Outcome {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sources = AllSources::new(&args.config.environment()?, args.layout.layout);
-    let work = answer(args, sets, locked.as_ref(), labels.as_ref(), &sources);
-    let (report, names, incomplete) = runtime.block_on(async {
-        tokio::select! {
-            report = work => report,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Stopped("no file was written, and the archive is as it was".into())),
+    let (files, bar) = (NewFiles::new(), bar(args.quiet));
+    let (unfinished, shown) = (files.unfinished(), bar.clone());
+    interrupt::end_at_once(move || {
+        shown.finish_and_clear();
+        match unfinished.leave() {
+            true => "no file was written, and the archive is as it was",
+            false => "the files were written before, and the archive is as it was",
         }
     })?;
+    let work = answer(args, sets, locked.as_ref(), labels.as_ref(), &sources, (&files, &bar));
+    let (report, names, incomplete) = runtime.block_on(work)?;
     let known = |name: &str| names.iter().find(|known| known.is(name)).map(|known| known.id.clone());
     let checks = expected.map(|expected| expected.check(&report, &known)).unwrap_or_default();
-    write_files(args, &report, &checks)?;
+    write_files(args, &report, &checks, &files)?;
     match args.format {
         Format::Json => super::line(serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?)?,
         Format::Table => backtest_table::print(&report, args.top)?,
@@ -209,8 +213,9 @@ async fn answer(
     locked: Option<&Lock>,
     labels: Option<&Labels>,
     sources: &AllSources,
+    (files, bar): (&NewFiles, &indicatif::ProgressBar),
 ) -> Result<(Report, Vec<Name>, bool), Failure> {
-    let location = Location::new(&args.archive, std::env::vars()).map_err(|error| error.to_string())?;
+    let location = lake::location(&args.archive).await?;
     let specs = sources.specs();
     let names = sets.first().map(|loaded| names_of(&loaded.set)).unwrap_or_default();
     let others = sets.get(1).map(|loaded| names_of(&loaded.set)).unwrap_or_default();
@@ -258,18 +263,12 @@ async fn answer(
         memory: spill::MEMORY,
         spill: &|| Box::new(spill::TemporaryFiles::default()),
     };
-    let bar = match args.quiet {
-        true => indicatif::ProgressBar::hidden(),
-        false => {
-            show::bar(Some(0), "{wide_bar} {human_pos}/{human_len} events, {per_sec}, {msg}, {eta} left")
-        }
-    };
     let mut progress = |step: Step| {
         bar.set_length(step.of);
         bar.set_position(step.events);
         bar.set_message(format!("{} hits", show::thousands(step.hits)));
     };
-    let file = args.alerts.as_deref().map(NewFile::create).transpose()?;
+    let file = args.alerts.as_deref().map(|path| files.create(path)).transpose()?;
     let mut file = file.map(std::io::BufWriter::new);
     let mut write = |alert: &Alert| match &mut file {
         Some(file) => {
@@ -290,10 +289,20 @@ async fn answer(
         report.notes.extend(unknown_rules(labels, &is_known));
         report.notes.extend(unknown_events(labels, &report, &archive, range).await);
     }
-    if let Some(file) = file {
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.keep()?;
+    if let Some(mut file) = file {
+        file.flush()?;
     }
     Ok((report, names, incomplete))
+}
+
+/// How far the pass is, for whoever waits.
+fn bar(quiet: bool) -> indicatif::ProgressBar {
+    match quiet {
+        true => indicatif::ProgressBar::hidden(),
+        false => {
+            show::bar(Some(0), "{wide_bar} {human_pos}/{human_len} events, {per_sec}, {msg}, {eta} left")
+        }
+    }
 }
 
 /// Rules that labels name and that are not there: no alert of theirs can be right.
@@ -426,23 +435,20 @@ fn read_lock(path: &Path) -> Result<Lock, Failure> {
     Ok(Lock::parse(&file.text).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-fn write_files(args: &Args, report: &Report, checks: &[Check]) -> Result<(), Failure> {
+/// Writes what is asked for; all of it takes its names together.
+fn write_files(args: &Args, report: &Report, checks: &[Check], files: &NewFiles) -> Result<(), Failure> {
+    let write = |path: &Path, text: &str| -> Result<(), Failure> {
+        Ok(files.create(path)?.write_all(text.as_bytes())?)
+    };
     if let Some(path) = &args.html {
-        write_whole(path, &virga_replay::html(report))?;
+        write(path, &virga_replay::html(report))?;
     }
     if let Some(path) = &args.junit {
-        write_whole(path, &virga_replay::junit(checks, report.cost.seconds))?;
+        write(path, &virga_replay::junit(checks, report.cost.seconds))?;
     }
     if let Some(path) = &args.lock {
         let lock = Lock::of(report).ok_or("the run was not asked for a hash of its alerts")?;
-        write_whole(path, &lock.to_text())?;
+        write(path, &lock.to_text())?;
     }
-    Ok(())
-}
-
-/// A file that is there as a whole or not at all.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut file = NewFile::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.keep()
+    files.keep()
 }
