@@ -94,7 +94,7 @@ fn archive(input: &Path, folder: &Path) {
         .run(FileInputs::new(input, &progress), &mut batches);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let location = Location::new(text(folder), []).expect("a location");
+        let location = Location::new(text(folder)).expect("a location");
         let mut archive = Archive::open_or_create(&location).await.expect("an archive");
         let mut writer = EventWriter::new(layouts);
         for batch in &batches.0 {
@@ -425,6 +425,124 @@ fn a_threshold_curve_says_what_detect_says_with_each_threshold() {
             assert_eq!(of_rule(&alerts, title).len() as u64, point["alerts"], "{title} {point}");
         }
     }
+}
+
+/// A few events of one user and their archive: `calls` are seconds from nine o'clock, calls and addresses.
+fn few(folder: &Path, calls: &[(usize, &str, &str)]) -> String {
+    let events: Vec<String> = calls
+        .iter()
+        .enumerate()
+        .map(|(id, (second, name, ip))| {
+            format!(
+                r#"{{"eventVersion":"1.08","eventID":"e{id}","eventTime":"2026-03-02T09:{:02}:{:02}Z","eventSource":"s3.amazonaws.com","eventName":"{name}","awsRegion":"eu-west-1","sourceIPAddress":"{ip}","userIdentity":{{"type":"IAMUser","arn":"ann"}}}}"#,
+                second / 60,
+                second % 60
+            )
+        })
+        .collect();
+    let (input, lake) = (folder.join("events.ndjson"), folder.join("lake"));
+    std::fs::write(&input, events.join("\n")).expect("a file");
+    ok(&["archive", "import", "--quiet", "--archive", text(&lake), text(&input)]);
+    text(&lake).to_owned()
+}
+
+const FEW: &str = "
+title: lists
+name: lists
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: ListBuckets}, condition: s}
+---
+title: reads
+name: reads
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: GetObject}, condition: s}
+---
+title: addresses
+name: addresses
+level: low
+correlation: {type: value_count, rules: [lists], group-by: [principal], timespan: 5m, condition: {field: src_ip, gte: 2}}
+---
+title: silent
+name: silent
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: StopLogging}, condition: s}
+";
+
+/// A folder with few events, their archive and a file of rules.
+struct Few {
+    folder: tempfile::TempDir,
+    lake: String,
+}
+
+impl Few {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let calls = [
+            (0, "ListBuckets", "192.0.2.1"),
+            (10, "ListBuckets", "192.0.2.2"),
+            (20, "GetObject", "192.0.2.1"),
+        ];
+        let lake = few(folder.path(), &calls);
+        Self { folder, lake }
+    }
+
+    fn write(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        text(&path).to_owned()
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        virga(&[&["backtest", "--quiet", "--format", "json", "--archive", &self.lake], more].concat())
+    }
+
+    fn report(&self, more: &[&str]) -> Value {
+        let output = self.run(more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("a report")
+    }
+}
+
+#[test]
+fn what_a_correlation_counted_is_told_value_by_value() {
+    let few = Few::new();
+    let report = few.report(&["--rules", &few.write("rules.yml", FEW)]);
+    let told = &find(&report["sets"][0]["rules"], "addresses")["entities"]["src_ip"];
+    let most = json!([{"value": "192.0.2.1", "count": 1}, {"value": "192.0.2.2", "count": 1}]);
+    assert_eq!((&told["different"], &told["most"]), (&json!(2), &most));
+    // a group without the field has no value of it
+    let grouped = FEW.replace("group-by: [principal]", "group-by: [principal, target_user], missing: group");
+    let report =
+        few.report(&["--rules", &few.write("rules.yml", &grouped.replace("field: src_ip", "field: action"))]);
+    let entities = report["sets"][0]["rules"].to_string();
+    assert!(!entities.contains(r#""value":"null""#), "{entities}");
+}
+
+#[test]
+fn an_alert_on_several_labelled_events_tells_of_each() {
+    let few = Few::new();
+    let labels = few.write(
+        "labels.yml",
+        "events: [{id: e0}, {id: e1}, {id: e2, rules: [reads]}, {id: e2, rules: [silent]}]\n",
+    );
+    let report = few.report(&["--rules", &few.write("rules.yml", FEW), "--labels", &labels]);
+    let set = &report["sets"][0];
+    assert_eq!(set["score"]["events"], json!([4, 4]), "{}", set["score"]);
+    let of = |title: &str| {
+        let rule = find(&set["rules"], title);
+        (rule["alerts"].clone(), rule["score"]["events"].clone(), rule["score"]["recall"].clone())
+    };
+    assert_eq!(of("addresses"), (json!(1), json!([2, 2]), json!(1.0)));
+    assert_eq!(of("reads"), (json!(1), json!([1, 1]), json!(1.0)));
+    // what labels name is told of, also where it said nothing
+    assert_eq!(of("silent"), (json!(0), json!([1, 0]), json!(0.0)));
+    let expect = few.write("expect.yml", "expect: [{rule: silent, recall: {min: 0.5}}]\n");
+    let output =
+        few.run(&["--rules", &few.write("rules.yml", FEW), "--labels", &labels, "--expect", &expect]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("expected at least 0.5, got 0"), "{said}");
 }
 
 #[test]

@@ -97,7 +97,8 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
             *by_level.entry(level.to_owned()).or_insert(0) += tally.hits;
             over_time.iter_mut().zip(bars.fill(&tally.by_hour)).for_each(|(sum, count)| *sum += count);
         }
-        if tally.hits > 0 {
+        let is_labelled = kind != "block" && labels.is_some_and(|labels| labels.name(&about.names));
+        if tally.hits > 0 || is_labelled {
             rules.push(rule(kind, tally, &about, bars, (labels, pass.question.counts)));
         }
     }
@@ -115,7 +116,7 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
         blind::find(&side.engine, &seen.collect(), &|source, field| logs.keeps(source, field));
     let report = side.engine.report();
     let rules_run = report.loaded + report.correlations;
-    let loud = rules.iter().filter(|rule| rule.kind != "block").count();
+    let loud = rules.iter().filter(|rule| rule.alerts > 0).count();
     SetReport {
         name: side.name.clone(),
         hash: side.hash.clone(),

@@ -89,6 +89,17 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// Whether it lets everything pass, or nothing.
+    fn is_void(self) -> bool {
+        match self {
+            Self::Exactly(_) => false,
+            Self::Between(Between { min: Some(min), max: Some(max) }) => min > max,
+            Self::Between(Between { min, max }) => min.or(max).is_none(),
+        }
+    }
+}
+
 impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -130,9 +141,39 @@ impl Expectations {
         let mut documents = yaml_to_json(file).map_err(|error| error.to_string())?;
         let at = |error: &dyn std::fmt::Display| format!("{}: {error}", file.name);
         match (documents.pop(), documents.is_empty()) {
-            (Some(one), true) => serde_json::from_value(one).map_err(|error| at(&error)),
+            (Some(one), true) => {
+                let read: Self = serde_json::from_value(one).map_err(|error| at(&error))?;
+                read.verify().map_err(|error| at(&error))?;
+                Ok(read)
+            }
             _ => Err(at(&"one YAML document with `expect`, `total`, `score` or `diff` is needed")),
         }
+    }
+
+    /// What expects nothing, or what nothing can be, is a mistake: it would let every build pass, or none.
+    fn verify(&self) -> Result<(), String> {
+        let (score, diff) = (self.score.as_ref(), self.diff.as_ref());
+        let each = self.expect.iter().map(|rule| {
+            (format!("`{}`", rule.rule), vec![rule.alerts, rule.hits, rule.precision, rule.recall])
+        });
+        let score = score.map(|s| ("`score`".to_owned(), vec![s.precision, s.recall, s.time_to_detect]));
+        let diff = diff.map(|d| ("`diff`".to_owned(), vec![d.only_a, d.only_b]));
+        let total = self.total.map(|total| ("`total`".to_owned(), vec![Some(total)]));
+        let all: Vec<_> = each.chain(score).chain(diff).chain(total).collect();
+        if all.is_empty() {
+            return Err("nothing is expected".to_owned());
+        }
+        for (of, bounds) in all {
+            if bounds.iter().all(Option::is_none) {
+                return Err(format!("nothing is expected of {of}"));
+            }
+            if let Some(bound) = bounds.into_iter().flatten().find(|bound| bound.is_void()) {
+                return Err(format!(
+                    "{of} cannot be {bound}: `min` or `max` is needed, and `min` not above `max`"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Holds them against a report. `known` says whether there is a rule of an id, name or title, and which.
@@ -263,6 +304,31 @@ mod tests {
             assert_eq!(bound(text).holds(value), holds, "{text} {value}");
         }
         assert!(serde_json::from_str::<Bound>("{\"least\":1}").is_err());
+    }
+
+    #[test]
+    fn what_expects_nothing_or_what_cannot_be_is_a_mistake() {
+        let parse = |text: &str| {
+            let file = SourceFile { name: "expect.yml".into(), text: text.into() };
+            Expectations::parse(&Arc::new(file)).map(|_| ())
+        };
+        for (text, word) in [
+            ("expect: [{rule: a}]", "of `a`"),
+            ("expect: [{rule: a, alerts: }]", "of `a`"),
+            ("expect: [{rule: a, alerts: {}}]", "cannot be any"),
+            ("expect: [{rule: a, hits: {min: }}]", "cannot be any"),
+            ("total: {min: 5, max: 1}", "cannot be 5 to 1"),
+            ("score: {}", "of `score`"),
+            ("diff: {}", "of `diff`"),
+            ("expect: []", "nothing is expected"),
+            ("{}", "nothing is expected"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(word) && error.starts_with("expect.yml"), "{text}: {error}");
+        }
+        for text in ["total: 0", "expect: [{rule: a, recall: {min: 1}}]", "diff: {only_b: {max: 0}}"] {
+            assert_eq!(parse(text), Ok(()), "{text}");
+        }
     }
 
     #[test]

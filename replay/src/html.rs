@@ -103,7 +103,7 @@ fn head(page: &mut String, report: &Report) {
     for (set, side) in report.sets.iter().zip(["A", "B"]) {
         let of = if report.sets.len() > 1 { format!(" of {side}") } else { String::new() };
         tile(page, &number(set.alerts), &format!("alerts{of}"));
-        let loud = set.rules.iter().filter(|rule| rule.kind != "block").count();
+        let loud = set.rules.iter().filter(|rule| rule.alerts > 0).count();
         tile(page, &number(loud as u64), &format!("rules{of} with alerts, of {} that ran", set.rules_run));
         if let Some(score) = &set.score {
             tile(
@@ -265,7 +265,7 @@ fn grid(page: &mut String, curves: &[&Curve]) {
 
 fn rules(page: &mut String, report: &Report, set: &SetReport) {
     let _ = write!(page, "<section><h2>Rules of {}</h2>", escape(&set.name));
-    if set.rules.iter().all(|rule| rule.kind == "block") {
+    if set.rules.iter().all(|rule| rule.alerts == 0) {
         page.push_str("<p>No rule told of anything.</p>");
     }
     for rule in set.rules.iter().filter(|rule| rule.kind != "block").take(SHOWN_RULES) {

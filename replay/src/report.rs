@@ -65,7 +65,7 @@ pub struct SetReport {
     pub over_time: Vec<u64>,
     /// The same for equal alerts, where it was asked for.
     pub digest: Option<String>,
-    /// Rules with at least one hit or alert, the loudest first, building blocks behind them.
+    /// Rules with at least one hit or alert, or that labels name, the loudest first, building blocks behind them.
     pub rules: Vec<RuleReport>,
     /// Threshold curves of correlations.
     pub curves: Vec<Curve>,

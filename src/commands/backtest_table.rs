@@ -57,7 +57,7 @@ fn rules(set: &SetReport, top: usize) -> Result<(), Failure> {
         show::printable(&set.name),
         show::BOLD,
         show::thousands(set.alerts),
-        set.rules.iter().filter(|rule| rule.kind != "block").count(),
+        set.rules.iter().filter(|rule| rule.alerts > 0).count(),
         set.rules_run,
         if levels.is_empty() { "" } else { ": " },
         levels.join(", ")

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use serde_json::Value;
 use virga_engine::alert::Alert;
 
 use super::Pass;
@@ -63,15 +64,15 @@ impl Pass<'_> {
             let Some(time) = moment_of(&alert.time).filter(|time| self.range.has(*time)) else { continue };
             let Some(number) = numbers.get(&alert.rule.id) else { continue };
             let tally = &mut side.correlated[*number];
-            let text = |name: &str| {
-                let value = alert.group.get(name).map(Cow::Borrowed).or_else(|| alert.fields.get(name))?;
-                Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            let said = |name: &str| {
+                values(alert.group.get(name).map(Cow::Borrowed).or_else(|| alert.fields.get(name)).as_deref())
             };
-            // where a group knows no principal, equal groups are equal
-            let principal = text(ENTITIES[0]).unwrap_or_else(|| group_text(&alert));
-            tally.at(time, Some(&principal));
+            // where a group knows no principal, or several, equal groups are equal
+            let mut principals = said(ENTITIES[0]);
+            let principal = principals.pop().filter(|_| principals.is_empty());
+            tally.at(time, Some(&principal.unwrap_or_else(|| group_text(&alert))));
             for (name, top) in ENTITIES.iter().zip(&mut tally.entities) {
-                text(name).iter().for_each(|value| top.add(value, 1));
+                said(name).iter().for_each(|value| top.add(value, 1));
             }
             tally.groups.add(&group_text(&alert), 1);
             tally.alert(u128::from_str_radix(&alert.alert_id, 16).unwrap_or(0));
@@ -92,12 +93,23 @@ impl Pass<'_> {
     }
 }
 
+/// A value as people read it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What an alert says of a column: nothing, one value, or each of those that were counted.
+fn values(said: Option<&Value>) -> Vec<String> {
+    match said {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(several)) => several.iter().map(text).collect(),
+        Some(one) => vec![text(one)],
+    }
+}
+
 /// A group as people read it.
 fn group_text(alert: &Alert) -> String {
-    let shown = alert.group.iter().map(|(name, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{name} {value}")
-    });
+    let shown = alert.group.iter().map(|(name, value)| format!("{name} {}", text(value)));
     let text = shown.collect::<Vec<_>>().join(", ");
     if text.is_empty() { "all events".to_owned() } else { text }
 }
