@@ -546,6 +546,18 @@ fn an_alert_on_several_labelled_events_tells_of_each() {
 }
 
 #[test]
+fn a_lock_of_a_stretch_of_which_the_archive_holds_nothing_can_be_held_to() {
+    let few = Few::new();
+    let (rules, lock) = (few.write("rules.yml", FEW), few.write("run.lock", ""));
+    for stretch in [["--from", "2030-01-01"], ["--to", "2020-01-01"]] {
+        let report = few.report(&[&["--rules", &rules, "--lock", &lock], &stretch[..]].concat());
+        assert_eq!(report["from"], report["to"], "{stretch:?}");
+        let held = few.report(&["--rules", &rules, "--locked", &lock]);
+        assert_eq!((&held["from"], &held["sets"][0]["alerts"]), (&report["from"], &json!(0)));
+    }
+}
+
+#[test]
 fn one_rule_reads_little_and_what_is_left_out_holds_nothing() {
     let lab = Lab::new();
     let rule = "title: one\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\n";

@@ -15,7 +15,10 @@ pub fn parse_moment(text: &str) -> Result<i64, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
     }
-    for form in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
+    // the first is how the hour behind the year 9999 is written, which RFC 3339 has no form for
+    let forms =
+        ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    for form in forms {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
             return Ok(time.and_utc().timestamp_micros());
         }
@@ -62,6 +65,13 @@ mod tests {
         }
         assert_eq!(parse_moment("2026-03-02"), Ok(second - 9 * 3_600_000_000));
         assert!(parse_moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn the_hour_behind_an_event_of_the_year_9999_is_read_as_it_is_written() {
+        let last = parse_moment("9999-12-31T23:00:00Z").expect("a moment");
+        let behind = last + 3_600_000_000;
+        assert_eq!(parse_moment(&show_time(behind)), Ok(behind), "{}", show_time(behind));
     }
 
     #[test]

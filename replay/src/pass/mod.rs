@@ -166,10 +166,9 @@ impl<'a> Pass<'a> {
         let last = all.iter().map(|entry| entry.times.1).max();
         let holds = first.zip(last);
         let (first, last) = holds.unwrap_or((0, 0));
-        let range = Range {
-            from: question.range.from.max(first.div_euclid(HOUR) * HOUR),
-            to: question.range.to.min((last.div_euclid(HOUR) + 1) * HOUR),
-        };
+        let from = question.range.from.max(first.div_euclid(HOUR) * HOUR);
+        // where the archive holds nothing of the stretch there is nothing between its ends
+        let range = Range { from, to: question.range.to.min((last.div_euclid(HOUR) + 1) * HOUR).max(from) };
         let engines: Vec<&Engine> = sides.iter().map(|side| &side.engine).collect();
         let mut differ = (sides.len() > 1).then(|| Differ::new(&engines));
         let label_columns: &[&'static str] = question.labels.map_or(&[], |labels| labels.columns.as_slice());
