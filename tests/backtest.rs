@@ -558,6 +558,28 @@ fn a_lock_of_a_stretch_of_which_the_archive_holds_nothing_can_be_held_to() {
 }
 
 #[test]
+fn a_curve_that_is_asked_for_is_drawn_or_told_why_not() {
+    let few = Few::new();
+    let rules = few.write("rules.yml", FEW);
+    let report = few.report(&["--rules", &rules, "--curve", "ADDRESSES"]);
+    let curve = find(&report["sets"][0]["curves"], "addresses");
+    assert_eq!((&curve["points"], &curve["muted"]), (&json!([{"n": 2, "alerts": 1}]), &json!(false)));
+    for name in ["nobody", "reads"] {
+        let output = few.run(&["--rules", &rules, "--curve", name]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("there is no correlation `{name}`")), "{said}");
+    }
+    let outer = "---\ntitle: outer\nlevel: low\ncorrelation: {type: event_count, rules: [addresses], group-by: [principal], timespan: 1h, condition: {gte: 1}}\n";
+    let chain = few.write("chain.yml", &(FEW.to_owned() + outer));
+    let report = few.report(&["--rules", &chain, "--curve", "outer", "--curve", "addresses"]);
+    let curves = &report["sets"][0]["curves"];
+    assert_eq!(find(curves, "addresses")["muted"], true, "its alerts are not raised");
+    let missing = find(curves, "outer")["missing"].to_string();
+    assert!(missing.contains("only a number of events"), "{missing}");
+}
+
+#[test]
 fn one_rule_reads_little_and_what_is_left_out_holds_nothing() {
     let lab = Lab::new();
     let rule = "title: one\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\n";

@@ -136,7 +136,8 @@ fn set(pass: &Pass<'_>, (at, side): (usize, &Side), bars: &Bars, labels: Option<
 }
 
 fn curves(side: &Side) -> Vec<Curve> {
-    side.curves.iter().filter(|curve| curve.missing.is_some() || curve.points.len() > 1).cloned().collect()
+    let is_told = |curve: &&Curve| curve.asked || curve.missing.is_some() || curve.points.len() > 1;
+    side.curves.iter().filter(is_told).cloned().collect()
 }
 
 /// What a report says of a rule besides its counts.

@@ -38,6 +38,11 @@ pub struct Curve {
     pub title: String,
     /// The threshold that it has now, as `gte`.
     pub now: u64,
+    /// It only feeds other correlations: none of these alerts is raised.
+    pub muted: bool,
+    /// It is asked for by name.
+    #[serde(skip)]
+    pub asked: bool,
     /// The curve; thresholds that change nothing are left out.
     pub points: Vec<Point>,
     /// Why there is none.
@@ -46,6 +51,21 @@ pub struct Curve {
 }
 
 impl Curve {
+    /// Of a correlation that has none, though it is asked for.
+    pub fn none_of(plan: &Plan) -> Self {
+        let why = "only a number of events, or of different values, of rules has a threshold whose curve can be drawn, \
+                   where it is a lower bound (`gte`, `gt`)";
+        Self {
+            rule: plan.key(),
+            title: plan.correlation.title.clone(),
+            now: 0,
+            muted: plan.muted,
+            asked: true,
+            points: Vec::new(),
+            missing: Some(why.to_owned()),
+        }
+    }
+
     /// The alerts that a threshold gives.
     pub fn at(&self, n: u64) -> u64 {
         // a threshold that is left out gives what the next greater one gives
@@ -68,6 +88,7 @@ pub struct Collector {
     rule: String,
     title: String,
     now: u64,
+    muted: bool,
     window: i64,
     bucket: i64,
     counts_values: bool,
@@ -99,6 +120,14 @@ fn threshold(plan: &Plan) -> Option<(u64, bool)> {
     Some((least as u64, counts_values))
 }
 
+/// Whether a correlation is called so: by its id, name or title.
+pub fn is_called(plan: &Plan, name: &str) -> bool {
+    let of = &plan.correlation;
+    name.eq_ignore_ascii_case(&of.key())
+        || name.eq_ignore_ascii_case(&of.title)
+        || of.name.as_ref().is_some_and(|own| name.eq_ignore_ascii_case(own))
+}
+
 /// 64 bits of a text; nothing of it is kept.
 fn hash(text: &str) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
@@ -114,6 +143,7 @@ impl Collector {
             rule: plan.key(),
             title: plan.correlation.title.clone(),
             now,
+            muted: plan.muted,
             window: plan.correlation.timespan,
             bucket: plan.bucket,
             counts_values,
@@ -155,6 +185,8 @@ impl Collector {
             rule: self.rule.clone(),
             title: self.title.clone(),
             now: self.now,
+            muted: self.muted,
+            asked: self.asked,
             points: Vec::new(),
             missing: None,
         };
@@ -303,7 +335,8 @@ mod tests {
             let seen = (0..hits).map(|event| Remembered { group: 1, time: 0, event, value: 0 }).collect();
             let (rule, title) = ("id".to_owned(), "a rule".to_owned());
             let (now, window, bucket) = (3, 60_000_000, 60_000_000);
-            Collector { rule, title, now, window, bucket, counts_values: false, asked, seen, is_full: false }
+            let (muted, counts_values, is_full) = (false, false, false);
+            Collector { rule, title, now, muted, window, bucket, counts_values, asked, seen, is_full }
         };
         let mut all = [Some(collector(5, false)), None, Some(collector(9, true)), Some(collector(7, false))];
         bound(&mut all, 12);

@@ -225,15 +225,21 @@ fn diff(page: &mut String, diff: &DiffReport) {
 }
 
 fn curves(page: &mut String, set: &SetReport) {
-    let drawn: Vec<&Curve> = set.curves.iter().filter(|curve| curve.missing.is_none()).collect();
-    if drawn.is_empty() {
+    let (drawn, missing): (Vec<&Curve>, Vec<&Curve>) =
+        set.curves.iter().partition(|curve| curve.missing.is_none());
+    if drawn.is_empty() && missing.is_empty() {
         return;
     }
-    let _ = write!(
-        page,
-        "<section><h2>Thresholds of {}</h2><p>How many alerts each threshold would have given; the line marks the one that is set.</p>",
-        escape(&set.name)
-    );
+    let _ = write!(page, "<section><h2>Thresholds of {}</h2>", escape(&set.name));
+    if !drawn.is_empty() {
+        page.push_str(
+            "<p>How many alerts each threshold would have given; the line marks the one that is set.</p>",
+        );
+    }
+    for curve in missing {
+        let why = curve.missing.as_deref().unwrap_or_default();
+        let _ = write!(page, "<p class=\"note\">{}: {}</p>", escape(&curve.title), escape(why));
+    }
     let (loud, silent): (Vec<&Curve>, Vec<&Curve>) =
         drawn.into_iter().partition(|curve| curve.at(curve.now) > 0);
     grid(page, &loud);
@@ -254,9 +260,10 @@ fn grid(page: &mut String, curves: &[&Curve]) {
     for curve in curves {
         let _ = write!(
             page,
-            "<figure><figcaption>{} <span class=\"dim\">now {}</span></figcaption>{}</figure>",
+            "<figure><figcaption>{} <span class=\"dim\">now {}{}</span></figcaption>{}</figure>",
             escape(&curve.title),
             curve.now,
+            if curve.muted { "; feeds others, and raises none of these" } else { "" },
             charts::curve(curve)
         );
     }

@@ -28,7 +28,7 @@ mod tally;
 pub mod time;
 mod top;
 
-pub use curve::{Collector, Curve, Point};
+pub use curve::{Collector, Curve, Point, is_called};
 pub use error::ReplayError;
 pub use expect::{Check, Expectations, junit};
 pub use html::html;

@@ -224,6 +224,15 @@ async fn answer(
         .map(|Loaded { name, hash, set }| RuleSide { name, hash, engine: Engine::new(&set, &specs) })
         .collect();
     let engines: Vec<&Engine> = sides.iter().map(|side| &side.engine).collect();
+    let has_plan = |name: &String| {
+        engines
+            .iter()
+            .flat_map(|engine| engine.correlations())
+            .any(|plan| virga_replay::is_called(plan, name))
+    };
+    if let Some(name) = args.curve.iter().find(|name| !has_plan(name)) {
+        return Err(format!("--curve: there is no correlation `{name}`").into());
+    }
     let version = locked.map(|lock| lock.version);
     let archive = lake::open(&location, args.layout.layout, version, sources.stored(), &engines).await?;
     if args.lock.is_some() && matches!(archive, Lake::Foreign(_)) {

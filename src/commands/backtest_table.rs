@@ -228,15 +228,18 @@ fn curves(set: &SetReport) -> Result<(), Failure> {
     for curve in &set.curves {
         line("")?;
         line(format!(
-            "{}threshold{:#}  {} (now {})",
+            "{}threshold{:#}  {}{}",
             show::BOLD,
             show::BOLD,
             show::printable(&curve.title),
-            curve.now
+            if curve.now > 0 { format!(" (now {})", curve.now) } else { String::new() }
         ))?;
         if let Some(missing) = &curve.missing {
-            line(format!("  {missing}"))?;
+            line(format!("  {}", show::printable(missing)))?;
             continue;
+        }
+        if curve.muted {
+            line("  it only feeds other correlations: these would be its alerts, and are not raised")?;
         }
         let near = curve.points.iter().filter(|point| point.n >= curve.now / 4).take(12);
         let shown: Vec<String> = near

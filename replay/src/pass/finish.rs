@@ -37,7 +37,7 @@ impl Pass<'_> {
         }
         for side in &mut self.sides {
             let collectors = std::mem::take(&mut side.collectors).into_iter().flatten();
-            side.curves = collectors.map(|collector| collector.curve(self.range)).collect();
+            side.curves.extend(collectors.map(|collector| collector.curve(self.range)));
         }
         let now = self.phase("correlate", began);
         self.cost.seconds = now.saturating_sub(self.started).as_secs_f64();

@@ -6,13 +6,13 @@ use arrow::array::TimestampMicrosecondArray;
 use virga_archive::{Range, StoredFile, all_blocks};
 use virga_engine::Engine;
 use virga_engine::alert::detection_number;
-use virga_engine::correlate::{Dropped, Finite, Times};
+use virga_engine::correlate::{Dropped, Finite, Plan, Times};
 use virga_engine::event::EventBatch;
 use virga_engine::scan::{Blocks, Hit};
 
 use super::fetched::Fetched;
 use super::{Question, RuleSide, World, meets};
-use crate::curve::{self, Collector};
+use crate::curve::{self, Collector, Curve};
 use crate::diff::Differ;
 use crate::labels::Labelled;
 use crate::lane::{Part, PartRule};
@@ -34,8 +34,8 @@ pub(crate) struct Side {
     /// By correlation.
     pub correlated: Vec<Tally>,
     pub(super) collectors: Vec<Option<Collector>>,
-    /// Curves that are asked for and are none.
-    pub curves: Vec<crate::curve::Curve>,
+    /// Threshold curves, at first those that are asked for and are none.
+    pub curves: Vec<Curve>,
     /// By rule: its number in the comparison.
     pub(super) compared: Vec<usize>,
     /// Of this row group, by rule: the blocks in which it may match.
@@ -56,15 +56,14 @@ impl Side {
     ) -> Self {
         let RuleSide { name, hash, engine } = side;
         let plans = engine.correlations();
-        let is_asked = |of: &virga_engine::sigma::Correlation| {
-            let is_it = |name: &String| {
-                name.eq_ignore_ascii_case(&of.key())
-                    || name.eq_ignore_ascii_case(&of.title)
-                    || of.name.as_ref().is_some_and(|own| name.eq_ignore_ascii_case(own))
-            };
-            question.curves.iter().any(is_it)
-        };
-        let collectors = plans.iter().map(|plan| Collector::new(plan, is_asked(&plan.correlation))).collect();
+        let is_asked = |plan: &Plan| question.curves.iter().any(|name| curve::is_called(plan, name));
+        let collectors: Vec<Option<Collector>> =
+            plans.iter().map(|plan| Collector::new(plan, is_asked(plan))).collect();
+        let none = plans.iter().zip(&collectors).filter(|(plan, collector)| {
+            // what is asked for is answered, also where there is nothing to draw
+            collector.is_none() && is_asked(plan)
+        });
+        let curves = none.map(|(plan, _)| Curve::none_of(plan)).collect();
         let rules = engine.rules();
         let tally = |has_own: bool| Tally { has_own, ..Tally::default() };
         Self {
@@ -74,7 +73,7 @@ impl Side {
             tallies: rules.iter().map(|rule| tally(rule.lowered.rule.suppress.is_some())).collect(),
             correlated: plans.iter().map(|_| tally(false)).collect(),
             collectors,
-            curves: Vec::new(),
+            curves,
             compared: match differ {
                 Some(differ) => rules.iter().map(|rule| differ.number(&rule.lowered.rule.key())).collect(),
                 None => Vec::new(),
