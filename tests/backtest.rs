@@ -580,6 +580,39 @@ fn a_curve_that_is_asked_for_is_drawn_or_told_why_not() {
 }
 
 #[test]
+fn what_else_than_a_test_makes_a_difference_is_named() {
+    let few = Few::new();
+    let old = few.write("old.yml", FEW);
+    let differs = |new: &str, title: &str| {
+        let report = few.report(&["--rules", &old, "--against", &few.write("new.yml", new)]);
+        let rule = find(&report["diff"]["rules"], title);
+        (rule["change"].clone(), rule["explained"].clone(), rule["flips"][0]["test"].clone())
+    };
+    let elsewhere = FEW.replace(
+        "title: reads\nname: reads\nlevel: low\nlogsource: {product: aws, service: cloudtrail}",
+        "title: reads\nname: reads\nlevel: low\nlogsource: {product: azure, service: activitylogs}",
+    );
+    let told = differs(&elsewhere, "reads");
+    assert_eq!(told, (json!("changed"), json!(1), json!("it does not run on aws.cloudtrail")));
+    let (rest, _) = FEW.split_once("---\ntitle: addresses").expect("a correlation");
+    let told = differs(rest, "lists");
+    let feeds = "it only feeds correlations, and raises no alerts";
+    assert_eq!(told, (json!("same"), json!(2), json!(feeds)));
+    // a correlation has no test to ask for; who has no group is part of what it says
+    let old = FEW.replace("group-by: [principal]", "group-by: [target_user]");
+    let told = {
+        let rules = (
+            few.write("old.yml", &old),
+            few.write("new.yml", &old.replace("gte: 2}", "gte: 2}, missing: group")),
+        );
+        let report = few.report(&["--rules", &rules.0, "--against", &rules.1]);
+        let rule = find(&report["diff"]["rules"], "addresses");
+        (rule["change"].clone(), rule["explained"].clone(), rule["only_b"].clone())
+    };
+    assert_eq!(told, (json!("changed"), json!(0), json!(1)));
+}
+
+#[test]
 fn one_rule_reads_little_and_what_is_left_out_holds_nothing() {
     let lab = Lab::new();
     let rule = "title: one\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\n";

@@ -48,13 +48,19 @@ impl Differ {
         for (side, engine) in engines.iter().enumerate().take(2) {
             for rule in engine.rules() {
                 let of = &rule.lowered.rule;
-                differ.add(side, of.key(), &of.title, format!("{:?}", rule.lowered.expr), &mut bodies);
+                let body = format!("{:?}{:?}", of.logsource.value, rule.lowered.expr);
+                differ.add(side, of.key(), &of.title, body, &mut bodies);
             }
             for plan in engine.correlations() {
                 let of = &plan.correlation;
                 let body = format!(
-                    "{:?}{:?}{}{:?}{:?}",
-                    of.kind.value, of.condition, of.timespan, plan.members, plan.bucket
+                    "{:?}{:?}{}{}{:?}{:?}",
+                    of.kind.value,
+                    of.condition,
+                    of.missing_is_a_group,
+                    of.timespan,
+                    plan.members,
+                    plan.bucket
                 );
                 // where something stands in its file is no part of what it says
                 differ.add(side, of.key(), &of.title, without_places(&body), &mut bodies);
@@ -96,16 +102,26 @@ impl Differ {
         self.rules[rule].both += 1;
     }
 
-    /// Only one tells of it; whether it is worth asking why.
-    pub fn only(&mut self, side: usize, rule: usize, event: &dyn Fn() -> DiffEvent) -> bool {
+    /// Only one tells of it.
+    pub fn only(&mut self, side: usize, rule: usize, event: &dyn Fn() -> DiffEvent) {
         let rule = &mut self.rules[rule];
         rule.only[side] += 1;
         if rule.shown[side].len() < SHOWN_EVENTS {
             rule.shown[side].push(event());
         }
+    }
+
+    /// Whether it is worth asking why only one tells of an event.
+    pub fn asks(&mut self, side: usize, rule: usize) -> bool {
+        let rule = &mut self.rules[rule];
         let asks = rule.there[1 - side] && rule.explained[side] < MAX_EXPLAINED as u64;
         rule.explained[side] += u64::from(asks);
         asks
+    }
+
+    /// Something else than a test kept the other set from telling of an event.
+    pub fn kept(&mut self, (side, rule): (usize, usize), why: String) {
+        *self.rules[rule].flips[side].entry(why).or_default() += 1;
     }
 
     /// Asks the rule of the set that does not match an event what stopped it.

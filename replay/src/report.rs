@@ -223,7 +223,7 @@ pub struct DiffRule {
     pub only_a: u64,
     /// Alerts of the second alone.
     pub only_b: u64,
-    /// The tests that made the difference, the most frequent first.
+    /// The tests that made the difference, or what else did, the most frequent first.
     pub flips: Vec<Flip>,
     /// How many events were asked for them.
     pub explained: u64,
@@ -236,7 +236,7 @@ pub struct DiffRule {
 pub struct Flip {
     /// The rule set that did not match: `A` or `B`.
     pub stopped: &'static str,
-    /// The test that stopped it there.
+    /// The test that stopped it there, or what else kept it silent.
     pub test: String,
     /// On how many events.
     pub events: u64,

@@ -176,7 +176,8 @@ impl Pass<'_> {
                         entities.filter_map(|(at, name)| Some((*name, fetched.entity(at, row)?.to_owned())));
                     diff_event(side, &event.event_id(), show_time(event.time()), entities.collect())
                 };
-                if differ.only(side, key.1, &shown) {
+                differ.only(side, key.1, &shown);
+                if differ.asks(side, key.1) {
                     why.push((side, *hit));
                 }
             }
@@ -207,7 +208,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Asks the set that did not match why.
+    /// Asks the set that did not tell of an event why.
     fn explain(&mut self, side: usize, hit: Hit, batch: &EventBatch) {
         let row = batch.row(hit.row as usize);
         let Some(differ) = &mut self.differ else { return };
@@ -217,8 +218,13 @@ impl Pass<'_> {
         let rule = &other.engine.rules()[number];
         let Some(spec) = self.world.specs.iter().find(|spec| spec.name == row.source()) else { return };
         let here = rule.sources.iter().find(|(name, _)| name == row.source());
-        let canonical = here.is_some_and(|(_, canonical)| *canonical);
-        differ.explain((side, compared), &rule.lowered, (spec, row.raw()), canonical, self.world.logs);
+        let Some((_, canonical)) = here else {
+            return differ.kept((side, compared), format!("it does not run on {}", row.source()));
+        };
+        if other.engine.is_muted(number as u32) {
+            return differ.kept((side, compared), "it only feeds correlations, and raises no alerts".into());
+        }
+        differ.explain((side, compared), &rule.lowered, (spec, row.raw()), *canonical, self.world.logs);
     }
 }
 
