@@ -580,6 +580,32 @@ fn a_curve_that_is_asked_for_is_drawn_or_told_why_not() {
 }
 
 #[test]
+fn a_page_says_what_it_leaves_out() {
+    let few = Few::new();
+    let rule = |number: usize| {
+        format!(
+            "title: r{number}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: {{s: {{eventName: GetObject}}, condition: s}}\n"
+        )
+    };
+    let rules: Vec<String> = (0..201).map(rule).collect();
+    let rules = few.write("rules.yml", &(rules.join("---\n") + "---" + FEW));
+    let labels = few.write(
+        "labels.yml",
+        "incidents: [{name: <unseen>, from: 2026-03-02, to: 2026-03-03, entity: {principal: bob}}]\n",
+    );
+    let page = few.write("page.html", "");
+    few.report(&["--rules", &rules, "--html", &page, "--labels", &labels]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    for part in [
+        "These are the first 200 of 203 rules",
+        "Nothing told of the incident &lt;unseen&gt;",
+        "The files of that stretch hold 3 events",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
 fn what_else_than_a_test_makes_a_difference_is_named() {
     let few = Few::new();
     let old = few.write("old.yml", FEW);

@@ -17,6 +17,15 @@ mod charts;
 /// Rules that are shown with all that is known of them.
 const SHOWN_RULES: usize = 200;
 
+/// Rules whose difference is drawn.
+const SPLIT_RULES: usize = 30;
+
+/// Tests that are shown of a rule that changed.
+const SHOWN_FLIPS: usize = 10;
+
+/// Incidents that are named which nothing told of.
+const SHOWN_MISSED: usize = 20;
+
 const STYLE: &str = include_str!("html/style.css");
 
 /// The report as a page.
@@ -94,12 +103,13 @@ fn head(page: &mut String, report: &Report) {
         .collect();
     let _ = write!(
         page,
-        "<header><h1>Backtest</h1><p>What the rules {} would have told of {} stored events between <time>{}</time> and <time>{}</time>.</p></header><section class=\"tiles\">",
+        "<header><h1>Backtest</h1><p>What the rules {} would have told between <time>{}</time> and <time>{}</time>. The files of that stretch hold {} events.</p></header><section class=\"tiles\">",
         names.join(" and "),
-        number(events),
         escape(&report.from),
-        escape(&report.to)
+        escape(&report.to),
+        number(events)
     );
+    let mut missed: Vec<String> = Vec::new();
     for (set, side) in report.sets.iter().zip(["A", "B"]) {
         let of = if report.sets.len() > 1 { format!(" of {side}") } else { String::new() };
         tile(page, &number(set.alerts), &format!("alerts{of}"));
@@ -122,12 +132,13 @@ fn head(page: &mut String, report: &Report) {
             if let Some(seconds) = score.time_to_detect {
                 tile(page, &show_span((seconds * 1e6) as i64), &format!("time to detect{of}, in the middle"));
             }
+            missed.extend(score.missed.iter().map(|name| format!("Nothing{of} told of the incident {name}")));
         }
     }
     let share = 100.0 * report.cost.bytes_read as f64 / report.cost.bytes_total.max(1) as f64;
     tile(page, &format!("{share:.1} %"), &format!("of the bytes read, in {:.2} s", report.cost.seconds));
     page.push_str("</section>");
-    for note in &report.notes {
+    for note in missed.iter().take(SHOWN_MISSED).chain(&report.notes) {
         let _ = write!(page, "<p class=\"note\">{}</p>", escape(note));
     }
 }
@@ -150,11 +161,12 @@ fn diff(page: &mut String, diff: &DiffReport) {
         number(diff.only_a),
         number(diff.only_b)
     );
+    more(page, diff.rules.len(), SHOWN_RULES);
     if !diff.rules.is_empty() {
         let rows: Vec<(String, [u64; 3])> = diff
             .rules
             .iter()
-            .take(30)
+            .take(SPLIT_RULES)
             .map(|rule| (rule.title.clone(), [rule.only_a, rule.both, rule.only_b]))
             .collect();
         page.push_str(&charts::split(&rows));
@@ -178,7 +190,7 @@ fn diff(page: &mut String, diff: &DiffReport) {
                 "<p>The test that stopped the other side, of {} events that were asked:</p><table><tr><th>stopped in</th><th>test</th><th class=\"n\">events</th></tr>",
                 rule.explained
             );
-            for flip in rule.flips.iter().take(10) {
+            for flip in rule.flips.iter().take(SHOWN_FLIPS) {
                 let _ = write!(
                     page,
                     "<tr><td>{}</td><td><code>{}</code></td><td class=\"n\">{}</td></tr>",
@@ -188,6 +200,10 @@ fn diff(page: &mut String, diff: &DiffReport) {
                 );
             }
             page.push_str("</table>");
+            if rule.flips.len() > SHOWN_FLIPS {
+                let _ =
+                    write!(page, "<p class=\"dim\">and {} tests more</p>", rule.flips.len() - SHOWN_FLIPS);
+            }
         }
         page.push_str(
             "<div class=\"wide\"><table><tr><th>only</th><th>time</th><th>event</th><th>about</th></tr>",
@@ -275,10 +291,23 @@ fn rules(page: &mut String, report: &Report, set: &SetReport) {
     if set.rules.iter().all(|rule| rule.alerts == 0) {
         page.push_str("<p>No rule told of anything.</p>");
     }
+    more(page, set.rules.iter().filter(|rule| rule.kind != "block").count(), SHOWN_RULES);
     for rule in set.rules.iter().filter(|rule| rule.kind != "block").take(SHOWN_RULES) {
         self::rule(page, report, rule);
     }
     page.push_str("</section>");
+}
+
+/// Says how many rules are left out of a list.
+fn more(page: &mut String, all: usize, shown: usize) {
+    if all > shown {
+        let _ = write!(
+            page,
+            "<p class=\"note\">These are the first {} of {} rules; <code>--format json</code> has all of them.</p>",
+            number(shown as u64),
+            number(all as u64)
+        );
+    }
 }
 
 fn rule(page: &mut String, report: &Report, rule: &RuleReport) {
@@ -366,7 +395,7 @@ fn cost(page: &mut String, report: &Report) {
     let rate = cost.events as f64 / cost.seconds.max(1e-9);
     let _ = write!(
         page,
-        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). Rules looked at {} events; of {} of them, those that matched and what lies beside them, more was read than rules look at. {} of {} bytes were read.</p>",
+        "<section><h2>Cost</h2><p>{:.2} s for {} events ({} a second). Rules looked at {} events; of those that matched, and of what lies beside them, more was read than rules look at, {} times. {} of {} bytes were read.</p>",
         cost.seconds,
         number(cost.events),
         number(rate as u64),
