@@ -201,6 +201,38 @@ fn a_line_that_a_crash_has_cut_off_is_no_record() {
 }
 
 #[test]
+fn a_damaged_line_hides_no_other_and_stays_where_it_is() {
+    for damaged in [&b"{\"bad\"\n"[..], b"\xff\xfe\n", b"\0\0\0\n", b"{}\n"] {
+        let place = place(4, 8);
+        let path = place.path("state/quarantine.ndjson");
+        let whole = [damaged, &fs::read(&path).expect("a file")].concat();
+        fs::write(&path, whole).expect("a file");
+        let quarantine = |what: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_virga"));
+            command.arg("quarantine").args(what).arg("-c").arg(place.path("virga.toml"));
+            command.output().expect("it runs")
+        };
+        let listed = quarantine(&["ls"]);
+        assert_eq!(listed.status.code(), Some(2), "{}", said(&listed));
+        assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 8);
+        assert!(said(&listed).contains("record 5: a line is no entry of quarantine"), "{}", said(&listed));
+        assert!(said(&listed).contains("8 records: 8 cut_off; 1 lines are damaged"), "{}", said(&listed));
+        // those behind it have their numbers
+        assert_eq!(quarantine(&["show", "9"]).stdout, bytes(7).into_bytes());
+        let failed = quarantine(&["show", "5"]);
+        assert!(said(&failed).contains("quarantine.ndjson: a line is no entry"), "{}", said(&failed));
+        let retried = output(&place, &[]);
+        assert_eq!(retried.status.code(), Some(2));
+        assert!(said(&retried).contains("4 records can be read now, 4 still cannot; 1 lines are damaged"));
+        assert_eq!(String::from_utf8_lossy(&retried.stdout).lines().count(), 4);
+        assert!(fs::read(&path).expect("a file").starts_with(damaged), "it stays");
+        let whole = fs::read(&path).expect("a file");
+        fs::write(&path, &whole[damaged.len()..]).expect("a file");
+        nothing_is_lost(&place, 8);
+    }
+}
+
+#[test]
 fn it_is_refused_while_the_process_is_running() {
     let place = place(3, 10);
     let mut command = place.command();

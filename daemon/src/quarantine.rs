@@ -84,9 +84,9 @@ pub fn retried_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// Where the disk says no.
-pub fn keep_retried(folder: &Path, lines: &str) -> io::Result<usize> {
+pub fn keep_retried(folder: &Path, lines: &[u8]) -> io::Result<usize> {
     let mut file = Rotating::open(&folder.join(RETRIED), FILE_BYTES, KEPT_FILES)?;
-    let removed = file.append(lines.as_bytes())?;
+    let removed = file.append(lines)?;
     file.sync()?;
     Ok(removed)
 }

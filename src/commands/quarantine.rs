@@ -83,51 +83,80 @@ impl Where {
 
 /// The lines of a file of quarantine. What a crash has cut off is none: it was behind no checkpoint, and is read
 /// again from its input.
-fn lines(path: &Path) -> Result<impl Iterator<Item = std::io::Result<String>>, Failure> {
-    let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut file = BufReader::new(file);
+fn lines(path: &Path) -> Result<impl Iterator<Item = Result<Vec<u8>, Failure>>, Failure> {
+    let at = |error: std::io::Error| Failure::from(format!("{}: {error}", path.display()));
+    let mut file = BufReader::new(std::fs::File::open(path).map_err(at)?);
     Ok(std::iter::from_fn(move || {
-        let mut text = String::new();
-        match file.read_line(&mut text) {
-            Ok(_) if text.pop() == Some('\n') => Some(Ok(text)),
+        let mut line = Vec::new();
+        match file.read_until(b'\n', &mut line) {
+            Ok(_) if line.pop() == Some(b'\n') => Some(Ok(line)),
             Ok(_) => None,
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(at(error))),
         }
     }))
 }
 
-fn entry(path: &Path, text: &str) -> Result<Entry, Failure> {
-    Entry::parse(text).map_err(|error| format!("{}: {error}", path.display()).into())
+/// The entry that a line is. A disk may have damaged one, which is no reason not to look at the others.
+fn entry(line: &[u8]) -> Result<Entry, String> {
+    let text =
+        std::str::from_utf8(line).map_err(|error| format!("a line is no entry of quarantine: {error}"))?;
+    Entry::parse(text)
+}
+
+/// Says a damaged line.
+fn tell_damaged(path: &Path, number: u64, why: &str) {
+    show::say!("{}: record {number}: {why}", path.display());
+}
+
+/// What is said of damaged lines behind a count of others, and the exit status.
+fn with_damaged(said: &str, damaged: u64) -> Outcome {
+    match damaged {
+        0 => {
+            show::say!("{said}");
+            Ok(ExitCode::SUCCESS)
+        }
+        damaged => {
+            show::say!("{said}; {damaged} lines are damaged");
+            Ok(ExitCode::from(2))
+        }
+    }
 }
 
 fn list(at: &Where) -> Outcome {
-    let mut number = 0;
+    let (mut number, mut damaged) = (0, 0);
     let mut by_cause: BTreeMap<String, u64> = BTreeMap::new();
     for path in files(&at.folder()?)? {
-        for text in lines(&path)? {
-            let entry = entry(&path, &text?)?;
+        for record in lines(&path)? {
             number += 1;
-            *by_cause.entry(entry.cause.clone()).or_default() += 1;
-            let bytes = entry.bytes.len();
-            line(format!(
-                "{number:>6}  {}  {:<22} {bytes:>6} bytes  {}",
-                entry.time, entry.cause, entry.origin
-            ))?;
+            match entry(&record?) {
+                Ok(entry) => {
+                    *by_cause.entry(entry.cause.clone()).or_default() += 1;
+                    let bytes = entry.bytes.len();
+                    line(format!(
+                        "{number:>6}  {}  {:<22} {bytes:>6} bytes  {}",
+                        entry.time, entry.cause, entry.origin
+                    ))?;
+                }
+                Err(why) => {
+                    damaged += 1;
+                    tell_damaged(&path, number, &why);
+                }
+            }
         }
     }
     let causes: Vec<String> = by_cause.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
-    show::say!("{number} records{}{}", if causes.is_empty() { "" } else { ": " }, causes.join(", "));
-    Ok(ExitCode::SUCCESS)
+    let colon = if causes.is_empty() { "" } else { ": " };
+    with_damaged(&format!("{} records{colon}{}", number - damaged, causes.join(", ")), damaged)
 }
 
 fn print(args: &Show) -> Outcome {
     let mut number = 0;
     for path in files(&args.at.folder()?)? {
-        for text in lines(&path)? {
-            let text = text?;
+        for record in lines(&path)? {
+            let record = record?;
             number += 1;
             if number == args.number {
-                let entry = entry(&path, &text)?;
+                let entry = entry(&record).map_err(|why| format!("{}: {why}", path.display()))?;
                 show::say!("{} at {}, {}", entry.cause, entry.origin, entry.time);
                 std::io::stdout().write_all(&entry.bytes)?;
                 return Ok(ExitCode::SUCCESS);
@@ -143,12 +172,11 @@ fn retry(at: &Where) -> Outcome {
         .map_err(|error| Failure::Message(format!("{error}; stop it first: the quarantine is rewritten")))?;
     let mut done = Retried::default();
     files(&folder)?.iter().try_for_each(|path| done.file(&folder, path))?;
-    let Retried { read, left, removed } = done;
-    show::say!("{read} records can be read now, {left} still cannot");
+    let Retried { read, left, damaged, removed } = done;
     if removed > 0 {
         show::say!("retried.ndjson has grown: {removed} of its oldest files were removed");
     }
-    Ok(ExitCode::SUCCESS)
+    with_damaged(&format!("{read} records can be read now, {left} still cannot"), damaged)
 }
 
 /// What became of records.
@@ -156,6 +184,8 @@ fn retry(at: &Where) -> Outcome {
 struct Retried {
     read: u64,
     left: u64,
+    /// Lines that are no entries; they stay where they are.
+    damaged: u64,
     removed: usize,
 }
 
@@ -163,23 +193,28 @@ impl Retried {
     /// Prints what can be read of one file, keeps that elsewhere, and takes it out of the file, in this order:
     /// wherever it is broken off, each record is in one of the two places, or in both.
     fn file(&mut self, folder: &Path, path: &Path) -> Result<(), Failure> {
-        let (mut printed, mut kept) = (String::new(), String::new());
+        let (mut printed, mut kept) = (Vec::new(), Vec::new());
         let mut out = std::io::stdout().lock();
-        for text in lines(path)? {
-            let text = text?;
-            let place = match events_of(&entry(path, &text)?.bytes) {
-                Some(events) => {
+        for record in lines(path)? {
+            let record = record?;
+            let place = match entry(&record).map(|entry| events_of(&entry.bytes)) {
+                Ok(Some(events)) => {
                     self.read += 1;
                     print_events(&mut out, &events)?;
                     &mut printed
                 }
-                None => {
+                Ok(None) => {
                     self.left += 1;
                     &mut kept
                 }
+                Err(why) => {
+                    self.damaged += 1;
+                    tell_damaged(path, self.read + self.left + self.damaged, &why);
+                    &mut kept
+                }
             };
-            place.push_str(&text);
-            place.push('\n');
+            place.extend_from_slice(&record);
+            place.push(b'\n');
         }
         out.flush().map_err(unprinted)?;
         if printed.is_empty() {
@@ -191,7 +226,7 @@ impl Retried {
             )
         };
         self.removed += keep_retried(folder, &printed).map_err(at)?;
-        replace(path, kept.as_bytes()).map_err(at)?;
+        replace(path, &kept).map_err(at)?;
         Ok(())
     }
 }
@@ -199,21 +234,25 @@ impl Retried {
 /// Prints what was printed before.
 fn again(at: &Where) -> Outcome {
     let mut out = std::io::stdout().lock();
-    let (mut read, mut left) = (0, 0);
+    let (mut read, mut left, mut damaged) = (0, 0, 0);
     for path in retried_files(&at.folder()?)? {
-        for text in lines(&path)? {
-            match events_of(&entry(&path, &text?)?.bytes) {
-                Some(events) => {
+        for record in lines(&path)? {
+            match entry(&record?).map(|entry| events_of(&entry.bytes)) {
+                Ok(Some(events)) => {
                     read += 1;
                     print_events(&mut out, &events)?;
                 }
-                None => left += 1,
+                Ok(None) => left += 1,
+                Err(why) => {
+                    damaged += 1;
+                    tell_damaged(&path, read + left + damaged, &why);
+                }
             }
         }
     }
     out.flush().map_err(unprinted)?;
-    show::say!("{read} records that were printed before, {left} that cannot be read any more");
-    Ok(ExitCode::SUCCESS)
+    let said = format!("{read} records that were printed before, {left} that cannot be read any more");
+    with_damaged(&said, damaged)
 }
 
 fn print_events(out: &mut impl Write, events: &[String]) -> Result<(), Failure> {
