@@ -14,7 +14,7 @@ use crate::clock::steady;
 use crate::config::Config;
 use crate::rotate;
 use crate::rules::{Generation, Loader};
-use crate::run::{context, known_instance, tell_left};
+use crate::run::{context, known_instance, others, tell_left};
 
 /// What came of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,15 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
         }
         Ok(found) => Ok(match &found.checkpoint {
             None => format!("{}: no checkpoint, everything would begin anew", config.state.folder.display()),
-            Some(checkpoint) => format!("would go on from checkpoint {}", checkpoint.number),
+            Some(checkpoint) => {
+                let others: Vec<String> =
+                    others(config, checkpoint).iter().map(|name| format!("\"{name}\"")).collect();
+                let kept = match others.is_empty() {
+                    true => String::new(),
+                    false => format!("; it keeps where {} stood, not configured any more", others.join(", ")),
+                };
+                format!("would go on from checkpoint {}{kept}", checkpoint.number)
+            }
         }),
     };
     let state = rotate::check_folder(&config.state.folder)

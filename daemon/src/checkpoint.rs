@@ -71,6 +71,12 @@ impl Checkpoint {
         self.positions.iter().any(|(name, _)| name == input)
     }
 
+    /// Inputs that it knows and that are not among these: where they stand is kept.
+    pub fn others(&self, inputs: &[&str]) -> Vec<&str> {
+        let names = self.positions.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| !inputs.contains(name)).collect()
+    }
+
     /// The contents of a file.
     ///
     /// # Errors

@@ -48,6 +48,10 @@ pub const SINK_END: Duration = Duration::from_secs(2);
 /// through is read again by the next.
 pub const FINISH: Duration = Duration::from_secs(60);
 
+/// How long the disk of the state may take to have room for a record that cannot be read, when the process is asked to
+/// end: then no checkpoint passes over it, and it is read again by the next.
+pub const DISK_END: Duration = Duration::from_secs(3);
+
 /// Bytes of one file of quarantine, of late hits, and of a file sink unless it says otherwise, before the next
 /// is begun.
 pub const FILE_BYTES: u64 = 64 << 20;

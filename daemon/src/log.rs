@@ -1,5 +1,6 @@
 //! The log, on standard error.
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -21,6 +22,26 @@ pub fn begin(log: &Log) -> Result<(), String> {
         }
     };
     begun.map_err(|error| error.to_string())
+}
+
+/// Whether this is a level, or a filter. A word alone would be one for a target of that name, and a slip for a level
+/// silence all others: a target is written with its level.
+///
+/// # Errors
+/// What it is not.
+pub(crate) fn prove(level: &str) -> Result<(), String> {
+    let is_level = |word: &str| !word.trim().is_empty() && word.trim().parse::<LevelFilter>().is_ok();
+    let is_alone = |part: &&str| !part.contains(['=', '[']);
+    // commas within the fields of a span part no directives
+    let mut parts = level.split(',').filter(|_| !level.contains('{'));
+    if let Some(word) = parts.find(|part| is_alone(part) && !is_level(part)) {
+        return Err(format!(
+            "`{word}` is no level; there are off, error, warn, info, debug, trace, and filters such as \
+             `virga_daemon=debug,warn`"
+        ));
+    }
+    let known = EnvFilter::try_new(filter(level));
+    known.map(drop).map_err(|error| format!("`{level}` is no filter: {error}"))
 }
 
 /// A word is the level of what is ours: the libraries of the archive tell of every request at `info`. What fails in the

@@ -76,6 +76,9 @@ pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), St
         0 => tracing::info!("no checkpoint: everything begins where the configuration says"),
         number => tracing::info!(number, inputs = from.positions.len(), "goes on from the checkpoint"),
     }
+    for input in others(config, &from) {
+        tracing::info!(input, "it is not configured any more: where it stood is kept, for when it is again");
+    }
     if from.instance.is_empty() {
         from.instance = instance(folder)?;
     }
@@ -383,6 +386,12 @@ fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
         kind.open().map_err(|error| format!("sink \"{}\": {error}", sink.name))
     };
     config.sinks.iter().map(open).collect()
+}
+
+/// Inputs that a checkpoint knows and that are not configured.
+pub(crate) fn others<'a>(config: &Config, from: &'a Checkpoint) -> Vec<&'a str> {
+    let names: Vec<&str> = config.inputs.iter().map(|input| input.name.as_str()).collect();
+    from.others(&names)
 }
 
 /// What is said of alerts that waited for a sink which is configured no more.

@@ -25,8 +25,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use virga_ingest::quote::explain;
 use virga_ingest::transport::serving::collide;
 use virga_ingest::units::{Size, Span};
@@ -178,7 +178,14 @@ pub struct Log {
     /// Lines for people, or JSON objects.
     pub format: LogFormat,
     /// `error`, `warn`, `info` (the default), `debug`, or a filter as in `virga_daemon=debug,warn`.
+    #[serde(deserialize_with = "level")]
     pub level: Option<String>,
+}
+
+fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let level = String::deserialize(deserializer)?;
+    crate::log::prove(&level).map_err(D::Error::custom)?;
+    Ok(Some(level))
 }
 
 /// How the log is written.
@@ -457,6 +464,18 @@ name = "out"
         {
             let archive = parse(&format!("{LEAST}\n[archive]\nurl = \"{url}\"")).unwrap().archive.unwrap();
             assert_eq!((archive.url.as_str(), archive.every), (expected, Span::seconds(60)));
+        }
+    }
+
+    #[test]
+    fn a_level_that_would_silence_the_log_is_a_mistake_with_its_place() {
+        for level in ["loud", "warn,virga", "foo=bar=baz", "virga=loud", "", "info,"] {
+            let error = parse(&format!("{LEAST}[log]\nlevel = \"{level}\"\n")).unwrap_err();
+            assert!(error.contains("line 13"), "{level}: {error}");
+        }
+        for level in ["info", "INFO", "off", "trace", "virga_daemon=debug,warn", "x[span{a=1,b,c=2}]=info"] {
+            let read = parse(&format!("{LEAST}[log]\nlevel = \"{level}\"\n"));
+            assert_eq!(read.unwrap().log.level.as_deref(), Some(level));
         }
     }
 

@@ -22,13 +22,14 @@ use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::{Clock, Event, Ticket};
 
 use self::save::{Prepared, TELL_AGAIN};
-use self::tell::{count, tell_anew, tell_removed};
+use self::tell::{Unreadable, count, tell_anew, tell_removed};
 use super::read::Acknowledged;
 use super::scan::{Scanned, out};
 use super::{Done, DoneItem, InputInfo};
 use crate::archive::keep::{Keeper, Kept};
 use crate::archive::leave::Leave;
 use crate::checkpoint::{Checkpoint, Store};
+use crate::limits::DISK_END;
 use crate::marks::Marks;
 use crate::outbox::{OutAlert, Outbox};
 use crate::partitions::Partitions;
@@ -108,6 +109,7 @@ pub struct Correlator {
     generation: Arc<Generation>,
     live: Live,
     told: Vec<CorrelationCounts>,
+    unreadable: Unreadable,
     /// When the metrics were told of the state last.
     told_at: Option<Instant>,
     marks: Marks,
@@ -121,6 +123,8 @@ pub struct Correlator {
     pause: Duration,
     /// When it was said last that none can be written; `None` while they can.
     refused: Option<Instant>,
+    /// The same of late hits.
+    late_refused: Option<Instant>,
     /// Waits for the archive.
     waiting: Option<Prepared>,
     /// Counts what the archive was asked to commit.
@@ -159,6 +163,9 @@ impl Correlator {
                 cut: false,
             })
             .collect();
+        // what is left is of inputs that are not configured now
+        let is_configured = |name: &str| inputs.iter().any(|input| *input.info.name == *name);
+        parts.from.positions.retain(|(name, _)| !is_configured(name));
         for input in &inputs {
             marks.expect(&input.info.name, input.info.lateness);
         }
@@ -174,10 +181,12 @@ impl Correlator {
             changed: false,
             urgent: false,
             incomplete: false,
+            unreadable: Unreadable::default(),
             told_at: None,
             written: Instant::now(),
             pause: Duration::ZERO,
             refused: None,
+            late_refused: None,
             waiting: None,
             barrier: 0,
             read: 0,
@@ -242,6 +251,8 @@ impl Correlator {
 
     /// Other rules from now on; correlations that are the same keep what they know.
     fn switch(&mut self, generation: Arc<Generation>) {
+        // what the old ones have counted since the metrics were told last
+        self.tell();
         let mut live = new_live(&generation, &self.parts.tenant, self.parts.memory);
         match self.live.snapshot().and_then(|snapshot| live.restore(&snapshot)) {
             Ok(anew) => tell_anew(&anew),
@@ -301,7 +312,7 @@ impl Correlator {
     }
 
     fn take_scanned(&mut self, number: usize, name: &Arc<str>, mut scanned: Scanned) {
-        self.keep_unreadable(&scanned);
+        self.keep_unreadable(name, &scanned);
         self.incomplete |= !scanned.is_whole;
         for batch in std::mem::take(&mut scanned.kept) {
             self.archive(Kept::Events(Arc::clone(&self.generation), Box::new(batch)));
@@ -394,7 +405,7 @@ impl Correlator {
     }
 
     /// Quarantine is on disk before anything passes over it: a disk that says no holds everything.
-    fn keep_unreadable(&mut self, scanned: &Scanned) {
+    fn keep_unreadable(&mut self, name: &Arc<str>, scanned: &Scanned) {
         if scanned.quarantined.is_empty() {
             return;
         }
@@ -404,8 +415,13 @@ impl Correlator {
             Some(_) => Cow::Owned(scanned.quarantined.iter().map(bare).collect()),
             None => Cow::Borrowed(&scanned.quarantined),
         };
-        let mut told: Option<Instant> = None;
-        while let Err(error) = self.parts.quarantine.take(&records).map(tell_removed) {
+        let (mut told, mut ending): (Option<Instant>, Option<Instant>) = (None, None);
+        while let Err(error) = self
+            .parts
+            .quarantine
+            .take(&records)
+            .map(|removed| tell_removed("quarantine", "quarantine_full", removed))
+        {
             metrics::counter!("virga_quarantine_failures_total").increment(1);
             if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
                 told = Some(Instant::now());
@@ -415,20 +431,26 @@ impl Correlator {
             self.parts.alive.store((self.parts.clock)(), Ordering::Relaxed);
             self.tell_if_due();
             self.settle();
-            std::thread::sleep(DISK_WAIT);
-            if self.parts.hurry.load(Ordering::Relaxed) {
+            if self.is_given_up(&mut ending) {
                 self.incomplete = true;
                 return;
             }
+            std::thread::sleep(DISK_WAIT);
         }
         if told.is_some() {
             tracing::info!("quarantine is written again");
         }
-        let first = scanned.quarantined.first();
-        if let Some(first) = first {
-            let count = scanned.quarantined.len();
-            tracing::warn!(origin = %first.origin, count, "quarantined: {}", first.cause);
+        self.unreadable.tell(name, &scanned.quarantined);
+    }
+
+    /// Whether a disk that takes no record is waited for no longer: where the process ends it has some seconds, once for
+    /// all records.
+    fn is_given_up(&self, ending: &mut Option<Instant>) -> bool {
+        if self.parts.hurry.load(Ordering::Relaxed) {
+            return true;
         }
+        let is_ending = self.parts.stop.load(Ordering::Relaxed);
+        is_ending && (self.incomplete || ending.get_or_insert_with(Instant::now).elapsed() >= DISK_END)
     }
 
     /// Late hits are told beside: they are for a later look, and no promise rests on them.
@@ -438,8 +460,18 @@ impl Correlator {
             .filter_map(|hit| serde_json::to_string(hit).ok())
             .flat_map(|line| [line, "\n".to_owned()])
             .collect();
-        if let Err(error) = self.parts.late.append(lines.as_bytes()) {
-            tracing::warn!("late hits cannot be written: {error}");
+        let error = match self.parts.late.append(lines.as_bytes()) {
+            Ok(removed) => {
+                tell_removed("late hits", "late_full", removed);
+                self.late_refused = None;
+                return;
+            }
+            Err(error) => error,
+        };
+        metrics::counter!("virga_dropped_total", "cause" => "late_unwritten").increment(late.len() as u64);
+        if self.late_refused.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.late_refused = Some(Instant::now());
+            tracing::warn!("late hits cannot be written ({error}): they are counted, and told nowhere else");
         }
     }
 }

@@ -38,13 +38,13 @@ impl Process<'_> {
         let Ok(mut correlator) = self.correlator.join() else {
             return Err("correlation has failed: the last checkpoint stands".into());
         };
-        if !self.outbox.drain(DRAIN) {
-            tracing::warn!(
-                alerts = self.outbox.len(),
-                "alerts that sinks did not take stay in the checkpoint"
-            );
-        }
+        // where all is to end at once sinks take nothing more
+        let is_drained =
+            self.outbox.drain(if self.hurry.load(Ordering::Relaxed) { Duration::ZERO } else { DRAIN });
         let saved = is_archived && correlator.finish(FINISH);
+        if !is_drained {
+            tell_untaken(self.outbox.len(), saved);
+        }
         let is_left = self.leave.is_left();
         if !saved {
             // what the archive does not take now it does not take at all
@@ -90,6 +90,17 @@ impl Process<'_> {
             }
             false => Err("the last checkpoint could not be written: the one before it stands".into()),
         }
+    }
+}
+
+/// Says what becomes of alerts that sinks did not take.
+fn tell_untaken(alerts: usize, saved: bool) {
+    match saved {
+        true => tracing::warn!(alerts, "alerts that sinks did not take stay in the checkpoint"),
+        false => tracing::warn!(
+            alerts,
+            "alerts that sinks did not take are raised again by the next process, of what it reads again"
+        ),
     }
 }
 

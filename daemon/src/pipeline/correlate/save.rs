@@ -137,6 +137,8 @@ impl Correlator {
                 .iter()
                 .filter(|input| input.known || !input.positions.is_empty())
                 .map(|input| (input.info.name.to_string(), input.positions.clone()))
+                // one that is not configured now goes on there when it is again
+                .chain(self.parts.from.positions.iter().cloned())
                 .collect(),
             marks: self.marks.clone(),
             correlations: Vec::new(),

@@ -1,12 +1,15 @@
 //! What metrics and the log say of correlation.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::Frontier;
 
 use super::Correlator;
+use super::save::TELL_AGAIN;
 use crate::partitions::HELD_BY;
 use crate::pipeline::scan::Scanned;
 
@@ -19,11 +22,12 @@ impl Correlator {
         if self.told_at.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told_at = Some(Instant::now());
             self.tell();
+            self.unreadable.tell_rest();
         }
     }
 
     /// What the metrics say of the state.
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         let counts = self.live.counts();
         for ((plan, now), before) in self.generation.plans.iter().zip(counts).zip(&self.told) {
             let correlation = plan.key();
@@ -75,16 +79,77 @@ impl Correlator {
     }
 }
 
+/// What is said of records that cannot be read: each kind of each input at once, then no more often than now and then,
+/// with how many there were. Each is counted, and stands in quarantine.
+#[derive(Default)]
+pub(super) struct Unreadable(BTreeMap<(Arc<str>, &'static str), Said>);
+
+/// Of one kind.
+struct Said {
+    at: Instant,
+    /// Since then, and the last of them.
+    count: usize,
+    last: Option<Quarantined>,
+}
+
+impl Unreadable {
+    pub(super) fn tell(&mut self, name: &Arc<str>, records: &[Quarantined]) {
+        for records in records.chunk_by(|one, next| one.cause == next.cause) {
+            let Some(record) = records.first() else { continue };
+            match self.0.entry((Arc::clone(name), record.cause.code())) {
+                Entry::Vacant(free) => {
+                    say(name, record, records.len());
+                    free.insert(Said { at: Instant::now(), count: 0, last: None });
+                }
+                Entry::Occupied(mut said) => {
+                    let said = said.get_mut();
+                    said.count += records.len();
+                    // a record may be large, and it is only said where it stood
+                    said.last = Some(Quarantined { bytes: Vec::new(), ..record.clone() });
+                    said.again(name);
+                }
+            }
+        }
+    }
+
+    /// How many of each kind are still to be said.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> Vec<(&'static str, usize)> {
+        self.0.iter().map(|((_, cause), said)| (*cause, said.count)).collect()
+    }
+
+    /// Says what came since a kind was said last, where that is long enough ago.
+    pub(super) fn tell_rest(&mut self) {
+        self.0.iter_mut().for_each(|((name, _), said)| said.again(name));
+    }
+}
+
+impl Said {
+    fn again(&mut self, name: &str) {
+        if self.at.elapsed() >= TELL_AGAIN
+            && let Some(last) = self.last.take()
+        {
+            say(name, &last, std::mem::take(&mut self.count));
+            self.at = Instant::now();
+        }
+    }
+}
+
+fn say(name: &str, record: &Quarantined, count: usize) {
+    tracing::warn!(input = name, origin = %record.origin, count, "quarantined: {}", record.cause);
+}
+
 pub(super) fn tell_anew(anew: &[String]) {
     if !anew.is_empty() {
         tracing::info!("correlations that are new or have changed begin without memory: {}", anew.join(", "));
     }
 }
 
-pub(super) fn tell_removed(removed: usize) {
+/// Old files were removed to make room.
+pub(super) fn tell_removed(of: &str, cause: &'static str, removed: usize) {
     if removed > 0 {
-        metrics::counter!("virga_dropped_total", "cause" => "quarantine_full").increment(removed as u64);
-        tracing::warn!("the oldest file of quarantine was removed to make room");
+        metrics::counter!("virga_dropped_total", "cause" => cause).increment(removed as u64);
+        tracing::warn!("the oldest file of {of} was removed to make room");
     }
 }
 

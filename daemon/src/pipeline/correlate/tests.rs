@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use virga_engine::RuleSet;
 use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{Origin, OriginBase};
+use virga_ingest::position::Position;
 use virga_ingest::quarantine::Cause;
 use virga_ingest::transport::live::Frontier;
 
@@ -149,6 +150,92 @@ fn where_reading_begins_is_in_a_checkpoint_soon_and_an_input_that_has_not_begun_
     assert_eq!(["in", "slow"].map(|input| found.knows(input)), [true, false]);
 }
 
+fn late_hit() -> LateHit {
+    LateHit {
+        correlation: "c".into(),
+        key: "[]".into(),
+        time: "2024-05-01T00:00:00Z".into(),
+        event_id: "e".into(),
+        origin: record().origin,
+    }
+}
+
+#[test]
+fn late_hits_that_are_not_kept_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("late");
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let mut parts = parts(folder.path());
+        // a file takes one hit, and one old file is kept
+        parts.late = Rotating::open(&path, 1, 1).unwrap();
+        let mut correlator = Correlator::new(parts).unwrap();
+        (0..5).for_each(|_| correlator.keep_late(&[late_hit()]));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        (0..3).for_each(|_| correlator.keep_late(&[late_hit(), late_hit()]));
+    });
+    let told = recorder.handle().render();
+    for (cause, count) in [("late_full", 3), ("late_unwritten", 6)] {
+        assert!(told.contains(&format!("virga_dropped_total{{cause=\"{cause}\"}} {count}\n")), "{told}");
+    }
+}
+
+fn record() -> Quarantined {
+    let base = OriginBase::File { path: "p".into() };
+    let origin = Origin { base, line: Some(1), record: None };
+    Quarantined { origin, cause: Cause::CutOff, time: 0, bytes: b"x".to_vec() }
+}
+
+#[test]
+fn an_input_that_is_not_configured_keeps_its_place_in_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parts = parts(folder.path());
+    let _acknowledged = input(&mut parts);
+    let at = |offset| {
+        let mut positions = Positions::default();
+        positions.set("p", Position::offset(offset));
+        positions
+    };
+    parts.from.positions = vec![("in".into(), at(1)), ("gone".into(), at(2))];
+    assert!(Correlator::new(parts).unwrap().finish(Duration::from_secs(1)));
+    let found = Store::new(folder.path()).load().unwrap().checkpoint.unwrap();
+    assert_eq!(found.positions, [("in".into(), at(1)), ("gone".into(), at(2))]);
+    assert_eq!(found.others(&["in"]), ["gone"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn asked_to_end_it_waits_seconds_for_a_disk_that_takes_no_record_once_for_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("quarantine.ndjson")).unwrap();
+    let mut parts = parts(folder.path());
+    let _acknowledged = input(&mut parts);
+    parts.stop.store(true, Ordering::Relaxed);
+    let mut correlator = Correlator::new(parts).unwrap();
+    let began = Instant::now();
+    for _ in 0..20 {
+        correlator.keep_unreadable(&"in".into(), &Scanned { quarantined: vec![record()], ..scanned(1) });
+    }
+    let took = began.elapsed();
+    assert!(took >= DISK_END && took < DISK_END * 3, "{took:?}");
+    assert!(!correlator.finish(Duration::from_secs(1)), "no checkpoint passes over them");
+}
+
+#[test]
+fn records_that_cannot_be_read_are_said_at_once_and_then_counted_for_a_while() {
+    let (mut unreadable, name) = (Unreadable::default(), Arc::from("in"));
+    let other = || Quarantined { cause: Cause::NotJson, ..record() };
+    let counts = |unreadable: &Unreadable| unreadable.waiting();
+    unreadable.tell(&name, &[record(), record()]);
+    assert_eq!(counts(&unreadable), [("cut_off", 0)]);
+    unreadable.tell(&name, &[record(), other(), record(), record()]);
+    // the one that is new was said
+    assert_eq!(counts(&unreadable), [("cut_off", 3), ("not_json", 0)]);
+    unreadable.tell_rest();
+    assert_eq!(counts(&unreadable), [("cut_off", 3), ("not_json", 0)]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn who_waits_for_room_for_a_record_is_alive_and_counts() {
@@ -166,13 +253,10 @@ fn who_waits_for_room_for_a_record_is_alive_and_counts() {
         }
         1_000
     });
-    let base = OriginBase::File { path: "p".into() };
-    let origin = Origin { base, line: Some(1), record: None };
-    let record = Quarantined { origin, cause: Cause::CutOff, time: 0, bytes: b"x".to_vec() };
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         let mut correlator = Correlator::new(parts).unwrap();
-        correlator.keep_unreadable(&Scanned { quarantined: vec![record], ..scanned(1) });
+        correlator.keep_unreadable(&"in".into(), &Scanned { quarantined: vec![record()], ..scanned(1) });
         assert!(correlator.incomplete, "no checkpoint passes over it");
     });
     assert_eq!(alive.load(Ordering::Relaxed), 1_000);
