@@ -159,7 +159,7 @@ impl<'e> Outlook<'e> {
                 }
             }
         });
-        lacks.next().unwrap_or_else(|| "none of its rules gives it anything".to_owned())
+        lacks.next().unwrap_or_else(|| "its rules together do not make its condition true".to_owned())
     }
 }
 
@@ -262,7 +262,7 @@ mod tests {
         .concat();
         let tables =
             correlation("c", "type: event_count, rules: [block], group-by: src_country, condition: {gte: 2}");
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 14] = [
             (c("type: temporal, rules: [a, b]"), "", &[(4, starved)]),
             (c("type: temporal_ordered, rules: [block, b]"), "", &[(9, starved)]),
             (c("type: temporal, rules: [a, block, b]"), "", &[(4, starved), (9, starved)]),
@@ -280,6 +280,11 @@ mod tests {
                 c("type: temporal, rules: [block, b]"),
                 "11111111-aaaa-4aaa-8aaa-000000000002: {enabled: false}",
                 &[(9, "`c`, which can never match: its rule `b` is switched off")],
+            ),
+            (
+                c("type: temporal, rules: [a, block], condition: {gte: 3}"),
+                "",
+                &[(9, "`c`, which can never match: its rules together do not make its condition true")],
             ),
             (chain, "", &[(4, &chained), (22, starved)]),
             (

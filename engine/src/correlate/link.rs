@@ -564,6 +564,17 @@ mod tests {
             ("type: event_count, rules: [fail], condition: {gte: .inf}", Error, "wrong-type: .inf"),
             (&format!("{count}, condition: {{gte: 1}}"), Warning, "bad-value: {gte: 1}"),
             (&format!("{count}, condition: {{gte: 5, lt: 5}}"), Warning, "bad-value: {gte: 5, lt: 5}"),
+            // what is counted is there
+            (&format!("{count}, condition: {{lt: 1}}"), Warning, "bad-value: {lt: 1}"),
+            (&format!("{count}, condition: {{eq: 2.5}}"), Warning, "bad-value: {eq: 2.5}"),
+            (&format!("{count}, condition: {{gt: 2, lt: 3}}"), Warning, "bad-value: {gt: 2, lt: 3}"),
+            ("type: temporal, rules: [fail, pass], condition: {gte: 3}", Warning, "bad-value: {gte: 3}"),
+            ("type: temporal, rules: [fail, pass], condition: {lt: 1}", Warning, "bad-value: {lt: 1}"),
+            (
+                "type: value_sum, rules: [fail], condition: {gt: 2, lt: 2, field: a}",
+                Warning,
+                "bad-value: {gt: 2, lt: 2, field: a}",
+            ),
             (&format!("{count}, condition: {{gte: 5, field: a}}"), Warning, "bad-value: a"),
             (&format!("{count}, condition: {{}}"), Error, "missing-key: {}"),
             (&format!("{count}, condition: {{gte: 5}}, gruop-by: a"), Error, "unknown-key: gruop-by"),
@@ -577,6 +588,19 @@ mod tests {
             let set = load(&[correlation("c", body)]);
             assert_eq!(said(&set)[0], (severity, expected.to_owned()), "{body}");
             assert_eq!(set.rejected, usize::from(severity == Error), "{body}");
+        }
+        // a count that there can be, and a sum that is no whole number
+        for body in [
+            &format!("{count}, condition: {{eq: 2}}"),
+            &format!("{count}, condition: {{lt: 2}}"),
+            &format!("{count}, condition: {{gt: 2.5, lt: 3.5}}"),
+            &format!("{count}, condition: {{gte: 2, neq: 2}}"),
+            "type: temporal, rules: [fail, pass], condition: {gt: 1}",
+            "type: temporal, rules: [fail, pass], condition: {neq: 2}",
+            "type: value_sum, rules: [fail], condition: {gt: 2, lt: 3, field: a}",
+            "type: value_sum, rules: [fail], condition: {lt: 1, field: a}",
+        ] {
+            assert_eq!(said(&load(&[correlation("c", body)])), [], "{body}");
         }
         for span in ["0m", "10y", "401d", "99999999999999999w"] {
             let document = correlation("c", &format!("{count}, condition: {{gte: 2}}")).replace("5m", span);

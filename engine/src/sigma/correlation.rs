@@ -417,6 +417,9 @@ impl Reader<'_> {
                 all_in_order(condition, rules)
             }
             CorrelationCondition::Number { criteria, .. } => {
+                if kind == CorrelationType::Temporal {
+                    self.check_count(&place, criteria, rules.len() as f64);
+                }
                 criteria.as_slice() == [(Criterion::Gte, rules.len() as f64)]
             }
             _ => true,
@@ -427,6 +430,21 @@ impl Reader<'_> {
             let help = "leave the condition out, or write `temporal`";
             self.error_with_help(codes::BAD_VALUE, &place, cause, help);
         }
+    }
+
+    /// Whether something can be counted that passes: at least one, and at most so many.
+    fn check_count(&mut self, span: &Range<usize>, criteria: &[(Criterion, f64)], most: f64) {
+        if criteria.is_empty() || counts_that_pass(criteria, most) {
+            return;
+        }
+        let cause = match most.is_finite() {
+            true => format!("no count of {most} rules passes this condition"),
+            false => "no count passes this condition".to_owned(),
+        };
+        let warning = Diagnostic::warning(codes::BAD_VALUE, self.file, span.clone(), cause);
+        let help =
+            "what is counted is a whole number from 1: a window in which nothing happens is no group's";
+        self.diagnostics.push(warning.with_help(help));
     }
 
     fn correlation_type(&mut self, body: &Node) -> Option<Spanned<CorrelationType>> {
@@ -658,8 +676,16 @@ impl Reader<'_> {
             let cause = "every group that is seen passes this condition";
             self.warning(codes::BAD_VALUE, &value.span, cause);
         }
-        if holds_for_none(&criteria) {
-            self.warning(codes::BAD_VALUE, &value.span, "no number passes this condition");
+        match kind {
+            CorrelationType::EventCount | CorrelationType::ValueCount => {
+                self.check_count(&value.span, &criteria, f64::INFINITY);
+            }
+            // counted as well, once it is known how many rules there are
+            CorrelationType::Temporal | CorrelationType::TemporalOrdered => {}
+            _ if holds_for_none(&criteria) => {
+                self.warning(codes::BAD_VALUE, &value.span, "no number passes this condition");
+            }
+            _ => {}
         }
         let fields = self.names(value, "field")?;
         self.check_fields(value, &fields, kind);
@@ -778,6 +804,17 @@ impl Criterion {
             Self::Lt | Self::Lte | Self::Eq => false,
         }
     }
+}
+
+/// Whether a whole number from 1 to `most` passes.
+fn counts_that_pass(criteria: &[(Criterion, f64)], most: f64) -> bool {
+    // where any passes, one of these does: the least, each bound, and those on either side of it
+    let around = |bound: f64| [bound.floor() - 1.0, bound.floor(), bound.ceil(), bound.ceil() + 1.0];
+    let mut candidates = criteria.iter().flat_map(|(_, bound)| around(*bound)).chain([1.0]);
+    candidates.any(|count| {
+        (1.0..=most).contains(&count)
+            && criteria.iter().all(|(criterion, bound)| criterion.holds(count, *bound))
+    })
 }
 
 /// Whether the comparisons exclude each other.
