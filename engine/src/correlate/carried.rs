@@ -31,6 +31,11 @@ impl Carried {
         postcard::from_bytes(&self.0).unwrap_or_default()
     }
 
+    /// Whether it is the same piece of memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Bytes held, about: with the counts of those who hold it, and what the allocator puts around a block.
     pub(crate) fn bytes(&self) -> usize {
         self.0.len() + 32

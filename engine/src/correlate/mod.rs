@@ -28,6 +28,7 @@ mod pending;
 mod plan;
 mod slab;
 mod snapshot;
+mod waiting;
 mod watermark;
 mod words;
 
