@@ -26,8 +26,8 @@ pub const READ_BYTES: usize = 128 << 10;
 /// still an envelope below is taken as an event.
 pub const MAX_ENVELOPE_LEVELS: u8 = 4;
 
-/// Elements of one envelope that is not streamed. Events have a hundred bytes at the least, so that
-/// 16 MiB hold fewer; beyond this the rest of the envelope goes to quarantine as one entry.
+/// Elements of one envelope that is not streamed, and values of one line. Events have a hundred bytes at the least,
+/// so that 16 MiB hold fewer; beyond this the rest of the envelope goes to quarantine as one entry.
 pub const MAX_ENVELOPE_ELEMENTS: usize = 1 << 18;
 
 /// Bytes that one compressed input may expand to: a stream that never ends must not be read for

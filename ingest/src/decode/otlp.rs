@@ -9,6 +9,8 @@
 //! Format: OTLP 1.x, JSON Protobuf encoding (`opentelemetry-proto`, `trace.proto`, `logs.proto`).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use virga_engine::json::{Value, parse};
 
@@ -163,13 +165,17 @@ fn attributes(list: Value<'_>) -> Value<'_> {
         return Value::Array(pairs);
     }
     let mut object: Members<'_> = Vec::with_capacity(pairs.len());
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(pairs.len());
     for pair in pairs {
         let Value::Object(mut members) = pair else { continue };
         let value = take(&mut members, &["value"]).map_or(Value::Null, plain);
         let Some(Value::String(key)) = take(&mut members, &["key"]) else { continue };
-        match object.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, other)) => *other = value,
-            None => object.push((key, value)),
+        match places.entry(key) {
+            Entry::Occupied(known) => object[*known.get()].1 = value,
+            Entry::Vacant(new) => {
+                object.push((new.key().clone(), value));
+                new.insert(object.len() - 1);
+            }
         }
     }
     Value::Object(object)
@@ -233,6 +239,21 @@ mod tests {
                 format!("{}{shared}", r#"{"traceId":"t","spanId":"2","#),
             ]
         );
+    }
+
+    #[test]
+    fn of_equal_attributes_the_last_stands_in_the_place_of_the_first() {
+        let pair =
+            |key: usize, value: usize| format!(r#"{{"key":"k{key}","value":{{"intValue":"{value}"}}}}"#);
+        for many in [3, 2_000] {
+            let pairs: Vec<String> =
+                (0..many).chain(0..many).enumerate().map(|(value, key)| pair(key, value)).collect();
+            let list = format!("[{}]", pairs.join(","));
+            let mut text = String::new();
+            attributes(parse(&list).unwrap()).write_compact(&mut text);
+            let expected: Vec<String> = (0..many).map(|key| format!("\"k{key}\":{}", many + key)).collect();
+            assert_eq!(text, format!("{{{}}}", expected.join(",")));
+        }
     }
 
     #[test]

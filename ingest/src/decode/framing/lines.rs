@@ -8,6 +8,7 @@ use memchr::memchr;
 use virga_engine::json::{skip_value, skip_whitespace};
 
 use super::{Form, Framer, Piece, Slice, State};
+use crate::limits::MAX_ENVELOPE_ELEMENTS;
 use crate::quarantine::Cause;
 
 impl<R: Read> Framer<R> {
@@ -45,7 +46,8 @@ impl<R: Read> Framer<R> {
         self.numbered = false;
     }
 
-    /// One piece for each value in a line; usually one.
+    /// One piece for each value in a line; usually one. Of a line with more than [`MAX_ENVELOPE_ELEMENTS`] the rest is
+    /// one bad piece: each takes room before the first is out.
     fn split_line(&mut self, end: usize, last: bool) {
         let mut at = 0;
         let mut found = Vec::new();
@@ -56,6 +58,10 @@ impl<R: Read> Framer<R> {
                 None => break,
                 // lines cut out of an array end with a comma
                 Some(b',') if !found.is_empty() => at += 1,
+                Some(_) if found.len() == MAX_ENVELOPE_ELEMENTS => {
+                    found.push((at..end, Form::Bad(Cause::TooLarge)));
+                    break;
+                }
                 Some(_) => match skip_value(line, at) {
                     // the usual line: one value, and no list of pieces is needed
                     Ok(after) if found.is_empty() && skip_whitespace(line, after) == end => {

@@ -55,6 +55,18 @@ fn frames(input: impl AsRef<[u8]>) -> Vec<String> {
     whole
 }
 
+#[test]
+fn a_line_of_very_many_values_takes_bounded_room() {
+    use crate::limits::MAX_ENVELOPE_ELEMENTS as MOST;
+    let line = "{}".repeat(MOST + 3);
+    let input = format!("{{\"a\":1}}\n{line}\n{{\"a\":2}}\n");
+    let frames = show(&mut Framer::new(input.as_bytes()));
+    assert_eq!(frames.len(), 1 + MOST + 1 + 1);
+    assert_eq!(frames[MOST], format!("2#{MOST} {{}}"));
+    assert_eq!(frames[MOST + 1], format!("2#{} too_large: {{}}{{}}{{}}", MOST + 1));
+    assert_eq!(frames[MOST + 2], "3 {\"a\":2}");
+}
+
 const SMALL: FrameLimits = FrameLimits { event_bytes: 40, kept_bytes: 8, probe_bytes: 60 };
 
 fn small_frames(input: impl AsRef<[u8]>) -> Vec<String> {
