@@ -510,15 +510,29 @@ fn actions<'v>(statement: &'v Value<'_>) -> Vec<Cow<'v, str>> {
 fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
     let Value::Object(operators) = condition else { return Vec::new() };
     let mut narrowing = Vec::new();
+    let must_be_there = operators.iter().filter(|(operator, _)| operator.eq_ignore_ascii_case("null"));
+    let must_be_there: Vec<&str> = must_be_there
+        .filter_map(|(_, tests)| if let Value::Object(tests) = tests { Some(tests) } else { None })
+        .flatten()
+        .filter(|(_, value)| is_false(value))
+        .map(|(key, _)| &**key)
+        .collect();
     for (operator, tests) in operators {
         let operator = operator.to_lowercase();
-        let operator = operator.trim_start_matches("foranyvalue:").trim_start_matches("forallvalues:");
+        // for all values it holds of a request that has none
+        let (operator, of_all) = match operator.strip_prefix("forallvalues:") {
+            Some(operator) => (operator, true),
+            None => (operator.trim_start_matches("foranyvalue:"), false),
+        };
+        let holds_without =
+            |key: &str| of_all && !must_be_there.iter().any(|there| there.eq_ignore_ascii_case(key));
         let positive =
             ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"];
         let Value::Object(tests) = tests else { continue };
         if operator == "bool" {
             for (key, value) in tests {
-                if NARROWING_FLAGS.contains(&key.to_lowercase().as_str()) && is_true(value) {
+                let is_flag = NARROWING_FLAGS.contains(&key.to_lowercase().as_str());
+                if is_flag && is_true(value) && !holds_without(key) {
                     narrowing.push(Vec::new());
                 }
             }
@@ -528,7 +542,8 @@ fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
         }
         for (key, values) in tests {
             let values = one_or_more(values);
-            if NARROWING_KEYS.contains(&key.to_lowercase().as_str()) && !values.iter().any(is_open) {
+            let is_key = NARROWING_KEYS.contains(&key.to_lowercase().as_str());
+            if is_key && !values.iter().any(is_open) && !holds_without(key) {
                 let named = values.iter().filter_map(scalar).filter_map(named_by).take(MAX_GRANTS);
                 narrowing.push(named.map(str::to_owned).collect());
             }
@@ -539,9 +554,18 @@ fn narrowing(condition: &Value<'_>) -> Vec<Vec<String>> {
 
 /// `true` of a condition, alone or in a list.
 fn is_true(value: &Value<'_>) -> bool {
+    is_flag(value, true)
+}
+
+/// `false` of a condition, alone or in a list.
+fn is_false(value: &Value<'_>) -> bool {
+    is_flag(value, false)
+}
+
+fn is_flag(value: &Value<'_>, flag: bool) -> bool {
     match one_or_more(value) {
-        [Value::Bool(true)] => true,
-        [Value::String(text)] => text.eq_ignore_ascii_case("true"),
+        [Value::Bool(own)] => *own == flag,
+        [Value::String(text)] => text.eq_ignore_ascii_case(if flag { "true" } else { "false" }),
         _ => false,
     }
 }
@@ -556,10 +580,17 @@ fn is_open(value: &Value<'_>) -> bool {
     };
     let wide = |prefix: &str| prefix.parse::<u8>().is_ok_and(|bits| bits < 8);
     text.contains("${")
-        || (text.contains(['*', '?']) && named_by(text).is_none())
+        || (text.contains(['*', '?']) && named_by(text).is_none() && !is_one_bucket(text))
         || text
             .split_once('/')
             .is_some_and(|(address, prefix)| address.parse::<std::net::IpAddr>().is_ok() && wide(prefix))
+}
+
+/// The ARN of one bucket, `arn:aws:s3:*:*:photos`: a bucket's name is nobody else's, and its ARN has neither region nor
+/// account.
+fn is_one_bucket(arn: &str) -> bool {
+    let pieces: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(pieces.as_slice(), ["arn", _, "s3", _, _, bucket] if !bucket.split('/').next().unwrap_or_default().contains(['*', '?']))
 }
 
 fn member<'v, 'a>(members: &'v Members<'a>, key: &str) -> Option<&'v Value<'a>> {

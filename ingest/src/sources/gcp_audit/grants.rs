@@ -194,10 +194,12 @@ impl Circle<'_> {
             return self.is_foreign_project(project);
         }
         let (name, host) = address.split_once('@')?;
-        if name.strip_prefix("service-").is_some_and(is_number) {
+        let host = host.strip_suffix("gserviceaccount.com")?;
+        let of_google = || host.strip_suffix(".iam.").is_some_and(is_of_google);
+        if name.strip_prefix("service-").is_some_and(is_number) && of_google() {
             return Some(false);
         }
-        match host.strip_suffix("gserviceaccount.com")? {
+        match host {
             "appspot." => self.is_foreign_project(name),
             // accounts that are called by the project's number
             "developer." | "cloudservices." => {
@@ -216,6 +218,40 @@ impl Circle<'_> {
         let number = name.split_once("/projects/")?.1.split('/').next()?;
         self.environment.owns_account(number).then_some(false)
     }
+}
+
+/// Whether a project is one in which Google's services keep their agents: anybody may name an account of their own
+/// project as agents are named.
+/// Source: <https://cloud.google.com/iam/docs/service-agents>.
+fn is_of_google(project: &str) -> bool {
+    const PROJECTS: [&str; 25] = [
+        "bigquery-encryption",
+        "cloud-cdn-fill",
+        "cloud-filer",
+        "cloud-memcache-sa",
+        "cloud-redis",
+        "cloud-tpu",
+        "cloudcomposer-accounts",
+        "compute-system",
+        "container-analysis",
+        "container-engine-robot",
+        "containerregistry",
+        "dataflow-service-producer-prod",
+        "dataproc-accounts",
+        "dlp-api",
+        "endpoints-portal",
+        "firebase-rules",
+        "gcf-admin-robot",
+        "gcp-gae-service",
+        "gs-project-accounts",
+        "remotebuildexecution",
+        "serverless-robot-prod",
+        "service-consumer-management",
+        "service-networking",
+        "sourcerepo-service-accounts",
+        "trifacta-gcloud-prod",
+    ];
+    project.starts_with("gcp-sa-") || project.ends_with(".google.com") || PROJECTS.contains(&project)
 }
 
 /// A project of a domain's own (`example.com:web`) is written `web.example.com` in a host name.

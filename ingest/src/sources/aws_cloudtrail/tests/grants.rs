@@ -132,6 +132,8 @@ fn a_condition_may_narrow_what_is_everyones() {
         r#"{"ForAnyValue:StringLike":{"AWS:PrincipalArn":["arn:aws:iam::123456789012:role/*"]}}"#,
         r#"{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
         r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:::x"}}"#,
+        r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:*:photos"}}"#,
+        r#"{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"o-a1/r-1/*"},"Null":{"AWS:PrincipalOrgPaths":"false"}}"#,
         r#"{"Bool":{"elasticfilesystem:AccessedViaMountTarget":"true"}}"#,
         r#"{"Bool":{"aws:PrincipalIsAWSService":true}}"#,
     ] {
@@ -140,6 +142,11 @@ fn a_condition_may_narrow_what_is_everyones() {
     for wide in [
         r#"{"StringNotEquals":{"aws:PrincipalOrgID":"o-1"}}"#,
         r#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}}"#,
+        r#"{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"o-a1/r-1/*"}}"#,
+        r#"{"ForAllValues:StringEquals":{"aws:PrincipalOrgID":"o-1"},"Null":{"aws:PrincipalArn":false}}"#,
+        r#"{"ForAllValues:StringEquals":{"aws:PrincipalOrgID":"o-1"},"Null":{"aws:PrincipalOrgID":true}}"#,
+        r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:*:photos-*"}}"#,
+        r#"{"ArnLike":{"aws:SourceArn":"arn:aws:sns:*:*:photos"}}"#,
         r#"{"StringLike":{"aws:PrincipalArn":"*"}}"#,
         r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*"}}"#,
         r#"{"StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}}"#,

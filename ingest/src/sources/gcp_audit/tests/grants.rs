@@ -81,6 +81,11 @@ fn who_is_a_stranger_is_known_only_against_the_users_own() {
         ("serviceAccount:481-compute@developer.gserviceaccount.com", "false", "-"),
         ("serviceAccount:999@cloudservices.gserviceaccount.com", "-", "-"),
         ("serviceAccount:service-999@gcp-sa-logging.iam.gserviceaccount.com", "false", "false"),
+        ("serviceAccount:service-999@compute-system.iam.gserviceaccount.com", "false", "false"),
+        ("serviceAccount:service-999@cloud-ml.google.com.iam.gserviceaccount.com", "false", "false"),
+        // anybody may name an account so
+        ("serviceAccount:service-999@p9.iam.gserviceaccount.com", "true", "-"),
+        ("serviceAccount:service-999@mygoogle.com.iam.gserviceaccount.com", "true", "-"),
         ("projectOwner:p1", "false", "false"),
         ("projectViewer:p9", "true", "-"),
         ("deleted:user:x@example.net?uid=1", "false", "false"),
