@@ -318,14 +318,13 @@ impl Body {
 
     /// Shows further events, while there is room.
     fn show(&mut self, seen: impl Iterator<Item = Seen>) {
-        let mut last = self.seen.last().copied();
         for seen in seen {
             if self.seen.len() >= MAX_EVIDENCE {
                 return;
             }
-            if last.is_none_or(|last| last < seen) {
-                self.seen.push(seen);
-                last = Some(seen);
+            // what the window after an earlier match reaches to comes later than this, and may be this
+            if let Err(place) = self.seen.binary_search(&seen) {
+                self.seen.insert(place, seen);
             }
         }
     }

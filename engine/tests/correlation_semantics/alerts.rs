@@ -26,6 +26,22 @@ fn an_alert_tells_its_group_its_time_and_its_evidence() {
     assert_eq!(told[0].alert_id, alert.alert_id);
 }
 
+/// The window after the first match holds an event that comes after the second match: both are shown.
+#[test]
+fn an_alert_shows_later_matches_before_what_the_window_of_the_first_reaches_to() {
+    let set = rules(&[&correlation(
+        "c",
+        "type: temporal, rules: [fail, ok, other], group-by: [user], timespan: 3s, condition: fail and ok and not other",
+    )]);
+    let events = [event("fail", "a", "h", 0), event("fail", "a", "h", 2), event("ok", "a", "h", 3)];
+    let (whole, told) = both(&set, &events);
+    for alert in [&whole[0], told.last().expect("an alert")] {
+        let times: Vec<&str> = alert.events.iter().map(|event| event.time.as_str()).collect();
+        assert_eq!(times, ["1970-01-01T00:00:00Z", "1970-01-01T00:00:02Z", "1970-01-01T00:00:03Z"]);
+        assert_eq!(alert.count, 2);
+    }
+}
+
 #[test]
 fn an_alert_continues_that_of_the_bucket_before() {
     let set = rules(&[&format!(
