@@ -32,9 +32,7 @@ pub fn begin(log: &Log) -> Result<(), String> {
 pub(crate) fn prove(level: &str) -> Result<(), String> {
     let is_level = |word: &str| !word.trim().is_empty() && word.trim().parse::<LevelFilter>().is_ok();
     let is_alone = |part: &&str| !part.contains(['=', '[']);
-    // commas within the fields of a span part no directives
-    let mut parts = level.split(',').filter(|_| !level.contains('{'));
-    if let Some(word) = parts.find(|part| is_alone(part) && !is_level(part)) {
+    if let Some(word) = level.split(',').find(|part| is_alone(part) && !is_level(part)) {
         return Err(format!(
             "`{word}` is no level; there are off, error, warn, info, debug, trace, and filters such as \
              `virga_daemon=debug,warn`"
