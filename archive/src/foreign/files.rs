@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::{Faults, ForeignColumn, ForeignLogs, ForeignShape, Unfit};
+use super::{Faults, ForeignColumn, ForeignLogs, ForeignShape, Unfit, uuids};
 use crate::count::Counted;
 use crate::limits::MAX_FOOTERS;
 use crate::table::Entry;
@@ -77,7 +77,7 @@ pub(super) async fn open(
                 continue;
             }
         };
-        let columns = columns(metadata.schema().fields());
+        let columns = columns(uuids::as_texts(&metadata).fields());
         let shape = known.entry(columns).or_insert_with_key(|columns| logs.shape(columns));
         match shape {
             Ok(shape) => match file(store, &object, &metadata, shape).await {

@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod list;
 mod parts;
+mod uuids;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use virga_engine::event::{EventBatch, OriginBase};
 
 use super::files::{footer, told};
-use super::{Faults, ForeignFile};
+use super::{Faults, ForeignFile, uuids};
 use crate::count::Counted;
 use crate::error::ArchiveError;
 use crate::layout::{Layout, ROW_GROUP};
@@ -43,7 +44,8 @@ struct Events {
     store: Arc<dyn ObjectStore>,
     file: ForeignFile,
     faults: Faults,
-    rows: Option<ParquetRecordBatchStream<Counted>>,
+    /// What its rows come from, and the columns in which they are told.
+    rows: Option<(ParquetRecordBatchStream<Counted>, SchemaRef)>,
     /// Rows that were read.
     row: u64,
     /// Bytes that were read.
@@ -68,11 +70,12 @@ impl Events {
         let entry = &self.file.entry;
         let (metadata, reader) = footer(&self.store, &entry.path, entry.size).await?;
         self.bytes = reader.bytes();
+        let columns = uuids::as_texts(&metadata);
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
             .with_batch_size(FOREIGN_BATCH)
             .build()
             .map_err(|error| error.to_string())?;
-        self.rows = Some(rows);
+        self.rows = Some((rows, columns));
         Ok(())
     }
 
@@ -80,9 +83,12 @@ impl Events {
         if self.rows.is_none() {
             self.open().await?;
         }
-        let Some(rows) = &mut self.rows else { return Ok(None) };
+        let Some((rows, columns)) = &mut self.rows else { return Ok(None) };
         match rows.try_next().await.map_err(|error| error.to_string())? {
-            Some(batch) => objects(&batch).map(Some),
+            Some(batch) => {
+                let batch = uuids::told_in(&batch, columns).map_err(|error| error.to_string())?;
+                objects(&batch).map(Some)
+            }
             None => Ok(None),
         }
     }
