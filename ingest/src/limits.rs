@@ -150,8 +150,8 @@ pub const LIVE_PIECE_BYTES: usize = 4 << 20;
 /// before say what is wrong.
 pub const MAX_PENDING_NOTES: usize = 1_000;
 
-/// Kinds of messages, and buckets, of which it is said once that a queue holds what is not for its input. Beyond this they
-/// are counted alone.
+/// Kinds of messages, and buckets, of which it is said once that a queue holds what is not for its input; likewise objects
+/// that cannot be read. Beyond this they are counted alone.
 pub const STRANGERS_SAID: usize = 64;
 
 /// Gaps of a partition of Kafka that are told apart until its leader has said which of them are a loss, once a second.
@@ -189,6 +189,9 @@ pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 
 /// Bytes that are read of a request in the clear which TLS was wanted for, so that its sender reads the answer.
 pub const REFUSED_BYTES: u64 = 64 << 10;
+
+/// How long the rest of a request may take to come that is refused, so that its sender hears why; then it is hung up on.
+pub const REFUSED_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who may be connected at once to push; each is an open file, of which a process has 1,024 unless it is given more, and
 /// without any left nothing works. Beyond it the oldest that asks nothing is hung up on.

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -45,7 +45,7 @@ use super::live::{
     PartitionLag, Ticket, TransportError,
 };
 use super::serving::{Sign, port, serve};
-use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHED_STEP, PUSHERS, PUSHES_WAITING};
+use crate::limits::{MAX_EVENT_BYTES, PUSHED_BYTES, PUSHED_STEP, PUSHERS, PUSHES_WAITING, REFUSED_PATIENCE};
 use crate::position::Positions;
 use crate::secret::Secret;
 use crate::sources::{SourceDef, source};
@@ -291,15 +291,49 @@ async fn push(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match desk.take(&name, &headers, body).await {
-        Ok(response) | Err(response) => response,
+    let mut pieces = body.into_data_stream();
+    match desk.take(&name, &headers, &mut pieces).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            leave_unread(&headers, &mut pieces).await;
+            refusal
+        }
     }
+}
+
+/// Lets the rest of a body come that is refused, so much and so long at the most: who is hung up on while it sends is
+/// told that the connection broke, and not why. Who asks before it sends has sent nothing.
+async fn leave_unread(headers: &HeaderMap, pieces: &mut BodyDataStream) {
+    if headers.contains_key(header::EXPECT) || length_of(headers).is_some_and(|said| said > PUSHED_BYTES) {
+        return;
+    }
+    let rest = async {
+        let mut left = PUSHED_BYTES;
+        while let Some(Ok(piece)) = pieces.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // who takes longer is hung up on
+    drop(tokio::time::timeout(REFUSED_PATIENCE, rest).await);
+}
+
+/// How long a body says that it is.
+fn length_of(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
 // a refusal is an answer, and as large as one
 #[allow(clippy::result_large_err)]
 impl Desk {
-    async fn take(&self, name: &str, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
+    async fn take(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        pieces: &mut BodyDataStream,
+    ) -> Result<Response, Response> {
         self.admit(headers)?;
         if self.pushes.is_closed() {
             return Err(ending());
@@ -314,7 +348,7 @@ impl Desk {
             return Err(full());
         }
         // a sender that has gone without a word must not keep the room of others
-        let came = tokio::time::timeout(self.wait, self.read(headers, body)).await;
+        let came = tokio::time::timeout(self.wait, self.read(headers, pieces)).await;
         let late = || refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time; send it again");
         let (body, room) = came.map_err(|_| late())??;
         let (sender, answered) = oneshot::channel();
@@ -336,12 +370,14 @@ impl Desk {
     }
 
     /// Reads a body. Room is taken as it grows, so that who says much and sends nothing takes none of others.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        pieces: &mut BodyDataStream,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
         let too_large =
             || refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than this input takes");
-        let said = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let said = length_of(headers);
         if said.is_some_and(|said| said > self.most) {
             return Err(too_large());
         }
@@ -350,7 +386,7 @@ impl Desk {
             return Err(full());
         }
         let mut room = self.room_for(said.unwrap_or(self.most).clamp(1, PUSHED_STEP))?;
-        let (mut whole, mut pieces) = (BytesMut::new(), body.into_data_stream());
+        let mut whole = BytesMut::new();
         while let Some(piece) = pieces.next().await {
             let broken = |_| refuse(StatusCode::BAD_REQUEST, "the body broke off; send it again");
             let piece = piece.map_err(broken)?;

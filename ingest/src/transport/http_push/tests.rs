@@ -121,6 +121,39 @@ fn status(mut stream: impl Read) -> (u16, String) {
 }
 
 #[test]
+fn who_is_refused_hears_why_however_much_it_sends() {
+    let server = serve(Answer::AtOnce, Some("word"));
+    // more than buffers on the way hold
+    let large = vec![b'x'; 8 << 20];
+    for (path, headers, expected) in [
+        ("/v1/ingest/auto", "", 401),
+        ("/v1/ingest/auto", "Authorization: Bearer word\r\n", 413),
+        ("/v1/ingest/nobody", "Authorization: Bearer word\r\n", 404),
+    ] {
+        let mut sends = server.connect();
+        let length = large.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        sends.write_all(head.as_bytes()).unwrap();
+        // many hear nothing more once they cannot send
+        sends.write_all(&large).expect("it is not hung up on while it sends");
+        assert_eq!(status(sends).0, expected);
+    }
+    // who asks before it sends is answered before
+    let mut asks = server.connect();
+    asks.write_all(
+        b"POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+    )
+    .unwrap();
+    assert_eq!(status(asks).0, 401);
+    // and who sends nothing more is waited for no longer than for a while
+    let mut silent = server.connect();
+    silent.write_all(b"POST /v1/ingest/auto HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").unwrap();
+    assert_eq!(status(silent).0, 401);
+}
+
+#[test]
 fn a_request_is_answered_when_a_checkpoint_is_behind_it() {
     let mut server = serve(Answer::Checkpoint, Some("word"));
     let token = "Authorization: Bearer word\r\n";
