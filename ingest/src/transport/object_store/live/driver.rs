@@ -36,11 +36,10 @@ pub(super) async fn keep_in_hand(
     items: mpsc::WeakSender<Item>,
     visibility: u32,
 ) {
-    let mut untold = 0;
+    let (mut untold, mut cause) = (0, String::new());
     while !shared.closing.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(u64::from(visibility) * 1_000 / 3)).await;
         let receipts: Vec<String> = lock(&shared.in_hand).keys().cloned().collect();
-        let mut cause = String::new();
         for batch in receipts.chunks(crate::limits::MESSAGES_AT_ONCE) {
             match queue.keep(batch, visibility).await {
                 Ok(0) => {}
@@ -99,7 +98,7 @@ pub(super) struct Driver {
     /// The queue does not let itself be counted: said once.
     uncounted: bool,
     /// What has been said of messages that are not for this input.
-    said: Said,
+    pub(super) said: Said,
 }
 
 /// Whoever polled is gone, or the process ends and what would be waited for is away.

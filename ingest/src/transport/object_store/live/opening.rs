@@ -149,14 +149,16 @@ impl Driver {
 
     /// An object could not be read: its message is given back.
     async fn unread(
-        &self,
+        &mut self,
         (shown, tries): (&str, u64),
         cause: &str,
         message: Option<Arc<InHand>>,
         failed: &mut HashSet<String>,
     ) -> Result<(), Gone> {
+        let is_told = message.is_some();
         failed.extend(message.map(|message| message.receipt.clone()));
         let told = match tries.cmp(&OBJECT_TRIES) {
+            Ordering::Less if is_told => self.said.unread(shown, cause),
             Ordering::Less => format!("{shown}: {cause}; it is tried again"),
             Ordering::Equal => {
                 format!("{shown}: {cause}; it is tried with each listing, and no longer holds the watermark")

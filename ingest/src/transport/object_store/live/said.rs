@@ -1,6 +1,6 @@
-//! What a queue holds that is not for its input: said once of each kind, and counted.
+//! What a queue holds that is not for its input, or cannot be read: said once of each kind and object, and counted.
 //!
-//! In: messages that are no notice, and notices of objects that lie elsewhere. Out: notes. A queue that others write to as
+//! In: messages that are no notice, and notices of objects that lie elsewhere or cannot be read. Out: notes. A queue that others write to as
 //! well, or notifications of a whole bucket, give many; each that is said by itself would hide what else the log says.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,10 @@ use crate::transport::live::Note;
 
 /// What has been said.
 #[derive(Debug, Default)]
-pub(super) struct Said(BTreeSet<String>);
+pub(super) struct Said {
+    kinds: BTreeSet<String>,
+    objects: BTreeSet<String>,
+}
 
 /// Why an object that lies where the input reads is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,8 +74,17 @@ impl Said {
         kinds.into_iter().map(note).collect()
     }
 
+    /// An object that cannot be read, each time that its message comes; empty where that has been said.
+    pub(super) fn unread(&mut self, shown: &str, cause: &str) -> String {
+        let is_new = self.objects.len() < STRANGERS_SAID && self.objects.insert(shown.to_owned());
+        match is_new {
+            true => format!("{shown}: {cause}; it is tried again each time that its message comes"),
+            false => String::new(),
+        }
+    }
+
     fn note(&mut self, cause: &'static str, kind: String, count: u64, says: impl FnOnce() -> String) -> Note {
-        let is_new = self.0.len() < STRANGERS_SAID && self.0.insert(kind);
+        let is_new = self.kinds.len() < STRANGERS_SAID && self.kinds.insert(kind);
         Note { cause, count, message: if is_new { says() } else { String::new() } }
     }
 }
@@ -116,6 +128,10 @@ mod tests {
         let second = said.unreadable("m2", "it is an event of the type \"GuardDuty Finding\"");
         assert!(first.message.contains("m1") && first.message.contains("GuardDuty Finding"), "{first:?}");
         assert_eq!((second.message.as_str(), second.count), ("", 1));
+        // objects by themselves, and each once
+        assert!(said.unread("s3://trail/a", "denied").contains("s3://trail/a: denied"));
+        assert_eq!(said.unread("s3://trail/a", "denied"), "");
+        assert!(!said.unread("s3://trail/b", "denied").is_empty());
         // kinds without end are counted alone
         let many = (0..1_000).map(|number| said.unreadable("m", &number.to_string()));
         assert!(many.filter(|note| !note.message.is_empty()).count() < STRANGERS_SAID);
