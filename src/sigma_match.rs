@@ -2,7 +2,7 @@
 //!
 //! In: the rules of the command line, and events as an archive keeps them. Out: which of them a rule matches:
 //! the events go through their log sources and the engine as `virga detect` does it. A rule is named by its
-//! id, its title or its file, or given as its own text.
+//! id, its name, its title or its file, or given as its own text.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,6 +56,7 @@ impl Matcher {
             let rule = &loaded.lowered.rule;
             RuleRow {
                 id: rule.key(),
+                name: rule.name.clone(),
                 title: rule.title.clone(),
                 kind: "rule".into(),
                 level: rule.level.map(|level| level.word().to_owned()),
@@ -72,6 +73,7 @@ impl Matcher {
             self.sources_of(number, &engine, &mut about);
             RuleRow {
                 id: rule.key(),
+                name: rule.name.clone(),
                 title: rule.title.clone(),
                 kind: "correlation".into(),
                 level: rule.level.map(Level::word).map(str::to_owned),
@@ -100,15 +102,19 @@ impl Matcher {
         }
     }
 
-    /// A rule of the set by its id or title.
+    /// A rule of the set by its id, name or title.
     fn known(&self, name: &str) -> Result<RuleSet, String> {
-        let is_it =
-            |key: &str, title: &str| key.eq_ignore_ascii_case(name) || title.eq_ignore_ascii_case(name);
+        let is_it = |key: &str, own: &Option<String>, title: &str| {
+            [Some(key), own.as_deref(), Some(title)]
+                .into_iter()
+                .flatten()
+                .any(|called| called.eq_ignore_ascii_case(name))
+        };
         let found: Vec<_> = self
             .set
             .rules
             .iter()
-            .filter(|lowered| is_it(&lowered.rule.key(), &lowered.rule.title))
+            .filter(|lowered| is_it(&lowered.rule.key(), &lowered.rule.name, &lowered.rule.title))
             .cloned()
             .collect();
         if !found.is_empty() {
@@ -117,16 +123,19 @@ impl Matcher {
             return Ok(set);
         }
         let correlations = self.set.correlations.iter().map(|linked| &linked.correlation);
-        if correlations.into_iter().any(|rule| is_it(&rule.key(), &rule.title)) {
+        if correlations.into_iter().any(|rule| is_it(&rule.key(), &rule.name, &rule.title)) {
             return Err(format!(
                 "`{name}` is a correlation: it is about several events; what it raised stands in the table `alerts`"
             ));
         }
-        let titles = || self.set.rules.iter().map(|lowered| lowered.rule.title.as_str());
+        let names = || {
+            let rules = self.set.rules.iter().map(|lowered| &lowered.rule);
+            rules.flat_map(|rule| [Some(rule.title.as_str()), rule.name.as_deref()]).flatten()
+        };
         let lower = name.to_lowercase();
-        let longer = titles().find(|title| title.to_lowercase().contains(&lower));
-        Err(match longer.or_else(|| nearest(name, titles())) {
-            Some(title) => format!("there is no rule `{name}`; did you mean `{title}`?"),
+        let longer = names().find(|longer| longer.to_lowercase().contains(&lower));
+        Err(match longer.or_else(|| nearest(name, names())) {
+            Some(near) => format!("there is no rule `{name}`; did you mean `{near}`?"),
             None => format!("there is no rule `{name}`; the table `rules` lists them"),
         })
     }
@@ -234,5 +243,30 @@ impl SigmaTest for Test {
         }
         idle().push(engine);
         Ok(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule_files;
+
+    #[test]
+    fn a_rule_is_found_by_its_id_name_and_title_and_the_table_has_them() {
+        let set = RuleSet::load_with(rule_files::shipped(), &Surroundings::default());
+        let specs = virga_ingest::sources::SOURCES.iter().map(|source| source.spec()).collect();
+        let matcher = Matcher::new(set, Surroundings::default(), specs, Arc::default(), false);
+        let rows = matcher.rows();
+        let row = rows.iter().find(|row| row.name.as_deref() == Some("aws-cloudtrail-stopped"));
+        let row = row.expect("it ships");
+        for called in ["aws-cloudtrail-stopped", "AWS-CloudTrail-Stopped", &row.id, &row.title] {
+            let found = matcher.known(called).expect(called);
+            assert_eq!(found.rules.iter().map(|rule| rule.rule.key()).collect::<Vec<_>>(), [&*row.id]);
+        }
+        let said = matcher.known("aws-cloudtrail-stoped").expect_err("there is none");
+        assert!(said.contains("did you mean `aws-cloudtrail-stopped`"), "{said}");
+        let correlation = rows.iter().find(|row| row.kind == "correlation").expect("some ship");
+        let name = correlation.name.as_deref().expect("its name");
+        assert!(matcher.known(name).expect_err(name).contains("is a correlation"));
     }
 }

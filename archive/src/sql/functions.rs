@@ -69,7 +69,7 @@ impl SigmaMatch {
 }
 
 fn failed(kind: SqlErrorKind, cause: &str) -> DataFusionError {
-    let help = "write sigma_match('<id, title, file or text of a rule>', source, raw)";
+    let help = "write sigma_match('<id, name, title, file or text of a rule>', source, raw)";
     DataFusionError::External(Box::new(SqlError::new(kind, format!("{NAME}: {cause}"), help)))
 }
 

@@ -32,6 +32,8 @@ use crate::table::{Archive, Entry, Range};
 pub struct RuleRow {
     /// Its id, else its name, else file and document: what alerts call it.
     pub id: String,
+    /// Its name.
+    pub name: Option<String>,
     /// Its title.
     pub title: String,
     /// `rule` or `correlation`.
@@ -204,6 +206,7 @@ fn rules_batch(rules: &[RuleRow]) -> Result<RecordBatch> {
     };
     let columns = [
         ("id", text(&|rule| Some(rule.id.clone()))),
+        ("name", text(&|rule| rule.name.clone())),
         ("title", text(&|rule| Some(rule.title.clone()))),
         ("kind", text(&|rule| Some(rule.kind.clone()))),
         ("level", text(&|rule| rule.level.clone())),
