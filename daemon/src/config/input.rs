@@ -102,7 +102,7 @@ impl InputConfig {
         }
         if self.source != "auto" && self.fixed().is_none() {
             return Err(format!(
-                "input \"{}\": there is no source `{}`; `virga sources list` lists them",
+                "input \"{}\": there is no source `{}`; `virga sources ls` lists them",
                 self.name, self.source
             ));
         }

@@ -109,7 +109,7 @@ impl KafkaConfig {
             Some(source) => Ok((topic.clone(), source)),
             None => {
                 let error = TransportError::new(format!("topic {topic}: there is no source `{name}`"));
-                Err(error.help("`virga sources list` lists them"))
+                Err(error.help("`virga sources ls` lists them"))
             }
         };
         self.sources.iter().map(find).collect()
