@@ -22,10 +22,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use virga_ingest::environment::Environment;
 use virga_ingest::quote::explain;
+use virga_ingest::secret::{Revealed, Secret};
 use virga_ingest::tables::{LookupTable, TableSpec};
 
 use crate::commands::Failure;
@@ -82,7 +84,66 @@ pub struct RedactSpec {
     /// `drop`, `hash` or `mask`.
     pub action: String,
     /// A secret for `hash`.
-    pub key: Option<String>,
+    pub key: Option<RedactKey>,
+}
+
+/// The key of hashes: named as other secrets are, or written in the file. It is never shown.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "lake"), allow(dead_code))]
+pub enum RedactKey {
+    /// Where it stands.
+    Named(Secret),
+    /// The key itself.
+    Written(Revealed),
+}
+
+impl std::fmt::Debug for RedactKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(feature = "lake")]
+impl RedactKey {
+    /// Its file begins at this folder.
+    fn resolve(&mut self, base: &Path) {
+        if let Self::Named(secret) = self {
+            secret.resolve(base);
+        }
+    }
+
+    /// The key.
+    pub fn reveal(&self) -> Result<Revealed, String> {
+        match self {
+            Self::Named(secret) => secret.reveal(),
+            Self::Written(key) => Ok(key.clone()),
+        }
+    }
+}
+
+/// Reads a key as it is written, or where it stands.
+struct KeyOrPlace;
+
+impl<'de> Visitor<'de> for KeyOrPlace {
+    type Value = RedactKey;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("{ env = \"NAME\" }, { file = \"/run/secrets/name\" }, or a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RedactKey, E> {
+        Ok(RedactKey::Written(Revealed::from(text.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RedactKey, A::Error> {
+        Secret::deserialize(MapAccessDeserializer::new(map)).map(RedactKey::Named)
+    }
+}
+
+impl<'de> Deserialize<'de> for RedactKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyOrPlace)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,7 +172,9 @@ impl ConfigArgs {
         let Some(path) = &self.config else { return Ok(Default::default()) };
         let at = |error: &dyn std::fmt::Display| Failure::Message(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
-        let config = parse(&text).map_err(|error| at(&error))?;
+        let mut config = parse(&text).map_err(|error| at(&error))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        config.redact.iter_mut().filter_map(|spec| spec.key.as_mut()).for_each(|key| key.resolve(base));
         crate::redaction::Redactions::new(&config.redact).map_err(|error| at(&error))
     }
 }
@@ -144,4 +207,42 @@ fn read(path: &Path) -> Result<Environment, String> {
         own_domains: domains.map_err(|error| at(&error))?,
         tables: config.tables.iter().map(load).collect::<Result<_, _>>()?,
     })
+}
+
+#[cfg(all(test, feature = "lake"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_redaction_is_named_or_written_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let (secret, path) = ("hunter2", folder.path().join("virga.toml"));
+        std::fs::write(folder.path().join("key"), format!("{secret}\n")).unwrap();
+        let redactions = |key: &str| {
+            let text = format!("[[redact]]\nsource = \"*\"\npath = \"a\"\naction = \"hash\"\n{key}\n");
+            let shown = format!("{:?}", parse(&text)).contains(secret);
+            assert!(!shown, "{key}");
+            std::fs::write(&path, text).unwrap();
+            ConfigArgs { config: Some(path.clone()) }.redactions()
+        };
+        let event = r#"{"a": "x"}"#;
+        let hashed = |key: &str| {
+            let redactions = redactions(key).unwrap();
+            assert!(!format!("{redactions:?}").contains("key"), "{redactions:?}");
+            redactions.apply("generic", event).into_owned()
+        };
+        let written = hashed("key = \"hunter2\"");
+        assert_eq!(hashed("key = { file = \"key\" }"), written);
+        let of_environment = hashed("key = { env = \"CARGO_MANIFEST_DIR\" }");
+        assert!(of_environment != written && of_environment != hashed(""), "{of_environment}");
+        for (key, said) in [
+            ("key = { env = \"VIRGA_NO_SUCH_KEY\" }", "VIRGA_NO_SUCH_KEY is not set"),
+            ("key = { file = \"absent\" }", "absent"),
+            ("key = { vault = \"hunter2\" }", "line 5"),
+            ("key = 7", "line 5"),
+        ] {
+            let Err(Failure::Message(error)) = redactions(key) else { panic!("{key}") };
+            assert!(error.contains(said) && !error.contains(secret), "{key}: {error}");
+        }
+    }
 }

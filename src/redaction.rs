@@ -5,7 +5,7 @@
 //! source = "aws.bedrock_invocation"    # or "*"
 //! path = "input.inputBodyJson"         # as rules write paths; `*` any key, `**` any depth
 //! action = "drop"                      # or "hash", "mask"
-//! key = "a secret"                     # for "hash": without it, what can be guessed can be found
+//! key = { env = "REDACT_KEY" }          # for "hash": without it, what can be guessed can be found
 //! ```
 
 use std::borrow::Cow;
@@ -58,8 +58,12 @@ impl Redactions {
                 "mask" => RedactAction::Mask,
                 other => return Err(format!("redact: `{other}` is no action; there are drop, hash, mask")),
             };
-            let redaction = Redaction::new(&spec.source, &spec.path, action, spec.key.as_deref())
-                .map_err(|error| error.to_string())?;
+            let key = spec.key.as_ref().map(|key| key.reveal());
+            let key =
+                key.transpose().map_err(|error| format!("redact: the key of `{}`: {error}", spec.path))?;
+            let key = key.as_ref().map(|key| key.text());
+            let redaction =
+                Redaction::new(&spec.source, &spec.path, action, key).map_err(|error| error.to_string())?;
             for source in SOURCES.iter().filter(|source| redaction.concerns(source.name)) {
                 refuse_column(&spec.path, source)?;
                 let proof = source.identity.natural.iter().copied().flatten();

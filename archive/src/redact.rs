@@ -28,12 +28,24 @@ pub enum RedactAction {
 }
 
 /// One path of one source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redaction {
     source: String,
     path: Vec<String>,
     action: RedactAction,
     key: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Redaction {
+    /// Without its key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (source, path, action) = (&self.source, &self.path, &self.action);
+        f.debug_struct("Redaction")
+            .field("source", source)
+            .field("path", path)
+            .field("action", action)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What stands for a masked value.

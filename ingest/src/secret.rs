@@ -28,6 +28,13 @@ impl Revealed {
     }
 }
 
+impl From<String> for Revealed {
+    /// Of a text that is secret from here on.
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl std::fmt::Debug for Revealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
