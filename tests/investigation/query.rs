@@ -370,6 +370,20 @@ fn moments_that_nanoseconds_cannot_hold_are_compared() {
     }
 }
 
+#[test]
+fn what_is_compared_with_a_far_moment_or_a_day_may_stand_in_an_aggregate() {
+    let lake = &*STORIES;
+    for (expression, is) in [
+        ("count(*) FILTER (WHERE time < '9999-12-31')", json!(lake.events)),
+        ("count(*) FILTER (WHERE time > DATE '2020-01-01')", json!(lake.events)),
+        ("sum(CASE WHEN time > TIMESTAMPTZ '9999-12-31' THEN 1 ELSE 0 END)", json!(0)),
+        ("bool_and(time BETWEEN DATE '2020-01-01' AND '9999-12-31')", json!(true)),
+    ] {
+        let rows = lake.rows(&format!("SELECT max({expression}) OVER () AS x FROM events GROUP BY 1 = 1"));
+        assert_eq!(rows, [json!({"x": is})], "{expression}");
+    }
+}
+
 /// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
 #[test]
 fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {

@@ -12,6 +12,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, cast};
 use datafusion::optimizer::AnalyzerRule;
@@ -24,7 +25,13 @@ impl AnalyzerRule for Far {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let read = plan.transform_down_with_subqueries(|plan| {
             let schema = merge_schema(&plan.inputs());
-            plan.map_expressions(|expression| expression.transform_up(|part| Ok(read(part, &schema))))
+            // what an expression is called is the name of a column, by which the steps above it ask for it
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expression| {
+                let name = names.save(&expression);
+                let read = expression.transform_up(|part| Ok(read(part, &schema)))?;
+                Ok(read.update_data(|expression| name.restore(expression)))
+            })
         });
         Ok(read?.data)
     }
