@@ -384,6 +384,41 @@ fn what_is_compared_with_a_far_moment_or_a_day_may_stand_in_an_aggregate() {
     }
 }
 
+#[test]
+fn conditions_behind_is_distinct_from_hold_by_themselves() {
+    let lake = &*STORIES;
+    for (written, meant) in [
+        (
+            "mfa IS DISTINCT FROM true AND action = 'AssumeRole'",
+            "(mfa IS DISTINCT FROM true) AND action = 'AssumeRole'",
+        ),
+        ("mfa IS NOT DISTINCT FROM true OR hour > 11", "(mfa IS NOT DISTINCT FROM true) OR hour > 11"),
+        (
+            "hour > 11 AND mfa IS DISTINCT FROM true OR hour = 9",
+            "(hour > 11 AND (mfa IS DISTINCT FROM true)) OR hour = 9",
+        ),
+        ("NOT mfa IS DISTINCT FROM true AND hour > 11", "(mfa IS NOT DISTINCT FROM true) AND hour > 11"),
+        (
+            "outcome IS DISTINCT FROM 'success' AND action IS NOT NULL",
+            "(outcome IS DISTINCT FROM 'success') AND action IS NOT NULL",
+        ),
+    ] {
+        let counted =
+            |condition: &str| lake.rows(&format!("SELECT count(*) AS n FROM events WHERE {condition}"));
+        let rows = counted(meant);
+        assert_eq!(counted(written), rows, "{written}");
+        assert!(
+            rows[0]["n"].as_u64().is_some_and(|n| n > 0 && n < lake.events as u64),
+            "{written}: {rows:?}"
+        );
+    }
+    let explained = lake.rows("EXPLAIN SELECT 1 FROM events WHERE mfa IS DISTINCT FROM true AND hour > 11");
+    assert!(
+        explained[0]["plan"].as_str().is_some_and(|plan| plan.contains("events.hour > Int")),
+        "{explained:?}"
+    );
+}
+
 /// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
 #[test]
 fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {

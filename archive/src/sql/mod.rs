@@ -20,6 +20,7 @@ mod limits;
 mod output;
 mod parameters;
 mod postgres;
+mod precedence;
 mod pruned;
 mod read_only;
 mod running;

@@ -35,7 +35,7 @@ use super::far::Far;
 use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, WITHOUT};
 use super::sealed::Sealed;
-use super::{read_only, shape, tables};
+use super::{precedence, read_only, shape, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 use crate::table::{Entry, Range};
@@ -170,9 +170,10 @@ impl Session {
 
     async fn plan(&self, sql: &str) -> Result<Answer, SqlError> {
         let state = self.context.state();
-        let statement =
+        let mut statement =
             state.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| self.words(&error))?;
         read_only::check(&statement)?;
+        precedence::correct(&mut statement);
         let plan = planned(state, statement).await.map_err(|error| self.words(&error))?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(|error| self.words(&error))?;
         let task = Arc::new(frame.task_ctx());
