@@ -419,6 +419,30 @@ fn conditions_behind_is_distinct_from_hold_by_themselves() {
     );
 }
 
+/// Each hour of a source is a file, and each file a batch.
+#[test]
+fn many_small_files_take_no_more_memory_than_their_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.ndjson");
+    let event = |n: usize| {
+        let (day, hour, who) = (1 + n / 24 % 28, n % 24, n * 7 % 300);
+        format!(
+            r#"{{"eventVersion":"1.08","eventID":"id-{n}","eventTime":"2026-03-{day:02}T{hour:02}:00:{:02}Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","sourceIPAddress":"192.0.2.{}","userIdentity":{{"type":"IAMUser","userName":"u{who}","accessKeyId":"AKIA{who}","arn":"arn:aws:iam::111122223333:user/of-a-name-that-is-long-{who}"}}}}"#,
+            n % 60,
+            n % 250
+        )
+    };
+    let events: Vec<String> = (0..24 * 28 * 6).map(event).collect();
+    std::fs::write(&path, events.join("\n")).expect("a file");
+    let lake = Lake::of(&[path]);
+    assert_eq!(lake.files().len(), 24 * 28);
+    let sql = "SELECT count(before) AS n FROM (SELECT lag(origin) OVER (PARTITION BY principal ORDER BY time, event_id) AS before FROM events) t";
+    let output = lake.query(&["--memory", "32", "--format", "ndjson", sql]);
+    assert!(output.status.success(), "{}", err(&output));
+    // all but the first of each of 300
+    assert_eq!(out(&output).trim(), format!("{{\"n\":{}}}", lake.events - 300));
+}
+
 /// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
 #[test]
 fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {

@@ -25,6 +25,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner as _}
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
+use super::dense::dense;
 use super::error::Exceeded;
 use super::limits::Limits;
 use super::session::reads_only;
@@ -44,7 +45,7 @@ impl QueryPlanner for BoundedPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         // what a statement hides, in whatever way it came here
         reads_only().verify_plan(plan)?;
-        let plan = DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await?;
+        let plan = dense(DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await?)?;
         let input = match plan.output_partitioning().partition_count() {
             1 => plan,
             _ => Arc::new(CoalescePartitionsExec::new(plan)),

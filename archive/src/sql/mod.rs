@@ -11,6 +11,7 @@ mod balanced;
 mod blocks;
 mod bounded;
 mod catalog;
+mod dense;
 mod error;
 mod events;
 mod far;
