@@ -389,9 +389,12 @@ async fn table(mut answer: Answer, rows: usize, out: &mut impl Write) -> Result<
     let drawn = |cells: &[String]| {
         let cell = |(column, cell): (usize, &String)| {
             let width = widths.get(column).copied().unwrap_or(0);
+            // an event may be wider than format strings can pad
+            let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
             match numbers.get(column) {
-                Some(true) => format!("{cell:>width$}"),
-                _ => format!("{cell:<width$}"),
+                Some(true) => blanks + cell,
+                _ if column + 1 == cells.len() => cell.clone(),
+                _ => format!("{cell}{blanks}"),
             }
         };
         cells.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()

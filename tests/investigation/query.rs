@@ -443,6 +443,24 @@ fn many_small_files_take_no_more_memory_than_their_rows() {
     assert_eq!(out(&output).trim(), format!("{{\"n\":{}}}", lake.events - 300));
 }
 
+#[test]
+fn a_table_holds_a_cell_of_any_width() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.ndjson");
+    let wide = "x".repeat(70_000);
+    let event = |id: &str, key: &str| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventID":"{id}","eventTime":"2026-03-02T09:00:00Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","userIdentity":{{"type":"Root"}},"requestParameters":{{"key":"{key}"}}}}"#
+        )
+    };
+    std::fs::write(&path, [event("a", "short"), event("b", &wide)].join("\n")).expect("a file");
+    let lake = Lake::of(&[path]);
+    let output = lake.query(&["--format", "table", "SELECT raw FROM events ORDER BY event_id"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let lines: Vec<usize> = out(&output).lines().map(str::len).collect();
+    assert!(lines.len() == 3 && lines[1] < 1_000 && lines[2] > 70_000, "{lines:?}");
+}
+
 /// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
 #[test]
 fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {
