@@ -461,6 +461,28 @@ fn a_table_holds_a_cell_of_any_width() {
     assert!(lines.len() == 3 && lines[1] < 1_000 && lines[2] > 70_000, "{lines:?}");
 }
 
+#[test]
+fn values_of_json_within_lists_come_in_every_form() {
+    let lake = &*STORIES;
+    let folder = tempfile::tempdir().expect("a folder");
+    let of = "FROM events WHERE source = 'aws.cloudtrail' AND action = 'AssumeRole'";
+    let sql = format!(
+        "SELECT array_agg(DISTINCT raw->'eventName') AS l, named_struct('h', max(hour), 's', [max(raw)->'eventName', NULL]) AS m, [1, NULL] AS n, INTERVAL '1 day' AS i {of}"
+    );
+    let shown = |name: &str| {
+        let path = folder.path().join(name);
+        let output = lake.query(&["--output", &path.display().to_string(), &sql]);
+        assert!(output.status.success(), "{name}: {}", err(&output));
+        std::fs::read(path).expect("a file")
+    };
+    let csv = String::from_utf8(shown("a.csv")).expect("text");
+    assert!(csv.contains(r#""[""AssumeRole""]""#) && csv.contains(r#""[1,null]""#), "{csv}");
+    let line: serde_json::Value = serde_json::from_slice(&shown("a.ndjson")).expect("JSON");
+    assert_eq!((&line["l"], &line["m"]["s"]), (&json!(["AssumeRole"]), &json!(["AssumeRole", null])));
+    assert!(shown("a.parquet").starts_with(b"PAR1"));
+    assert!(!shown("a.txt").is_empty());
+}
+
 /// What the parser or the planner would work on longer than anybody waits, with nothing that could interrupt it.
 #[test]
 fn what_could_not_be_read_in_time_is_refused_and_long_lists_are_answered() {

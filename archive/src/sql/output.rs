@@ -1,15 +1,20 @@
 //! Answers as files and texts: CSV, NDJSON, Parquet, and plain cells for a terminal.
 //!
 //! In: batches of an [`Answer`](super::Answer). Out: bytes. What a form cannot hold (a list in CSV, a value of
-//! JSON of any type) stands in it as JSON text, and a span of time as PostgreSQL shows it.
+//! JSON of any type, also within a list) stands in it as JSON text, and a span of time as PostgreSQL shows it.
 
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringArray, UnionArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, GenericListArray, MapArray, OffsetSizeTrait, RecordBatch, StringArray,
+    StructArray, UnionArray,
+};
 use arrow::compute::cast;
 use arrow::csv::WriterBuilder as CsvBuilder;
-use arrow::datatypes::{DataType, DurationMicrosecondType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{
+    DataType, DurationMicrosecondType, Field, FieldRef, Fields, IntervalUnit, Schema, SchemaRef, TimeUnit,
+};
 use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -123,8 +128,8 @@ pub fn texts(batch: &RecordBatch) -> Result<Vec<Vec<Option<String>>>, ArrowError
     (0..batch.num_rows()).map(|row| (0..columns.len()).map(|column| cell(row, column)).collect()).collect()
 }
 
-/// Whether a form takes a type as it is.
-fn is_flat(kind: &DataType, form: OutputForm) -> bool {
+/// Whether a form takes a type as it is, apart from what it is made of.
+fn takes(form: OutputForm, kind: &DataType) -> bool {
     match kind {
         DataType::Union(..) => false,
         DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(..) => {
@@ -135,6 +140,8 @@ fn is_flat(kind: &DataType, form: OutputForm) -> bool {
         DataType::ListView(_) | DataType::LargeListView(_) | DataType::FixedSizeList(..) => false,
         // ISO 8601 counts seconds, which nobody reads as hours
         DataType::Duration(_) => form == OutputForm::Parquet,
+        // Parquet has spans of months, or of days and milliseconds
+        DataType::Interval(IntervalUnit::MonthDayNano) => form != OutputForm::Parquet,
         _ => true,
     }
 }
@@ -144,26 +151,75 @@ fn is_utc(zone: &str) -> bool {
 }
 
 fn flat_schema(schema: &SchemaRef, form: OutputForm) -> SchemaRef {
-    let field = |field: &Arc<Field>| match is_flat(field.data_type(), form) {
-        true => Arc::clone(field),
-        false => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
-    };
+    let field = |field: &Arc<Field>| told_field(field, &|kind| takes(form, kind));
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 fn flat(batch: &RecordBatch, form: OutputForm) -> Result<RecordBatch, ArrowError> {
     let schema = flat_schema(&batch.schema(), form);
-    let columns = batch.columns().iter().map(|column| match is_flat(column.data_type(), form) {
-        true => Ok(Arc::clone(column)),
-        false => json_texts(column),
-    });
+    let fields = schema.fields().iter();
+    let columns = batch.columns().iter().zip(fields).map(|(column, field)| told(column, field.data_type()));
     let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema, columns, &options)
 }
 
+/// The type as which values are told: the same, but texts in place of all in it that is not taken.
+pub(super) fn told_type(kind: &DataType, is_taken: &impl Fn(&DataType) -> bool) -> DataType {
+    match kind {
+        kind if !is_taken(kind) => DataType::Utf8,
+        DataType::List(item) => DataType::List(told_field(item, is_taken)),
+        DataType::LargeList(item) => DataType::LargeList(told_field(item, is_taken)),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| told_field(field, is_taken)).collect())
+        }
+        DataType::Map(entry, is_sorted) => DataType::Map(told_field(entry, is_taken), *is_sorted),
+        other => other.clone(),
+    }
+}
+
+fn told_field(field: &FieldRef, is_taken: &impl Fn(&DataType) -> bool) -> FieldRef {
+    match told_type(field.data_type(), is_taken) {
+        same if same == *field.data_type() => Arc::clone(field),
+        DataType::Utf8 => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
+        other => Arc::new(field.as_ref().clone().with_data_type(other)),
+    }
+}
+
+/// Values as another type, which is that of [`told_type`].
+pub(super) fn told(column: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    if column.data_type() == kind {
+        return Ok(Arc::clone(column));
+    }
+    match kind {
+        DataType::List(item) => told_list::<i32>(column, item),
+        DataType::LargeList(item) => told_list::<i64>(column, item),
+        DataType::Struct(fields) => Ok(Arc::new(told_struct(column.as_struct(), fields)?)),
+        DataType::Map(entry, is_sorted) => {
+            let map = column.as_map();
+            let DataType::Struct(fields) = entry.data_type() else { return json_texts(column) };
+            let entries = told_struct(map.entries(), fields)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            Ok(Arc::new(MapArray::try_new(Arc::clone(entry), offsets, entries, nulls, *is_sorted)?))
+        }
+        _ => json_texts(column),
+    }
+}
+
+fn told_list<O: OffsetSizeTrait>(column: &ArrayRef, item: &FieldRef) -> Result<ArrayRef, ArrowError> {
+    let list = column.as_list::<O>();
+    let values = told(list.values(), item.data_type())?;
+    let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+    Ok(Arc::new(GenericListArray::<O>::try_new(Arc::clone(item), offsets, values, nulls)?))
+}
+
+fn told_struct(values: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
+    let columns = values.columns().iter().zip(fields).map(|(column, field)| told(column, field.data_type()));
+    StructArray::try_new(fields.clone(), columns.collect::<Result<_, _>>()?, values.nulls().cloned())
+}
+
 /// Values of several types, and nested ones, as JSON texts; times of another zone with their offset.
-pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let union = column.as_any().downcast_ref::<UnionArray>().cloned();
     if let Some(values) = union.and_then(JsonUnionEncoder::from_union) {
         let text = |row: usize| match values.get_value(row) {
@@ -178,15 +234,11 @@ pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         return Ok(Arc::new((0..values.len()).map(text).collect::<StringArray>()));
     }
     if let Some(list) = column.as_list_opt::<i32>() {
-        let text = |row: usize| -> Result<Option<String>, ArrowError> {
-            if list.is_null(row) {
-                return Ok(None);
-            }
-            let values = cast(&list.value(row), &DataType::Utf8)?;
-            let texts: Vec<Option<&str>> = values.as_string::<i32>().iter().collect();
-            serde_json::to_string(&texts).map(Some).map_err(|error| ArrowError::JsonError(error.to_string()))
+        let text = |row: usize| match list.is_null(row) {
+            true => Ok(None),
+            false => json_list(&list.value(row)).map(Some),
         };
-        let texts = (0..list.len()).map(text).collect::<Result<Vec<_>, _>>()?;
+        let texts = (0..list.len()).map(text).collect::<Result<Vec<_>, ArrowError>>()?;
         return Ok(Arc::new(StringArray::from(texts)));
     }
     if let DataType::Duration(_) = column.data_type() {
@@ -201,6 +253,24 @@ pub(super) fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         false => shown.value(row).try_to_string().map(Some),
     };
     Ok(Arc::new(StringArray::from((0..column.len()).map(text).collect::<Result<Vec<_>, _>>()?)))
+}
+
+/// Values as a list of JSON: numbers and lists as they are, whatever else as a text.
+fn json_list(values: &ArrayRef) -> Result<String, ArrowError> {
+    let kind = values.data_type();
+    let is_plain = kind.is_numeric() || matches!(kind, DataType::Boolean | DataType::List(_));
+    let texts = match kind {
+        DataType::Union(..) | DataType::List(_) | DataType::Duration(_) => json_texts(values)?,
+        _ => cast(values, &DataType::Utf8)?,
+    };
+    let one = |text: Option<&str>| match text {
+        // JSON has no words for numbers that are none
+        None | Some("NaN" | "inf" | "-inf") if is_plain => Ok("null".to_owned()),
+        Some(text) if is_plain => Ok(text.to_owned()),
+        text => serde_json::to_string(&text).map_err(|error| ArrowError::JsonError(error.to_string())),
+    };
+    let all = texts.as_string::<i32>().iter().map(one).collect::<Result<Vec<_>, ArrowError>>()?;
+    Ok(format!("[{}]", all.join(",")))
 }
 
 /// A span of time as PostgreSQL shows it: `18:36:03`, `-3 days 01:00:00.5`.
@@ -223,7 +293,11 @@ fn span_text(micros: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{DurationMillisecondArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        DurationMillisecondArray, ListArray, ListBuilder, StringBuilder, TimestampMicrosecondArray,
+    };
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{Float64Type, Int64Type};
 
     use super::*;
 
@@ -254,6 +328,34 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             format!("utc,paris,east,none\n{}\n", expected.join(","))
         );
+    }
+
+    #[test]
+    fn a_list_in_csv_is_json() {
+        let numbers = ListArray::from_iter_primitive::<Int64Type, _, _>([
+            Some(vec![Some(1), None]),
+            None,
+            Some(vec![]),
+        ]);
+        let fractions =
+            ListArray::from_iter_primitive::<Float64Type, _, _>([Some(vec![Some(1.5), Some(f64::NAN)])]);
+        let mut words = ListBuilder::new(StringBuilder::new());
+        words.append_value([Some("a\""), Some("NaN"), None]);
+        let nested = ListArray::new(
+            Arc::new(Field::new("item", numbers.data_type().clone(), true)),
+            OffsetBuffer::from_lengths([3]),
+            Arc::new(numbers.clone()),
+            None,
+        );
+        for (list, expected) in [
+            (Arc::new(numbers) as ArrayRef, vec![Some("[1,null]"), None, Some("[]")]),
+            (Arc::new(fractions), vec![Some("[1.5,null]")]),
+            (Arc::new(words.finish()), vec![Some(r#"["a\"","NaN",null]"#)]),
+            (Arc::new(nested), vec![Some("[[1,null],null,[]]")]),
+        ] {
+            let texts = json_texts(&list).unwrap();
+            assert_eq!(texts.as_string::<i32>().iter().collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

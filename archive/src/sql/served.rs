@@ -4,7 +4,7 @@
 //! protocol is spoken: there nobody would look at what a plan does before it is done, and values for which the protocol
 //! has no type, those of JSON of any type, would be an error. They are texts, as in the other forms of an answer.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
@@ -16,7 +16,6 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::arrow_pg::datatypes::df::encode_dataframe;
 use datafusion_postgres::hooks::HookClient;
@@ -29,7 +28,7 @@ use datafusion_postgres::pgwire::types::format::FormatOptions;
 use super::catalog::without_arrays;
 use super::error::Exceeded;
 use super::limits::Limits;
-use super::output::json_texts;
+use super::output::{told, told_type};
 use super::parameters::{Declared, write_types};
 use super::precedence;
 use super::session::{aside, planned};
@@ -108,8 +107,8 @@ impl QueryHook for Served {
 
 /// A plan whose columns have types that the protocol knows.
 fn with_texts(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let is_json = |kind: &DataType| *kind == *JSON_UNION_DATA_TYPE;
-    if !plan.schema().fields().iter().any(|field| is_json(field.data_type())) {
+    let known = |kind: &DataType| told_type(kind, &|part| !matches!(part, DataType::Union(..)));
+    if plan.schema().fields().iter().all(|field| known(field.data_type()) == *field.data_type()) {
         return Ok(plan);
     }
     let columns: Vec<Expr> = plan
@@ -117,29 +116,34 @@ fn with_texts(plan: LogicalPlan) -> Result<LogicalPlan> {
         .iter()
         .map(|(of, field)| {
             let column = Expr::Column(Column::from((of, field)));
-            match is_json(field.data_type()) {
-                true => AS_TEXT.call(vec![column]).alias_qualified(of.cloned(), field.name()),
-                false => column,
+            let known = known(field.data_type());
+            match known == *field.data_type() {
+                true => column,
+                false => as_known(field.data_type().clone(), known)
+                    .call(vec![column])
+                    .alias_qualified(of.cloned(), field.name()),
             }
         })
         .collect();
     LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
-/// A value of JSON as the other forms of an answer show it. No query can name it: it is in no session.
-static AS_TEXT: LazyLock<ScalarUDF> = LazyLock::new(|| {
+/// Values of JSON, by themselves or within others, as the other forms of an answer show them. No query can name it: it is
+/// in no session.
+fn as_known(kind: DataType, known: DataType) -> ScalarUDF {
+    let shown = known.clone();
     create_udf(
         "json_shown",
-        vec![JSON_UNION_DATA_TYPE.clone()],
-        DataType::Utf8,
+        vec![kind],
+        known,
         Volatility::Immutable,
-        Arc::new(|values| match values {
-            [ColumnarValue::Array(values)] => Ok(ColumnarValue::Array(json_texts(values)?)),
+        Arc::new(move |values| match values {
+            [ColumnarValue::Array(values)] => Ok(ColumnarValue::Array(told(values, &shown)?)),
             [ColumnarValue::Scalar(value)] => {
-                let text = ScalarValue::try_from_array(&json_texts(&value.to_array()?)?, 0)?;
-                Ok(ColumnarValue::Scalar(text))
+                let value = ScalarValue::try_from_array(&told(&value.to_array()?, &shown)?, 0)?;
+                Ok(ColumnarValue::Scalar(value))
             }
             _ => Err(DataFusionError::Internal("one value is shown at a time".into())),
         }),
     )
-});
+}
