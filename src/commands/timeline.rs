@@ -16,7 +16,7 @@ use virga_engine::alert::show_time;
 use super::query::{ArchiveArgs, LimitArgs, positive, runtime};
 use super::{Failure, Outcome};
 use crate::timeline::fold::{Run, fold, unfolded};
-use crate::timeline::{Kind, MAX_EVENTS, Summary, Timeline, Wanted, make};
+use crate::timeline::{Kind, MAX_EVENTS, MAX_PRINCIPALS, Summary, Timeline, Wanted, make};
 use crate::{lake, show};
 
 /// Arguments of `virga timeline`.
@@ -159,6 +159,13 @@ pub fn run(args: &Args) -> Outcome {
             show::BOLD,
             show::BOLD,
             show::thousands(wanted.most as u64)
+        );
+    }
+    if timeline.unmarked > 0 {
+        show::say!(
+            "what was new is marked of {} principals, and not of {} more",
+            show::thousands(MAX_PRINCIPALS as u64),
+            show::thousands(timeline.unmarked as u64)
         );
     }
     let runs = if args.all { unfolded(&timeline.events) } else { fold(&timeline.events) };

@@ -26,8 +26,9 @@ pub const MAX_EVENTS: usize = 200_000;
 /// Values of one `IN (…)`: the text of a query is bounded.
 const CHUNK: usize = 500;
 
-/// Principals whose past is looked at for what was new to them.
-const MAX_PRINCIPALS: usize = 200;
+/// Principals whose past is looked at for what was new to them, those that come first: for each `CHUNK` of them the
+/// archive is read once. How many are left is said.
+pub const MAX_PRINCIPALS: usize = 5_000;
 
 /// Whose timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +156,8 @@ pub struct Timeline {
     pub links: Vec<Link>,
     /// There were more events than a timeline holds: the later ones are left out.
     pub is_cut: bool,
+    /// Principals of which was not looked what was new to them.
+    pub unmarked: usize,
 }
 
 /// An archive that is asked for one timeline.
@@ -166,6 +169,7 @@ struct Asking<'a> {
     /// Credentials that were handed out before the range.
     handed_out: BTreeSet<String>,
     is_cut: bool,
+    unmarked: usize,
 }
 
 /// What tells events apart: one id may be that of two records.
@@ -196,6 +200,7 @@ pub async fn make(
         known: HashSet::new(),
         handed_out: BTreeSet::new(),
         is_cut: false,
+        unmarked: 0,
     };
     let own: Vec<String> =
         wanted.kind.columns().iter().map(|column| format!("{column} IN ({})", asking.spellings())).collect();
@@ -206,11 +211,10 @@ pub async fn make(
         asking.find_origins().await?;
         asking.join_correlated().await?;
     }
-    asking.events.sort_by(|a, b| (a.time, &a.event_id).cmp(&(b.time, &b.event_id)));
     asking.mark_first_seen().await?;
     asking.mark_alerts(alerts).await?;
     let links = links::of(&asking.events);
-    Ok(Timeline { links, is_cut: asking.is_cut, events: asking.events })
+    Ok(Timeline { links, is_cut: asking.is_cut, unmarked: asking.unmarked, events: asking.events })
 }
 
 /// The rows of a query.
@@ -253,27 +257,47 @@ impl Asking<'_> {
         from + &to.map(|time| bound("<", time)).unwrap_or_default()
     }
 
-    /// Adds the events that a condition holds for and that are not there yet. How many were new.
-    async fn fetch(&mut self, condition: &str, via: Option<&str>) -> Result<usize, Failure> {
-        let room = self.wanted.most.saturating_sub(self.events.len());
-        let sql = format!(
-            "SELECT event_id, CAST(time AS BIGINT) AS time, source, principal, session_name, session_id, \
-             credential_id, invoked_by, src_ip, region, account, service, action, outcome, error_code, target, \
-             correlation_uid, CASE WHEN {ISSUING} THEN {ISSUED} END AS issued FROM events \
-             WHERE ({condition}){} ORDER BY time, event_id LIMIT {}",
-            self.within(),
-            room + 1
-        );
-        let found: Vec<Event> = rows(self.session, &sql).await?;
-        self.is_cut |= found.len() > room;
-        let before = self.events.len();
-        for mut event in found.into_iter().take(room) {
-            if self.known.insert(event.known()) {
-                event.via = via.map(str::to_owned);
-                self.events.push(event);
+    /// Adds the events that a condition holds for and that are not there yet. Of all that are there then, the earliest
+    /// stay.
+    async fn fetch(&mut self, condition: &str, via: Option<&str>) -> Result<(), Failure> {
+        let most = self.wanted.most;
+        let mut from: Option<i64> = None;
+        loop {
+            let behind = from.map(|time| format!(" AND time >= {}", moment(time))).unwrap_or_default();
+            let sql = format!(
+                "SELECT event_id, CAST(time AS BIGINT) AS time, source, principal, session_name, session_id, \
+                 credential_id, invoked_by, src_ip, region, account, service, action, outcome, error_code, target, \
+                 correlation_uid, CASE WHEN {ISSUING} THEN {ISSUED} END AS issued FROM events \
+                 WHERE ({condition}){}{behind} ORDER BY time, event_id LIMIT {}",
+                self.within(),
+                most + 1
+            );
+            let found: Vec<Event> = rows(self.session, &sql).await?;
+            let last = if found.len() > most { found.last().map(|event| event.time) } else { None };
+            for mut event in found {
+                if self.known.insert(event.known()) {
+                    event.via = via.map(str::to_owned);
+                    self.events.push(event);
+                }
             }
+            self.keep_earliest();
+            // further rows lie there; some of these may have been known, or lie there twice
+            let Some(last) = last else { return Ok(()) };
+            let is_full =
+                self.events.len() == most && self.events.last().is_none_or(|event| event.time <= last);
+            if is_full || from == Some(last) {
+                self.is_cut = true;
+                return Ok(());
+            }
+            from = Some(last);
         }
-        Ok(self.events.len() - before)
+    }
+
+    /// Puts the events in order, and lets go of those that are too many.
+    fn keep_earliest(&mut self) {
+        self.events.sort_by(|a, b| (a.time, &a.event_id).cmp(&(b.time, &b.event_id)));
+        self.is_cut |= self.events.len() > self.wanted.most;
+        self.events.truncate(self.wanted.most);
     }
 
     /// Which values a principal had first when, in the whole archive up to the end of the range.
@@ -285,36 +309,41 @@ impl Asking<'_> {
             value: String,
             first: i64,
         }
-        let principals: BTreeSet<&String> =
-            self.events.iter().filter_map(|event| event.principal.as_ref()).take(MAX_EVENTS).collect();
-        let principals: Vec<String> =
-            principals.into_iter().take(MAX_PRINCIPALS).map(|name| quoted(name)).collect();
-        if principals.is_empty() {
-            return Ok(());
-        }
+        let mut seen = HashSet::new();
+        let principals: Vec<String> = self
+            .events
+            .iter()
+            .filter_map(|event| event.principal.as_deref())
+            .filter(|name| seen.insert(*name))
+            .map(quoted)
+            .collect();
+        self.unmarked = principals.len().saturating_sub(MAX_PRINCIPALS);
         let until = self.wanted.range.1.map(|to| format!(" AND time < {}", moment(to))).unwrap_or_default();
-        let parts: Vec<String> = FIRSTS
-            .iter()
-            .map(|(kind, column)| {
-                format!(
-                    "SELECT principal, '{kind}' AS kind, {column} AS value, CAST(min(time) AS BIGINT) AS first \
-                     FROM events WHERE principal IN ({}) AND {column} IS NOT NULL{until} GROUP BY principal, {column}",
-                    principals.join(", ")
-                )
-            })
-            .collect();
-        let firsts: Vec<First> = rows(self.session, &parts.join(" UNION ALL ")).await?;
-        let mut began: HashMap<&str, i64> = HashMap::new();
-        for first in &firsts {
-            let time = began.entry(&first.principal).or_insert(first.first);
-            *time = (*time).min(first.first);
+        let mut open: HashMap<(String, String, String), i64> = HashMap::new();
+        for names in principals.chunks(CHUNK).take(MAX_PRINCIPALS / CHUNK) {
+            let names = names.join(", ");
+            let parts: Vec<String> = FIRSTS
+                .iter()
+                .map(|(kind, column)| {
+                    format!(
+                        "SELECT principal, '{kind}' AS kind, {column} AS value, CAST(min(time) AS BIGINT) AS first \
+                         FROM events WHERE principal IN ({names}) AND {column} IS NOT NULL{until} \
+                         GROUP BY principal, {column}"
+                    )
+                })
+                .collect();
+            let firsts: Vec<First> = rows(self.session, &parts.join(" UNION ALL ")).await?;
+            let mut began: HashMap<&str, i64> = HashMap::new();
+            for first in &firsts {
+                let time = began.entry(&first.principal).or_insert(first.first);
+                *time = (*time).min(first.first);
+            }
+            // with a principal's first event everything is new, and nothing is said by that
+            let new = firsts.iter().filter(|first| began.get(first.principal.as_str()) != Some(&first.first));
+            open.extend(new.map(|first| {
+                ((first.principal.clone(), first.kind.clone(), first.value.clone()), first.first)
+            }));
         }
-        // with a principal's first event everything is new, and nothing is said by that
-        let mut open: HashMap<(String, String, String), i64> = firsts
-            .iter()
-            .filter(|first| began.get(first.principal.as_str()) != Some(&first.first))
-            .map(|first| ((first.principal.clone(), first.kind.clone(), first.value.clone()), first.first))
-            .collect();
         for event in &mut self.events {
             let Some(principal) = event.principal.clone() else { continue };
             for (kind, _) in FIRSTS {
