@@ -355,10 +355,45 @@ with connect() as connection:
     mixed = "SELECT raw->'eventName', json_get(raw, 'userIdentity'), raw->>'eventName' AS name FROM events WHERE source = 'aws.cloudtrail' AND action = %s"
     for row in connection.execute(mixed, ("InvokeModel",), prepare=True).fetchall():
         assert row[0] == row[2] and row[1].startswith("{"), row
+    listed = "SELECT array_agg(raw->'eventName'), ARRAY[max(raw->>'eventName')] FROM events WHERE source = 'aws.cloudtrail' AND action = %s"
+    for row in connection.execute(listed, ("InvokeModel",), prepare=True).fetchall():
+        assert set(row[0]) == set(row[1]) == {"InvokeModel"}, row
+    models = connection.execute("SELECT count(*) FROM events WHERE action = 'InvokeModel' AND source = 'aws.cloudtrail'").fetchone()[0]
+    assert models > 0
+    assert one("SELECT count(*) FROM events WHERE source = 'aws.cloudtrail' AND raw->>%s = %s", "eventName", "InvokeModel") == [models] * 2
+    assert one("SELECT count(*) FROM events WHERE source = 'aws.cloudtrail' AND json_get_str(raw, %s) = %s", "eventName", "InvokeModel") == [models] * 2
+    assert one("""SELECT '["a", "b"]'->>%s""", 1) == ["b", "b"]
+    assert one("SELECT %s", None) == [None, None] and one("SELECT %s", "x") == ["x", "x"]
+    assert one("SELECT count(*) FROM (SELECT 1 FROM events LIMIT %s)", 3) == [3, 3]
+    # a driver that asks of what type a number of rows is
+    described = connection.pgconn.prepare(b"limited", b"SELECT action FROM events LIMIT $1 OFFSET $2")
+    assert described.status == psycopg.pq.ExecStatus.COMMAND_OK, described.error_message
+    described = connection.pgconn.describe_prepared(b"limited")
+    assert [described.param_type(n) for n in range(2)] == [20, 20]
+    distinct = "SELECT count(*) FROM events WHERE mfa IS DISTINCT FROM true AND action = 'InvokeModel' AND source = 'aws.cloudtrail'"
+    assert one(distinct) == one(distinct.replace("mfa IS DISTINCT FROM true", "(mfa IS DISTINCT FROM true)")), one(distinct)
+    assert one("SELECT version()")[0].startswith("PostgreSQL 16."), one("SELECT version()")
     assert connection.execute("SELECT 1").fetchone()[0] == 1
 with psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=password) as connection:
     assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == events
     connection.commit()
+    with connection.transaction():
+        with connection.transaction():
+            connection.execute("SELECT 1")
+        try:
+            with connection.transaction():
+                connection.execute("SELECT nosuch")
+            sys.exit("a column that is not there was found")
+        except psycopg.Error as error:
+            assert error.sqlstate == "42000", error.sqlstate
+        assert connection.execute("SELECT 2").fetchone()[0] == 2
+import sqlalchemy
+engine = sqlalchemy.create_engine(f"postgresql+psycopg://virga:{password}@127.0.0.1:{port}/virga")
+with engine.connect() as connection:
+    counted = connection.execute(sqlalchemy.text("SELECT count(*) FROM events WHERE credential_id = :key LIMIT :n"),
+                                 {"key": "AKIAIOSFODNN7EXAMPLE", "n": 1}).scalar()
+    assert counted == 84, counted
+    assert "events" in sqlalchemy.inspect(connection).get_table_names()
 answers = []
 def ask(n):
     with connect() as connection:
@@ -378,7 +413,14 @@ fn psycopg_prepares_and_asks_at_once() {
     let python = venv.join("bin/python");
     let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     let is_there = works(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-        && works(Command::new(&python).args(["-m", "pip", "install", "--quiet", "psycopg[binary]==3.2.9"]));
+        && works(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "psycopg[binary]==3.2.9",
+            "sqlalchemy==2.0.44",
+        ]));
     if !is_there {
         eprintln!("skipped: psycopg cannot be installed (python3-venv, and PyPI within reach)");
         return;

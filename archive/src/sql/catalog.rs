@@ -47,6 +47,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_index_keys", "32"),
 ];
 
+/// What `version()` says: drivers read PostgreSQL's number out of it, and do not connect where they find none.
+fn version() -> String {
+    let number = SETTINGS.iter().find(|(name, _)| *name == "server_version").map_or("", |(_, number)| number);
+    format!("PostgreSQL {number}, as Virga {} speaks it", env!("CARGO_PKG_VERSION"))
+}
+
 /// Functions that say nothing: how many values they take, and what they would give.
 fn unsaid() -> Vec<(&'static str, &'static [usize], ScalarValue)> {
     let (text, size) = (ScalarValue::Utf8(None), ScalarValue::Int64(None));
@@ -59,7 +65,9 @@ fn unsaid() -> Vec<(&'static str, &'static [usize], ScalarValue)> {
         ("pg_get_function_arguments", &[1], text.clone()),
         ("pg_get_viewdef", &[1, 2], text),
         ("pg_table_size", &[1], size.clone()),
-        ("pg_database_size", &[1], size),
+        ("pg_database_size", &[1], size.clone()),
+        // the number of a type that an extension would bring, which SQLAlchemy looks for when it connects
+        ("to_regtype", &[1], size),
         ("pg_function_is_visible", &[1], yes.clone()),
         ("pg_type_is_visible", &[1], yes),
     ]
@@ -75,6 +83,8 @@ pub(super) fn complete(context: &SessionContext) -> Result<()> {
         let function = SimpleScalarUDF::new_with_signature(name, signature, kind, says);
         context.register_udf(ScalarUDF::new_from_impl(function));
     }
+    let says = Arc::new(|_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::from(version()))));
+    context.register_udf(create_udf("version", vec![], DataType::Utf8, Volatility::Stable, says));
     context.register_udf(current_setting());
     context.register_udf(pg_size_pretty());
     let state = context.state();

@@ -3,7 +3,8 @@
 //! In: the types that a client declares for `$1`, `$2`, and their values. Out: statements and values that the query engine
 //! takes. A type of arithmetic is written into the statement (`$1 - $2` becomes `CAST($1 AS TIMESTAMPTZ) - CAST($2 AS
 //! INTERVAL)`): from its surroundings alone a span of time would be guessed to be a moment. Ids and addresses are texts in an
-//! archive, so they become texts.
+//! archive, so they become texts. Where the surroundings say nothing, as the name of a field in JSON or a column of its own
+//! does, what is not declared is a text, and behind LIMIT and OFFSET a number.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
@@ -11,7 +12,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Statement, Value, VisitMut as _, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Select,
+    SelectItem, Statement, Value, VisitMut as _, VisitorMut,
+};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser as SqlParser;
 use datafusion_postgres::Parser;
@@ -64,11 +68,9 @@ impl QueryParser for Declaring {
     }
 }
 
-/// Writes declared types into a statement, where it calculates with their parameters.
+/// Writes types into a statement, where it calculates with parameters, and where nothing says of what type they are.
 pub(super) fn write_types(statement: &mut Statement, declared: &Declared) {
-    if declared.0.iter().any(Option::is_some) {
-        let _ = statement.visit(&mut Writer(declared));
-    }
+    let _ = statement.visit(&mut Writer(declared));
 }
 
 struct Writer<'d>(&'d Declared);
@@ -78,28 +80,101 @@ impl VisitorMut for Writer<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         use BinaryOperator::{Divide, Eq, Gt, GtEq, Lt, LtEq, Minus, Modulo, Multiply, NotEq, Plus};
-        if let Expr::BinaryOp { left, op, right } = expr {
-            let calculates = matches!(op, Plus | Minus | Multiply | Divide | Modulo);
-            let compares = matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
-            for side in [left, right] {
-                // compared with a whole number, a fraction would be taken for one
-                let cast = if calculates || compares { self.0.cast(side, compares) } else { None };
-                if let Some(cast) = cast {
-                    **side = cast;
+        match expr {
+            Expr::BinaryOp { op: BinaryOperator::Arrow | BinaryOperator::LongArrow, right, .. } => {
+                replace(right, self.0.of_path(right));
+            }
+            Expr::BinaryOp { left, op, right } => {
+                let calculates = matches!(op, Plus | Minus | Multiply | Divide | Modulo);
+                let compares = matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+                for side in [left, right] {
+                    // compared with a whole number, a fraction would be taken for one
+                    let cast = if calculates || compares { self.0.cast(side, compares) } else { None };
+                    replace(side, cast);
                 }
+            }
+            Expr::Function(function) if is_of_json(&function.name.to_string()) => {
+                let FunctionArguments::List(given) = &mut function.args else {
+                    return ControlFlow::Continue(());
+                };
+                for argument in given.args.iter_mut().skip(1) {
+                    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(step)) = argument {
+                        replace(step, self.0.of_path(step));
+                    }
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                replace(value, self.0.undeclared(value, "TEXT"));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            let offset = offset.as_mut().map(|offset| &mut offset.value);
+            for number in limit.iter_mut().chain(offset) {
+                replace(number, self.0.undeclared(number, "BIGINT"));
             }
         }
         ControlFlow::Continue(())
     }
 }
 
+fn replace(expr: &mut Expr, by: Option<Expr>) {
+    if let Some(by) = by {
+        *expr = by;
+    }
+}
+
+/// Whether a function takes steps into JSON behind its first value.
+fn is_of_json(name: &str) -> bool {
+    name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("json_"))
+}
+
+/// A parameter of a type.
+fn typed(name: &str, kind: &str) -> Option<Expr> {
+    let sql = format!("CAST({name} AS {kind})");
+    SqlParser::new(&PostgreSqlDialect {}).try_with_sql(&sql).ok()?.parse_expr().ok()
+}
+
 impl Declared {
-    /// A parameter as a value of its type; or only where that is one of numbers with fractions.
-    fn cast(&self, expr: &Expr, fractions: bool) -> Option<Expr> {
+    /// A parameter's name, and the type that is declared for it.
+    fn parameter<'e>(&self, expr: &'e Expr) -> Option<(&'e str, Option<&Type>)> {
         let Expr::Value(value) = expr else { return None };
         let Value::Placeholder(name) = &value.value else { return None };
         let at = name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
-        let named = match *self.0.get(at)?.as_ref()? {
+        let kind = self.0.get(at).and_then(Option::as_ref);
+        Some((name, kind.filter(|kind| **kind != Type::UNKNOWN)))
+    }
+
+    /// A parameter as a value of a type, where none is declared for it.
+    fn undeclared(&self, expr: &Expr, kind: &str) -> Option<Expr> {
+        match self.parameter(expr)? {
+            (name, None) => typed(name, kind),
+            _ => None,
+        }
+    }
+
+    /// A parameter as a step into JSON: the name of a field, or a place in a list.
+    fn of_path(&self, expr: &Expr) -> Option<Expr> {
+        match self.parameter(expr)? {
+            (name, Some(&(Type::INT2 | Type::INT4 | Type::INT8))) => typed(name, "BIGINT"),
+            (name, _) => typed(name, "TEXT"),
+        }
+    }
+
+    /// A parameter as a value of its type; or only where that is one of numbers with fractions.
+    fn cast(&self, expr: &Expr, fractions: bool) -> Option<Expr> {
+        let (name, kind) = self.parameter(expr)?;
+        let named = match *kind? {
             Type::INTERVAL => "INTERVAL",
             Type::TIMESTAMPTZ => "TIMESTAMPTZ",
             Type::TIMESTAMP => "TIMESTAMP",
@@ -114,8 +189,7 @@ impl Declared {
         if fractions && !matches!(named, "REAL" | "DOUBLE PRECISION") {
             return None;
         }
-        let sql = format!("CAST({name} AS {named})");
-        SqlParser::new(&PostgreSqlDialect {}).try_with_sql(&sql).ok()?.parse_expr().ok()
+        typed(name, named)
     }
 }
 
@@ -271,6 +345,25 @@ mod tests {
             let mut statement = SqlParser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
             write_types(&mut statement, &declared);
             assert_eq!(statement.to_string(), format!("SELECT 1 WHERE {written}"));
+        }
+    }
+
+    #[test]
+    fn what_nothing_says_the_type_of_is_a_text_or_a_number() {
+        let declared = Declared(vec![None, Some(Type::UNKNOWN), Some(Type::INT2), Some(Type::TEXT)]);
+        for (sql, written) in [
+            ("SELECT $1, $2 AS a, $3", "SELECT CAST($1 AS TEXT), CAST($2 AS TEXT) AS a, $3"),
+            ("SELECT x FROM t LIMIT $1 OFFSET $3", "SELECT x FROM t LIMIT CAST($1 AS BIGINT) OFFSET $3"),
+            ("SELECT raw ->> $1 = $2", "SELECT raw ->> CAST($1 AS TEXT) = $2"),
+            ("SELECT raw -> $4 -> $3", "SELECT raw -> CAST($4 AS TEXT) -> CAST($3 AS BIGINT)"),
+            (
+                "SELECT json_get_str(raw, $9, $3), lower($1)",
+                "SELECT json_get_str(raw, CAST($9 AS TEXT), CAST($3 AS BIGINT)), lower($1)",
+            ),
+        ] {
+            let mut statement = SqlParser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
+            write_types(&mut statement, &declared);
+            assert_eq!(statement.to_string(), written);
         }
     }
 

@@ -341,6 +341,9 @@ impl Guard {
             Statement::StartTransaction { .. } | Statement::Commit { .. } | Statement::Rollback { .. } => {
                 Verdict::Pass
             }
+            // a part of nothing
+            Statement::Savepoint { .. } => Verdict::Done("SAVEPOINT"),
+            Statement::ReleaseSavepoint { .. } => Verdict::Done("RELEASE"),
             Statement::Deallocate { .. } => Verdict::Done("DEALLOCATE"),
             // a pool hands the connection to somebody else
             Statement::Discard { .. } => Verdict::Timeout(0, "DISCARD ALL"),
