@@ -6,19 +6,37 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 
+use super::hit::hash_bits;
+
 /// A text of one correlation's [`Words`]. What is read from a snapshot is to be put there first.
 #[derive(Debug, Clone)]
-pub(crate) struct Word(Arc<SmolStr>);
+pub(crate) struct Word(Arc<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    text: SmolStr,
+    /// [`hash_bits`] of the text, once somebody has asked: it costs more than to find the word.
+    bits: OnceLock<u128>,
+}
 
 impl Word {
+    fn new(text: SmolStr) -> Self {
+        Self(Arc::new(Entry { text, bits: OnceLock::new() }))
+    }
+
     pub fn text(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// A hash of the text that is the same in every build.
+    pub fn bits(&self) -> u128 {
+        *self.0.bits.get_or_init(|| hash_bits(self.text()))
     }
 
     /// A number that is this text's for as long as it is held.
@@ -52,7 +70,7 @@ impl Serialize for Word {
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Arc::new(SmolStr::deserialize(deserializer)?)))
+        Ok(Self::new(SmolStr::deserialize(deserializer)?))
     }
 }
 
@@ -79,7 +97,7 @@ impl Words {
             self.table.retain(|word| Arc::strong_count(&word.0) > 1);
             self.swept = self.table.len();
         }
-        let word = Word(Arc::new(text.into()));
+        let word = Word::new(text.into());
         let hasher = &self.hasher;
         self.table.insert_unique(hash, word.clone(), |word| hasher.hash_one(word.text()));
         word
@@ -93,12 +111,12 @@ impl Words {
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
         // one is taken for all
-        let heap = self.table.iter().next().map_or(0, |word| match word.0.is_heap_allocated() {
-            true => word.0.len() + 16,
+        let heap = self.table.iter().next().map_or(0, |word| match word.0.text.is_heap_allocated() {
+            true => word.0.text.len() + 16,
             false => 0,
         });
         // a pointer, and what it points to with its two counts
-        self.table.capacity() * 9 + self.table.len() * (size_of::<SmolStr>() + 16 + heap)
+        self.table.capacity() * 9 + self.table.len() * (size_of::<Entry>() + 16 + heap)
     }
 }
 

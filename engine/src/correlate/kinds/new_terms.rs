@@ -8,13 +8,11 @@
 //! matches: a life of at least `min_age` has an event in the history before that. Events are counted within the history
 //! alone, by eighths of it, which end where they end for every group.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::hit::{Hit, Seen, events_in, hash_bits, pairs};
+use super::super::hit::{Hit, Seen, events_in, pairs};
 use super::super::words::Word;
 use super::{Contribution, Kind, Match, shown_span};
 
@@ -71,13 +69,13 @@ impl Known {
 
 impl NewTerms {
     /// Takes the events of one term at one time: of no use to themselves, nor to another term of this time.
-    fn see(&self, state: &mut Known, time: i64, term: &str, seen: Vec<Seen>, found: &mut Vec<Match>) {
-        let hash = hash_bits(term);
+    fn see(&self, state: &mut Known, time: i64, term: &Word, seen: Vec<Seen>, found: &mut Vec<Match>) {
+        let hash = term.bits();
         if self.is_match(state, time, hash) {
-            let contribution = Contribution::of(seen).with(&self.field, Value::from(term));
+            let contribution = Contribution::of(seen).with(&self.field, Value::from(term.text()));
             found.push(Match {
                 time,
-                term: Some(term.into()),
+                term: Some(term.text().into()),
                 adds: contribution.count,
                 contribution: Some(contribution),
             });
@@ -110,14 +108,13 @@ impl Kind for NewTerms {
         state.age(time, self.history);
         match hits {
             // as nearly always
-            [hit] => self.see(state, time, hit.detail.text(), vec![hit.seen], found),
+            [hit] => self.see(state, time, &hit.detail, vec![hit.seen], found),
             hits => {
-                let mut by_term: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
-                for hit in hits {
-                    by_term.entry(hit.detail.text()).or_default().push(hit.seen);
-                }
-                for (term, seen) in by_term {
-                    self.see(state, time, term, seen, found);
+                let mut by_term: Vec<&Hit<Word>> = hits.iter().collect();
+                by_term.sort_by(|a, b| a.detail.cmp(&b.detail));
+                for of_term in by_term.chunk_by(|a, b| a.detail == b.detail) {
+                    let seen = of_term.iter().map(|hit| hit.seen).collect();
+                    self.see(state, time, &of_term[0].detail, seen, found);
                 }
             }
         }
@@ -134,7 +131,7 @@ impl Kind for NewTerms {
         }
         // hits between can only make the term better known, and keep the group's life going
         let longest = self.idle.map_or(self.history, |idle| self.history.min(idle.saturating_sub(1)));
-        let last = state.terms.get(&hash_bits(term.text()));
+        let last = state.terms.get(&term.bits());
         last.is_some_and(|last| time.saturating_sub(*last) <= longest)
     }
 
