@@ -168,7 +168,8 @@ mod tests {
         let small = |at: usize| {
             let all: Vec<&str> = texts.iter().skip(at * 10).take(10).map(String::as_str).collect();
             let whole = StringViewArray::from(all);
-            let column: ArrayRef = if at % 2 == 0 { Arc::new(whole) } else { Arc::new(whole.slice(3, 1)) };
+            let column: ArrayRef =
+                if at.is_multiple_of(2) { Arc::new(whole) } else { Arc::new(whole.slice(3, 1)) };
             let numbers: Int64Array = (0..column.len()).map(|row| Some((at * 10 + row) as i64)).collect();
             RecordBatch::try_from_iter([("text", column), ("n", Arc::new(numbers) as ArrayRef)]).unwrap()
         };
