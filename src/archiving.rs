@@ -81,7 +81,7 @@ impl Sign {
 pub struct Lake {
     sign: Sign,
     location: Location,
-    /// How its store is reached, where the configuration says so.
+    /// How its store is reached, where it is no folder.
     store: Option<(StoreSettings, ObjectUrl)>,
     redactions: Arc<Redactions>,
 }
@@ -93,15 +93,15 @@ impl Lake {
     /// Where it names no place, or what it says of the store cannot work.
     pub fn new(config: &ArchiveConfig, state: &Path, redactions: &Arc<Redactions>) -> Result<Self, String> {
         let at = |error: &dyn std::fmt::Display| format!("[archive] url = \"{}\": {error}", config.url);
-        let location = Location::new(&config.url, std::env::vars()).map_err(|error| at(&error))?;
-        let store = match &config.store {
-            Some(settings) => {
-                let url = ObjectUrl::parse(&config.url).ok_or_else(|| at(&"it is no address of a store"))?;
-                let url = url.map_err(|error| at(&error))?;
+        let location = Location::new(&config.url).map_err(|error| at(&error))?;
+        let store = match (ObjectUrl::parse(&config.url), &config.store) {
+            (Some(url), settings) => {
+                let (url, settings) = (url.map_err(|error| at(&error))?, settings.clone().unwrap_or_default());
                 settings.prove(&url, &process_environment).map_err(|error| at(&error))?;
-                Some((settings.clone(), url))
+                Some((settings, url))
             }
-            None => None,
+            (None, Some(_)) => return Err(at(&"it is no address of a store")),
+            (None, None) => None,
         };
         let sign = Sign { path: state.join(SIGN), url: config.url.clone() };
         Ok(Self { sign, location, store, redactions: Arc::clone(redactions) })

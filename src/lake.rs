@@ -19,6 +19,7 @@ use virga_ingest::environment::Environment;
 use virga_ingest::sources::stored::{self, Kind, Plan, StoredColumn};
 use virga_ingest::sources::time::parse_time;
 use virga_ingest::sources::{Arrival, Normaliser, SourceDef, source};
+use virga_ingest::transport::object_store::{ObjectUrl, StoreSettings, process_environment};
 
 use crate::commands::Failure;
 use crate::show;
@@ -54,6 +55,19 @@ impl LayoutName {
             Self::Parquet => Some(stored::PARQUET),
         }
     }
+}
+
+/// Where an archive is that a user names. Its store is reached as inputs reach theirs.
+pub async fn location(text: &str) -> Result<Location, Failure> {
+    location_by(text, &StoreSettings::default()).await
+}
+
+/// The same, where something is said of its store.
+pub async fn location_by(text: &str, settings: &StoreSettings) -> Result<Location, Failure> {
+    let location = Location::new(text).map_err(|error| error.to_string())?;
+    let Some(url) = ObjectUrl::parse(text) else { return Ok(location) };
+    let store = settings.connect(&url?, &process_environment).await?;
+    Ok(location.within(store))
 }
 
 /// Opens an archive, and says what of it is left out. `version` asks for an earlier version of one of ours.

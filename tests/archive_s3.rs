@@ -139,6 +139,33 @@ fn all_that_is_done_with_an_archive_is_done_in_s3() {
 }
 
 #[test]
+fn the_store_is_found_as_inputs_find_theirs() {
+    let Some(store) = Store::start() else { return };
+    let lake = "s3://lake/profile";
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(home.path().join(".aws")).expect("a folder");
+    let keys = "[audit]\naws_access_key_id = test\naws_secret_access_key = test\nregion = eu-west-3\n";
+    std::fs::write(home.path().join(".aws/credentials"), keys).expect("written");
+    let with_a_profile = |args: &[&str]| {
+        let mut command = store.command(args);
+        for name in ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
+            command.env_remove(name);
+        }
+        command.env("AWS_ENDPOINT_URL_S3", &store.0.endpoint).env("HOME", home.path());
+        // where a profile is passed over, the instance that is asked is not there
+        command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1").env("AWS_PROFILE", "audit");
+        let output = command.output().expect("virga runs");
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+    };
+    let input = sample("aws.cloudtrail/events.ndjson");
+    with_a_profile(&["archive", "import", "--quiet", "--archive", lake, &input]);
+    with_a_profile(&["archive", "ls", "--archive", lake]);
+    with_a_profile(&["query", "--archive", lake, "SELECT count(*) FROM events"]);
+    with_a_profile(&["backtest", "--archive", lake]);
+    assert!(store.events(lake) > 0);
+}
+
+#[test]
 fn two_writers_at_once_both_come_through() {
     let Some(store) = Store::start() else { return };
     let lake = "s3://lake/two";

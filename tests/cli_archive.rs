@@ -187,7 +187,7 @@ fn the_alerts_of_an_earlier_version_are_those_that_stood_beside_it() {
             AlertRow::parse(&alert.to_string()).expect("an alert")
         };
         let rows: Vec<AlertRow> = ids.iter().map(alert).collect();
-        let location = Location::new(&address, []).expect("a location");
+        let location = Location::new(&address).expect("a location");
         runtime.block_on(async {
             let mut archive = Archive::open(&location).await.expect("an archive");
             archive.add_alerts(&rows).await.expect("written");

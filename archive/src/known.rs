@@ -141,7 +141,7 @@ mod tests {
 
     /// An archive whose hours have two files each.
     async fn archive(hours: i64) -> Archive {
-        let location = Location::new("s3://bucket/lake", []).unwrap().within(Arc::new(InMemory::new()));
+        let location = Location::new("s3://bucket/lake").unwrap().within(Arc::new(InMemory::new()));
         let mut archive = Archive::open_or_create(&location).await.unwrap();
         import(&mut archive, &events(hours, 0)).await;
         import(&mut archive, &events(hours, 1)).await;

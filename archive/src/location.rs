@@ -1,9 +1,8 @@
 //! Where an archive is: a folder, or a prefix of an object store.
 //!
-//! In: a path or URL (`s3://bucket/prefix`, `gs://…`, `az://…`, `file:///…`). Out: the same as a URL with what
-//! a store needs to know, taken from the environment as each provider's own tools take it.
+//! In: a path or URL (`s3://bucket/prefix`, `gs://…`, `az://…`, `file:///…`). Out: the same as a URL. What is no folder
+//! gets its store from whoever names it: how one is reached, and with which credentials, is not known here.
 
-use std::collections::HashMap;
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
@@ -23,30 +22,21 @@ use crate::retry::{Patience, Retrying};
 #[derive(Debug, Clone)]
 pub struct Location {
     pub(crate) url: Url,
-    pub(crate) options: HashMap<String, String>,
-    /// A store that stands for the URL's own.
+    /// The store of what is no folder, or one that stands for the disk.
     store: Option<Arc<dyn ObjectStore>>,
     patience: Option<Patience>,
 }
 
-/// Variables by which stores are told of their credentials and endpoints.
-const STORE_PREFIXES: [&str; 3] = ["aws_", "google_", "azure_"];
+/// Commits put a new file only where there is none, which S3 does by itself.
+const STORE_OPTIONS: [(&str, &str); 1] = [("conditional_put", "etag")];
 
 impl Location {
-    /// From a path or URL, and the environment's variables.
+    /// From a path or URL.
     ///
     /// # Errors
     /// Where the text is neither a path nor a URL of a known store.
-    pub fn new(
-        text: &str,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ArchiveError> {
+    pub fn new(text: &str) -> Result<Self, ArchiveError> {
         let doing = format!("archive {text}");
-        let mut options: HashMap<String, String> = environment
-            .into_iter()
-            .map(|(name, value)| (name.to_lowercase(), value))
-            .filter(|(name, _)| STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
-            .collect();
         let url = match text.split_once("://") {
             Some(("s3" | "s3a" | "gs" | "az" | "abfs" | "abfss", _)) => {
                 Url::parse(text.trim_end_matches('/')).map_err(ArchiveError::at(doing))?
@@ -64,18 +54,10 @@ impl Location {
                     .map_err(|()| ArchiveError::new(doing, "the path cannot be written as a URL"))?
             }
         };
-        // an endpoint on this machine speaks plain HTTP; anything else must say so itself
-        let is_local =
-            |value: &String| value.starts_with("http://127.") || value.starts_with("http://localhost");
-        if options.get("aws_endpoint_url").is_some_and(is_local) {
-            options.entry("aws_allow_http".into()).or_insert_with(|| "true".into());
-        }
-        // commits put a new file only where there is none, which S3 does by itself
-        options.entry("conditional_put".into()).or_insert_with(|| "etag".into());
-        Ok(Self { url, options, store: None, patience: None })
+        Ok(Self { url, store: None, patience: None })
     }
 
-    /// The same place in another store, whose root is the root of the URL's: what stands between an archive
+    /// The same place in this store, whose root is the root of the URL's: what reaches it, or stands between an archive
     /// and its store, to watch or to disturb it.
     #[must_use]
     pub fn within(mut self, store: Arc<dyn ObjectStore>) -> Self {
@@ -109,8 +91,11 @@ impl Location {
     fn root(&self, url: &Url) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
         match &self.store {
             Some(store) => Ok(Arc::clone(store)),
+            None if self.folder().is_none() => {
+                Err(DeltaTableError::Generic(format!("nothing was given that reaches the store of {url}")))
+            }
             None => {
-                let config = StorageConfig::parse_options(&self.options)?;
+                let config = StorageConfig::parse_options(STORE_OPTIONS)?;
                 Ok(deltalake::logstore::logstore_for(url, config)?.root_object_store(None))
             }
         }
@@ -120,8 +105,6 @@ impl Location {
     #[must_use]
     pub fn patient(mut self, patience: Patience) -> Self {
         self.patience = Some(patience);
-        // the store's own client would try for minutes before anybody heard of it
-        self.options.entry("max_retries".into()).or_insert_with(|| "1".into());
         self
     }
 
@@ -131,7 +114,7 @@ impl Location {
         let root = self.root(&url)?;
         let store = Retrying::new(root, self.patience.clone()).on_disk(self.folder().is_some());
         Ok(DeltaTableBuilder::from_url(url.clone())?
-            .with_storage_options(self.options.clone())
+            .with_storage_options(STORE_OPTIONS.map(|(name, value)| (name.into(), value.into())).into())
             .with_storage_backend(Arc::new(store), url))
     }
 
@@ -198,7 +181,7 @@ mod tests {
 
     #[test]
     fn paths_and_stores_are_locations_and_nothing_else_is() {
-        let of = |text: &str| Location::new(text, []);
+        let of = |text: &str| Location::new(text);
         assert_eq!(
             of("s3://bucket/lake/").unwrap().table("events").unwrap().as_str(),
             "s3://bucket/lake/events"
@@ -217,12 +200,7 @@ mod tests {
         let by_link = of(&format!("{}/link/../lake", real.display())).unwrap();
         assert_eq!(by_link.folder(), Some(format!("{}/a/lake/", real.display()).into()));
         assert!(of("ftp://host/x").is_err());
-        let known = [
-            ("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:5000".to_owned()),
-            ("HOME".into(), "x".into()),
-        ];
-        let location = Location::new("s3://b", known).unwrap();
-        assert_eq!(location.options.get("aws_allow_http").map(String::as_str), Some("true"));
-        assert!(!location.options.contains_key("home"));
+        // nobody is asked on the way there who was not named
+        assert!(of("s3://b").unwrap().objects().unwrap_err().to_string().contains("nothing was given"));
     }
 }

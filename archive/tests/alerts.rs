@@ -38,7 +38,7 @@ async fn rows(location: &Location) -> Vec<String> {
 #[tokio::test]
 async fn an_alert_that_came_twice_or_was_revised_is_read_once_before_and_after_compaction() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(&folder.path().display().to_string(), []).expect("a location");
+    let location = Location::new(&folder.path().display().to_string()).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     assert!(rows(&location).await.is_empty());
     archive.add_alerts(&[alert("a", 0, 2, 3), alert("b", 0, 3, 1)]).await.expect("written");
@@ -85,7 +85,7 @@ fn moment(text: &str) -> i64 {
 #[tokio::test]
 async fn alerts_are_let_go_by_their_event_time_and_their_files_deleted_later() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(&folder.path().display().to_string(), []).expect("a location");
+    let location = Location::new(&folder.path().display().to_string()).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     archive
         .add_alerts(&[alert("a", 0, 2, 3), alert("a", 1, 2, 4), alert("b", 0, 3, 1)])
@@ -126,7 +126,7 @@ async fn alerts_are_let_go_by_their_event_time_and_their_files_deleted_later() {
 #[tokio::test]
 async fn a_file_of_alerts_that_is_not_as_its_table_says_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(&folder.path().display().to_string(), []).expect("a location");
+    let location = Location::new(&folder.path().display().to_string()).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     archive.add_alerts(&[alert("a", 0, 2, 3), alert("b", 0, 3, 1)]).await.expect("written");
     let files = alert_files(folder.path());
@@ -180,7 +180,7 @@ fn what_is_no_alert_is_refused_with_what_it_lacks() {
 #[tokio::test]
 async fn the_table_names_the_redactions_of_all_who_wrote_without_their_keys() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(&folder.path().display().to_string(), []).expect("a location");
+    let location = Location::new(&folder.path().display().to_string()).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     assert_eq!(archive.redactions().expect("none"), []);
     let of = |path: &str, key: Option<&str>| {

@@ -95,14 +95,14 @@ async fn a_field_that_is_its_canonical_column_everywhere_stands_once() {
     let escaped: &[Cells] = &[(Some(r#""a\u0041""#), None)];
     for (events, apart) in [(same, 0), (differs, 1), (escaped, 1)] {
         let location =
-            Location::new("s3://bucket/lake", []).expect("an address").within(Arc::new(InMemory::new()));
+            Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
         write(&location, 0, events).await;
         let (rows, found) = read(&location).await;
         let own = |rows: &[[Option<String>; 2]]| rows.iter().map(|row| row[1].clone()).collect::<Vec<_>>();
         assert_eq!((own(&rows), found), (own(&owned(events)), apart), "{events:?}");
     }
     let location =
-        Location::new("s3://bucket/lake", []).expect("an address").within(Arc::new(InMemory::new()));
+        Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
     write(&location, 0, same).await;
     write(&location, 100, differs).await;
     write(&location, 200, same).await;

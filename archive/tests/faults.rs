@@ -163,7 +163,7 @@ fn events(numbers: impl IntoIterator<Item = u64>) -> EventBatch {
 }
 
 fn location(store: &Faulty) -> Location {
-    Location::new("s3://bucket/lake", []).expect("it is served").within(Arc::new(store.clone()))
+    Location::new("s3://bucket/lake").expect("it is served").within(Arc::new(store.clone()))
 }
 
 async fn import(store: &Faulty, batch: &EventBatch) -> std::result::Result<(), ArchiveError> {
@@ -346,7 +346,7 @@ async fn one_id_with_two_records_keeps_both_however_they_are_printed() {
 #[tokio::test]
 async fn a_file_of_which_another_program_has_deleted_events_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(folder.path().to_str().expect("UTF-8"), []).expect("a location");
+    let location = Location::new(folder.path().to_str().expect("UTF-8")).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     let mut writer = EventWriter::new(layouts());
     writer.push(&archive, &events(0..5)).await.expect("it is written");

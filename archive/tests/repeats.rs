@@ -50,7 +50,7 @@ fn events_of(wanted: impl IntoIterator<Item = Event>, spaced: bool, came: Option
 }
 
 fn location(store: &Arc<InMemory>) -> Location {
-    Location::new("s3://bucket/lake", []).expect("an address").within(Arc::clone(store) as _)
+    Location::new("s3://bucket/lake").expect("an address").within(Arc::clone(store) as _)
 }
 
 /// As the long-running process writes: it does not look.
@@ -177,7 +177,7 @@ async fn a_query_that_has_no_time_to_look_says_what_to_do() {
     let wait = Duration::from_millis(300);
     let slow = ThrottleConfig { wait_get_per_call: wait, ..ThrottleConfig::default() };
     let slow = ThrottledStore::new(Arc::clone(&store) as Arc<dyn ObjectStore>, slow);
-    let location = Location::new("s3://bucket/lake", []).expect("an address").within(Arc::new(slow));
+    let location = Location::new("s3://bucket/lake").expect("an address").within(Arc::new(slow));
     let archive = Archive::open(&location).await.expect("an archive");
     let limits = Limits { time: wait / 3, ..Limits::default() };
     let around = Around { limits, ..Around::default() };
@@ -206,7 +206,7 @@ async fn an_import_looks_once_for_all_readers() {
 #[tokio::test]
 async fn what_is_known_outlives_a_checkpoint_of_the_table() {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = Location::new(folder.path().to_str().expect("UTF-8"), []).expect("a location");
+    let location = Location::new(folder.path().to_str().expect("UTF-8")).expect("a location");
     let mut archive = Archive::open_or_create(&location).await.expect("an archive");
     for part in [0..5, 5..10] {
         let mut writer = EventWriter::new(layouts());

@@ -15,7 +15,7 @@ use virga_archive::sql::{
     Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session,
     SqlError, TIME, texts,
 };
-use virga_archive::{Lake, Location};
+use virga_archive::Lake;
 use virga_engine::Engine;
 use virga_engine::diagnostic::{Code, Diagnostic, Severity, SourceFile};
 use virga_ingest::environment::Environment;
@@ -101,7 +101,7 @@ pub struct ArchiveArgs {
 impl ArchiveArgs {
     /// Opens it. Of files of another program, columns are made of what the rules ask for.
     pub async fn open(&self, environment: &Arc<Environment>, engines: &[&Engine]) -> Result<Lake, Failure> {
-        let location = Location::new(&self.archive, std::env::vars()).map_err(|error| error.to_string())?;
+        let location = lake::location(&self.archive).await?;
         let layout = self.layout.layout;
         let logs = StoredLogs::new(environment, layout);
         lake::open(&location, layout, self.archive_version, &logs, engines).await

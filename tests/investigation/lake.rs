@@ -78,7 +78,7 @@ impl Lake {
         let folder = tempfile::tempdir().expect("a folder");
         let named = layouts.into_iter().map(|(source, layout)| (source.name.to_owned(), layout));
         let events = runtime().block_on(async {
-            let location = Location::new(&folder.path().to_string_lossy(), []).expect("a location");
+            let location = Location::new(&folder.path().to_string_lossy()).expect("a location");
             let mut archive = Archive::open_or_create(&location).await.expect("an archive");
             let mut writer = EventWriter::new(named);
             for batch in &all.batches {

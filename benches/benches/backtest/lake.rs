@@ -96,7 +96,7 @@ impl Sink for Batches {
 }
 
 pub fn location(folder: &Path) -> Location {
-    Location::new(folder.to_str().expect("UTF-8"), []).expect("a location")
+    Location::new(folder.to_str().expect("UTF-8")).expect("a location")
 }
 
 /// Fills an archive as `virga archive import` does: one thread reads, others write. The generator works on the

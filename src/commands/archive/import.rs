@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use virga_archive::foreign::{Family, ForeignArchive, recognise};
-use virga_archive::{Archive, ArchiveError, EventWriter, Lake, Layout, Location, Written};
+use virga_archive::{Archive, ArchiveError, EventWriter, Lake, Layout, Written};
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::EventBatch;
 use virga_ingest::batcher::BatchLimits;
@@ -239,7 +239,7 @@ fn foreign_inputs(
         if is_address && layout == LayoutName::Auto {
             continue;
         }
-        let location = Location::new(text, std::env::vars()).map_err(failed)?;
+        let location = runtime.block_on(lake::location_by(text, &args.objects.settings()))?;
         // what cannot be listed is told by whoever reads it as logs
         let looks = || runtime.block_on(recognise(&location)).is_ok_and(|family| family == Family::Foreign);
         if layout != LayoutName::Auto || looks() {

@@ -20,7 +20,7 @@ use virga_ingest::environment::Environment;
 use virga_ingest::sources::SourceDef;
 
 use super::{Failure, Outcome};
-use crate::interrupt;
+use crate::{interrupt, lake};
 
 /// `virga archive …`
 #[derive(Subcommand)]
@@ -41,7 +41,7 @@ pub enum Command {
 #[derive(clap::Args, Clone)]
 pub struct ArchiveArgs {
     /// The archive: a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, with the
-    /// credentials that the environment has.
+    /// credentials that inputs find too.
     #[arg(long, value_name = "URL")]
     pub archive: String,
 }
@@ -49,7 +49,7 @@ pub struct ArchiveArgs {
 impl ArchiveArgs {
     /// Where it is.
     pub fn location(&self) -> Result<Location, Failure> {
-        Location::new(&self.archive, std::env::vars()).map_err(failed)
+        runtime()?.block_on(lake::location(&self.archive))
     }
 }
 

@@ -142,6 +142,11 @@ impl StoreSettings {
             .with_region(region)
             .with_retry(retry)
             .with_request_payer(self.request_payer);
+        for name in S3_VARIABLES {
+            if let (Ok(key), Some(value)) = (name.to_ascii_lowercase().parse(), environment(name)) {
+                builder = builder.with_config(key, value);
+            }
+        }
         let mut options = options;
         if let Some(endpoint) = endpoint {
             options = options.with_allow_http(is_http(&endpoint));
@@ -189,7 +194,10 @@ impl StoreSettings {
         let account = url.account.clone().or_else(|| self.storage_account.clone());
         if let Some(account) = account {
             builder = builder.with_account(account);
-        } else if environment("AZURE_STORAGE_ACCOUNT_NAME").is_none() {
+        } else if ["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"]
+            .iter()
+            .all(|name| environment(name).is_none())
+        {
             return Err("it names no storage account: set AZURE_STORAGE_ACCOUNT_NAME".into());
         }
         if let Some(path) = &self.key_file {
@@ -210,6 +218,19 @@ impl StoreSettings {
         Ok(Arc::new(store))
     }
 }
+
+/// Variables that say how objects of S3 are written and asked for, beside those of credentials and endpoints. Of
+/// Google's and Azure's stores all are read.
+const S3_VARIABLES: [&str; 8] = [
+    "AWS_CHECKSUM_ALGORITHM",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SKIP_SIGNATURE",
+    "AWS_SSE_BUCKET_KEY_ENABLED",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+    "AWS_SSE_KMS_KEY_ID",
+    "AWS_UNSIGNED_PAYLOAD",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+];
 
 fn is_http(endpoint: &str) -> bool {
     endpoint.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
