@@ -44,3 +44,17 @@ fn the_readme_gives_the_number_of_rules_that_raise_alerts() {
         number_before("docs/detections.md", " rules raise alerts")
     );
 }
+
+#[test]
+fn the_page_and_the_coverage_count_the_same_rules() {
+    let output = Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["rules", "coverage", "-c", "samples/stories/virga.toml"])
+        .current_dir(workspace())
+        .output()
+        .expect("virga runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let counted = text.split_once(" rules that raise alerts").expect("a count").0;
+    let counted = counted.split_whitespace().next_back().expect("a number");
+    let page = std::fs::read_to_string(workspace().join("docs/detections.md")).expect("a page");
+    assert!(page.contains(&format!("\n{counted} rules raise alerts")), "{counted}");
+}

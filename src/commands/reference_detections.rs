@@ -142,7 +142,7 @@ fn told(needs: &[Need]) -> Vec<Told> {
     let mut told = Vec::new();
     for (number, loaded) in engine.rules().iter().enumerate() {
         let rule = &loaded.lowered.rule;
-        if engine.is_muted(number as u32) || rule.level <= Some(Level::Informational) {
+        if engine.is_muted(number as u32) {
             continue;
         }
         told.push(Told {
@@ -161,9 +161,6 @@ fn told(needs: &[Need]) -> Vec<Told> {
     let plans = engine.correlations();
     for plan in plans.iter().filter(|plan| !plan.muted) {
         let rule = &plan.correlation;
-        if rule.level <= Some(Level::Informational) {
-            continue;
-        }
         told.push(Told {
             threat: threat_of(&rule.file),
             level: rule.level,
