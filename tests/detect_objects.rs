@@ -133,6 +133,12 @@ fn only_what_a_key_does_not_rule_out_is_asked_for() {
     // accounts, services, regions, and two days
     assert_eq!(requests.len() - gets.len(), 5, "{requests:#?}");
     assert!(said(&output).contains("left         3 folders and 1 objects"), "{}", said(&output));
+    // nothing in a stretch of time is not nothing at all
+    for prefix in ["s3://many/AWSLogs/", "s3://many/AWSLogs/111122223333/CloudTrail/us-east-1/"] {
+        let none = virga(&moto, &[prefix, "--from", "2024-01-10", "--to", "2024-01-11"]);
+        assert_eq!(none.status.code(), Some(2));
+        assert!(said(&none).contains("no objects of the times, accounts and regions"), "{}", said(&none));
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Counts {
     pub folders_left: AtomicU64,
     /// Objects that were left because of their keys.
     pub objects_left: AtomicU64,
+    /// Folders of which only some days were looked at.
+    pub folders_of_days: AtomicU64,
 }
 
 /// What a walk gives: an object, or why a folder could not be listed (the prefix and the cause).
@@ -90,6 +92,7 @@ impl Walk {
                 Ok(())
             }
             Verdict::Days(days) => {
+                self.counts.folders_of_days.fetch_add(1, Ordering::Relaxed);
                 pending.extend(days.into_iter().rev().map(Step::Whole));
                 Ok(())
             }

@@ -187,11 +187,14 @@ impl ObjectInputs {
     /// What is said where nothing was found at all.
     fn nothing(&self) -> InputError {
         let counts = self.counts();
-        let left = counts.folders_left + counts.objects_left;
+        // of the other days nobody has asked
+        let left = counts.folders_left
+            + counts.objects_left
+            + self.counts.folders_of_days.load(Ordering::Relaxed);
         let cause = match (left, counts.passed_over) {
             (0, 0) => "there are no objects below it".to_owned(),
             (0, passed) => format!("none of its {passed} objects has a log's name"),
-            _ => "what lies below it is of other times, accounts or regions".to_owned(),
+            _ => "it has no objects of the times, accounts and regions that are asked for".to_owned(),
         };
         InputError { path: self.url.to_string(), cause }
     }
