@@ -27,6 +27,7 @@ use virga_ingest::position::Positions;
 use crate::limits::{MAX_CHECKPOINT_BYTES, WRITE_BYTES};
 use crate::marks::Marks;
 use crate::outbox::Kept;
+use crate::private;
 
 const MAGIC: &[u8; 8] = b"VIRGACKP";
 /// Raised when the bytes of the contents mean something else than before.
@@ -261,7 +262,7 @@ impl Store {
         checkpoint: &Checkpoint,
         correlations: impl FnOnce(TakePiece<'_>) -> io::Result<()>,
     ) -> io::Result<Written> {
-        let mut file = File::create(self.folder.join(NEW))?;
+        let mut file = private::create(&self.folder.join(NEW))?;
         // its place is kept for the head, which is known at the end
         file.write_all(&[0; HEAD])?;
         let most = self.most.saturating_sub(HEAD as u64);

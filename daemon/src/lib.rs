@@ -23,6 +23,7 @@ pub mod marks;
 pub mod outbox;
 pub mod partitions;
 pub mod pipeline;
+mod private;
 pub mod quarantine;
 pub mod redact;
 pub mod reload;

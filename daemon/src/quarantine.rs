@@ -14,6 +14,7 @@ use base64::Engine;
 use virga_ingest::quarantine::Quarantined;
 
 use crate::limits::{FILE_BYTES, KEPT_FILES};
+use crate::private;
 use crate::rotate::Rotating;
 
 const NAME: &str = "quarantine.ndjson";
@@ -32,7 +33,7 @@ impl Quarantine {
     /// # Errors
     /// Where its file cannot be opened.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        Ok(Self { file: Rotating::open(&folder.join(NAME), FILE_BYTES, KEPT_FILES)?, dirty: false })
+        Ok(Self { file: Rotating::private(&folder.join(NAME), FILE_BYTES, KEPT_FILES)?, dirty: false })
     }
 
     /// Takes records. Says how many old files had to be removed.
@@ -85,7 +86,7 @@ pub fn retried_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// Where the disk says no.
 pub fn keep_retried(folder: &Path, lines: &[u8]) -> io::Result<usize> {
-    let mut file = Rotating::open(&folder.join(RETRIED), FILE_BYTES, KEPT_FILES)?;
+    let mut file = Rotating::private(&folder.join(RETRIED), FILE_BYTES, KEPT_FILES)?;
     let removed = file.append(lines)?;
     file.sync()?;
     Ok(removed)
@@ -148,7 +149,8 @@ pub fn replace(path: &Path, left: &[u8]) -> io::Result<()> {
         return std::fs::remove_file(path);
     }
     let new = path.with_extension("new");
-    let written = std::fs::File::create(&new).and_then(|mut file| {
+    let written = private::create(&new).and_then(|mut file| {
+        file.set_permissions(std::fs::metadata(path)?.permissions())?;
         io::Write::write_all(&mut file, left)?;
         file.sync_all()
     });

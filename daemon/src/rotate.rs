@@ -9,8 +9,10 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::private;
 
 /// A file of lines.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Rotating {
     keep: usize,
     /// Old files that were removed and not told of yet.
     removed: usize,
+    /// The mode of files that are made.
+    mode: u32,
 }
 
 impl Rotating {
@@ -31,8 +35,20 @@ impl Rotating {
     /// # Errors
     /// Where it cannot be opened or made; the error names the file.
     pub fn open(path: &Path, most: u64, keep: usize) -> io::Result<Self> {
-        let (file, bytes) = opened(path).map_err(|error| at(path, &error))?;
-        Ok(Self { path: path.to_owned(), file, bytes, most, keep, removed: 0 })
+        Self::of(path, most, keep, 0o666)
+    }
+
+    /// The same; what is made is for its owner alone.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn private(path: &Path, most: u64, keep: usize) -> io::Result<Self> {
+        Self::of(path, most, keep, private::FILE)
+    }
+
+    fn of(path: &Path, most: u64, keep: usize, mode: u32) -> io::Result<Self> {
+        let (file, bytes) = opened(path, mode).map_err(|error| at(path, &error))?;
+        Ok(Self { path: path.to_owned(), file, bytes, most, keep, removed: 0, mode })
     }
 
     /// Proves that a file can be appended to, or made where it is not, and changes nothing: another process may be
@@ -92,7 +108,7 @@ impl Rotating {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        (self.file, self.bytes) = opened(&self.path)?;
+        (self.file, self.bytes) = opened(&self.path, self.mode)?;
         Ok(())
     }
 
@@ -102,7 +118,7 @@ impl Rotating {
         if self.path.try_exists().map_err(|error| at(&self.path, &error))? {
             self.step_aside()?;
         }
-        (self.file, self.bytes) = opened(&self.path).map_err(|error| at(&self.path, &error))?;
+        (self.file, self.bytes) = opened(&self.path, self.mode).map_err(|error| at(&self.path, &error))?;
         Ok(())
     }
 
@@ -149,11 +165,11 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
 
 /// A file to append to, up to its last whole line, and how long it is. All that is written stands at its end, wherever
 /// others have moved that.
-fn opened(path: &Path) -> io::Result<(File, u64)> {
+fn opened(path: &Path, mode: u32) -> io::Result<(File, u64)> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(mode).open(path)?;
     let bytes = whole_lines(&mut file)?;
     cut(&file, bytes)?;
     Ok((file, bytes))

@@ -10,6 +10,7 @@ mod hear;
 mod tests;
 
 use std::fs::{self, File, TryLockError};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -33,6 +34,7 @@ use crate::partitions::Partitions;
 use crate::pipeline::correlate::{Correlator, Parts};
 use crate::pipeline::scan::Shared;
 use crate::pipeline::{Dispatch, InputInfo, read, scan};
+use crate::private;
 use crate::quarantine::Quarantine;
 use crate::reload::Watch;
 use crate::rotate::Rotating;
@@ -101,8 +103,8 @@ pub fn run(config: &Config, loader: &Loader, outside: &Outside) -> Result<(), St
 /// Where another has it, or it cannot be made.
 pub fn lock(folder: &Path) -> Result<File, String> {
     let at = |error: &dyn std::fmt::Display| format!("[state] folder = \"{}\": {error}", folder.display());
-    fs::create_dir_all(folder).map_err(|error| at(&error))?;
-    let file = File::create(folder.join("lock")).map_err(|error| at(&error))?;
+    private::folder(folder).map_err(|error| at(&error))?;
+    let file = private::create(&folder.join("lock")).map_err(|error| at(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(at(&"another process uses it")),
@@ -117,7 +119,8 @@ fn instance(folder: &Path) -> Result<String, String> {
     }
     let made = new_instance();
     let path = folder.join(INSTANCE);
-    fs::write(&path, &made).map_err(|error| format!("{}: {error}", path.display()))?;
+    let written = private::create(&path).and_then(|mut file| file.write_all(made.as_bytes()));
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(made)
 }
 
@@ -250,7 +253,7 @@ impl<'a> Process<'a> {
             outbox: Arc::clone(&outbox),
             quarantine: Quarantine::open(&config.state.folder)
                 .map_err(|error| format!("quarantine: {error}"))?,
-            late: Rotating::open(&config.state.folder.join("late.ndjson"), FILE_BYTES, KEPT_FILES)
+            late: Rotating::private(&config.state.folder.join("late.ndjson"), FILE_BYTES, KEPT_FILES)
                 .map_err(|error| format!("late hits: {error}"))?,
             store,
             every: config.archive.as_ref().map_or(config.checkpoint.every.0, |archive| archive.every.0),
@@ -429,7 +432,7 @@ fn open_inputs(
     let open = |input: &crate::config::InputConfig| {
         let at = |error: &dyn std::fmt::Display| format!("input \"{}\": {error}", input.name);
         let context = context(config, &input.name, from, clock, stop);
-        fs::create_dir_all(&context.state).map_err(|error| at(&error))?;
+        private::folder(&context.state).map_err(|error| at(&error))?;
         let transport = input.transport().ok_or_else(|| at(&"says not what to read"))?;
         transport.warnings().iter().for_each(|warning| tracing::warn!(input = %input.name, "{warning}"));
         let opened = transport.open(context).map_err(|error| at(&error))?;
