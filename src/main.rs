@@ -127,3 +127,30 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Lines of prose wrap where the terminal ends: one that is broken beforehand breaks twice. Examples are as wide as
+    /// the widest terminal that is used.
+    #[test]
+    fn helps_break_where_sentences_end_and_examples_fit() {
+        fn walk(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let lines: Vec<&str> = help.lines().collect();
+            for pair in lines.windows(2) {
+                let broken = is_prose(pair[0]) && is_prose(pair[1]) && !pair[0].ends_with('.');
+                assert!(!broken, "{}: {}", command.get_name(), pair[0]);
+            }
+            for line in lines.iter().filter(|line| !is_prose(line)) {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+}

@@ -337,6 +337,7 @@ fn shipped_rules_have_no_error() {
                 .contains(&said["code"].as_str().unwrap_or_default()),
             "{said}"
         );
+        assert!(said["help"].as_str().is_some_and(|help| !help.is_empty()), "{said}");
     }
 }
 

@@ -29,14 +29,14 @@ use crate::{interrupt, lake, rule_files, show, spill};
 /// Arguments of `virga backtest`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0; 1 where an expectation does not hold or a locked run came out otherwise; 2 where the
+    after_help = "Exit status: 0; 1 where an expectation does not hold or a locked run came out otherwise; 2 where the \
 archive, a rule folder or an argument could not be used.
 
 Examples:
   virga backtest --archive lake                  what the rules that ship would have told
-  virga backtest --archive s3://logs/lake --rules sigma/rules/cloud --from 2026-01-01 --to 2026-04-01
+  virga backtest --archive s3://logs/lake --rules sigma/rules/cloud --from 2026-01-01
   virga backtest --archive lake --rules old/ --against new/ --html diff.html
-                                                 what a change alters, and which test made the difference
+                                                 what a change alters, and by which test
   virga backtest --archive lake --rules r.yml --curve bruteforce
                                                  how many alerts each threshold would give
   virga backtest --archive lake --rules noisy.yml --counts

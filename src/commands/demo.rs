@@ -25,8 +25,8 @@ const STORY: &str = include_str!("../../samples/stories/leaked-key-to-llmjacking
 /// Arguments of `virga demo`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "The demo needs no server and no configuration. Its events stand in samples/stories/, its rules in
-detections/rules/; `virga detect samples/stories/` raises the same alerts."
+    after_help = "The demo needs no server and no configuration. Its events stand in samples/stories/, its rules in \
+detections/rules/; `virga detect samples/stories/leaked-key-to-llmjacking.ndjson` raises the same alerts."
 )]
 pub struct Args {
     /// Print the alerts as JSON, without the story around them.

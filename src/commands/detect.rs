@@ -38,7 +38,7 @@ use crate::unread::Unread;
 /// Arguments of `virga detect`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0, whether or not something matched; 1 with --fail-on where something did; 2 where
+    after_help = "Exit status: 0, whether or not something matched; 1 with --fail-on where something did; 2 where \
 an input, a rule folder or an argument could not be used (all others are still worked through).
 
 Examples:

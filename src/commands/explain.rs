@@ -25,7 +25,7 @@ use crate::show;
 #[command(
     after_help = "Exit status: 0 where the rule matches an event, or the correlation a group of them; else 1.
 
-Of a correlation every group is shown with how near it came to a match and what was missing: its rules are run
+Of a correlation every group is shown with how near it came to a match and what was missing: its rules are run \
 over all events given.
 
 Examples:

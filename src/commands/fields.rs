@@ -31,7 +31,7 @@ use crate::show;
 /// Arguments of `virga rules fields`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "A rule is dead where it cannot match whatever the values are, because fields that it needs never
+    after_help = "A rule is dead where it cannot match whatever the values are, because fields that it needs never \
 occur in the sample: the log is not switched on, or calls the field by another name.
 
 Exit status: 0; 1 with --fail-on-dead where a rule is dead; 2 where a path cannot be read.
@@ -42,7 +42,7 @@ Examples:
   virga rules fields --pipeline lake.yml sigma/ --sample lake.ndjson --json"
 )]
 pub struct Args {
-    /// Files or folders of rules. [default: the rules that ship with Virga]
+    /// Files or folders of rules; `built-in` are those that ship with Virga. [default: built-in]
     paths: Vec<PathBuf>,
     /// Files or folders of logs to look for the fields in; `-` for standard input.
     #[arg(long, value_name = "FILE")]

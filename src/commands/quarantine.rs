@@ -21,13 +21,13 @@ pub enum Command {
     Show(Show),
     /// Read all records anew; print the events of those that can be read now, and keep the others.
     #[command(
-        after_help = "A record that could not be read by an older version, or for a mistake that has been mended, becomes
+        after_help = "A record that could not be read by an older version, or for a mistake that has been mended, becomes \
 events on standard output; `virga detect -` takes them. Stop the process before: the files are rewritten.
 
-Nothing is deleted: a record leaves the quarantine when its events are printed, for retried.ndjson in the
+Nothing is deleted: a record leaves the quarantine when its events are printed, for retried.ndjson in the \
 state folder, because whoever reads them may end before it is done with them. `--again` prints those.
 
-Exit status: 0; 2 where something could not be read or written, whoever read the events has gone, or the
+Exit status: 0; 2 where something could not be read or written, whoever read the events has gone, or the \
 process is running. What was not printed is in the quarantine then.
 
 Examples:

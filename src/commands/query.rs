@@ -34,7 +34,7 @@ use crate::{lake, rule_files, show};
     after_help = "Tables: events, alerts, coverage, rules, and ocsf, which is events under OCSF's names.
 Functions: those of PostgreSQL that DataFusion has; raw->>'field', json_get(raw, …); sigma_match(rule, source, raw).
 
-Exit status: 0; 2 where the query cannot be answered, or files of another program could not be read and the
+Exit status: 0; 2 where the query cannot be answered, or files of another program could not be read and the \
 answer is that of the others.
 
 Examples:
@@ -45,7 +45,7 @@ Examples:
       WHERE sigma_match('CloudTrail logging stopped, deleted or curtailed', source, raw)\"
   virga query --archive lake --file report.sql --output report.csv
   virga query --archive lake --listen 127.0.0.1:5433
-                                     for psql, Grafana, notebooks: psql -h 127.0.0.1 -p 5433 -U virga virga"
+                    for notebooks, Grafana, psql: psql -h 127.0.0.1 -p 5433 -U virga virga"
 )]
 pub struct Args {
     /// The query; `-` reads it from standard input.

@@ -65,7 +65,7 @@ Examples:
   virga rules check --format ndjson my-rules/ | jq .code"
 )]
 pub struct CheckArgs {
-    /// Files or folders of rules. [default: the rules that ship with Virga]
+    /// Files or folders of rules; `built-in` are those that ship with Virga. [default: built-in]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     around: AroundArgs,
@@ -93,7 +93,7 @@ enum CheckFormat {
 /// Arguments of `virga rules list`.
 #[derive(clap::Args)]
 pub struct ListArgs {
-    /// Files or folders of rules. [default: the rules that ship with Virga]
+    /// Files or folders of rules; `built-in` are those that ship with Virga. [default: built-in]
     paths: Vec<PathBuf>,
     /// Only rules of at least this level.
     #[arg(long, value_name = "LEVEL")]
@@ -113,18 +113,22 @@ pub struct ListArgs {
 /// Arguments of `virga rules test`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "The cases of `rule.yml` stand in `rule.cases.yml` beside it. Each has events that the rule must match
+    after_help = "The cases of `rule.yml` stand in `rule.cases.yml` beside it. Each has events that the rule must match \
 (`match: true`) or must not (`match: false`).
 
 Exit status: 0 where all cases pass, 1 where one fails, 2 where a path cannot be read."
 )]
 pub struct TestArgs {
-    /// Files or folders of rules. [default: the rules that ship with Virga]
+    /// Files or folders of rules; `built-in` are those that ship with Virga. [default: built-in]
     paths: Vec<PathBuf>,
     /// A rule without a hit and a near miss among its cases fails.
     #[arg(long)]
     strict: bool,
 }
+
+/// What a rule without its lookup table needs.
+const TABLE_HELP: &str =
+    "a `[[tables]]` of the configuration fills it, given with --config: docs/sources.md, \"What no log says\"";
 
 /// Every source, as the engine must know it.
 pub fn all_sources(config: &ConfigArgs) -> Result<Vec<SourceSpec>, Failure> {
@@ -165,14 +169,16 @@ fn check(args: &CheckArgs) -> Outcome {
         let rule = &engine.rules()[*rule].lowered.rule;
         let cause = format!("the rule does not run: no lookup table fills `{column}`");
         let at = rule.logsource.span.clone();
-        set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &rule.file, at, cause));
+        let warning = Diagnostic::warning(codes::MISSING_TABLE, &rule.file, at, cause);
+        set.diagnostics.push(warning.with_help(TABLE_HELP));
     }
     for (number, column) in &engine.report().idle_correlations {
         let Some(column) = column else { continue };
         let correlation = &engine.correlations()[*number].correlation;
         let cause = format!("the correlation does not run: no lookup table fills `{column}`");
         let at = correlation.kind.span.clone();
-        set.diagnostics.push(Diagnostic::warning(codes::MISSING_TABLE, &correlation.file, at, cause));
+        let warning = Diagnostic::warning(codes::MISSING_TABLE, &correlation.file, at, cause);
+        set.diagnostics.push(warning.with_help(TABLE_HELP));
     }
     set.diagnostics.extend(engine.unheard());
     set.diagnostics.sort_by(|a, b| (&a.file.name, a.span.start).cmp(&(&b.file.name, b.span.start)));

@@ -19,14 +19,14 @@ use crate::rule_files;
 /// Arguments of `virga run`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Reads the inputs of the configuration until it is asked to end (SIGTERM, SIGINT): then what is under
-way is brought to its end, a checkpoint is written, and the exit status is 0. Killed at any instant,
+    after_help = "Reads the inputs of the configuration until it is asked to end (SIGTERM, SIGINT): then what is under \
+way is brought to its end, a checkpoint is written, and the exit status is 0. Killed at any instant, \
 it goes on from its last checkpoint. SIGHUP, and any change of a rule file, loads the rules anew.
 
 Exit status: 0; 2 where something could not be opened or failed for good.
 
 Examples:
-  virga run -c virga.toml --check    prove inputs, rules, archive and sinks by real calls; read nothing
+  virga run -c virga.toml --check    prove inputs, rules, archive, sinks by real calls; read nothing
   virga run -c virga.toml"
 )]
 pub struct Args {

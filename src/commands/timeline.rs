@@ -23,9 +23,9 @@ use crate::{lake, show};
 #[derive(clap::Args)]
 #[command(
     group = clap::ArgGroup::new("entity").required(true).multiple(false),
-    after_help = "Sessions are followed: what was done with the credentials that the entity was handed by AssumeRole
-and its like is part of its timeline, in as many steps as there are; so is the call that opened each
-of its sessions, what an impersonated service account of Google Cloud did for it, and what Entra and
+    after_help = "Sessions are followed: what was done with the credentials that the entity was handed by AssumeRole \
+and its like is part of its timeline, in as many steps as there are; so is the call that opened each \
+of its sessions, what an impersonated service account of Google Cloud did for it, and what Entra and \
 Azure say under the same correlation id. `+` marks what is new of a principal in the whole archive.
 
 Examples:

@@ -18,7 +18,7 @@ use crate::show;
 /// Arguments of `virga archive compact`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Others may read and import meanwhile. What is replaced can be read as an earlier version
+    after_help = "Others may read and import meanwhile. What is replaced can be read as an earlier version \
 until `virga archive expire` deletes it.
 
 Example:

@@ -12,7 +12,7 @@ use crate::show;
 /// Arguments of `virga archive expire`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Events are let go by hours, alerts by the files of a day. Files are deleted once no version
+    after_help = "Events are let go by hours, alerts by the files of a day. Files are deleted once no version \
 of the last days refers to them; so are those that a write that was broken off has left behind.
 
 Example:

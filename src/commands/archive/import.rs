@@ -41,20 +41,20 @@ use crate::{interrupt, lake, show};
 /// Arguments of `virga archive import`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "All events become part of the archive at once, when the last is read: an import that is broken
-off leaves the archive as it was. The same files imported again are not doubled: what is there to the
+    after_help = "All events become part of the archive at once, when the last is read: an import that is broken \
+off leaves the archive as it was. The same files imported again are not doubled: what is there to the \
 byte is not written, and `virga archive compact` drops what else came twice.
 
-Exit status: 0; 1 where records were quarantined and no file keeps them; 2 where an input could not be read,
+Exit status: 0; 1 where records were quarantined and no file keeps them; 2 where an input could not be read, \
 or the archive not be written.
 
 Examples:
   virga archive import AWSLogs/ --archive lake/
   virga archive import trail.json.gz --archive s3://my-lake/logs --quarantine bad.ndjson
   virga archive import s3://trail/AWSLogs/ --from 7d --account 111122223333 --archive lake/
-                                             the objects of a week and an account, told by their keys
+                                             objects of a week and an account, told by their keys
   virga archive import -c virga.toml --rules my-rules/ logs/ --archive lake/
-                                             with redaction, and the fields of one's own rules as columns"
+                                             with redaction, and the fields of own rules as columns"
 )]
 pub struct ImportArgs {
     /// Files or folders of logs, plain, gzip or zstd; `-` for standard input; s3://bucket/prefix,

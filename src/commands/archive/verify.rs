@@ -12,7 +12,7 @@ use crate::show;
 /// Arguments of `virga archive verify`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "The alerts beside the events are read too. They have versions of their own: with --version N they are read as
+    after_help = "The alerts beside the events are read too. They have versions of their own: with --version N they are read as \
 they stood when version N+1 was committed, by the times that the commits say.
 
 Exit status: 0 where all is as the table says, 1 where something is not.
