@@ -257,6 +257,7 @@ pub fn atlas_name(technique: &str) -> Option<&'static str> {
 /// MITRE ATLAS 5.6.0, the techniques that rules that ship are about.
 const ATLAS: &[(&str, &str)] = &[
     ("AML.T0005.001", "Create Proxy AI Model: Train Proxy via Replication"),
+    ("AML.T0006", "Active Scanning"),
     ("AML.T0008.005", "Acquire Infrastructure: AI Service Proxies"),
     ("AML.T0010", "AI Supply Chain Compromise"),
     ("AML.T0012", "Valid Accounts"),
@@ -276,6 +277,7 @@ const ATLAS: &[(&str, &str)] = &[
     ("AML.T0044", "Full AI Model Access"),
     ("AML.T0048.004", "External Harms: AI Intellectual Property Theft"),
     ("AML.T0051", "LLM Prompt Injection"),
+    ("AML.T0053", "AI Agent Tool Invocation"),
     ("AML.T0054", "LLM Jailbreak"),
     ("AML.T0055", "Unsecured Credentials"),
     ("AML.T0057", "LLM Data Leakage"),
@@ -283,7 +285,10 @@ const ATLAS: &[(&str, &str)] = &[
     ("AML.T0070", "RAG Poisoning"),
     ("AML.T0075", "Cloud Service Discovery"),
     ("AML.T0081", "Modify AI Agent Configuration"),
+    ("AML.T0085", "Data from AI Services"),
     ("AML.T0085.000", "Data from AI Services: RAG Databases"),
+    ("AML.T0086", "Exfiltration via AI Agent Tool Invocation"),
     ("AML.T0091.000", "Use Alternate Authentication Material: Application Access Token"),
+    ("AML.T0098", "AI Agent Tool Credential Harvesting"),
     ("AML.T0112.001", "Machine Compromise: AI Artifacts"),
 ];
