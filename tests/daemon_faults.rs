@@ -162,6 +162,37 @@ fn commits_reach_the_ends_without_further_input_also_past_a_restart_of_the_broke
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
 }
 
+#[test]
+fn asked_to_end_while_the_broker_answers_nothing_it_ends_soon_and_its_checkpoint_stands() {
+    let Some(broker) = Broker::real() else { return };
+    broker.create("trail", 1);
+    let place = Place::new(&kafka_input(&broker, "trail", "g"), "");
+    let producer = broker.producer();
+    (0..50).for_each(|number| send(&producer, "trail", 0, intrusion(number).as_bytes()));
+    flush(&producer);
+    let daemon = place.start();
+    until("all is committed", LONG, || committed(&broker, "trail", "g", 1).0 == [50]);
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, &broker.file("pid")]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
+    };
+    signal("-STOP");
+    std::thread::sleep(Duration::from_secs(2));
+    let began = Instant::now();
+    // whatever comes of it, the broker goes on
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| daemon.end()));
+    let took = began.elapsed();
+    signal("-CONT");
+    assert_eq!(ended.ok(), Some(Some(0)), "{}", place.log());
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    (50..60).for_each(|number| send(&producer, "trail", 0, intrusion(number).as_bytes()));
+    flush(&producer);
+    let daemon = place.start();
+    until("what came meanwhile", LONG, || place.ids().len() == 60);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    assert!(place.alerts().values().all(|(_, times)| *times == 1));
+}
+
 /// All records of a topic: their keys and payloads, up to the ends of now.
 fn records(broker: &Broker, topic: &str, partitions: i32) -> Vec<(String, String)> {
     let mut client = broker.client();
