@@ -33,3 +33,4 @@ pub mod run;
 pub mod serve;
 pub mod sinks;
 pub mod suppress;
+mod zero;

@@ -41,6 +41,7 @@ use crate::rotate::Rotating;
 use crate::rules::{Generation, Loader};
 use crate::serve::{self, Signs};
 use crate::sinks::{self, Sink};
+use crate::zero;
 
 /// The file of the name that a process is known by.
 const INSTANCE: &str = "instance";
@@ -494,6 +495,7 @@ fn serve_metrics(
         fs::write(path, address.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let handle = serve::count()?;
+    zero::begin(config);
     let router = serve::router(handle.clone(), Arc::clone(partitions), signs);
     let thread = std::thread::Builder::new().name("serve".into()).spawn(move || {
         runtime.spawn(serve::tend(handle));
