@@ -1,6 +1,7 @@
 //! PostgreSQL's protocol, with the real psql and with psycopg.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,33 @@ impl Server {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
         let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
         Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+    }
+}
+
+#[test]
+fn whoever_there_is_no_room_for_is_told_so() {
+    let lake = Lake::of_story("leaked-key-to-llmjacking");
+    let server = Server::of(&lake, &[], Some("a secret"));
+    let connect = || TcpStream::connect(format!("127.0.0.1:{}", server.port)).expect("a connection");
+    // a message of version 3.0 that names the user: what is answered, up to where the server waits or hangs up
+    let begin = |mut socket: TcpStream| {
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it takes a timeout");
+        socket.write_all(b"\0\0\0\x14\0\x03\0\0user\0virga\0\0").expect("it is sent");
+        let mut answer = vec![0; 4_096];
+        let length = socket.read(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let held: Vec<TcpStream> = (0..32).map(|_| connect()).collect();
+    let told = begin(connect());
+    assert!(told.starts_with('E'), "{told:?}");
+    for word in ["FATAL", "53300", "too many connections"] {
+        assert!(told.contains(word), "{told:?}");
+    }
+    drop(held);
+    let since = Instant::now();
+    while !begin(connect()).contains("SCRAM") {
+        assert!(since.elapsed() < Duration::from_secs(20), "there is room again");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

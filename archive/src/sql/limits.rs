@@ -51,6 +51,9 @@ pub(crate) const MAX_COMPILED: usize = 64;
 /// Connections of the PostgreSQL server: each holds a socket, and queries share one memory limit.
 pub(crate) const MAX_CONNECTIONS: usize = 32;
 
+/// Connections beyond those that are told so, or that come to cancel a query; still more are hung up on.
+pub(crate) const MAX_TURNED_AWAY: usize = 32;
+
 /// How often the PostgreSQL server looks for a newer version of the archive.
 pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 

@@ -33,13 +33,15 @@ use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryH
 use datafusion_postgres::pgwire::api::results::{Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, ErrorHandler, PgWireServerHandlers};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use datafusion_postgres::pgwire::tokio::process_socket;
 use datafusion_postgres::{DfSessionService, QueryHook};
+use futures::Sink;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::error::{SqlError, SqlErrorKind};
-use super::limits::{Limits, MAX_CONNECTIONS, REFRESH};
+use super::limits::{Limits, MAX_CONNECTIONS, MAX_TURNED_AWAY, REFRESH};
 use super::running::{Cancels, Connection, Statements};
 use super::served::Served;
 use super::session::{DATABASE, Session};
@@ -133,7 +135,8 @@ impl Server {
     /// a little later; a failure to see it is told to `tell`, and the version at hand goes on being served.
     pub async fn run(self, mut archive: Lake, stop: impl Future<Output = ()>, tell: impl Fn(&str)) {
         let shared = Arc::new(Shared::new(&self.session, &self.password));
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (room, door) =
+            (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Arc::new(Semaphore::new(MAX_TURNED_AWAY)));
         let mut refresh = tokio::time::interval(REFRESH);
         tokio::pin!(stop);
         loop {
@@ -146,17 +149,21 @@ impl Server {
                 }
                 accepted = self.listener.accept() => match accepted {
                     Err(error) => tell(&format!("a connection could not be taken: {error}")),
-                    Ok((socket, from)) => match Arc::clone(&room).try_acquire_owned() {
-                        Err(_) => tell(&format!("{from} was turned away: {MAX_CONNECTIONS} are connected")),
-                        Ok(place) => {
-                            let shared = Arc::clone(&shared);
-                            tokio::spawn(async move {
-                                // a connection that breaks is its client's to see
-                                let _ = serve(socket, shared).await;
-                                drop(place);
-                            });
+                    Ok((socket, from)) => {
+                        let place = Arc::clone(&room).try_acquire_owned();
+                        let has_room = place.is_ok();
+                        if !has_room {
+                            tell(&format!("{from} was turned away: {MAX_CONNECTIONS} are connected"));
                         }
-                    },
+                        // whoever is turned away is told so, and may have come to cancel a query
+                        let Ok(place) = place.or_else(|_| Arc::clone(&door).try_acquire_owned()) else { continue };
+                        let shared = Arc::clone(&shared);
+                        tokio::spawn(async move {
+                            // a connection that breaks is its client's to see
+                            let _ = serve(socket, shared, has_room).await;
+                            drop(place);
+                        });
+                    }
                 },
             }
         }
@@ -171,9 +178,31 @@ async fn renew(archive: &mut Lake, session: &Session) -> Result<(), ArchiveError
     session.show(archive).await
 }
 
-async fn serve(socket: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
+async fn serve(socket: TcpStream, shared: Arc<Shared>, has_room: bool) -> std::io::Result<()> {
     let (socket, connection) = Connection::of(socket, &shared.cancels)?;
-    process_socket(socket, None, Handlers { shared, connection }).await
+    process_socket(socket, None, Handlers { shared, connection, has_room }).await
+}
+
+/// Asks for the password, where there is room for one more.
+struct Greeting {
+    has_room: bool,
+    password: SASLAuthStartupHandler<DefaultServerParameterProvider>,
+}
+
+#[async_trait]
+impl StartupHandler for Greeting {
+    async fn on_startup<C>(&self, client: &mut C, message: PgWireFrontendMessage) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if self.has_room {
+            return self.password.on_startup(client, message).await;
+        }
+        let words = format!("too many connections: {MAX_CONNECTIONS} are open");
+        Err(PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".into(), "53300".into(), words))))
+    }
 }
 
 /// What all connections share.
@@ -206,6 +235,7 @@ impl Shared {
 struct Handlers {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
+    has_room: bool,
 }
 
 impl Handlers {
@@ -231,7 +261,8 @@ impl PgWireServerHandlers for Handlers {
         parameters.is_superuser = false;
         parameters.default_transaction_read_only = true;
         parameters.time_zone = "UTC".into();
-        Arc::new(SASLAuthStartupHandler::new(Arc::new(parameters)).with_scram(scram))
+        let password = SASLAuthStartupHandler::new(Arc::new(parameters)).with_scram(scram);
+        Arc::new(Greeting { has_room: self.has_room, password })
     }
 
     fn error_handler(&self) -> Arc<impl ErrorHandler> {
