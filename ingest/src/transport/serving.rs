@@ -13,17 +13,22 @@
 //! folder has, which brokers know too: it opens nothing.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::serve::Listener;
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -76,18 +81,14 @@ pub async fn serve(
     };
     let mut connections = Connections::default();
     loop {
-        connections.make_room(most).await;
         let (stream, _) = listener.accept().await;
+        // whoever comes is not one of those who may be hung up on
+        connections.make_room(most).await;
         let asks = Arc::new(AtomicBool::new(false));
         let (router, asking) = (TowerToHyperService::new(router.clone()), Arc::clone(&asks));
         let service = service_fn(move |request| {
-            asking.store(true, Ordering::Relaxed);
-            let (answering, asking) = (router.call(request), Arc::clone(&asking));
-            async move {
-                let answer = answering.await;
-                asking.store(false, Ordering::Relaxed);
-                answer
-            }
+            let (answering, asks) = (router.call(request), Asks::begin(&asking));
+            async move { Ok::<_, Infallible>(answering.await?.map(|body| Answer { body, _asks: asks })) }
         });
         let task = tokio::spawn(async move {
             let mut http = http1::Builder::new();
@@ -95,17 +96,69 @@ pub async fn serve(
             // who went away, or was hung up on, is told nothing more
             drop(http.serve_connection(TokioIo::new(stream), service).await);
         });
-        connections.0.push_back(Connection { task, asks });
+        connections.0.push_back(Connection { task, asks, since: Instant::now() });
+    }
+}
+
+/// A request that is being answered, for as long as there is something left to send.
+struct Asks(Arc<AtomicBool>);
+
+impl Asks {
+    fn begin(asks: &Arc<AtomicBool>) -> Self {
+        asks.store(true, Ordering::Relaxed);
+        Self(Arc::clone(asks))
+    }
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What is sent: once it is out, its connection asks nothing any more.
+struct Answer {
+    body: Body,
+    _asks: Asks,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
 /// How long to wait where all who are connected ask something.
 const ALL_ASK: Duration = Duration::from_millis(20);
 
+/// How long somebody who has just come may take to ask: at once it could not be told from one who does not.
+const JUST_CAME: Duration = Duration::from_millis(100);
+
 struct Connection {
     task: JoinHandle<()>,
-    /// A request is being answered: who sends one slowly, or waits for its answer, is not hung up on.
+    /// A request is being answered ([`Asks`]): who sends one slowly, or waits for its answer, is not hung up on.
     asks: Arc<AtomicBool>,
+    since: Instant,
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        !self.asks.load(Ordering::Relaxed) && self.since.elapsed() >= JUST_CAME
+    }
 }
 
 /// Who is connected, the oldest first.
@@ -120,7 +173,7 @@ impl Connections {
             if self.0.len() < most.max(1) {
                 return;
             }
-            match self.0.iter().position(|connection| !connection.asks.load(Ordering::Relaxed)) {
+            match self.0.iter().position(Connection::is_idle) {
                 Some(oldest) => {
                     if let Some(connection) = self.0.remove(oldest) {
                         connection.task.abort();
@@ -307,6 +360,18 @@ mod tests {
             stream.read_to_string(&mut answer).unwrap();
             answer.rsplit("\r\n").next().unwrap_or_default().to_owned()
         };
+        // where all ask something, one more waits for its turn
+        let busy: Vec<TcpStream> = (0..=MOST * 2).map(|_| ask("/waits")).collect();
+        for (number, one) in busy.into_iter().enumerate() {
+            assert_eq!(answer(one), "waited", "the {number}th that asks");
+        }
+        let idle: Vec<TcpStream> = (0..MOST).map(|_| connect("")).collect();
+        thread::sleep(Duration::from_millis(200));
+        for mut one in idle {
+            one.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            let left = one.read(&mut [0]).map_err(|error| error.kind());
+            assert_eq!(left, Err(io::ErrorKind::WouldBlock), "as many as may be are left alone");
+        }
         let waits = ask("/waits");
         thread::sleep(Duration::from_millis(200));
         // half-open ones, many times as many as may be
