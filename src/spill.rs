@@ -8,7 +8,7 @@ use virga_engine::correlate::Spill;
 
 /// Hits of correlations in memory, in bytes, before they are written to temporary files: with room to grow twice as
 /// much is held, and a backtest of the rules that ship stays below 500 MB.
-pub const MEMORY: usize = 64 << 20;
+pub const MEMORY: usize = 40 << 20;
 
 /// Runs in temporary files without a name: nothing is left behind, however the process ends.
 #[derive(Debug, Default)]
