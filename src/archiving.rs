@@ -96,7 +96,8 @@ impl Lake {
         let location = Location::new(&config.url).map_err(|error| at(&error))?;
         let store = match (ObjectUrl::parse(&config.url), &config.store) {
             (Some(url), settings) => {
-                let (url, settings) = (url.map_err(|error| at(&error))?, settings.clone().unwrap_or_default());
+                let (url, settings) =
+                    (url.map_err(|error| at(&error))?, settings.clone().unwrap_or_default());
                 settings.prove(&url, &process_environment).map_err(|error| at(&error))?;
                 Some((settings, url))
             }

@@ -52,7 +52,8 @@ fn the_page_and_the_coverage_count_the_same_rules() {
         .current_dir(workspace())
         .output()
         .expect("virga runs");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let text =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     let counted = text.split_once(" rules that raise alerts").expect("a count").0;
     let counted = counted.split_whitespace().next_back().expect("a number");
     let page = std::fs::read_to_string(workspace().join("docs/detections.md")).expect("a page");

@@ -82,8 +82,7 @@ fn batch(layout: &Layout, numbers: impl Iterator<Item = usize>) -> EventBatch {
 
 /// An hour of three blocks in one file, an hour in two, and events of the first that stand there once more.
 async fn fill() -> Location {
-    let location =
-        Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
+    let location = Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
     let layout = layout();
     let times = [(0, MANY), (MANY, MANY + 40), (MANY + 40, MANY + 60), (100, 130)];
     for (from, to) in times {

@@ -101,8 +101,7 @@ async fn a_field_that_is_its_canonical_column_everywhere_stands_once() {
         let own = |rows: &[[Option<String>; 2]]| rows.iter().map(|row| row[1].clone()).collect::<Vec<_>>();
         assert_eq!((own(&rows), found), (own(&owned(events)), apart), "{events:?}");
     }
-    let location =
-        Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
+    let location = Location::new("s3://bucket/lake").expect("an address").within(Arc::new(InMemory::new()));
     write(&location, 0, same).await;
     write(&location, 100, differs).await;
     write(&location, 200, same).await;

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use virga_archive::Lake;
 use virga_archive::sql::{
     Answer, Around, Limits, MEMORY, OutputError, OutputForm, OutputWriter, Password, ROWS, Server, Session,
     SqlError, TIME, texts,
 };
-use virga_archive::Lake;
 use virga_engine::Engine;
 use virga_engine::diagnostic::{Code, Diagnostic, Severity, SourceFile};
 use virga_ingest::environment::Environment;

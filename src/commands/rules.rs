@@ -127,8 +127,7 @@ pub struct TestArgs {
 }
 
 /// What a rule without its lookup table needs.
-const TABLE_HELP: &str =
-    "a `[[tables]]` of the configuration fills it, given with --config: docs/sources.md, \"What no log says\"";
+const TABLE_HELP: &str = "a `[[tables]]` of the configuration fills it, given with --config: docs/sources.md, \"What no log says\"";
 
 /// Every source, as the engine must know it.
 pub fn all_sources(config: &ConfigArgs) -> Result<Vec<SourceSpec>, Failure> {

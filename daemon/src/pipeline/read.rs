@@ -239,7 +239,9 @@ impl Lags {
     fn tell(&mut self, Reading { name, partitions, .. }: Reading<'_>, now: &[PartitionLag]) {
         for partition in std::mem::take(&mut self.0) {
             if !now.iter().any(|lag| lag.partition == partition) {
-                [LAG_RECORDS, LAG_BYTES].iter().for_each(|metric| partitions.remove(metric, name, &partition));
+                [LAG_RECORDS, LAG_BYTES]
+                    .iter()
+                    .for_each(|metric| partitions.remove(metric, name, &partition));
             }
         }
         for lag in now {

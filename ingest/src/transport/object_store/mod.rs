@@ -188,9 +188,8 @@ impl ObjectInputs {
     fn nothing(&self) -> InputError {
         let counts = self.counts();
         // of the other days nobody has asked
-        let left = counts.folders_left
-            + counts.objects_left
-            + self.counts.folders_of_days.load(Ordering::Relaxed);
+        let left =
+            counts.folders_left + counts.objects_left + self.counts.folders_of_days.load(Ordering::Relaxed);
         let cause = match (left, counts.passed_over) {
             (0, 0) => "there are no objects below it".to_owned(),
             (0, passed) => format!("none of its {passed} objects has a log's name"),
