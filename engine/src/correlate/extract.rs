@@ -277,7 +277,7 @@ impl Unread {
 }
 
 /// A value by itself.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OwnValue {
     None,
     Text(Box<str>),
@@ -292,17 +292,6 @@ impl OwnValue {
             Self::Text(text) => Value::Text(text),
             Self::Number(number) => Value::Number(*number),
             Self::Place(latitude, longitude) => Value::Place(*latitude, *longitude),
-        }
-    }
-}
-
-impl From<Value<'_>> for OwnValue {
-    fn from(value: Value<'_>) -> Self {
-        match value {
-            Value::None => Self::None,
-            Value::Text(text) => Self::Text(text.into()),
-            Value::Number(number) => Self::Number(number),
-            Value::Place(latitude, longitude) => Self::Place(latitude, longitude),
         }
     }
 }

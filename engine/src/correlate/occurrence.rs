@@ -7,6 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::carried::Carried;
 use crate::event::Origin;
 
@@ -34,7 +36,7 @@ pub struct Occurrence<'a> {
 }
 
 /// The value of a correlation's `field` in one event.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Value<'a> {
     /// The type looks at none.
     None,

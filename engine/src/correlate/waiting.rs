@@ -227,7 +227,7 @@ impl Waiting {
                 out.put(&Written {
                     seen: hit.seen,
                     members: hit.members,
-                    value: self.value(hit.value).into(),
+                    value: self.value(hit.value),
                     event_id: hit.event_id.as_deref(),
                     carried: (carried != last).then_some(carried),
                     evidence: hit.behind.as_ref().and_then(|behind| behind.evidence.as_deref()),
@@ -256,43 +256,12 @@ impl Hit {
     }
 }
 
-/// A value as a run holds it.
-#[derive(Debug, Serialize, Deserialize)]
-enum RunValue<'a> {
-    None,
-    Text(&'a str),
-    Number(i128),
-    Place(i32, i32),
-}
-
-impl<'a> From<Value<'a>> for RunValue<'a> {
-    fn from(value: Value<'a>) -> Self {
-        match value {
-            Value::None => Self::None,
-            Value::Text(text) => Self::Text(text),
-            Value::Number(number) => Self::Number(number),
-            Value::Place(latitude, longitude) => Self::Place(latitude, longitude),
-        }
-    }
-}
-
-impl<'a> From<RunValue<'a>> for Value<'a> {
-    fn from(value: RunValue<'a>) -> Self {
-        match value {
-            RunValue::None => Self::None,
-            RunValue::Text(text) => Self::Text(text),
-            RunValue::Number(number) => Self::Number(number),
-            RunValue::Place(latitude, longitude) => Self::Place(latitude, longitude),
-        }
-    }
-}
-
 /// A hit as a run holds it.
 #[derive(Serialize)]
 struct Written<'a> {
     seen: Seen,
     members: u64,
-    value: RunValue<'a>,
+    value: Value<'a>,
     event_id: Option<&'a str>,
     /// What is not what the hit before it carries.
     carried: Option<&'a [Carried]>,
@@ -305,7 +274,7 @@ struct Unwritten<'a> {
     seen: Seen,
     members: u64,
     #[serde(borrow)]
-    value: RunValue<'a>,
+    value: Value<'a>,
     event_id: Option<&'a str>,
     carried: Option<Vec<Carried>>,
     evidence: Option<Box<[Seen]>>,
@@ -552,7 +521,6 @@ impl Source {
                 if let Some(carried) = carried {
                     run.carried = carried;
                 }
-                let value = value.into();
                 take(Arrival { key, seen, members, value, carried: &run.carried, evidence }, event_id);
                 run.load()
             }
