@@ -197,7 +197,9 @@ impl<K: Kind> Node<K> {
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
         let feeds = self.how.feeds && !self.how.carries;
         let all_told = !feeds && last - first < 8 && (first..=last).all(told);
-        group.lack = self.kind.lack(&group.fold.state, &group.pending, fresh);
+        // what only feeds others is told of nothing
+        let told_of = group.told.is_some() || !self.how.tells;
+        group.lack = self.kind.lack(&group.fold.state, &group.pending, fresh, told_of);
         if all_told || group.lack.hits > 0 {
             group.fresh = NEVER;
             return true;

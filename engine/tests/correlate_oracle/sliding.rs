@@ -15,7 +15,7 @@ pub(super) fn sliding<'a>(rule: &Rule, hits: &'a [Hit]) -> Vec<Match<'a>> {
                 passes(&criteria, members_seen(*members, &window) as f64).then(|| lasts(time, &window))
             }
             Type::TemporalExpr(expr) => holds(expr, &window).then(|| lasts(time, &window)),
-            Type::TemporalOrdered { members } => latest_chain(*members, time, &window),
+            Type::TemporalOrdered { members } => ordered(*members, time, &window),
             _ => value_sum(&criteria, time, &window),
         };
         found.extend(contributing.map(|contributing| Match { time, term: None, contributing }));
@@ -87,14 +87,27 @@ fn lasts<'a>(time: i64, window: &[&'a Hit]) -> Vec<&'a Hit> {
     contributing
 }
 
-/// A chain through all members that ends at the tick, from its last event to its first: of all such
-/// chains one that begins as late as possible.
-fn latest_chain<'a>(members: usize, time: i64, window: &[&'a Hit]) -> Option<Vec<&'a Hit>> {
-    let mut best = None;
-    if members > 0 && members_seen(members, window) == members {
-        extend_chain(members, time, window, &mut Vec::new(), &mut best);
+/// A chain through all members, of all in the window one that begins as late as possible, and of those one that ends
+/// as late as possible; and the tick, where it ends before.
+fn ordered<'a>(members: usize, time: i64, window: &[&'a Hit]) -> Option<Vec<&'a Hit>> {
+    if members == 0 || members_seen(members, window) < members {
+        return None;
     }
-    best
+    let ends: BTreeSet<i64> = window.iter().map(|hit| hit.time).collect();
+    let (mut best, mut ends_at) = (None, time);
+    for end in ends.into_iter().rev() {
+        let before = best.as_ref().and_then(|chain: &Vec<&Hit>| chain.last()).map(|hit| hit.time);
+        extend_chain(members, end, window, &mut Vec::new(), &mut best);
+        let now = best.as_ref().and_then(|chain| chain.last()).map(|hit| hit.time);
+        if now != before {
+            ends_at = end;
+        }
+    }
+    let mut contributing = best?;
+    if ends_at < time {
+        contributing.extend(tick_and_earlier(time, window).0);
+    }
+    Some(contributing)
 }
 
 /// Tries every hit as the event before those of the chain, and so on back to the first.

@@ -128,6 +128,13 @@ fn finite(set: &RuleSet, events: &[Event]) -> (Vec<Alert>, BTreeMap<String, Drop
 /// Alerts over finite input and over a stream in the order given; of the stream all that went out.
 fn both(set: &RuleSet, events: &[Event]) -> (Vec<Alert>, Vec<Alert>) {
     let (whole, _) = finite(set, events);
+    let (mut told, mut live) = at_once(set, events);
+    told.extend(live.finish());
+    (whole, told)
+}
+
+/// What goes out of a stream at once, an event after the other, and the stream.
+fn at_once(set: &RuleSet, events: &[Event]) -> (Vec<Alert>, Live) {
     let mut engine = engine(set);
     let mut live = Live::new(engine.correlations(), "", LiveLimits::default());
     let mut dropped = vec![Dropped::default(); engine.correlations().len()];
@@ -139,8 +146,7 @@ fn both(set: &RuleSet, events: &[Event]) -> (Vec<Alert>, Vec<Alert>) {
         engine.occurrences(&all, &[hit], Times::AsWritten, &mut dropped, &mut |one| live.take(&one));
         told.extend(live.commit());
     }
-    told.extend(live.finish());
-    (whole, told)
+    (told, live)
 }
 
 fn titles(alerts: &[Alert]) -> Vec<&str> {

@@ -149,6 +149,37 @@ fn a_match_feeds_outer_correlations_though_its_alert_is_suppressed() {
     assert!(titles(&told).contains(&"then"));
 }
 
+/// A minute after the chain `fail`, `ok` was whole comes `fail` again: a match a minute later, which another rule may
+/// follow, whether its alerts are shown or not.
+#[test]
+fn each_hit_whose_window_holds_a_chain_is_a_match_that_outer_correlations_see() {
+    for (is_shown, outer_group) in [(true, "user"), (false, "user"), (true, "host"), (false, "host")] {
+        let inner = "type: temporal_ordered, rules: [fail, ok], group-by: [user], timespan: 5m";
+        let outer = format!(
+            "type: temporal_ordered, rules: [taken, other], group-by: [{outer_group}], timespan: 30s, generate: {is_shown}"
+        );
+        let set = rules(&[&correlation("taken", inner), &correlation("then", &outer)]);
+        for (last, follows) in [(80, true), (101, false)] {
+            let events = [
+                event("fail", "eve", "h", 0),
+                event("ok", "eve", "h", 10),
+                event("fail", "eve", "h", 70),
+                event("other", "eve", "h", last),
+            ];
+            let expected = [(is_shown, "taken"), (follows, "then")];
+            let expected: Vec<&str> =
+                expected.iter().filter_map(|(is, title)| is.then_some(*title)).collect();
+            let (whole, mut told) = both(&set, &events);
+            told.retain(|alert| alert.revision == 0);
+            assert_eq!((titles(&whole), titles(&told)), (expected.clone(), expected.clone()));
+            // of which events the inner match is, another group asks when it is certain
+            if outer_group == "user" {
+                assert_eq!(titles(&at_once(&set, &events).0), expected);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_count_over_a_correlation_counts_its_alerts_and_not_its_matches() {
     let inner = format!(

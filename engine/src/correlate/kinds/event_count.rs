@@ -52,7 +52,7 @@ impl Kind for EventCount {
         Contribution::of(state[state.len() - wanted..].to_vec())
     }
 
-    fn lack(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: i64) -> Lack {
+    fn lack(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: i64, _: bool) -> Lack {
         let all = state.len() + pending.len();
         if all < self.least {
             return Lack::everywhere(self.least, all);

@@ -79,8 +79,9 @@ pub(crate) trait Kind: Debug {
     }
 
     /// What a group with these hits to come lacks for a match at a time at which it is not known to match,
-    /// where only hits from `fresh` on have not been looked at. May say that less is lacking than is.
-    fn lack(&self, _state: &Self::State, _pending: &Pending<Self::Detail>, _fresh: i64) -> Lack {
+    /// where only hits from `fresh` on have not been looked at. May say that less is lacking than is. `told` is
+    /// false where the hits before those make no match by themselves.
+    fn lack(&self, _state: &Self::State, _pending: &Pending<Self::Detail>, _fresh: i64, _told: bool) -> Lack {
         Lack::NOTHING
     }
 

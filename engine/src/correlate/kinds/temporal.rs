@@ -109,7 +109,7 @@ impl Kind for Temporal {
         Contribution::of(seen)
     }
 
-    fn lack(&self, state: &Self::State, pending: &Pending<Members>, fresh: i64) -> Lack {
+    fn lack(&self, state: &Self::State, pending: &Pending<Members>, fresh: i64, _: bool) -> Lack {
         let start = fresh.saturating_sub(self.window);
         let known = (0..state.len()).filter(|&member| self.there(state, fresh, member));
         let known = known.fold(0, |all, member| all | 1 << member);

@@ -1,7 +1,8 @@
 //! `temporal_ordered`: the rules match one after the other, in the order given, within a window.
 //!
 //! A group remembers for each step the chain up to it that begins last: no other can be completed where
-//! that one cannot. So a hit costs as much as there are steps, however many hits there were.
+//! that one cannot. So a hit costs as much as there are steps, however many hits there were. The chain of all
+//! steps says as much of the group: every hit is a match that comes before the window has left its first event.
 //!
 //! Events of one time count as ordered, and no event stands for two steps. Which of them stands for which
 //! step is a matching, and how far back it reaches within one time decides where the chain goes on.
@@ -22,10 +23,21 @@ pub(crate) struct TemporalOrdered {
     pub names: Arc<[String]>,
 }
 
-/// By step: the events of the chain up to it that begins last. The chain of all steps is kept only until
-/// it has been asked for.
+/// By step: the events of the chain up to it that begins last.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Chains(Vec<Option<Box<[Seen]>>>);
+
+impl Chains {
+    /// The chain of all steps.
+    fn whole(&self) -> Option<&[Seen]> {
+        self.0.last()?.as_deref()
+    }
+
+    /// Whether there is one that begins at a time or later.
+    fn whole_since(&self, start: i64) -> bool {
+        self.whole().and_then(<[Seen]>::first).is_some_and(|first| first.time >= start)
+    }
+}
 
 impl TemporalOrdered {
     /// Events that may stand for a step: of those that match the same rules no more than there are steps.
@@ -108,24 +120,16 @@ impl Kind for TemporalOrdered {
         let candidates = self.candidates(hits);
         let there = candidates.iter().fold(0, |all, (_, members)| all | members);
         // later steps first: they go on from chains of before this time
-        for step in (0..steps).rev() {
-            if there & (1 << step) == 0 {
-                if step + 1 == steps {
-                    state.0[step] = None;
-                }
-                continue;
-            }
-            let chain = self.chain(state, &candidates, step, start);
-            if step + 1 == steps {
-                if chain.is_some() {
-                    found.push(Match::sliding(time));
-                }
-                state.0[step] = chain;
-            } else if let Some(chain) = chain
-                && state.0[step].as_ref().is_none_or(|old| old[0].time < chain[0].time)
-            {
+        for step in (0..steps).rev().filter(|step| there & (1 << step) != 0) {
+            let Some(chain) = self.chain(state, &candidates, step, start) else { continue };
+            // of equal ones the first, and of all steps the one that ends here: none before it begins later
+            let is_whole = step + 1 == steps;
+            if is_whole || state.0[step].as_ref().is_none_or(|old| old[0].time < chain[0].time) {
                 state.0[step] = Some(chain);
             }
+        }
+        if state.whole_since(start) {
+            found.push(Match::sliding(time));
         }
     }
 
@@ -137,17 +141,22 @@ impl Kind for TemporalOrdered {
         true
     }
 
-    fn contribution(&self, state: &Chains, _: i64, _: &[Hit<Members>]) -> Contribution {
-        Contribution::of(state.0.last().cloned().flatten().map(Vec::from).unwrap_or_default())
+    fn contribution(&self, state: &Chains, time: i64, hits: &[Hit<Members>]) -> Contribution {
+        let mut seen: Vec<Seen> = state.whole().map(<[Seen]>::to_vec).unwrap_or_default();
+        // a chain that was whole before is seen by what comes within its window
+        if seen.last().is_some_and(|last| last.time < time) {
+            seen.extend(super::seen_of(hits));
+        }
+        Contribution::of(seen)
     }
 
-    fn lack(&self, _: &Chains, pending: &Pending<Members>, fresh: i64) -> Lack {
-        // a chain is complete with an event of its last step
+    fn lack(&self, state: &Chains, pending: &Pending<Members>, fresh: i64, told: bool) -> Lack {
+        // a chain is whole with an event of its last step, and a match until its window is over
         let last = 1 << (self.names.len() - 1);
-        match pending.newest(fresh).any(|hit| hit.detail.0 & last != 0) {
-            true => Lack::NOTHING,
-            false => Lack::ONE,
-        }
+        let may_match = told
+            || state.whole_since(fresh.saturating_sub(self.window))
+            || pending.newest(fresh).any(|hit| hit.detail.0 & last != 0);
+        if may_match { Lack::NOTHING } else { Lack::ONE }
     }
 
     fn progress(&self, state: &Chains, time: i64) -> f64 {

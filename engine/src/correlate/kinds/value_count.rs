@@ -141,7 +141,7 @@ impl Kind for ValueCount {
         }
     }
 
-    fn lack(&self, state: &Recent, pending: &Pending<Word>, fresh: i64) -> Lack {
+    fn lack(&self, state: &Recent, pending: &Pending<Word>, fresh: i64, _: bool) -> Lack {
         let all = state.values.len() + pending.len();
         if all < self.least {
             return Lack::everywhere(self.least, all);

@@ -73,7 +73,7 @@ impl Kind for ValueSum {
         Contribution::of(seen).with("value_sum", shown_number(state.sum))
     }
 
-    fn lack(&self, state: &Summed, pending: &Pending<Billionths>, _: i64) -> Lack {
+    fn lack(&self, state: &Summed, pending: &Pending<Billionths>, _: i64, _: bool) -> Lack {
         let mut sum = state.sum;
         let could_match = sum >= self.least
             || pending.iter().any(|hit| {

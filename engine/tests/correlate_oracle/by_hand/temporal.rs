@@ -54,7 +54,7 @@ fn ordered_steps_are_distinct_events_in_the_order_of_time() {
 #[test]
 fn ordered_alert_begins_as_late_as_possible() {
     let rule = rule(Type::TemporalOrdered { members: 3 }, 10, 100);
-    // the chain is at 2, 3 and 5, where a second hit is not part of it; 8 and 9 follow, and 9 matches
+    // the chain is at 2, 3 and 5, where a second hit is not part of it; 8 and 9 follow within its window
     let hits = [
         of(0, 1, &[0]),
         of(2, 2, &[0]),
@@ -65,8 +65,24 @@ fn ordered_alert_begins_as_late_as_possible() {
         of(8, 7, &[0]),
         of(9, 8, &[2]),
     ];
-    assert_eq!(times(&rule, &hits), [5, 9]);
+    assert_eq!(times(&rule, &hits), [5, 8, 9]);
     assert_eq!(rows(&rule, &hits), [(0, 5, 2, 9, 5, false)]);
+}
+
+#[test]
+fn ordered_matches_at_each_hit_whose_window_holds_a_chain() {
+    let rule = rule(Type::TemporalOrdered { members: 2 }, 10, 10);
+    // whole at 2: the window of 11 holds all of it, that of 12 does not begin before 2
+    let after = |time, member| [of(1, 1, &[0]), of(2, 2, &[1]), of(time, 3, &[member])];
+    assert_eq!(times(&rule, &after(11, 0)), [2, 11]);
+    assert_eq!(times(&rule, &after(11, 1)), [2, 11]);
+    assert_eq!(times(&rule, &after(12, 0)), [2]);
+    assert_eq!(times(&rule, &after(12, 1)), [2]);
+    // another bucket, and so another alert: of the chain and the hit, or of the chain that ends there
+    assert_eq!(rows(&rule, &after(11, 0)), [(0, 2, 1, 2, 2, false), (1, 11, 1, 11, 3, true)]);
+    assert_eq!(rows(&rule, &after(11, 1)), [(0, 2, 1, 2, 2, false), (1, 11, 1, 11, 2, true)]);
+    // a hit before the chain is whole is no match
+    assert_eq!(times(&rule, &[of(1, 1, &[0]), of(2, 2, &[0]), of(3, 3, &[1])]), [3]);
 }
 
 #[test]
