@@ -274,6 +274,9 @@ impl FieldMatcher {
             }
             _ => {}
         });
+        if is_null(&value) {
+            scratch.passed.extend(&self.nulls);
+        }
         let mut compact = std::mem::take(&mut scratch.compact);
         compact.clear();
         value.write_compact(&mut compact);
@@ -325,6 +328,15 @@ impl FieldMatcher {
                 passed.push(*id);
             }
         }
+    }
+}
+
+/// Whether a value is null, or a list that holds one: of an object that has a null member there is something.
+fn is_null(value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.iter().any(is_null),
+        _ => false,
     }
 }
 

@@ -160,7 +160,7 @@ impl<'e> Event<'e> {
         match (&predicate.test, &values) {
             (Test::Exists, _) => values.is_some(),
             (Test::Null, None) => true,
-            (Test::Null, Some(nodes)) => nodes.contains(&Node::Null),
+            (Test::Null, Some(nodes)) => nodes.iter().any(holds_null),
             (_, None) => false,
             (Test::FieldRef(test), Some(nodes)) => {
                 let other = self.values(&FieldKey::Named(test.field.clone()), canonical).unwrap_or_default();
@@ -201,6 +201,15 @@ fn walk<'n>(node: &'n Node, route: &[&str]) -> Vec<&'n Node> {
             last.map(|(_, value)| walk(value, rest)).unwrap_or_default()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Whether a node is null, or an array in which one is.
+fn holds_null(node: &Node) -> bool {
+    match node {
+        Node::Null => true,
+        Node::Array(elements) => elements.iter().any(holds_null),
+        _ => false,
     }
 }
 

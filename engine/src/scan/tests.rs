@@ -31,7 +31,13 @@ const MEANING: &[(&str, &[(&str, bool)])] = &[
     ("a|contains: k", &[("{\"a\":\"x\u{212A}x\"}", true)]),
     ("a: ''", &[(r#"{"a":""}"#, true), (r#"{"a":null}"#, false), ("{}", false)]),
     // absence, null and presence
-    ("a: null", &[("{}", true), (r#"{"a":null}"#, true), (r#"{"a":""}"#, false), (r#"{"a":[null]}"#, false)]),
+    ("a: null", &[("{}", true), (r#"{"a":null}"#, true), (r#"{"a":""}"#, false), (r#"{"a":"null"}"#, false)]),
+    // a list is walked through; an object is there, whatever its members are
+    ("a: null", &[(r#"{"a":[null]}"#, true), (r#"{"a":[1,null]}"#, true), (r#"{"a":[[],[null]]}"#, true)]),
+    ("a: null", &[(r#"{"a":[]}"#, false), (r#"{"a":["null"]}"#, false), (r#"{"a":{}}"#, false)]),
+    ("a: null", &[(r#"{"a":{"b":null}}"#, false), (r#"{"a":[{"b":null}]}"#, false)]),
+    ("a.b: null", &[(r#"{"a":{"b":null}}"#, true), (r#"{"a":[{"b":1},{"b":null}]}"#, true)]),
+    ("a|neq: null", &[(r#"{"a":[null]}"#, false), (r#"{"a":[1]}"#, true), ("{}", false)]),
     ("a|exists: true", &[(r#"{"a":null}"#, true), ("{}", false)]),
     ("a|exists: false", &[(r#"{"a":null}"#, false), ("{}", true)]),
     (
