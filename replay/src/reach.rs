@@ -140,22 +140,25 @@ correlation: {type: event_count, rules: [inner], group-by: [g], timespan: 1h, co
         assert_eq!(both.around(range), Range { from: minutes(785), to: minutes(2_140) });
     }
 
-    /// Correlations with a history, of a day, over one rule.
+    /// Correlations with a history, of a day, and one of two steps within a day.
     fn plans() -> Vec<Plan> {
         let bodies = [
-            "type: new_terms, field: f, warmup: {min_age: 1d}",
-            "type: new_terms, field: f, warmup: {min_age: 3h, min_events: 5}",
-            "type: new_terms, field: f, idle_only: 20h, warmup: {min_events: 0}",
-            "type: rate_baseline, bucket: 1h, warmup: {min_buckets: 23}, condition: {min_value: 2}",
-            "type: rate_baseline, bucket: 3h, warmup: {min_buckets: 8}, condition: {min_value: 2, min_score: 1}",
+            "rules: [a], history: 1d, type: new_terms, field: f, warmup: {min_age: 1d}",
+            "rules: [a], history: 1d, type: new_terms, field: f, warmup: {min_age: 3h, min_events: 5}",
+            "rules: [a], history: 1d, type: new_terms, field: f, idle_only: 20h, warmup: {min_events: 0}",
+            "rules: [a], history: 1d, type: rate_baseline, bucket: 1h, warmup: {min_buckets: 23}, condition: {min_value: 2}",
+            "rules: [a], history: 1d, type: rate_baseline, bucket: 3h, warmup: {min_buckets: 8}, condition: {min_value: 2, min_score: 1}",
+            "rules: [a, b], timespan: 1d, type: temporal_ordered",
         ];
         let correlation = |(number, body): (usize, &&str)| {
-            format!(
-                "---\ntitle: c{number}\nsuppress: {{for: 1h}}\ncorrelation: {{rules: [a], group-by: [g], history: 1d, {body}}}\n"
-            )
+            format!("---\ntitle: c{number}\nsuppress: {{for: 1h}}\ncorrelation: {{group-by: [g], {body}}}\n")
         };
-        let rule = "title: a\nname: a\nlogsource: {product: p}\ndetection: {s: {x: 1}, condition: s}\n";
-        let text = [rule.to_owned()].into_iter().chain(bodies.iter().enumerate().map(correlation));
+        let rules = ["a", "b"].map(|name| {
+            format!(
+                "---\ntitle: {name}\nname: {name}\nlogsource: {{product: p}}\ndetection: {{s: {{x: 1}}, condition: s}}\n"
+            )
+        });
+        let text = rules.into_iter().chain(bodies.iter().enumerate().map(correlation));
         let file = Arc::new(SourceFile { name: "t.yml".into(), text: text.collect() });
         let set = RuleSet::load([file], &Lists::new());
         assert_eq!((set.rejected, set.correlations.len()), (0, bodies.len()), "{:?}", set.diagnostics);
@@ -169,12 +172,15 @@ correlation: {type: event_count, rules: [inner], group-by: [g], timespan: 1h, co
         let origin = Origin { base: OriginBase::File { path: "f".into() }, line: None, record: Some(0) };
         let is_number =
             matches!(plans[number].correlation.condition, CorrelationCondition::RateBaseline { .. });
+        let is_ordered = matches!(plans[number].correlation.condition, CorrelationCondition::Number { .. });
         for (time, term) in events.iter().filter(|(time, _)| *time >= from) {
+            // of four events one is the first step
+            let members = if is_ordered && *term > 0 { 2 } else { 1 };
             let term = ["a", "b", "c", "d"][*term];
             let value = if is_number { Value::Number(1_000_000_000) } else { Value::Text(term) };
             let occurrence = Occurrence {
                 correlation: number,
-                members: 1,
+                members,
                 time: *time,
                 key: "[\"g\"]",
                 value,
@@ -190,7 +196,7 @@ correlation: {type: event_count, rules: [inner], group-by: [g], timespan: 1h, co
 
     proptest! {
         #[test]
-        fn who_begins_where_a_history_reaches_to_comes_to_the_same_alerts(
+        fn who_begins_where_a_correlation_reaches_to_comes_to_the_same_alerts(
             gaps in prop::collection::vec((prop_oneof![1i64..40, 60i64..400, 1_100i64..1_500], 0usize..4), 20..60),
             share in 0.2f64..1.0,
         ) {
