@@ -6,13 +6,12 @@
 //!
 //! The pipeline of this folder: `yaml` (text → nodes with places) → `document` (which kind, metadata,
 //! log source) → `detection` (selections and their values) and `condition` (the boolean expression);
-//! `correlation` and `history` for rules over rules.
+//! `correlation` for rules over rules.
 
 mod condition;
 mod correlation;
 mod detection;
 mod document;
-mod history;
 mod value;
 pub(crate) mod yaml;
 

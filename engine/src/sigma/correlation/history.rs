@@ -10,10 +10,10 @@
 //! | `impossible_travel` | two places of a group, one match after the other, too far apart for the time between | `history`, `condition: {min_speed_kmh, min_distance_km}` |
 //! | `rate_baseline` | a bucket far above the group's own: score = (x − median) / (1.4826 · MAD) | `field` (without one events are counted), `bucket`, `history`, `warmup: {min_buckets}`, `condition: {min_value, min_ratio, min_score}` |
 
-use super::correlation::{CorrelationCondition, CorrelationType};
-use super::document::{Reader, head, span_of_time};
-use super::yaml::{Kind, Node};
+use super::{CorrelationCondition, CorrelationType};
 use crate::diagnostic::codes;
+use crate::sigma::document::{Reader, head, span_of_time};
+use crate::sigma::yaml::{Kind, Node};
 
 /// Kilometres an hour that no airliner exceeds by much, and a distance beyond the errors of address
 /// databases.
