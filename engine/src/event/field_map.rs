@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::columns::{Column, column};
+use crate::predicate::fold;
 use crate::scan::Dispatch;
 
 /// What a log source declares of itself. The engine knows providers only through this.
@@ -113,7 +114,7 @@ impl Projection {
 impl ProjectedField {
     /// A canonical column and nothing else: what a rule of a `canonical_only` log source sees.
     pub fn canonical(name: &str) -> Self {
-        Self { name: name.to_lowercase(), paths: Vec::new(), computed: false, column: column(name) }
+        Self { name: fold(name).into_owned(), paths: Vec::new(), computed: false, column: column(name) }
     }
 
     /// Resolves a Sigma field name for a source. The name itself comes first, unless one of its aliases
@@ -129,7 +130,7 @@ impl ProjectedField {
         if !paths.iter().any(|path| path.eq_ignore_ascii_case(name)) {
             paths.insert(0, name.to_owned());
         }
-        Self { name: name.to_lowercase(), paths, computed: source.computes(name), column: column(name) }
+        Self { name: fold(name).into_owned(), paths, computed: source.computes(name), column: column(name) }
     }
 }
 

@@ -11,6 +11,7 @@ use super::JsonError;
 use super::cursor::{incomplete, skip_value_at, skip_whitespace, string_end, syntax, too_deep};
 use super::value::string_text;
 use crate::limits::{MAX_JOINED_SEGMENTS, MAX_JSON_DEPTH};
+use crate::predicate::fold;
 
 /// The routes of a dotted path, best first: see the module's page.
 ///
@@ -199,7 +200,7 @@ impl Projector {
     fn insert(&mut self, route: &[&str], slot: u32, rank: u32) {
         let mut node = 0usize;
         for (i, name) in route.iter().enumerate() {
-            let key = name.to_lowercase();
+            let key = fold(name).into_owned();
             let child = match self.nodes[node].children.iter().position(|child| child.key == key) {
                 Some(child) => child,
                 None => {
@@ -408,7 +409,7 @@ impl Projector {
             }
             let (key, value) = member(bytes, at)?;
             let name = string_text(&text[key.0 - 1..=key.1]).ok_or(Stop::Careful)?;
-            members.insert(name.to_lowercase(), value);
+            members.insert(fold(&name).into_owned(), value);
             at = skip_whitespace(bytes, skip_value_at(bytes, value, depth)?);
             match behind_value(bytes, at, b'}')? {
                 Behind::Next(next) => at = next,

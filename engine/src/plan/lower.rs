@@ -15,7 +15,7 @@ use super::resolve::{
 use crate::diagnostic::{Code, Diagnostic, Severity, SourceFile, codes};
 use crate::limits::{MAX_CONDITION_TESTS, MAX_PLACEHOLDER_VALUES, MAX_RULE_PREDICATES};
 use crate::modifiers::{self, Fault, Value};
-use crate::predicate::{FieldRefTest, Test, TextTest};
+use crate::predicate::{FieldRefTest, Test, TextTest, fold};
 use crate::sigma::{Condition, Detection, Part, Pattern, Quantity, Rule, Spanned};
 
 /// Named lists of values: what `%name%` stands for under `expand`.
@@ -260,7 +260,7 @@ impl Lowering<'_> {
             Value::Compare(comparison, number) => Test::Compare(comparison, number),
             Value::Time(part, comparison, number) => Test::Time(part, comparison, number),
             Value::FieldRef(test) => {
-                Test::FieldRef(FieldRefTest { field: test.field.to_lowercase(), cased, ..test })
+                Test::FieldRef(FieldRefTest { field: fold(&test.field).into_owned(), cased, ..test })
             }
         };
         self.test(item, test, span)
@@ -339,7 +339,7 @@ impl Lowering<'_> {
             return None;
         }
         let Some(field) = &item.field else { return self.keyword(item, test, span) };
-        let key = FieldKey::Named(field.to_lowercase());
+        let key = FieldKey::Named(fold(field).into_owned());
         Some(Expr::Test(Predicate { field: key, shown: field.clone(), test }))
     }
 

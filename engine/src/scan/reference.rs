@@ -88,7 +88,7 @@ impl<'e> Event<'e> {
 
     /// The values of a field as compact JSON; `None` where it is absent.
     pub fn field(&self, name: &str) -> Option<Vec<String>> {
-        let nodes = self.values(&FieldKey::Named(name.to_lowercase()), false)?;
+        let nodes = self.values(&FieldKey::Named(lower(name)), false)?;
         Some(nodes.iter().map(compact).collect())
     }
 
@@ -196,8 +196,8 @@ fn walk<'n>(node: &'n Node, route: &[&str]) -> Vec<&'n Node> {
         (node, []) => vec![node],
         (Node::Array(elements), route) => elements.iter().flat_map(|element| walk(element, route)).collect(),
         (Node::Object(members), [name, rest @ ..]) => {
-            let name = name.to_lowercase();
-            let last = members.iter().rev().find(|(key, _)| key.to_lowercase() == name);
+            let name = lower(name);
+            let last = members.iter().rev().find(|(key, _)| lower(key) == name);
             last.map(|(_, value)| walk(value, rest)).unwrap_or_default()
         }
         _ => Vec::new(),

@@ -57,6 +57,9 @@ const MEANING: &[(&str, &[(&str, bool)])] = &[
     ("a|endswith: x}", &[(r#"{"a":{"b":"x"}}"#, false), (r#"{"a":{"b":"x}"}}"#, true)]),
     ("a.b|gte: 5", &[(r#"{"a":[{"b":4},{"b":"5"}]}"#, true), (r#"{"a":{"b":"x"}}"#, false)]),
     ("nvidia.com/gpu: 1", &[(r#"{"nvidia.com/gpu":"1"}"#, true), (r#"{"nvidia":{"com/gpu":1}}"#, true)]),
+    // names fold as values do: by character, wherever one stands
+    ("ΟΔΟΣ.b: 1", &[(r#"{"ΟΔΟΣ":{"b":1}}"#, true), (r#"{"οδοσ":{"B":1}}"#, true), (r#"{"ΟΔΟΣ.b":1}"#, true)]),
+    ("a|fieldref: ΟΔΟΣ.b", &[(r#"{"a":"x","ΟΔΟΣ":{"b":"X"}}"#, true), (r#"{"a":"x","ΟΔΟΣ":"x"}"#, false)]),
     // wildcards
     ("a: 'x*z'", &[("{\"a\":\"x\\ny\\nZ\"}", true), (r#"{"a":"xzy"}"#, false)]),
     (r"a|endswith: '\7z*.exe'", &[(r#"{"a":"C:\\7zip.EXE"}"#, true), (r#"{"a":"C:\\7zip.exe2"}"#, false)]),
@@ -172,7 +175,7 @@ fn json_string(text: &str) -> String {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["a", "b", "A", "a.b", "b.a", "c", "É", "é"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["a", "b", "A", "a.b", "b.a", "c", "É", "é", "AΣ"]).prop_map(str::to_owned)
 }
 
 fn json_value() -> impl Strategy<Value = String> {
@@ -202,7 +205,7 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 fn field() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["a", "b", "A", "a.b", "a.a.b", "c.É", "b.a.a", "zz"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["a", "b", "A", "a.b", "a.a.b", "c.É", "b.a.a", "AΣ.b", "zz"]).prop_map(str::to_owned)
 }
 
 fn text_value() -> impl Strategy<Value = String> {
