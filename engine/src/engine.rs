@@ -101,10 +101,7 @@ impl Engine {
             let asked: Vec<(u32, Vec<usize>)> = extractor
                 .uses
                 .iter()
-                .map(|one| {
-                    let columns = [&one.group_by, &one.value, &one.carry];
-                    (one.rule, columns.into_iter().flatten().copied().collect())
-                })
+                .map(|one| (one.rule, one.columns().collect()))
                 .collect();
             plan.leave_out(&asked);
             extractors.insert(source.name.clone(), extractor);
@@ -206,11 +203,7 @@ impl Engine {
     /// its matches.
     pub fn asked(&self, source: &str) -> Vec<(u32, Vec<usize>)> {
         let uses = self.extractors.get(source).into_iter().flat_map(|extractor| &extractor.uses);
-        uses.map(|one| {
-            let columns = [&one.group_by, &one.value, &one.carry];
-            (one.rule, columns.into_iter().flatten().copied().collect())
-        })
-        .collect()
+        uses.map(|one| (one.rule, one.columns().collect())).collect()
     }
 
     /// What runs on a source.
@@ -371,7 +364,7 @@ impl Feeding<'_> {
                     member,
                     group_by: columns(&asks.group_by),
                     value: columns(&asks.value),
-                    carry: if correlation.carries() { columns(&asks.carry) } else { Vec::new() },
+                    carry: correlation.carry(columns(&asks.carry)),
                     looks_at: correlation.looks_at(),
                     missing_is_a_group: correlation.correlation.missing_is_a_group,
                 });

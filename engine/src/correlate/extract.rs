@@ -31,10 +31,39 @@ pub(crate) struct Use {
     /// Columns of the projection.
     pub group_by: Vec<usize>,
     pub value: Vec<usize>,
-    pub carry: Vec<usize>,
+    pub carry: Vec<Carry>,
     pub looks_at: ValuePlan,
     /// Events without a field of the group are a group of their own.
     pub missing_is_a_group: bool,
+}
+
+/// Where stands what an event carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Carry {
+    /// In the group's key.
+    InKey,
+    /// In this column, and in the value, where each of its fields is one plain text.
+    InValue(usize),
+    /// In this column.
+    In(usize),
+}
+
+impl Carry {
+    /// The column, if it has to be looked at.
+    pub fn column(self) -> Option<usize> {
+        match self {
+            Self::InKey => None,
+            Self::InValue(column) | Self::In(column) => Some(column),
+        }
+    }
+
+    /// The same, where the value may say it.
+    fn beside(self, value_is_plain: bool) -> Option<usize> {
+        match self {
+            Self::InValue(_) if value_is_plain => None,
+            _ => self.column(),
+        }
+    }
 }
 
 /// Hits that a correlation could not use.
@@ -138,40 +167,37 @@ struct Made {
 }
 
 impl Use {
+    /// The columns that are looked at, some of them more than once.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        let carried = self.carry.iter().filter_map(|carry| carry.column());
+        self.group_by.iter().chain(&self.value).copied().chain(carried)
+    }
+
     /// What an event carries; `number` is that of the use.
     fn carried(&self, batch: &EventBatch, row: usize, number: usize, made: &mut Made) -> Option<Carried> {
-        /// Of a column that the event does not have.
+        /// Of a column that the event does not have, or that is left out.
         const ABSENT: i32 = -1;
         const FEW: usize = 8;
         if self.carry.is_empty() {
             return None;
         }
+        let has_plain_value = self.carry.iter().any(|carry| matches!(carry, Carry::InValue(_)))
+            && self.value.iter().all(|column| plain_cell(&batch.fields()[*column], row).is_some());
+        let columns = self.carry.iter().map(|carry| carry.beside(has_plain_value));
         let mut keys = [ABSENT; FEW];
         let Some(keys) = keys.get_mut(..self.carry.len()) else {
-            return Some(self.packed(batch, row, &mut made.packer));
+            return Some(packed(batch, row, columns, &mut made.packer));
         };
-        for (key, column) in keys.iter_mut().zip(&self.carry) {
-            *key = batch.fields()[*column].key(row).map_or(ABSENT, |key| key as i32);
+        for (key, column) in keys.iter_mut().zip(columns.clone()) {
+            let there = column.and_then(|column| batch.fields()[column].key(row));
+            *key = there.map_or(ABSENT, |there| there as i32);
         }
         let Made { carried, packer, .. } = made;
         let (_, carried) = carried[number]
             .raw_entry_mut()
             .from_key(&*keys)
-            .or_insert_with(|| ((*keys).into(), self.packed(batch, row, packer)));
+            .or_insert_with(|| ((*keys).into(), packed(batch, row, columns, packer)));
         Some(carried.clone())
-    }
-
-    fn packed(&self, batch: &EventBatch, row: usize, packer: &mut Packer) -> Carried {
-        packer.begin(self.carry.len());
-        for column in &self.carry {
-            let column = &batch.fields()[*column];
-            match plain_cell(column, row) {
-                // nearly every field: the text stands in the cell
-                Some(cell) => packer.list([&cell[1..cell.len() - 1]].into_iter()),
-                None => packer.list(texts(column, row).iter().map(|text| &**text)),
-            }
-        }
-        packer.finish()
     }
 
     /// The occurrence of an event whose fields each hold one plain text, as most do; false where they hold
@@ -258,6 +284,28 @@ impl Use {
             }
         }
     }
+}
+
+/// Packs what stands in some columns; of those that are left out an empty list.
+fn packed(
+    batch: &EventBatch,
+    row: usize,
+    columns: impl ExactSizeIterator<Item = Option<usize>>,
+    packer: &mut Packer,
+) -> Carried {
+    packer.begin(columns.len());
+    for column in columns {
+        let Some(column) = column.map(|column| &batch.fields()[column]) else {
+            packer.list([].into_iter());
+            continue;
+        };
+        match plain_cell(column, row) {
+            // nearly every field: the text stands in the cell
+            Some(cell) => packer.list([&cell[1..cell.len() - 1]].into_iter()),
+            None => packer.list(texts(column, row).iter().map(|text| &**text)),
+        }
+    }
+    packer.finish()
 }
 
 /// Why a value could not be read.

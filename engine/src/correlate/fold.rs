@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::hit::{Hit, Seen, events_in};
 use super::kinds::{Contribution, Kind, Match};
+use super::words::Word;
 use crate::limits::MAX_EVIDENCE;
 
 /// How matches become alerts.
@@ -108,6 +109,9 @@ pub(crate) struct MatchPoint {
     pub term: Option<Box<str>>,
     /// The events that made it; of very many the first.
     pub seen: Vec<Seen>,
+    /// Of types that look at texts, what each of those had there; nobody asks any more once it is passed on.
+    #[serde(skip)]
+    pub values: Vec<Word>,
 }
 
 /// What came of a step.
@@ -204,11 +208,16 @@ impl<S> Fold<S> {
             let bucket = found.time.div_euclid(how.bucket);
             let contribution = found.contribution.unwrap_or_default();
             if how.feeds {
+                let (seen, values) = match how.shows {
+                    true => (contribution.seen.clone(), contribution.values.clone()),
+                    false => Default::default(),
+                };
                 out.instants.push(MatchPoint {
                     time: found.time,
                     bucket,
                     term: found.term.clone(),
-                    seen: if how.shows { contribution.seen.clone() } else { Vec::new() },
+                    seen,
+                    values,
                 });
             }
             if !how.tells {
@@ -297,7 +306,7 @@ impl Body {
     }
 
     fn new(bucket: i64, time: i64, term: Option<Box<str>>, contribution: Contribution) -> Self {
-        let Contribution { mut seen, beside, count, fields } = contribution;
+        let Contribution { mut seen, beside, count, fields, values: _ } = contribution;
         let first_seen = seen.first().map_or(time, |seen| seen.time);
         seen.extend(beside);
         seen.sort_unstable();

@@ -26,7 +26,10 @@ pub(crate) struct Seen {
     id: [u64; 2],
     base: u32,
     line: u32,
-    record: u64,
+    /// The lower half of its number, counted from 1; the upper one is known with the base.
+    record: u32,
+    /// What it means beyond its group: a number of [`super::about::About`], 0 where it means nothing.
+    pub meaning: u32,
 }
 
 /// The id is a UUID and its bits are the text.
@@ -37,7 +40,12 @@ const IS_DERIVED: u32 = 1 << 30;
 impl Seen {
     /// A match of an inner correlation. `id` is a hash in hexadecimal.
     pub fn derived(time: i64, id: &str) -> Self {
-        Self { time, id: halves(hash_bits(id)), base: IS_DERIVED, line: 0, record: 0 }
+        Self { time, id: halves(hash_bits(id)), base: IS_DERIVED, line: 0, record: 0, meaning: 0 }
+    }
+
+    /// The same without what it means in its correlation, where another takes it.
+    pub fn alone(self) -> Self {
+        Self { meaning: 0, ..self }
     }
 
     pub fn is_derived(&self) -> bool {
@@ -46,11 +54,6 @@ impl Seen {
 
     pub fn id(&self) -> u128 {
         (u128::from(self.id[0]) << 64) | u128::from(self.id[1])
-    }
-
-    /// The same in two halves: a number of 128 bits is aligned to 16 bytes.
-    pub fn halves(&self) -> [u64; 2] {
-        self.id
     }
 }
 
@@ -70,8 +73,8 @@ impl PartialOrd for Seen {
 }
 
 impl Ord for Seen {
-    /// By time, then by id: the order in which a group takes its hits. Where an event was read says
-    /// nothing of what it is.
+    /// By time, then by id: the order in which a group takes its hits. Where an event was read and what it means to
+    /// others says nothing of what it is.
     fn cmp(&self, other: &Self) -> Ordering {
         (self.time, self.id).cmp(&(other.time, other.id))
     }
@@ -241,13 +244,16 @@ pub(crate) fn events_in<D>(hits: &[Hit<D>]) -> u64 {
     count
 }
 
+/// What many events have in common: their source, where they were read, and the upper half of their numbers there.
+type Base = (Arc<str>, OriginBase, u32);
+
 /// The texts behind [`Seen`]: sources, origins, ids that are no UUIDs.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identities {
-    bases: Vec<Option<(Arc<str>, OriginBase)>>,
+    bases: Vec<Option<Base>>,
     free: Vec<u32>,
     #[serde(with = "pairs")]
-    by_base: HashMap<(Arc<str>, OriginBase), u32>,
+    by_base: HashMap<Base, u32>,
     #[serde(with = "pairs")]
     ids: HashMap<u128, Box<str>>,
     last: u32,
@@ -299,15 +305,18 @@ impl Identities {
         source: &Arc<str>,
         origin: &Origin,
     ) -> (Seen, Option<Box<str>>) {
-        let base = self.base(source, &origin.base);
-        // a line beyond four thousand millions is not told; records begin at 0 in a topic, at 1 elsewhere
-        let line = origin.line.map_or(0, |line| u32::try_from(line).unwrap_or(0));
+        // records begin at 0 in a topic, at 1 elsewhere
         let record = origin.record.map_or(0, |record| record.saturating_add(1));
+        let base = self.base(source, &origin.base, (record >> 32) as u32);
+        // a line beyond four thousand millions is not told
+        let line = origin.line.map_or(0, |line| u32::try_from(line).unwrap_or(0));
         let (bits, flag, text) = match uuid_bits(event_id) {
             Some(bits) => (bits, IS_UUID, None),
             None => (hash_bits(event_id), 0, Some(event_id.into())),
         };
-        (Seen { time, id: halves(bits), base: base | flag, line, record }, text)
+        let seen =
+            Seen { time, id: halves(bits), base: base | flag, line, record: record as u32, meaning: 0 };
+        (seen, text)
     }
 
     /// The text of an event's id.
@@ -315,12 +324,12 @@ impl Identities {
         self.ids.entry(seen.id()).or_insert_with(|| event_id.into());
     }
 
-    fn base(&mut self, source: &Arc<str>, base: &OriginBase) -> u32 {
-        let is = |known: &Option<(Arc<str>, OriginBase)>| matches!(known, Some((s, b)) if s == source && b == base);
+    fn base(&mut self, source: &Arc<str>, base: &OriginBase, upper: u32) -> u32 {
+        let is = |known: &Option<Base>| matches!(known, Some((s, b, u)) if s == source && b == base && *u == upper);
         if self.bases.get(self.last as usize).is_some_and(is) {
             return self.last;
         }
-        let key = (Arc::clone(source), base.clone());
+        let key = (Arc::clone(source), base.clone(), upper);
         if let Some(&number) = self.by_base.get(&key) {
             self.last = number;
             return number;
@@ -348,9 +357,9 @@ impl Identities {
     /// The event as an alert shows it.
     pub fn evidence(&self, seen: &Seen) -> Evidence {
         let known = self.bases.get((seen.base & !(IS_UUID | IS_DERIVED)) as usize).and_then(Option::as_ref);
-        let (source, base) = match known {
-            Some((source, base)) => (source.to_string(), base.clone()),
-            None => (String::new(), OriginBase::File { path: "".into() }),
+        let (source, base, upper) = match known {
+            Some((source, base, upper)) => (source.to_string(), base.clone(), *upper),
+            None => (String::new(), OriginBase::File { path: "".into() }, 0),
         };
         let event_id = match seen.base & IS_UUID != 0 {
             true => uuid_text(seen.id()),
@@ -359,7 +368,7 @@ impl Identities {
             }
         };
         let line = (seen.line > 0).then_some(u64::from(seen.line));
-        let record = seen.record.checked_sub(1);
+        let record = (u64::from(upper) << 32 | u64::from(seen.record)).checked_sub(1);
         Evidence { event_id, time: show_time(seen.time), source, origin: Origin { base, line, record } }
     }
 

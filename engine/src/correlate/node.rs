@@ -10,15 +10,16 @@
 
 mod serving;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::about::{About, Of};
+use super::about::About;
+use super::carried::Elsewhere;
 use super::fold::{Body, Fold, Folding, MatchPoint, OpenKey, Outcome};
-use super::hit::{Hit, Seen, hash_of};
+use super::hit::{Hit, Seen};
 use super::kinds::{Kind, Lack};
 use super::machine::{Emitted, Fed, Raised};
 use super::pending::Pending;
@@ -41,6 +42,7 @@ pub(crate) struct Node<K: Kind> {
     touched: Vec<u32>,
     watermark: i64,
     about: About,
+    elsewhere: Elsewhere,
     words: Words,
     finite: Option<Finite<K>>,
     explain: bool,
@@ -51,8 +53,6 @@ pub(crate) struct Node<K: Kind> {
 #[derive(Debug)]
 struct Group<K: Kind> {
     key: Box<str>,
-    /// What [`About`] knows it by.
-    hash: u64,
     fold: Fold<K::State>,
     pending: Pending<K::Detail>,
     told: Option<Box<Told<K::State>>>,
@@ -89,7 +89,6 @@ impl<S> Default for Told<S> {
 #[derive(Debug)]
 struct Finite<K: Kind> {
     key: Box<str>,
-    hash: u64,
     fold: Fold<K::State>,
     tick: Vec<Hit<K::Detail>>,
     events: u64,
@@ -98,7 +97,7 @@ struct Finite<K: Kind> {
 }
 
 impl<K: Kind> Node<K> {
-    pub fn new(kind: K, how: Folding, grain: i64) -> Self {
+    pub fn new(kind: K, how: Folding, grain: i64, elsewhere: Elsewhere) -> Self {
         Self {
             kind,
             how,
@@ -110,6 +109,7 @@ impl<K: Kind> Node<K> {
             touched: Vec::new(),
             watermark: i64::MIN,
             about: About::default(),
+            elsewhere,
             words: Words::default(),
             finite: None,
             explain: false,
@@ -126,7 +126,6 @@ impl<K: Kind> Node<K> {
         }
         let slot = self.groups.insert(Group {
             key: key.into(),
-            hash: hash_of(key),
             fold: Fold::default(),
             pending: Pending::default(),
             told: None,
@@ -206,7 +205,7 @@ impl<K: Kind> Node<K> {
         }
         let ahead = group.told.as_mut().and_then(|told| told.ahead.take()).filter(|(upto, _)| *upto < fresh);
         let from = ahead.as_ref().map_or(i64::MIN, |(upto, _)| upto + 1);
-        let count = group.pending.count_from(from, *room + 1);
+        let count = group.pending.count_from(from);
         // of a great many hits that come out of order only a few are new: folding them all again for each
         // batch would cost more the more there are
         let unfolded = group.told.as_ref().map_or(usize::MAX, |told| told.unfolded);
@@ -241,9 +240,9 @@ impl<K: Kind> Node<K> {
             group.tell(body, false, &self.about, out);
         }
         if !self.how.carries {
-            let (of, about) = ((&*group.key, group.hash), &self.about);
+            let meant = (&self.about, &self.elsewhere);
             let instants = outcome.instants.into_iter().filter(|instant| instant.time >= fresh);
-            out.fed.extend(instants.map(|instant| feed(of, instant, about)));
+            out.fed.extend(instants.map(|instant| feed(&group.key, instant, meant)));
         }
         true
     }
@@ -276,8 +275,8 @@ impl<K: Kind> Node<K> {
                 group.told = None;
             }
         }
-        let (of, about) = ((&*group.key, group.hash), &self.about);
-        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(of, instant, about)));
+        let meant = (&self.about, &self.elsewhere);
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(&group.key, instant, meant)));
         let over = group.last.saturating_add(self.kind.memory()) < upto;
         if over && group.pending.len() == 0 && group.fold.due(&self.kind, self.how).is_none() {
             self.remove(slot);
@@ -295,20 +294,13 @@ impl<K: Kind> Node<K> {
     }
 
     fn forget_unheld(&mut self) {
-        let mut held: HashSet<Of> = HashSet::new();
+        let mut held = self.about.held();
         for (_, group) in self.groups.iter() {
-            let key = group.hash;
-            group.each_seen(&self.kind, &mut |seen| {
-                held.insert((key, seen.halves()));
-            });
+            group.each_seen(&self.kind, &mut |seen| held.hold(seen));
         }
         if let Some(finite) = &self.finite {
-            let key = finite.hash;
-            let mut see = |seen: &Seen| {
-                held.insert((key, seen.halves()));
-            };
-            finite.fold.mark(&self.kind, &mut see);
-            finite.tick.iter().for_each(|hit| see(&hit.seen));
+            finite.fold.mark(&self.kind, &mut |seen| held.hold(seen));
+            finite.tick.iter().for_each(|hit| held.hold(&hit.seen));
         }
         self.about.sweep(&held);
     }
@@ -318,7 +310,7 @@ impl<K: Kind> Node<K> {
         let Some(finite) = &mut self.finite else { return };
         let mut outcome = Outcome::default();
         finite.fold.pass(&self.kind, self.how, upto, &mut outcome);
-        finite.emit(outcome, &self.about, out);
+        finite.emit(outcome, (&self.about, &self.elsewhere), out);
     }
 
     fn flush_tick(&mut self, out: &mut Emitted) {
@@ -338,25 +330,26 @@ impl<K: Kind> Node<K> {
             finite.events += super::hit::events_in(&finite.tick);
         }
         finite.tick.clear();
-        finite.emit(outcome, &self.about, out);
+        finite.emit(outcome, (&self.about, &self.elsewhere), out);
     }
 }
 
 impl<K: Kind> Finite<K> {
-    fn emit(&mut self, outcome: Outcome, about: &About, out: &mut Emitted) {
+    fn emit(&mut self, outcome: Outcome, meant: (&About, &Elsewhere), out: &mut Emitted) {
         self.alerts += outcome.closed.len();
         for mut body in outcome.closed {
-            body.seen = about.events(self.hash, &body.seen);
+            body.seen = meant.0.events(&body.seen);
             out.raised.push(Raised { key: self.key.clone(), body, revision: 0 });
         }
-        let of = (&*self.key, self.hash);
-        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(of, instant, about)));
+        out.fed.extend(outcome.instants.into_iter().map(|instant| feed(&self.key, instant, meant)));
     }
 }
 
-fn feed((key, group): (&str, u64), mut instant: MatchPoint, about: &About) -> Fed {
-    let carried = about.carried(group, &instant.seen);
-    instant.seen = about.events(group, &instant.seen);
+/// A match on its way to other correlations, with what its hits meant.
+fn feed(key: &str, mut instant: MatchPoint, (about, elsewhere): (&About, &Elsewhere)) -> Fed {
+    let carried = about.carried(&instant, elsewhere);
+    instant.seen = about.events(&instant.seen);
+    instant.values = Vec::new();
     Fed { key: key.into(), instant, carried }
 }
 
@@ -374,7 +367,7 @@ impl<K: Kind> Group<K> {
 
     /// Lets an alert go out: at first, and when it is final and says something else than at first.
     fn tell(&mut self, mut body: Body, is_final: bool, about: &About, out: &mut Emitted) {
-        body.seen = about.events(self.hash, &body.seen);
+        body.seen = about.events(&body.seen);
         let of = (body.bucket, body.term.clone());
         let known = self.told.as_ref().is_some_and(|told| told.alerts.contains_key(&of));
         let raised = |body: Body, revision| Raised { key: self.key.clone(), body, revision };

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use super::carried::Elsewhere;
+use super::extract::Carry;
 use super::fold::Folding;
 use super::kinds::{
     Amounts, Count, EventCount, ImpossibleTravel, Kind, NewTerms, Presence, RateBaseline, Rules, Statistic,
@@ -39,6 +41,8 @@ pub struct Plan {
     pub(super) carry: Vec<String>,
     /// Where each of those stands in the group's key, if it does.
     pub(super) carry_in_key: Vec<Option<usize>>,
+    /// Where each of the others stands among the fields that are looked at, of types that say what a match had there.
+    carry_in_value: Vec<Option<usize>>,
     /// The correlations that stand on this one, with the number of their member.
     pub(super) feeds: Vec<(usize, usize)>,
     /// One of them shows its events.
@@ -139,6 +143,12 @@ fn ask_inner(plans: &mut [Plan], outer: usize) {
     let correlation = Arc::clone(&plans[outer].correlation);
     let in_key = |name: &String| correlation.group_by.iter().position(|by| by.value == *name);
     plans[outer].carry_in_key = carry.iter().map(in_key).collect();
+    let looked_at = if plans[outer].tells_values() { looked_at(&correlation) } else { Vec::new() };
+    let in_value = |name: &String| match in_key(name) {
+        Some(_) => None,
+        None => looked_at.iter().position(|field| *field == name),
+    };
+    plans[outer].carry_in_value = carry.iter().map(in_value).collect();
     let positive = plans[outer].presence().map_or(u64::MAX, |presence| presence.positive());
     for number in 0..plans[outer].members.len() {
         let names = |names: &[String]| -> Vec<String> {
@@ -170,6 +180,21 @@ fn called(correlation: &Correlation, member: usize, name: &str) -> String {
     let alias = correlation.aliases.iter().find(|alias| alias.name.value == name);
     let field = alias.and_then(|alias| alias.fields.iter().find(|(of, _)| Some(&of.value) == rule));
     field.map_or_else(|| name.to_owned(), |(_, field)| field.clone())
+}
+
+/// The fields that a correlation looks at.
+fn looked_at(correlation: &Correlation) -> Vec<&str> {
+    let kind = correlation.kind.value;
+    match &correlation.condition {
+        CorrelationCondition::Number { fields, .. } | CorrelationCondition::NewTerms { fields, .. }
+            if kind != CorrelationType::EventCount && !kind.is_temporal() =>
+        {
+            fields.iter().map(|field| field.value.as_str()).collect()
+        }
+        CorrelationCondition::RateBaseline { field: Some(field), .. } => vec![&field.value],
+        CorrelationCondition::ImpossibleTravel { .. } => PLACE.to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether more events can only add to what passes.
@@ -208,16 +233,7 @@ impl Plan {
         let correlation = &linked.correlation;
         let kind = correlation.kind.value;
         let on_alerts = linked.members.iter().any(|member| matches!(member, Member::Correlation(_)));
-        let looked_at: Vec<&str> = match &correlation.condition {
-            CorrelationCondition::Number { fields, .. } | CorrelationCondition::NewTerms { fields, .. }
-                if kind != CorrelationType::EventCount && !kind.is_temporal() =>
-            {
-                fields.iter().map(|field| field.value.as_str()).collect()
-            }
-            CorrelationCondition::RateBaseline { field: Some(field), .. } => vec![&field.value],
-            CorrelationCondition::ImpossibleTravel { .. } => PLACE.to_vec(),
-            _ => Vec::new(),
-        };
+        let looked_at = looked_at(correlation);
         let member = |(number, member): (usize, &Member)| PlanMember {
             member: member.clone(),
             group_by: correlation
@@ -242,6 +258,7 @@ impl Plan {
             muted: false,
             carry: Vec::new(),
             carry_in_key: Vec::new(),
+            carry_in_value: Vec::new(),
             feeds: Vec::new(),
             shows: false,
             delay: 0,
@@ -268,6 +285,27 @@ impl Plan {
             (CorrelationType::RateBaseline, _) => ValuePlan::One,
             _ => ValuePlan::None,
         }
+    }
+
+    /// Whether a match says which value each of its hits had.
+    fn tells_values(&self) -> bool {
+        use CorrelationType as Type;
+        match (&self.correlation.condition, self.correlation.kind.value) {
+            (CorrelationCondition::Number { criteria, .. }, Type::ValueCount) => is_monotone(criteria),
+            (CorrelationCondition::NewTerms { .. }, _) => true,
+            _ => false,
+        }
+    }
+
+    /// Where stands what events of one of its rules carry, by their columns.
+    pub(crate) fn carry(&self, columns: Vec<usize>) -> Vec<Carry> {
+        let places = self.carry_in_key.iter().zip(&self.carry_in_value).zip(columns);
+        let each = places.map(|((in_key, in_value), column)| match (in_key, in_value) {
+            (Some(_), _) => Carry::InKey,
+            (None, Some(_)) => Carry::InValue(column),
+            (None, None) => Carry::In(column),
+        });
+        if self.carries() { each.collect() } else { Vec::new() }
     }
 
     /// How long after the watermark has passed an event its match may be known.
@@ -373,10 +411,6 @@ impl Plan {
                     min_events: *min_events,
                     idle: *idle,
                     field,
-                    of_one_rule: matches!(
-                        self.members.as_slice(),
-                        [PlanMember { member: Member::Rule(_), .. }]
-                    ),
                 })
             }
             (CorrelationCondition::ImpossibleTravel { min_speed_kmh, min_distance_km }, _) => {
@@ -464,7 +498,9 @@ impl Plan {
             tells: !self.muted,
             memory: kind.memory(),
         };
-        Box::new(Node::new(kind, how, self.grain()))
+        let elsewhere =
+            Elsewhere { in_value: self.carry_in_value.clone(), fields: looked_at(&self.correlation).len() };
+        Box::new(Node::new(kind, how, self.grain(), elsewhere))
     }
 }
 

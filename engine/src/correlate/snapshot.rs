@@ -19,7 +19,7 @@ use crate::alert::hash128;
 
 const MAGIC: &[u8; 8] = b"VIRGASNP";
 /// Raised when the bytes of a state mean something else than before.
-const VERSION: u16 = 5;
+const VERSION: u16 = 6;
 const HEAD: usize = 8 + 2;
 
 /// A match that an outer correlation asks to stay away: the fingerprint of the outer one, that of the inner one, the

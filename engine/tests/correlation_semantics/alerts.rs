@@ -140,3 +140,73 @@ fn each_event_of_a_match_says_which_outer_groups_it_belongs_to() {
         assert_eq!(found, (expected, expected), "{second} {host}");
     }
 }
+
+/// An outer correlation groups by what events of the inner one carry: by a field of the inner group, by the one that
+/// is looked at, which is not held twice, or by another.
+#[test]
+fn outer_groups_come_from_the_events_of_a_match_wherever_their_fields_stand() {
+    let new_terms = |field: &str| {
+        format!(
+            "type: new_terms, rules: [fail], group-by: [user], field: {field}, history: 30d, warmup: {{min_events: 0}}"
+        )
+    };
+    let value_count = |field: &str| {
+        format!(
+            "type: value_count, rules: [fail], group-by: [user], timespan: 5m, condition: {{field: {field}, gte: 2}}"
+        )
+    };
+    // host and zone of each event of one user, a second after the other
+    let plain = [("h1", "z1"), ("h1", "z2"), ("h2", "z2")];
+    let several = [(r#"["h1","h2"]"#, "z1"), ("h3", r#"["z1","z2"]"#)];
+    let escaped = [(r#""h\\1""#, "z1"), ("h2", r#""z\"2""#)];
+    for (inner, events, outer_group, expected) in [
+        (new_terms("host"), &plain[..], "[user]", vec!["u"]),
+        (new_terms("host"), &plain, "[host]", vec!["h1", "h2"]),
+        // the second event brings no new host
+        (new_terms("host"), &plain, "[zone]", vec!["z1", "z2"]),
+        (new_terms("host"), &plain[..2], "[zone]", vec!["z1"]),
+        (new_terms("host"), &plain, "[zone, host]", vec!["z1 h1", "z2 h2"]),
+        (new_terms("[zone, host]"), &plain, "[host]", vec!["h1", "h2"]),
+        (new_terms("[zone, host]"), &plain, "[host, user, zone]", vec!["h1 u z1", "h1 u z2", "h2 u z2"]),
+        (new_terms("host"), &several, "[host]", vec!["h1", "h2", "h3"]),
+        (new_terms("host"), &several, "[zone]", vec!["z1", "z2"]),
+        (new_terms("[host, zone]"), &several, "[host]", vec!["h1", "h2", "h3"]),
+        (new_terms("host"), &escaped, "[host]", vec!["h2", "h\\1"]),
+        (new_terms("[host, zone]"), &escaped, "[zone]", vec!["z\"2", "z1"]),
+        (value_count("host"), &plain, "[host]", vec!["h1", "h2"]),
+        (value_count("host"), &plain[..2], "[host]", vec![]),
+        // of each host its last event is one of the match
+        (value_count("host"), &plain, "[zone]", vec!["z2"]),
+        (value_count("host"), &plain, "[host, zone]", vec!["h1 z2", "h2 z2"]),
+        (value_count("zone"), &plain, "[zone, host]", vec!["z1 h1", "z2 h1", "z2 h2"]),
+        (value_count("[host, zone]"), &plain, "[zone]", vec!["z1", "z2"]),
+        (value_count("host"), &several, "[host]", vec!["h1", "h2", "h3"]),
+        (value_count("host"), &escaped, "[host]", vec!["h2", "h\\1"]),
+    ] {
+        let outer = format!(
+            "type: event_count, rules: [i], group-by: {outer_group}, timespan: 5m, condition: {{gte: 1}}"
+        );
+        let set = rules(&[&correlation("i", &inner), &correlation("o", &outer)]);
+        let events: Vec<Event> = events
+            .iter()
+            .zip(0..)
+            .map(|((host, zone), second)| {
+                let mut event = event("fail", "u", host, second);
+                event.fields.push(("zone", (*zone).into()));
+                event
+            })
+            .collect();
+        let groups = |alerts: Vec<Alert>| {
+            let outer = alerts.into_iter().filter(|alert| alert.rule.title == "o");
+            let values = outer.map(|alert| {
+                let values: Vec<String> =
+                    alert.group.values().map(|value| value.as_str().unwrap_or_default().to_owned()).collect();
+                values.join(" ")
+            });
+            values.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        };
+        let (whole, told) = both(&set, &events);
+        assert_eq!(groups(whole), expected, "{inner} by {outer_group}, input that ends");
+        assert_eq!(groups(told), expected, "{inner} by {outer_group}, a stream");
+    }
+}

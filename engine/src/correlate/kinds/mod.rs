@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 use super::hit::{Detail, Hit, Seen};
 use super::pending::Pending;
-use super::words::Words;
+use super::words::{Word, Words};
 pub(crate) use event_count::EventCount;
 pub(crate) use impossible_travel::ImpossibleTravel;
 pub(crate) use new_terms::NewTerms;
@@ -169,8 +169,10 @@ impl Match {
 /// What made a match.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contribution {
-    /// The events, in order; of very many the first.
+    /// The events, in order; of very many the first. One that means several things is there as often.
     pub seen: Vec<Seen>,
+    /// Of types that look at texts, what each of those had there.
+    pub values: Vec<Word>,
     /// Others that are shown beside them.
     pub beside: Vec<Seen>,
     /// How many there are.
@@ -182,9 +184,20 @@ pub(crate) struct Contribution {
 impl Contribution {
     /// Events and nothing else.
     pub fn of(mut seen: Vec<Seen>) -> Self {
-        seen.sort_unstable();
-        seen.dedup_by(|a, b| (a.time, a.id()) == (b.time, b.id()));
-        Self { count: seen.len() as u64, seen, ..Self::default() }
+        seen.sort_unstable_by_key(|seen| (*seen, seen.meaning));
+        seen.dedup_by_key(|seen| (*seen, seen.meaning));
+        Self { count: different(&seen), seen, ..Self::default() }
+    }
+
+    /// Events with what they had where the type looks.
+    pub fn of_values(mut all: Vec<(Seen, Word)>) -> Self {
+        let order = |(a, of_a): &(Seen, Word), (b, of_b): &(Seen, Word)| {
+            (a, a.meaning, of_a).cmp(&(b, b.meaning, of_b))
+        };
+        all.sort_unstable_by(order);
+        all.dedup_by(|a, b| order(a, b).is_eq());
+        let (seen, values): (Vec<Seen>, Vec<Word>) = all.into_iter().unzip();
+        Self { count: different(&seen), seen, values, ..Self::default() }
     }
 
     /// With something to show.
@@ -192,6 +205,11 @@ impl Contribution {
         self.fields.insert(name.to_owned(), value.into());
         self
     }
+}
+
+/// How many events are in a list in which equal ones stand together.
+fn different(seen: &[Seen]) -> u64 {
+    seen.chunk_by(|a, b| a == b).count() as u64
 }
 
 /// The events of some hits.

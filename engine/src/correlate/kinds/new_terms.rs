@@ -25,8 +25,6 @@ pub(crate) struct NewTerms {
     pub idle: Option<i64>,
     /// What the term is called.
     pub field: String,
-    /// Its hits are of one rule: an event carries the same in all of them, whatever its terms.
-    pub of_one_rule: bool,
 }
 
 /// In so many parts of the history events are counted.
@@ -125,10 +123,6 @@ impl Kind for NewTerms {
     }
 
     fn makes_no_match(&self, state: &Known, time: i64, term: &Word) -> bool {
-        if !self.of_one_rule {
-            // a hit of another term of the same event may ask for what this one carries
-            return false;
-        }
         // hits between can only make the term better known, and keep the group's life going
         let longest = self.idle.map_or(self.history, |idle| self.history.min(idle.saturating_sub(1)));
         let last = state.terms.get(&term.bits());
@@ -167,23 +161,21 @@ mod tests {
 
     /// Of a term that was seen at 1,000, in a history of 40.
     #[test]
-    fn a_term_that_is_known_well_enough_makes_no_match_where_all_hits_are_of_one_rule() {
+    fn a_term_that_is_known_well_enough_makes_no_match() {
         let mut words = Words::default();
         let (known, other) = (words.get("a"), words.get("b"));
-        for (idle, of_one_rule, term, time, expected) in [
-            (None, true, &known, 1_040, true),
-            (None, true, &known, 1_041, false),
-            (None, true, &other, 1_001, false),
-            (None, false, &known, 1_001, false),
-            (Some(10), true, &known, 1_009, true),
-            (Some(10), true, &known, 1_010, false),
+        for (idle, term, time, expected) in [
+            (None, &known, 1_040, true),
+            (None, &known, 1_041, false),
+            (None, &other, 1_001, false),
+            (Some(10), &known, 1_009, true),
+            (Some(10), &known, 1_010, false),
         ] {
-            let kind =
-                NewTerms { history: 40, min_age: 0, min_events: 0.0, idle, field: "f".into(), of_one_rule };
+            let kind = NewTerms { history: 40, min_age: 0, min_events: 0.0, idle, field: "f".into() };
             let mut state = Known::default();
             let hit = Hit { seen: Seen::derived(1_000, "e"), detail: known.clone() };
             kind.tick(&mut state, 1_000, &[hit], &mut Vec::new());
-            assert_eq!(kind.makes_no_match(&state, time, term), expected, "{idle:?} {of_one_rule} {time}");
+            assert_eq!(kind.makes_no_match(&state, time, term), expected, "{idle:?} {time}");
         }
     }
 
@@ -197,7 +189,7 @@ mod tests {
             between in prop::collection::vec((1i64..20, 0usize..3), 0..8),
             (gap, term) in (1i64..40, 0usize..3),
         ) {
-            let kind = NewTerms { history, min_age: 0, min_events: 0.0, idle, field: "f".into(), of_one_rule: true };
+            let kind = NewTerms { history, min_age: 0, min_events: 0.0, idle, field: "f".into() };
             let mut words = Words::default();
             let (mut state, mut time) = (Known::default(), 1_000);
             let mut tick = |state: &mut Known, time: i64, term: usize| {

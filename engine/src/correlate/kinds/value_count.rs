@@ -10,7 +10,7 @@ use super::super::hit::{Hit, Seen};
 use super::super::pending::Pending;
 use super::super::pending::grow;
 use super::super::words::{Word, Words};
-use super::{Contribution, Kind, Lack, Match, fresh_times, seen_of, shown_span};
+use super::{Contribution, Kind, Lack, Match, fresh_times, shown_span};
 
 /// At least `least` different values within `window` microseconds.
 #[derive(Debug)]
@@ -134,7 +134,10 @@ impl Kind for ValueCount {
         values.dedup();
         values.truncate(crate::limits::MAX_EVIDENCE);
         let values: Vec<Value> = values.into_iter().map(Value::from).collect();
-        let contribution = Contribution::of(recent.seen.iter().copied().chain(seen_of(hits)).collect());
+        let remembered =
+            recent.seen.iter().zip(&recent.values).map(|(seen, (word, _))| (*seen, word.clone()));
+        let all = remembered.chain(hits.iter().map(|hit| (hit.seen, hit.detail.clone())));
+        let contribution = Contribution::of_values(all.collect());
         match &self.shown {
             Some(name) => contribution.with(name, values),
             None => contribution,
@@ -148,7 +151,7 @@ impl Kind for ValueCount {
         }
         // most groups are that far away: so few hits cannot hold so many values
         let start = fresh.saturating_sub(self.window);
-        let most = state.since(start) + pending.count_from(start, self.least);
+        let most = state.since(start) + pending.count_from(start);
         if most < self.least {
             return Lack::since(fresh, self.least, most);
         }

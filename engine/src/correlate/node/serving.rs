@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{FEW, Finite, Group, NEVER, Node, Told};
 use crate::correlate::about::About;
 use crate::correlate::fold::{Body, Fold, OpenKey, Outcome};
-use crate::correlate::hit::{Detail, Hit, Used, hash_of};
+use crate::correlate::hit::{Detail, Hit, Used};
 use crate::correlate::kinds::Kind;
 use crate::correlate::machine::{Arrival, Emitted, Explained, Machine, Offer};
 use crate::correlate::pending::Pending;
@@ -57,10 +57,12 @@ where
         };
         let slot = self.slot(arrival.key);
         let Some(group) = self.groups.get_mut(slot) else { return Offer::Known };
-        if !self.kind.makes_no_match(&group.fold.state, time, &detail) {
-            self.about.learn(group.hash, arrival);
+        let means_nothing = self.kind.makes_no_match(&group.fold.state, time, &detail);
+        let (hit, known) = group.pending.insert(Hit { seen: arrival.seen, detail });
+        if !means_nothing {
+            hit.seen.meaning = self.about.learn(hit.seen.meaning, arrival);
         }
-        if !group.pending.insert(Hit { seen: arrival.seen, detail }) {
+        if known.is_some_and(|detail| !hit.detail.merge(detail)) {
             return Offer::Known;
         }
         if !group.lacks_still(time) {
@@ -122,7 +124,6 @@ where
         let hit = Hit { seen: arrival.seen, detail };
         let finite = self.finite.get_or_insert_with(|| Finite {
             key: arrival.key.into(),
-            hash: hash_of(arrival.key),
             fold: Fold::default(),
             tick: Vec::new(),
             events: 0,
@@ -135,14 +136,20 @@ where
             self.sweep();
         }
         let Some(finite) = &mut self.finite else { return };
-        if !self.kind.makes_no_match(&finite.fold.state, hit.seen.time, &hit.detail) {
-            self.about.learn(finite.hash, &arrival);
-        }
-        match finite.tick.binary_search(&hit) {
+        let means_nothing = self.kind.makes_no_match(&finite.fold.state, hit.seen.time, &hit.detail);
+        let at = match finite.tick.binary_search(&hit) {
             Ok(at) => {
                 finite.tick[at].detail.merge(hit.detail);
+                at
             }
-            Err(at) => finite.tick.insert(at, hit),
+            Err(at) => {
+                finite.tick.insert(at, hit);
+                at
+            }
+        };
+        if !means_nothing {
+            let seen = &mut finite.tick[at].seen;
+            seen.meaning = self.about.learn(seen.meaning, &arrival);
         }
     }
 
