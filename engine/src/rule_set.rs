@@ -10,14 +10,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cases::names_of_lists;
-use crate::correlate::{self, Candidate, LinkedCorrelation};
+use crate::correlate::{self, Block, Candidate, LinkedCorrelation, Member};
 use crate::diagnostic::{Diagnostic, Severity, SourceFile, codes, nearest};
 use crate::pipeline::{self, Pipelines};
 use crate::plan::{
     Beside, Lists, LoweredRule, RULE_SCOPE, ResolvedRule, ResolvedSelection, detection_beside,
     lower_resolved, resolve,
 };
-use crate::sigma::{Correlation, Document, Filter, Logsource, Rule, Spanned, parse_documents};
+use crate::sigma::{
+    AbsentCorrelation, Correlation, Document, Filter, Level, Logsource, Rule, Spanned, parse_file,
+};
 use crate::tuning::Tuning;
 
 /// What a team keeps around its rules.
@@ -52,8 +54,8 @@ pub struct RuleSet {
     pub filters: usize,
     /// Rules that the tuning has switched off.
     pub switched_off: usize,
-    /// The keys of what correlations name that the tuning has switched off.
-    pub(crate) blocks_of_none: Vec<String>,
+    /// What correlations name that do not run, for an error or because the tuning has switched them off.
+    pub(crate) blocks_of_none: Vec<Block>,
     by_id: HashMap<String, Arc<Rule>>,
     /// Ids of all rules that were read, also of those that do not run.
     seen: HashSet<String>,
@@ -73,13 +75,15 @@ impl RuleSet {
     pub fn load_with(files: impl IntoIterator<Item = Arc<SourceFile>>, around: &Surroundings) -> Self {
         let mut set = Self::default();
         let (mut rules, mut filters, mut correlations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut broken = Vec::new();
         let files: Vec<Arc<SourceFile>> = files.into_iter().collect();
         set.report_idle_lists(&files, around);
         for file in files {
-            let (documents, diagnostics) = parse_documents(&file);
-            set.rejected += broken_documents(&diagnostics);
-            set.diagnostics.extend(diagnostics);
-            for document in documents {
+            let parsed = parse_file(&file);
+            set.rejected += broken_documents(&parsed.diagnostics);
+            set.diagnostics.extend(parsed.diagnostics);
+            broken.extend(parsed.broken);
+            for document in parsed.documents {
                 match document {
                     Document::Rule(rule) => rules.push(rule),
                     Document::Correlation(correlation) => correlations.push(*correlation),
@@ -90,7 +94,7 @@ impl RuleSet {
         for rule in rules {
             set.add_rule(*rule, &mut filters, around);
         }
-        set.add_correlations(correlations, &around.tuning);
+        set.add_correlations(correlations, broken, &around.tuning);
         set.report_idle(&filters, &around.tuning);
         set
     }
@@ -186,9 +190,14 @@ impl RuleSet {
         self.rejected += 1;
     }
 
-    fn add_correlations(&mut self, correlations: Vec<Correlation>, tuning: &Tuning) {
+    fn add_correlations(
+        &mut self,
+        correlations: Vec<Correlation>,
+        broken: Vec<AbsentCorrelation>,
+        tuning: &Tuning,
+    ) {
         let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
-        let (mut kept, mut off) = (Vec::with_capacity(correlations.len()), Vec::new());
+        let (mut kept, mut absent) = (Vec::with_capacity(correlations.len()), broken);
         for mut correlation in correlations {
             let key = known_by(correlation.id.as_ref(), correlation.key());
             self.seen.insert(correlation.key().to_lowercase());
@@ -202,7 +211,7 @@ impl RuleSet {
                     works: true,
                 });
                 self.switched_off += 1;
-                off.push(correlation);
+                absent.push(correlation.absent(false));
                 continue;
             }
             let own = (&correlation.file, &correlation.span);
@@ -221,13 +230,52 @@ impl RuleSet {
             };
             let name = other.name.clone();
             self.refuse_duplicate(&correlation.key(), &name, &correlation.file, correlation.span.start);
+            absent.push(correlation.absent(true));
         }
-        let given = kept.len();
+        let given: Vec<(String, AbsentCorrelation)> =
+            kept.iter().map(|correlation| (correlation.key(), correlation.absent(true))).collect();
         let (linked, diagnostics) = correlate::link(kept, &self.candidates);
         self.diagnostics.extend(diagnostics);
-        self.rejected += given - linked.len();
-        self.blocks_of_none = correlate::named(&off, &self.candidates, &linked);
+        self.rejected += given.len() - linked.len();
+        let runs: HashSet<String> = linked.iter().map(|linked| linked.correlation.key()).collect();
+        absent.extend(given.into_iter().filter(|(key, _)| !runs.contains(key)).map(|(_, broken)| broken));
+        self.blocks_of_none = correlate::named(absent, &self.candidates, &linked);
         self.correlations = linked;
+        self.tell_silenced();
+    }
+
+    /// The rules that an error in a correlation silences: they are told where it stands.
+    fn tell_silenced(&mut self) {
+        let rules = self.rules.iter().map(|rule| (rule.rule.key(), &rule.rule.file, rule.rule.level));
+        let correlations = self.correlations.iter().map(|linked| &linked.correlation);
+        let correlations = correlations.map(|inner| (inner.key(), &inner.file, inner.level));
+        let about: HashMap<String, (&Arc<SourceFile>, Option<Level>)> =
+            rules.chain(correlations).map(|(key, file, level)| (key, (file, level))).collect();
+        let is_heard = |key: &str| {
+            let is_it = |member: &Member| match member {
+                Member::Rule(rule) => rule == key,
+                Member::Correlation(inner) => self.correlations[*inner].correlation.key() == key,
+            };
+            self.correlations.iter().flat_map(|outer| &outer.members).any(is_it)
+        };
+        let mut told: Vec<Diagnostic> = Vec::new();
+        for blocks in self.blocks_of_none.chunk_by(|a, b| Arc::ptr_eq(&a.of, &b.of)) {
+            let is_silent = |block: &&Block| {
+                let (file, level) = about.get(&block.key)?;
+                Some(block.is_silent(&file.name, *level) && !is_heard(&block.key))
+            };
+            let silent = blocks.iter().filter(|block| block.of.is_broken && is_silent(block) == Some(true));
+            let silent: Vec<String> = silent.map(|block| format!("`{}`", block.name)).collect();
+            if let (Some(first), false) = (blocks.first(), silent.is_empty()) {
+                let cause = format!("until this is mended, no alert tells of {}", silent.join(", "));
+                let error =
+                    Diagnostic::error(codes::NEVER_HEARD, &first.of.file, first.of.span.clone(), cause);
+                told.push(error.with_help(
+                    "its rules only feed it; with `generate: true` they raise alerts of their own",
+                ));
+            }
+        }
+        self.diagnostics.extend(told);
     }
 
     /// Lists that nothing asks for: under a misspelt name a list stays empty, or at what ships. Who asks is seen by the

@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::mute::Block;
 use crate::diagnostic::{Code, Diagnostic, codes, nearest};
 use crate::limits::MAX_CORRELATION_DEPTH;
-use crate::sigma::{Correlation, CorrelationAlias, Spanned};
+use crate::sigma::{AbsentCorrelation, Correlation, CorrelationAlias, Spanned};
 
 /// A correlation whose rules are found.
 #[derive(Debug, Clone)]
@@ -70,21 +71,29 @@ pub(crate) fn link(
     (graph.linked, graph.diagnostics)
 }
 
-/// The keys of what correlations name that are switched off, unless they say `generate: true`, as far as it is found.
-pub(crate) fn named(by: &[Correlation], rules: &[Candidate], linked: &[LinkedCorrelation]) -> Vec<String> {
+/// What correlations name that do not run, as far as it is found.
+pub(crate) fn named(
+    by: Vec<AbsentCorrelation>,
+    rules: &[Candidate],
+    linked: &[LinkedCorrelation],
+) -> Vec<Block> {
     let mut candidates: Vec<(Found, Names<'_>)> =
         rules.iter().enumerate().map(|(i, rule)| (Found::Rule(i), Names::of_rule(rule))).collect();
     let correlations = linked.iter().enumerate();
     candidates
         .extend(correlations.map(|(i, linked)| (Found::Correlation(i), Names::of(&linked.correlation))));
     let finder = Finder { rules, candidates, diagnostics: Vec::new() };
-    let names = by.iter().filter(|correlation| correlation.generate != Some(true)).flat_map(|by| &by.rules);
-    let found = names.filter_map(|name| match finder.find(&name.value).0.as_slice() {
+    let key = |name: &Spanned<String>| match finder.find(&name.value).0.as_slice() {
         [Found::Rule(rule)] => Some(rules[*rule].key.clone()),
         [Found::Correlation(number)] => Some(linked[*number].correlation.key()),
         _ => None,
+    };
+    let blocks = by.into_iter().flat_map(|of| {
+        let of = Arc::new(of);
+        let block = |name| Some(Block { key: key(name)?, name: name.value.clone(), of: Arc::clone(&of) });
+        of.rules.iter().filter_map(block).collect::<Vec<_>>()
     });
-    found.collect()
+    blocks.collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -404,9 +413,10 @@ mod tests {
         RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text })], &Lists::new())
     }
 
-    /// What is said, without the notes.
+    /// What is said, without the notes and what follows from an error for other rules.
     fn said(set: &RuleSet) -> Vec<(Severity, String)> {
-        let spoken = set.diagnostics.iter().filter(|d| d.severity != Severity::Note);
+        let is_own = |d: &&Diagnostic| d.severity != Severity::Note && d.code != codes::NEVER_HEARD;
+        let spoken = set.diagnostics.iter().filter(is_own);
         spoken.map(|d| (d.severity, format!("{}: {}", d.code.id, &d.file.text[d.span.clone()]))).collect()
     }
 

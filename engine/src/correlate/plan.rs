@@ -18,7 +18,7 @@ use super::link::{LinkedCorrelation, Member};
 use super::machine::Machine;
 use super::node::Node;
 use crate::sigma::{
-    Condition, Correlation, CorrelationCondition, CorrelationType, Criterion, Level, Quantity, Spanned,
+    Condition, Correlation, CorrelationCondition, CorrelationType, Criterion, Quantity, Spanned,
 };
 
 /// The shortest bucket of time for which there is one alert, in microseconds: 15 minutes.
@@ -523,69 +523,4 @@ fn presence(condition: &Condition, names: &[Spanned<String>]) -> Presence {
             Presence::AtLeast(least, meant)
         }
     }
-}
-
-/// The file of a rule, and its level.
-pub(crate) type FileAndLevel = (String, Option<Level>);
-
-/// Which rules raise no alerts of their own, for they only feed a correlation. `generate` decides where it is
-/// given; else a rule is muted that stands in the correlation's file or has no level or `informational`.
-/// A correlation that does not run silences nothing that has a level of its own, nor does one that is switched off:
-/// but who switches one off wants less to be told and not its building blocks, `blocks_of_none`. `about(rule)` gives a
-/// rule's file and level. In: rules by key; out: keys of muted rules, and correlations by number.
-pub(crate) fn mute(
-    plans: &mut [Plan],
-    blocks_of_none: &[String],
-    runs: &dyn Fn(usize) -> bool,
-    about: &dyn Fn(&str) -> Option<FileAndLevel>,
-) -> Vec<String> {
-    let has_a_level = |level: Option<Level>| level.is_some_and(|level| level != Level::Informational);
-    let block = |key: &String| {
-        let inner = plans.iter().position(|plan| plan.correlation.key() == *key);
-        let level = match inner {
-            Some(inner) => plans[inner].correlation.level,
-            None => about(key)?.1,
-        };
-        let member = inner.map_or_else(|| Member::Rule(key.clone()), Member::Correlation);
-        (!has_a_level(level)).then_some((member, Some(false)))
-    };
-    let mut wanted: Vec<(Member, Option<bool>)> = blocks_of_none.iter().filter_map(block).collect();
-    for (number, plan) in plans.iter().enumerate() {
-        for member in &plan.members {
-            let own = match &member.member {
-                Member::Rule(key) => about(key),
-                Member::Correlation(inner) => {
-                    let inner = &plans[*inner].correlation;
-                    Some((inner.file.name.clone(), inner.level))
-                }
-            };
-            let Some((file, level)) = own else { continue };
-            let has_a_level = has_a_level(level);
-            if has_a_level && !runs(number) {
-                continue;
-            }
-            let is_block = file == plan.correlation.file.name || !has_a_level;
-            let shown = match plan.correlation.generate {
-                Some(shown) => Some(shown),
-                None => is_block.then_some(false),
-            };
-            wanted.push((member.member.clone(), shown));
-        }
-    }
-    let is_muted = |member: &Member| {
-        let said = |shown| wanted.iter().any(|(of, says)| of == member && *says == Some(shown));
-        said(false) && !said(true)
-    };
-    let mut muted: Vec<String> = Vec::new();
-    for (member, _) in &wanted {
-        if let Member::Rule(key) = member
-            && is_muted(member)
-            && !muted.contains(key)
-        {
-            muted.push(key.clone());
-        }
-    }
-    let inner: Vec<bool> = (0..plans.len()).map(|number| is_muted(&Member::Correlation(number))).collect();
-    plans.iter_mut().zip(inner).for_each(|(plan, muted)| plan.muted = muted);
-    muted
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::{self, Condition};
-use super::correlation::Correlation;
+use super::correlation::{self, AbsentCorrelation, Correlation};
 use super::detection::{self, Detection, Selection};
 use super::value::Spanned;
 use super::yaml::{self, Kind, Node, Scalar};
@@ -207,9 +207,25 @@ const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "uns
 
 /// Reads all documents of a rule file.
 pub fn parse_documents(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
+    let ParsedFile { documents, diagnostics, .. } = parse_file(file);
+    (documents, diagnostics)
+}
+
+/// What a rule file holds.
+pub(crate) struct ParsedFile {
+    /// The documents without an error.
+    pub documents: Vec<Document>,
+    /// The correlations with one.
+    pub broken: Vec<AbsentCorrelation>,
+    /// What there is to say.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads all documents of a rule file, and what is left of its correlations with errors.
+pub(crate) fn parse_file(file: &Arc<SourceFile>) -> ParsedFile {
     let (nodes, mut diagnostics) = yaml::documents(file);
     let flawed = !diagnostics.is_empty();
-    let mut documents = Vec::new();
+    let (mut documents, mut absent) = (Vec::new(), Vec::new());
     for (number, node) in &nodes {
         if node.scalar() == Some(Scalar::Null) {
             continue;
@@ -218,12 +234,15 @@ pub fn parse_documents(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic
         let document = reader.document(node);
         let broken = reader.diagnostics.iter().any(|d| d.severity == crate::diagnostic::Severity::Error);
         diagnostics.append(&mut reader.diagnostics);
+        if broken && let Some(body) = node.get("correlation") {
+            absent.push(correlation::absent(file, *number, node, body));
+        }
         documents.extend(document.filter(|_| !broken));
     }
     if !flawed && nodes.iter().all(|(_, node)| node.scalar() == Some(Scalar::Null)) {
         diagnostics.push(Diagnostic::warning(codes::NOT_A_RULE, file, 0..0, "the file holds no rule"));
     }
-    (documents, diagnostics)
+    ParsedFile { documents, broken: absent, diagnostics }
 }
 
 /// Reads a `suppress` that stands elsewhere than in a rule.

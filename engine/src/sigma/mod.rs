@@ -16,11 +16,12 @@ mod value;
 pub(crate) mod yaml;
 
 pub use condition::{Condition, Quantity, SelectionPattern};
+pub(crate) use correlation::AbsentCorrelation;
 pub use correlation::{Correlation, CorrelationAlias, CorrelationCondition, CorrelationType, Criterion};
 pub(crate) use detection::parse as parse_detection;
 pub use detection::{Detection, FieldItem, Selection};
 pub use document::{Document, Filter, Level, Logsource, Rule, Suppress, parse_documents, yaml_to_json};
-pub(crate) use document::{node_to_json, parse_suppress, span_of_time};
+pub(crate) use document::{node_to_json, parse_file, parse_suppress, span_of_time};
 pub use value::{Part, Pattern, RuleValue, Spanned};
 
 pub use crate::diagnostic::Diagnostic;

@@ -15,6 +15,8 @@ mod read;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(super) use read::absent;
+
 use super::condition::Condition;
 use super::document::{Level, key};
 use super::value::Spanned;
@@ -77,6 +79,32 @@ impl Correlation {
     pub fn key(&self) -> String {
         key(self.id.as_ref(), self.name.as_ref(), &self.file, self.document)
     }
+
+    /// What is left of it where it does not run.
+    pub(crate) fn absent(&self, is_broken: bool) -> AbsentCorrelation {
+        AbsentCorrelation {
+            file: Arc::clone(&self.file),
+            span: self.kind.span.clone(),
+            rules: self.rules.clone(),
+            generate: self.generate,
+            is_broken,
+        }
+    }
+}
+
+/// What is left of a correlation that does not run, so that its rules are no louder without it than with it.
+#[derive(Debug, Clone)]
+pub(crate) struct AbsentCorrelation {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Where its type stands, or it begins.
+    pub span: Range<usize>,
+    /// Its rules, as far as they can be read.
+    pub rules: Vec<Spanned<String>>,
+    /// Whether they raise alerts of their own, where that is said.
+    pub generate: Option<bool>,
+    /// It has an error; else it is switched off.
+    pub is_broken: bool,
 }
 
 /// What a correlation looks at.

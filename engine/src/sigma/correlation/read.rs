@@ -1,17 +1,50 @@
 //! The keys of a correlation.
 //!
-//! In: the nodes of a document. Out: a [`Correlation`], or diagnostics with their places.
+//! In: the nodes of a document. Out: a [`Correlation`], or diagnostics with their places, and what is left of it.
 
 use std::sync::Arc;
 
 use super::condition::Given;
-use super::{Correlation, CorrelationAlias, CorrelationCondition, CorrelationType, Criterion};
-use crate::diagnostic::codes;
+use super::{
+    AbsentCorrelation, Correlation, CorrelationAlias, CorrelationCondition, CorrelationType, Criterion,
+};
+use crate::diagnostic::{SourceFile, codes};
 use crate::limits::{MAX_CORRELATED_RULES, MAX_TIMESPAN};
-use crate::sigma::condition::Condition;
-use crate::sigma::document::{Level, Reader, head};
+use crate::sigma::condition::{self, Condition};
+use crate::sigma::document::{Level, Reader, head, verbatim};
 use crate::sigma::value::Spanned;
 use crate::sigma::yaml::{Kind, Node, Scalar};
+
+/// What is left of a correlation with errors, which are told already.
+pub(in crate::sigma) fn absent(
+    file: &Arc<SourceFile>,
+    document: usize,
+    node: &Node,
+    body: &Node,
+) -> AbsentCorrelation {
+    let mut reader = Reader { file, document, diagnostics: Vec::new() };
+    let name = |item: &Node| Some(Spanned { value: item.text()?.to_owned(), span: item.span.clone() });
+    let mut rules: Vec<Spanned<String>> = match body.get("rules").map(|rules| &rules.kind) {
+        Some(Kind::List(items)) => items.iter().filter_map(name).collect(),
+        Some(_) => body.get("rules").and_then(name).into_iter().collect(),
+        None => Vec::new(),
+    };
+    // those that the condition names, where none are listed
+    if rules.is_empty()
+        && let Some(value) = body.get("condition")
+        && let Some(Scalar::Text(text)) = value.scalar()
+        && let Ok(condition) = condition::parse(text, &value.span, verbatim(file, value, text), file)
+    {
+        let _quantities_are_told = reader.named_rules(&condition, &mut rules);
+    }
+    AbsentCorrelation {
+        file: Arc::clone(file),
+        span: body.get("type").map_or_else(|| head(body), |kind| kind.span.clone()),
+        rules,
+        generate: reader.generate(body).or_else(|| reader.generate(node)),
+        is_broken: true,
+    }
+}
 
 impl Reader<'_> {
     /// Reads a document with a `correlation`.
