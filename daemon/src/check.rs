@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use virga_engine::correlate::readable;
 use virga_ingest::transport::live::LiveConfig;
 use virga_ingest::transport::serving::{Sign, port};
 
@@ -63,6 +64,10 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
     let left = from.outbox.left(&names).into_iter();
     let warnings = left.map(|(sink, count)| format!("sink \"{sink}\": {}", tell_left(count))).collect();
     let mut checked = vec![Checked { part: "state".into(), outcome: state, warnings }];
+    checked[0].warnings.extend(from.correlations.first().and_then(|piece| {
+        let error = readable(piece).err()?;
+        Some(format!("{error}: all correlations would begin without memory"))
+    }));
     checked.push(rules(loader));
     if let (true, Ok(Some(known))) = (from.instance.is_empty(), known_instance(&config.state.folder)) {
         from.instance = known;

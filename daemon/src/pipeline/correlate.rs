@@ -16,13 +16,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use virga_engine::alert::Alert;
-use virga_engine::correlate::{CorrelationCounts, LateHit, Live, LiveLimits};
+use virga_engine::correlate::{CorrelationCounts, LateHit, Live, LiveLimits, SnapshotError};
 use virga_ingest::position::Positions;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::{Clock, Event, Ticket};
 
 use self::save::{Prepared, TELL_AGAIN};
-use self::tell::{Unreadable, count, tell_anew, tell_removed};
+use self::tell::{Unreadable, count, tell_all_anew, tell_anew, tell_removed};
 use super::read::Acknowledged;
 use super::scan::{Scanned, out};
 use super::{Done, DoneItem, InputInfo};
@@ -144,8 +144,12 @@ impl Correlator {
         let correlations = std::mem::take(&mut parts.from.correlations);
         if !correlations.is_empty() {
             // each piece is let go once it has been read
-            let anew = live.restore(correlations).map_err(|error| error.to_string())?;
-            tell_anew(&anew);
+            match live.restore(correlations) {
+                Ok(anew) => tell_anew(&anew),
+                // an upgrade: what is read goes on where it stood
+                Err(error @ SnapshotError::Version(_)) => tell_all_anew(&error),
+                Err(error) => return Err(error.to_string()),
+            }
         }
         let mut marks = std::mem::take(&mut parts.from.marks);
         let inputs = std::mem::take(&mut parts.inputs);

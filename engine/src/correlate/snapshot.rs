@@ -46,7 +46,7 @@ impl std::fmt::Display for SnapshotError {
             Self::NoSnapshot => write!(f, "this is no snapshot of correlations"),
             Self::Version(version) => write!(
                 f,
-                "the snapshot has format {version}, this program reads format {VERSION}: start without it, and replay the history from the archive"
+                "the state of correlations has format {version}, this program reads format {VERSION}"
             ),
             Self::Format(cause) => write!(f, "the snapshot cannot be read: {cause}"),
         }
@@ -78,16 +78,28 @@ pub(crate) fn write_common(
     Ok(postcard::to_extend(&(watermark, identities, held_back), bytes)?)
 }
 
-/// What the first piece holds.
-pub(crate) fn read_common(piece: &[u8]) -> Result<Common, SnapshotError> {
+/// Whether this program reads a snapshot that begins with this piece.
+///
+/// # Errors
+/// Where it does not.
+pub fn readable(piece: &[u8]) -> Result<(), SnapshotError> {
+    contents(piece).map(|_| ())
+}
+
+/// What stands in the first piece behind its head.
+fn contents(piece: &[u8]) -> Result<&[u8], SnapshotError> {
     let (Some(MAGIC), Some(head)) = (piece.first_chunk(), piece.first_chunk::<HEAD>()) else {
         return Err(SnapshotError::NoSnapshot);
     };
-    let version = u16::from_le_bytes([head[8], head[9]]);
-    if version != VERSION {
-        return Err(SnapshotError::Version(version));
+    match u16::from_le_bytes([head[8], head[9]]) {
+        VERSION => Ok(&piece[HEAD..]),
+        version => Err(SnapshotError::Version(version)),
     }
-    Ok(postcard::from_bytes(&piece[HEAD..])?)
+}
+
+/// What the first piece holds.
+pub(crate) fn read_common(piece: &[u8]) -> Result<Common, SnapshotError> {
+    Ok(postcard::from_bytes(contents(piece)?)?)
 }
 
 impl Plan {
@@ -121,6 +133,7 @@ mod tests {
             let mut changed = piece.clone();
             changed[change] ^= 0xff;
             assert_eq!(read_common(&changed).unwrap_err(), expected, "byte {change}");
+            assert_eq!(readable(&changed).unwrap_err(), expected, "byte {change}");
         }
         for end in 0..piece.len() {
             assert!(read_common(&piece[..end]).is_err(), "{end} bytes");

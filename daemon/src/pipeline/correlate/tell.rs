@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use virga_engine::correlate::SnapshotError;
 use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::Frontier;
 
@@ -143,6 +144,10 @@ pub(super) fn tell_anew(anew: &[String]) {
     if !anew.is_empty() {
         tracing::info!("correlations that are new or have changed begin without memory: {}", anew.join(", "));
     }
+}
+
+pub(super) fn tell_all_anew(error: &SnapshotError) {
+    tracing::warn!("{error}: all correlations begin without memory; inputs go on where they stood");
 }
 
 /// Old files were removed to make room.

@@ -204,6 +204,33 @@ fn an_input_that_is_not_configured_keeps_its_place_in_the_checkpoint() {
     assert_eq!(found.others(&["in"]), ["gone"]);
 }
 
+/// After an upgrade: positions, ids and alerts are worth more than the memory of correlations.
+#[test]
+fn a_state_of_correlations_in_another_format_is_left_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = || {
+        let parts = parts(folder.path());
+        new_live(&parts.generation, &parts.tenant, parts.memory).snapshot().unwrap()
+    };
+    let (mut other, mut none) = (snapshot(), snapshot());
+    other[0][8] ^= 0xff;
+    none[0][0] ^= 0xff;
+    for (correlations, expected) in [(snapshot(), true), (other, true), (none, false)] {
+        let mut parts = parts(folder.path());
+        input(&mut parts);
+        let mut positions = Positions::default();
+        positions.set("p", Position::offset(7));
+        let positions = vec![("in".to_owned(), positions)];
+        parts.from = Checkpoint { number: 3, correlations, positions, ..Checkpoint::default() };
+        let correlator = Correlator::new(parts);
+        assert_eq!(correlator.is_ok(), expected);
+        if let Ok(correlator) = correlator {
+            let known = &correlator.inputs[0].positions;
+            assert_eq!((correlator.number, known.get("p")), (3, Some(&Position::offset(7))));
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn asked_to_end_it_waits_seconds_for_a_disk_that_takes_no_record_once_for_all_of_them() {
