@@ -567,6 +567,16 @@ fn finite_and_live_say_the_same_word_for_word() {
 fn chain(chance: &mut Chance) -> (Subject, Rule) {
     let inner_seconds = chance.pick(&[1, 2, 5, 10]);
     let inner_criteria = rising(chance, 4);
+    let (inner_kind, inner_text, members) = match chance.one_in(2) {
+        true => {
+            (Type::TemporalOrdered { members: 2 }, "type: temporal_ordered, rules: [r0, r2]".to_owned(), 3)
+        }
+        false => {
+            let text =
+                format!("type: event_count, rules: [r0], condition: {{{}}}", criteria_text(&inner_criteria));
+            (Type::EventCount(inner_criteria), text, 2)
+        }
+    };
     let (inner_suppress, suppress) = (chance.pick(&[1, 5, 30]), chance.pick(&[3, 10, 60]));
     let seconds = chance.pick(&[2, 5, 20]);
     let (word, kind, condition) = match chance.below(4) {
@@ -591,22 +601,19 @@ fn chain(chance: &mut Chance) -> (Subject, Rule) {
     let text = format!(
         "title: r0\nname: r0\nlogsource: {{product: p}}\ndetection: {{s: {{a: 1}}, condition: s}}\n---\n\
          title: r1\nname: r1\nlogsource: {{product: p}}\ndetection: {{s: {{a: 1}}, condition: s}}\n---\n\
+         title: r2\nname: r2\nlogsource: {{product: p}}\ndetection: {{s: {{a: 1}}, condition: s}}\n---\n\
          title: inner\nname: inner\nsuppress: {{for: {inner_suppress}s}}\n\
-         correlation: {{type: event_count, rules: [r0], group-by: k, timespan: {inner_seconds}s, condition: {{{}}}}}\n---\n\
+         correlation: {{{inner_text}, group-by: k, timespan: {inner_seconds}s}}\n---\n\
          title: outer\nname: outer\nsuppress: {{for: {suppress}s}}\n\
          correlation: {{type: {word}, rules: [inner, r1], group-by: k, timespan: {seconds}s{condition}}}\n",
-        criteria_text(&inner_criteria)
     );
     let set =
         RuleSet::load([Arc::new(SourceFile { name: "t.yml".into(), text: text.clone() })], &Lists::new());
     assert_eq!(set.correlations.len(), 2, "{text}\n{:?}", set.diagnostics);
-    let inner = Rule {
-        kind: Type::EventCount(inner_criteria),
-        timespan: inner_seconds * SECOND,
-        suppress: inner_suppress * SECOND,
-    };
+    let inner =
+        Rule { kind: inner_kind, timespan: inner_seconds * SECOND, suppress: inner_suppress * SECOND };
     let rule = Rule { kind, timespan: seconds * SECOND, suppress: suppress * SECOND };
-    (Subject { plans: plan(&set.correlations), rule, members: 2 }, inner)
+    (Subject { plans: plan(&set.correlations), rule, members }, inner)
 }
 
 /// What the oracle says of a chain: the matches of the inner one are hits of the outer one.
@@ -619,7 +626,9 @@ fn expected_of_chain(subject: &Subject, inner: &Rule, hits: &[(&'static str, Hit
                 .map(|(_, hit)| hit.clone())
                 .collect()
         };
-        for (number, (time, _)) in oracle::instants(inner, &of(1)).into_iter().enumerate() {
+        let second_step = of(4).into_iter().map(|hit| Hit { members: 2, ..hit });
+        let steps: Vec<Hit> = of(1).into_iter().chain(second_step).collect();
+        for (number, (time, _)) in oracle::instants(inner, &steps).into_iter().enumerate() {
             let bucket = OracleValue::Text(format!("alert {}", time.div_euclid(inner.suppress)));
             outer_hits.push((key, Hit { time, id: 1_000_000 + number as u64, members: 1, value: bucket }));
         }
@@ -645,6 +654,9 @@ fn a_chain_gives_what_the_oracle_says_over_finite_input_and_over_a_stream() {
             hits.extend(twice.into_iter().filter(|_| chance.one_in(5)));
             chance.shuffle(&mut hits);
             let number = |hit: &Hit| usize::from(hit.members == 2);
+            // of the inner one
+            let arriving =
+                |hit: &Hit| Hit { members: if hit.members == 4 { 2 } else { hit.members }, ..hit.clone() };
             // what an outer count looks at: the event itself
             for (_, hit) in &mut hits {
                 hit.value = OracleValue::Text(format!("event {}", hit.id));
@@ -658,11 +670,12 @@ fn a_chain_gives_what_the_oracle_says_over_finite_input_and_over_a_stream() {
             let mut live = Live::new(&subject.plans, "", LiveLimits::default());
             let (mut told, mut in_time) = (Vec::new(), Vec::new());
             for (at, (key, hit)) in hits.iter().enumerate() {
-                with_occurrence_of(number(hit), key, hit, |o| finite.take(o)).expect("memory takes all");
+                let arrives = arriving(hit);
+                with_occurrence_of(number(hit), key, &arrives, |o| finite.take(o)).expect("memory takes all");
                 if hit.time > live.watermark() {
                     in_time.push((*key, hit.clone()));
                 }
-                with_occurrence_of(number(hit), key, hit, |o| live.take(o));
+                with_occurrence_of(number(hit), key, &arrives, |o| live.take(o));
                 if chance.one_in(3) {
                     told.extend(live.commit());
                 }
