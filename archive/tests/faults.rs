@@ -36,6 +36,8 @@ enum Fault {
     },
     /// What is read is served; what is written is refused as long as `Faulty::full` stands.
     Full,
+    /// A listing behind a key is one of all keys.
+    NoOffset,
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +62,7 @@ impl Faulty {
     fn fails(&self) -> (bool, bool) {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         match self.fault {
-            Fault::Never | Fault::Full => (false, false),
+            Fault::Never | Fault::Full | Fault::NoOffset => (false, false),
             Fault::From(first) => (number >= first, false),
             Fault::EveryThird { after } => (number % 3 == 2, after),
         }
@@ -132,6 +134,15 @@ impl ObjectStore for Faulty {
             .map_ok(|all| futures::stream::iter(all.into_iter().map(Ok)))
             .try_flatten()
             .boxed()
+    }
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (gives_all, offset) = (matches!(self.fault, Fault::NoOffset), offset.clone());
+        let is_given = move |found: &ObjectMeta| std::future::ready(gives_all || found.location > offset);
+        self.list(prefix).try_filter(is_given).boxed()
     }
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.ask(self.inner.list_with_delimiter(prefix)).await
@@ -231,6 +242,19 @@ async fn a_first_import_that_stops_at_any_request_can_be_made_again() {
             return;
         }
     }
+}
+
+/// As Azure's does: what it is asked of keys it does not know in the version that is spoken.
+#[tokio::test]
+async fn a_store_that_lists_all_keys_whatever_they_are_to_be_behind_serves_all_the_same() {
+    let store = Arc::new(InMemory::new());
+    let unknowing = Faulty::new(&store, Fault::NoOffset);
+    for (numbers, expected) in [(0..12, (12, 2)), (12..25, (25, 4)), (25..40, (40, 6))] {
+        import(&unknowing, &events(numbers)).await.expect("it is served");
+        assert_eq!(state(&store).await, expected);
+    }
+    compact(&unknowing).await.expect("it is served");
+    assert_eq!(state(&store).await, (40, 4));
 }
 
 #[tokio::test]
