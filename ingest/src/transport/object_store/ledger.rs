@@ -9,6 +9,9 @@
 //!                                                    restart with "5": entries 5–7 are thrown away
 //! ```
 //!
+//! An entry that takes the place of another, for the blob has grown, keeps it until a checkpoint is behind the new
+//! one: thrown away, it gives the place back, and the blob is read on from where it stood then.
+//!
 //! Entries hold hashes, not keys: 80 bytes an object.
 
 use std::io;
@@ -25,6 +28,8 @@ type Row = (u64, [u8; 16], u64, i64);
 const OBJECTS: TableDefinition<'_, [u8; 16], Row> = TableDefinition::new("objects");
 /// Number → object.
 const NUMBERS: TableDefinition<'_, u64, [u8; 16]> = TableDefinition::new("numbers");
+/// Number → what was known of its object before, for as long as the entry may be thrown away.
+const FORMER: TableDefinition<'_, u64, Row> = TableDefinition::new("former");
 /// Until when a listing has found everything.
 const LISTED: TableDefinition<'_, (), i64> = TableDefinition::new("listed");
 
@@ -135,10 +140,11 @@ impl Ledger {
         self.work(|database| write_down(database, entries))
     }
 
-    /// Forgets what is so old that nobody tells of it again, and the oldest where there are too many.
-    pub fn forget(&self, now: i64) -> Result<u64, String> {
+    /// Forgets what is so old that nobody tells of it again, and the oldest where there are too many; and what was
+    /// known before entries that the checkpoint holds, which go up to `next`.
+    pub fn forget(&self, now: i64, next: u64) -> Result<u64, String> {
         let before = now.saturating_sub(LEDGER_AGE.as_micros() as i64);
-        self.work(|database| forget(database, before))
+        self.work(|database| forget(database, before, next))
     }
 
     /// Until when a listing has found everything.
@@ -173,19 +179,34 @@ fn throw_away(database: &Database, next: u64) -> Worked<()> {
     {
         let mut objects = write.open_table(OBJECTS)?;
         let mut numbers = write.open_table(NUMBERS)?;
+        let mut former = write.open_table(FORMER)?;
         write.open_table(LISTED)?;
-        let beyond: Vec<u64> = numbers
-            .range(next..)?
-            .map(|entry| entry.map(|(number, _)| number.value()))
-            .collect::<Result<_, _>>()?;
-        for number in beyond {
-            let object = numbers.remove(number)?.map(|object| object.value());
-            if let Some(object) = object {
-                objects.remove(object)?;
+        // the last first: what it gives its place back to may be beyond too
+        while let Some((number, object)) = beyond(&numbers, next)? {
+            numbers.remove(number)?;
+            match former.remove(number)?.map(|row| row.value()) {
+                Some(row) => {
+                    objects.insert(object, row)?;
+                    numbers.insert(row.0, object)?;
+                }
+                None => {
+                    objects.remove(object)?;
+                }
             }
         }
+        // the checkpoint holds all that is left
+        former.retain(|_, _| false)?;
     }
     Ok(write.commit()?)
+}
+
+/// The last entry, if the checkpoint does not hold it.
+fn beyond(
+    numbers: &impl ReadableTable<u64, [u8; 16]>,
+    next: u64,
+) -> Result<Option<(u64, [u8; 16])>, redb::StorageError> {
+    let last = numbers.last()?.map(|(number, object)| (number.value(), object.value()));
+    Ok(last.filter(|(number, _)| *number >= next))
 }
 
 fn write_down(database: &Database, entries: &[Entry<'_>]) -> Worked<()> {
@@ -193,12 +214,14 @@ fn write_down(database: &Database, entries: &[Entry<'_>]) -> Worked<()> {
     {
         let mut objects = write.open_table(OBJECTS)?;
         let mut numbers = write.open_table(NUMBERS)?;
+        let mut former = write.open_table(FORMER)?;
         for entry in entries {
             let object = hash(&[entry.bucket, entry.key]);
             let row = (entry.number, hash(&[entry.etag]), entry.size, entry.time);
-            let former = objects.insert(object, row)?.map(|row| row.value().0);
-            if let Some(former) = former {
-                numbers.remove(former)?;
+            let before = objects.insert(object, row)?.map(|row| row.value());
+            if let Some(before) = before {
+                numbers.remove(before.0)?;
+                former.insert(entry.number, before)?;
             }
             numbers.insert(entry.number, object)?;
         }
@@ -206,12 +229,13 @@ fn write_down(database: &Database, entries: &[Entry<'_>]) -> Worked<()> {
     Ok(write.commit()?)
 }
 
-fn forget(database: &Database, before: i64) -> Worked<u64> {
+fn forget(database: &Database, before: i64, next: u64) -> Worked<u64> {
     let write = database.begin_write()?;
     let mut forgotten = 0;
     {
         let mut objects = write.open_table(OBJECTS)?;
         let mut numbers = write.open_table(NUMBERS)?;
+        write.open_table(FORMER)?.retain_in(..next, |_, _| false)?;
         loop {
             let oldest = numbers.first()?.map(|(number, object)| (number.value(), object.value()));
             let Some((number, object)) = oldest else { break };
@@ -249,11 +273,58 @@ mod tests {
         drop(ledger);
         // the checkpoint holds only 0 and 1: the second version of k0 is to be read again
         let ledger = Ledger::open(folder.path(), 2).unwrap();
-        assert_eq!(ledger.look_up("b", "k0", "f").unwrap(), None);
+        assert_eq!(ledger.look_up("b", "k0", "f").unwrap(), Some(Known { number: 0, size: 10, same: false }));
         assert_eq!(ledger.look_up("b", "k1", "e").unwrap(), Some(Known { number: 1, size: 20, same: true }));
         assert_eq!(ledger.listed().unwrap(), None);
         ledger.set_listed(7).unwrap();
         assert_eq!(ledger.listed().unwrap(), Some(7));
+    }
+
+    /// A blob that grew twice behind the checkpoint is read on from where the checkpoint knows it, and no further.
+    #[test]
+    fn what_takes_the_place_of_an_entry_gives_it_back_where_the_checkpoint_does_not_hold_it() {
+        for (next, known) in [
+            (5, Some(Known { number: 4, size: 50, same: false })),
+            (4, Some(Known { number: 3, size: 40, same: false })),
+            (3, Some(Known { number: 1, size: 20, same: false })),
+            (2, Some(Known { number: 1, size: 20, same: false })),
+            (1, None),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let ledger = Ledger::open(folder.path(), 0).unwrap();
+            for number in [1, 3, 4] {
+                ledger
+                    .write_down(&[entry(number, "grows", ["", "a", "", "b", "c"][number as usize], 7)])
+                    .unwrap();
+            }
+            ledger.write_down(&[entry(2, "other", "e", 7)]).unwrap();
+            drop(ledger);
+            let ledger = Ledger::open(folder.path(), next).unwrap();
+            assert_eq!(ledger.look_up("b", "grows", "new").unwrap(), known, "{next}");
+            assert_eq!(ledger.look_up("b", "other", "e").unwrap().is_some(), next > 2, "{next}");
+            // it grows on, and is thrown away once more
+            ledger.write_down(&[entry(next, "grows", "new", 7)]).unwrap();
+            drop(ledger);
+            let ledger = Ledger::open(folder.path(), next).unwrap();
+            assert_eq!(ledger.look_up("b", "grows", "new").unwrap(), known, "{next}, again");
+        }
+    }
+
+    #[test]
+    fn what_a_checkpoint_is_behind_gives_no_place_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path(), 0).unwrap();
+        for (number, etag) in ["a", "b", "c"].into_iter().enumerate() {
+            ledger.write_down(&[entry(number as u64, "grows", etag, 7)]).unwrap();
+        }
+        let kept = |ledger: &Ledger| {
+            ledger.work(|database| Ok(database.begin_read()?.open_table(FORMER)?.len()?)).unwrap()
+        };
+        assert_eq!(kept(&ledger), 2);
+        ledger.forget(7, 2).unwrap();
+        assert_eq!(kept(&ledger), 1);
+        drop(ledger);
+        assert_eq!(kept(&Ledger::open(folder.path(), 3).unwrap()), 0);
     }
 
     #[test]
@@ -262,7 +333,7 @@ mod tests {
         let ledger = Ledger::open(folder.path(), 0).unwrap();
         let now = 100 * 86_400_000_000;
         ledger.write_down(&[entry(0, "old", "e", 0), entry(1, "new", "e", now)]).unwrap();
-        assert_eq!(ledger.forget(now).unwrap(), 1);
+        assert_eq!(ledger.forget(now, 2).unwrap(), 1);
         assert_eq!(ledger.look_up("b", "old", "e").unwrap(), None);
         assert!(ledger.look_up("b", "new", "e").unwrap().is_some());
     }

@@ -171,7 +171,7 @@ impl ObjectsTransport {
         }
         if self.forgot.elapsed() > FORGET_EVERY {
             self.forgot = Instant::now();
-            if let Err(error) = self.ledger.forget((self.clock)()) {
+            if let Err(error) = self.ledger.forget((self.clock)(), next) {
                 self.tell("ledger_failed", 1, format!("{error}; what is old is forgotten an hour later"));
             }
         }
