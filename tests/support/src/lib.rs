@@ -4,12 +4,15 @@
 //! default beside the checkout. A test that needs it says so and passes where the default is absent;
 //! a set variable that leads nowhere is a mistake, and fails.
 
+mod led;
 mod moto;
+mod stores;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use moto::Moto;
+pub use stores::Store;
 
 /// A file of an archive.
 #[derive(Debug, Clone)]

@@ -3,18 +3,16 @@
 //! In: calls of boto3 as JSON, faults to inject. Out: their answers, and what was asked of the server. Where
 //! no Python is at hand [`Moto::start`] says so and gives nothing: the test passes with a word.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::led::Led;
 use crate::workspace;
 
 /// A server, as long as it lives.
 pub struct Moto {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    led: Led,
     /// Its address: `http://127.0.0.1:…`.
     pub endpoint: String,
 }
@@ -32,29 +30,13 @@ impl Moto {
             return None;
         }
         let python = String::from_utf8_lossy(&found.stdout).trim().to_owned();
-        let mut child = Command::new(python)
-            .arg(folder.join("server.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python runs");
-        let stdin = child.stdin.take();
-        let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("the server's port");
-        let port: Value = serde_json::from_str(&line).expect("the server's port");
-        let endpoint = format!("http://127.0.0.1:{}", port["port"]);
-        Some(Self { child, stdin, stdout, endpoint })
+        let (led, first) = Led::start(Command::new(python).arg(folder.join("server.py")));
+        let endpoint = format!("http://127.0.0.1:{}", first["port"]);
+        Some(Self { led, endpoint })
     }
 
     fn ask(&mut self, asked: &Value) -> Value {
-        let stdin = self.stdin.as_mut().expect("the server lives");
-        writeln!(stdin, "{asked}").expect("the server lives");
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("an answer");
-        let answer: Value = serde_json::from_str(&line).expect("an answer");
-        assert!(answer.get("error").is_none(), "{asked}: {answer}");
-        answer["ok"].clone()
+        self.led.ask(asked)
     }
 
     /// A call of boto3; bytes are `{"base64": "…"}`.
@@ -103,15 +85,6 @@ impl Moto {
         let requests = self.ask(&json!({ "requests": true }));
         let texts = requests.as_array().expect("a list").iter();
         texts.map(|request| request.as_str().unwrap_or_default().to_owned()).collect()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        // its input ends, and so does it; what hangs is ended
-        drop(self.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode};
 use object_store::ClientOptions;
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpClient, HttpConnector, HttpRequestBody, ReqwestConnector};
 
+use super::url::service_address;
 use crate::limits::{MAX_SERVICE_ANSWER, REQUEST_RETRIES};
 
 /// A service of AWS at an endpoint.
@@ -56,12 +57,7 @@ impl AwsService {
         options: &ClientOptions,
     ) -> Result<Self, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("{endpoint}: {error}");
-        let uri: Uri = endpoint.parse().map_err(|error: http::uri::InvalidUri| wrong(&error))?;
-        if uri.host().is_none() {
-            return Err(format!(
-                "{endpoint}: an endpoint is an address such as https://sts.eu-west-1.amazonaws.com"
-            ));
-        }
+        let uri = service_address(endpoint)?;
         let options = options.clone().with_allow_http(uri.scheme_str() == Some("http"));
         let client = ReqwestConnector::default().connect(&options).map_err(|error| wrong(&error))?;
         let endpoint = if uri.path().is_empty() { format!("{endpoint}/") } else { endpoint.to_owned() };

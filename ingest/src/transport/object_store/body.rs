@@ -17,6 +17,7 @@ use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectS
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::aws::chain;
+use super::blob_type;
 use super::ending::Ending;
 use super::served::Served;
 use crate::limits::{BODY_RESUMES, OBJECT_BUFFER_BYTES};
@@ -125,7 +126,8 @@ pub fn open(
                 }
                 let body = Body { chunks, current: Bytes::new(), held: None, ended: false };
                 let (of, room) = (meta.clone(), room());
-                let pump = Pump { store, wanted, meta: of, sender, room, ending, waits };
+                let grows = blob_type::grows(&first.attributes);
+                let pump = Pump { store, wanted, meta: of, grows, sender, room, ending, waits };
                 if answer.send(Ok(Opened { meta, body })).is_ok() {
                     pump.run(first).await;
                 }
@@ -149,6 +151,8 @@ struct Pump {
     store: Arc<dyn ObjectStore>,
     wanted: Wanted,
     meta: ObjectMeta,
+    /// What stands in it now stays, and more may come behind it meanwhile.
+    grows: bool,
     sender: mpsc::UnboundedSender<io::Result<Chunk>>,
     room: Arc<Semaphore>,
     ending: Ending,
@@ -237,9 +241,16 @@ impl Pump {
         }
     }
 
-    /// Asks for the rest, of the same version.
+    /// Asks for the rest, of the same version; of a blob that grows, as far as it went when it was opened.
     async fn ask(&self, at: u64) -> Result<object_store::GetResult, Error> {
-        self.store.get_opts(&self.wanted.location, options(at, self.meta.e_tag.clone())).await
+        let asked = match self.grows {
+            true => {
+                let range = Some(GetRange::Bounded(at..self.meta.size));
+                GetOptions { range, ..GetOptions::default() }
+            }
+            false => options(at, self.meta.e_tag.clone()),
+        };
+        self.store.get_opts(&self.wanted.location, asked).await
     }
 
     fn tell(&self, broken: Broken<'_>) {

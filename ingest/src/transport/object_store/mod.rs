@@ -13,6 +13,7 @@
 //! An input's ingest time is the object's modification time: a replay of the same objects reads the same.
 
 mod aws;
+mod blob_type;
 mod body;
 mod credentials;
 mod ending;

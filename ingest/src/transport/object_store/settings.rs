@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use object_store::aws::{AmazonS3Builder, resolve_bucket_region};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig, StaticCredentialProvider};
 use serde::Deserialize;
 
+use super::blob_type::TellsTypes;
 use super::credentials::{self, CredentialSource, Environment};
-use super::url::{ObjectUrl, Provider};
+use super::url::{ObjectUrl, Provider, service_address};
 use crate::limits::{REQUEST_RETRIES, REQUEST_TIMEOUT, RETRY_TIMEOUT};
 
 /// What is said of a store. What is not said comes from the environment.
@@ -22,7 +23,8 @@ use crate::limits::{REQUEST_RETRIES, REQUEST_TIMEOUT, RETRY_TIMEOUT};
 pub struct StoreSettings {
     /// The bucket's region. Else `AWS_REGION`, else the profile's, else it is asked of S3.
     pub region: Option<String>,
-    /// The store's address, where it is not the provider's own. Else `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
+    /// The store's address, where it is not the provider's own. Else `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`;
+    /// `STORAGE_EMULATOR_HOST`; `AZURE_STORAGE_ENDPOINT`.
     pub endpoint: Option<String>,
     /// The address of AWS's token service, for roles.
     pub sts_endpoint: Option<String>,
@@ -83,14 +85,47 @@ impl StoreSettings {
     /// # Errors
     /// What is wrong with them.
     pub fn prove(&self, url: &ObjectUrl, environment: Environment<'_>) -> Result<(), String> {
+        self.prove_kind(url.provider)?;
         let options = self.client_options(environment)?;
         let asked = (options.clone(), RetryConfig::default());
         match url.provider {
             // its region may have to be asked of the store
-            Provider::S3 => credentials::find(self, environment, &options).map(drop),
+            Provider::S3 => {
+                self.s3_endpoint(environment)?;
+                credentials::find(self, environment, &options).map(drop)
+            }
             Provider::Gcs => self.gcs(url, environment, asked).map(drop),
             Provider::Azure => self.azure(url, environment, asked).map(drop),
         }
+    }
+
+    /// What is said of a store and is none of its kind would be passed over: it is a mistake.
+    fn prove_kind(&self, provider: Provider) -> Result<(), String> {
+        use Provider::{Azure, Gcs, S3};
+        let is_of_s3 = !matches!(self.credentials, CredentialSource::Auto | CredentialSource::None);
+        let said: [(&str, bool, &[Provider], &str); 11] = [
+            ("region", self.region.is_some(), &[S3], "S3 alone"),
+            ("sts_endpoint", self.sts_endpoint.is_some(), &[S3], "S3 alone"),
+            ("profile", self.profile.is_some(), &[S3], "S3 alone"),
+            ("profile_file", self.profile_file.is_some(), &[S3], "S3 alone"),
+            ("role_arn", self.role_arn.is_some(), &[S3], "S3 alone"),
+            ("external_id", self.external_id.is_some(), &[S3], "S3 alone"),
+            ("session_name", self.session_name.is_some(), &[S3], "S3 alone"),
+            ("request_payer", self.request_payer, &[S3], "S3 alone"),
+            ("credentials", is_of_s3, &[S3], "S3 alone, but for `auto` and `none`"),
+            ("storage_account", self.storage_account.is_some(), &[Azure], "Azure alone"),
+            ("key_file", self.key_file.is_some(), &[Gcs, Azure], "Google and Azure alone"),
+        ];
+        match said.iter().find(|(_, is_said, of, _)| *is_said && !of.contains(&provider)) {
+            Some((name, _, _, whose)) => Err(format!("`{name}` is said of stores of {whose}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The address of S3, where it is not Amazon's own.
+    fn s3_endpoint(&self, environment: Environment<'_>) -> Result<Option<String>, String> {
+        let endpoint = self.endpoint.clone().or_else(|| environment("AWS_ENDPOINT_URL_S3"));
+        proved(endpoint.or_else(|| environment("AWS_ENDPOINT_URL")))
     }
 
     /// A client of the bucket.
@@ -110,7 +145,8 @@ impl StoreSettings {
         environment: Environment<'_>,
         retries: usize,
     ) -> Result<Arc<dyn ObjectStore>, String> {
-        let options = self.client_options(environment)?;
+        let of_kind = self.prove_kind(url.provider).and_then(|()| self.client_options(environment));
+        let options = of_kind.map_err(|cause| format!("cannot use {url}: {cause}"))?;
         let retry =
             RetryConfig { max_retries: retries, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
         let store = match url.provider {
@@ -128,8 +164,7 @@ impl StoreSettings {
         (options, retry): (ClientOptions, RetryConfig),
     ) -> Result<Arc<dyn ObjectStore>, String> {
         let found = credentials::find(self, environment, &options)?;
-        let endpoint = self.endpoint.clone().or_else(|| environment("AWS_ENDPOINT_URL_S3"));
-        let endpoint = endpoint.or_else(|| environment("AWS_ENDPOINT_URL"));
+        let endpoint = self.s3_endpoint(environment)?;
         let region = match (found.region, &endpoint) {
             (Some(region), _) => region,
             (None, Some(_)) => "us-east-1".to_owned(),
@@ -171,8 +206,17 @@ impl StoreSettings {
         if let Some(path) = &self.key_file {
             builder = builder.with_service_account_path(path.to_string_lossy());
         }
+        let emulator = environment("STORAGE_EMULATOR_HOST").filter(|_| self.endpoint.is_none());
+        if emulator.is_some() && self.key_file.is_none() {
+            // nobody is asked who one is
+            let nobody = GcpCredential { bearer: String::new() };
+            builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
+        }
+        // as Google's own clients take it: with a scheme or without
+        let emulator =
+            emulator.map(|host| if host.contains("://") { host } else { format!("http://{host}") });
         let mut options = options;
-        if let Some(endpoint) = self.endpoint.clone().or_else(|| environment("STORAGE_EMULATOR_HOST")) {
+        if let Some(endpoint) = proved(self.endpoint.clone().or(emulator))? {
             options = options.with_allow_http(is_http(&endpoint));
             builder = builder.with_base_url(&endpoint);
         }
@@ -191,6 +235,7 @@ impl StoreSettings {
     ) -> Result<Arc<dyn ObjectStore>, String> {
         let mut builder =
             MicrosoftAzureBuilder::from_env().with_container_name(&*url.bucket).with_retry(retry);
+        builder = builder.with_http_connector(TellsTypes);
         let account = url.account.clone().or_else(|| self.storage_account.clone());
         if let Some(account) = account {
             builder = builder.with_account(account);
@@ -198,7 +243,11 @@ impl StoreSettings {
             .iter()
             .all(|name| environment(name).is_none())
         {
-            return Err("it names no storage account: set AZURE_STORAGE_ACCOUNT_NAME".into());
+            return Err(
+                "it names no storage account: set AZURE_STORAGE_ACCOUNT_NAME (a connection string is not \
+                        read)"
+                    .into(),
+            );
         }
         if let Some(path) = &self.key_file {
             let key =
@@ -206,8 +255,11 @@ impl StoreSettings {
             builder = builder.with_access_key(key.trim());
         }
         let mut options = options;
-        let endpoint = self.endpoint.clone().or_else(|| environment("AZURE_STORAGE_ENDPOINT"));
-        if let Some(endpoint) = endpoint {
+        let endpoint = self.endpoint.clone().or_else(|| url.endpoint.clone());
+        let endpoint = endpoint.or_else(|| environment("AZURE_STORAGE_ENDPOINT"));
+        let endpoint = endpoint.or_else(|| environment("AZURE_ENDPOINT"));
+        proved(environment("AZURITE_BLOB_STORAGE_URL"))?;
+        if let Some(endpoint) = proved(endpoint)? {
             options = options.with_allow_http(is_http(&endpoint));
             builder = builder.with_endpoint(endpoint);
         }
@@ -232,6 +284,67 @@ const S3_VARIABLES: [&str; 8] = [
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
 ];
 
+/// The address of a store, if it is one.
+fn proved(endpoint: Option<String>) -> Result<Option<String>, String> {
+    endpoint.map(|endpoint| service_address(&endpoint).map(|_| endpoint)).transpose()
+}
+
 fn is_http(endpoint: &str) -> bool {
     endpoint.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_said_before_anybody_is_asked() {
+        for (url, settings, environment, said) in [
+            (
+                "s3://b",
+                r#"{"endpoint":"localhost:9000"}"#,
+                None,
+                "`localhost:9000` is no address of a service",
+            ),
+            ("s3://b", "{}", Some(("AWS_ENDPOINT_URL", "http://a b")), "`http://a b` is no address"),
+            ("gs://b", r#"{"endpoint":"https://host:99999"}"#, None, "`https://host:99999` is no address"),
+            ("az://c", r#"{"endpoint":"host","storage_account":"a"}"#, None, "`host` is no address"),
+            ("az://c", "{}", None, "it names no storage account"),
+            ("gs://b", r#"{"role_arn":"arn:x"}"#, None, "`role_arn` is said of stores of S3 alone"),
+            (
+                "az://c",
+                r#"{"profile":"audit","storage_account":"a"}"#,
+                None,
+                "`profile` is said of stores of S3",
+            ),
+            (
+                "az://c",
+                r#"{"credentials":"instance"}"#,
+                None,
+                "`credentials` is said of stores of S3 alone, but",
+            ),
+            (
+                "gs://b",
+                r#"{"storage_account":"a"}"#,
+                None,
+                "`storage_account` is said of stores of Azure alone",
+            ),
+            ("s3://b", r#"{"key_file":"k"}"#, None, "`key_file` is said of stores of Google and Azure alone"),
+            // both forms that Google's own clients take
+            ("gs://b", "{}", Some(("STORAGE_EMULATOR_HOST", "127.0.0.1:9023")), ""),
+            ("gs://b", "{}", Some(("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9023")), ""),
+            ("az://c", r#"{"storage_account":"a","credentials":"none"}"#, None, ""),
+        ] {
+            let settings: StoreSettings = serde_json::from_str(settings).unwrap();
+            let get = |name: &str| environment.filter(|(key, _)| *key == name).map(|(_, is)| is.to_owned());
+            let proved = settings.prove(&ObjectUrl::parse(url).unwrap().unwrap(), &get);
+            match (proved, said) {
+                (Ok(()), "") => {}
+                (proved, said) => {
+                    let cause = proved.unwrap_err();
+                    assert!(!said.is_empty() && cause.contains(said), "{url} {said}: {cause}");
+                }
+            }
+        }
+    }
 }

@@ -232,7 +232,7 @@ impl LiveConfig for ObjectsConfig {
                 None => {
                     let listed = store.list_with_delimiter(prefix.as_ref()).await.map_err(|error| {
                         TransportError::new(format!("{url}: {}", describe(&error)))
-                            .help("the role needs s3:ListBucket and s3:GetObject")
+                            .help(rounds::store_help(url.provider))
                     })?;
                     Ok(format!(
                         "lists {url} every {:?} and reads what is new; it sees {} folders and {} objects there",

@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Instant;
 
 use futures::StreamExt as _;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::aws::chain;
+use super::super::blob_type;
 use super::super::body::{Broken, Opened, Tell, Waits, Wanted, describe, is_denied, is_refused, open};
 use super::super::ledger::{Entry, Known};
 use super::super::listing::path_of;
@@ -21,7 +22,7 @@ use super::super::sqs::Queue;
 use super::super::url::{ObjectUrl, Provider};
 use super::away::{Failure, Whom};
 use super::driver::{Driver, Gone, Told};
-use super::rounds::{DENIED_HELP, STORE_HELP};
+use super::rounds::{denied_help, store_help};
 use super::{InHand, Item, Ready, Shared, lock};
 use crate::limits::{HOLD_OBJECTS, MOST_IN_VAIN, OBJECT_TRIES, OBJECTS_AT_ONCE, SERVED_KEPT};
 use crate::transport::live::{Frontier, Note};
@@ -64,9 +65,35 @@ enum Why {
 }
 
 impl Fate {
+    /// Of an object that its store does not give.
+    fn of(error: &object_store::Error) -> Self {
+        match error {
+            error if chain(error).contains("NoSuchBucket") => Self::NoBucket,
+            object_store::Error::NotFound { .. } => Self::Missing,
+            error if is_denied(error) => Self::Failed(describe(error), Why::Denied),
+            error if is_refused(error) => Self::Failed(describe(error), Why::Other),
+            error => Self::Failed(describe(error), Why::Away),
+        }
+    }
+
     fn is_served(&self) -> bool {
         !matches!(self, Self::Failed(..) | Self::NoBucket)
     }
+}
+
+/// From where a blob is read on of which so many bytes were read, and whose entity tag is another since: an append blob
+/// from there, any other from its beginning, for it was written anew. Nothing where no more stands in it.
+async fn read_on(
+    store: &dyn ObjectStore,
+    location: &Path,
+    read: u64,
+) -> Result<Option<u64>, object_store::Error> {
+    let said = store.get_opts(location, GetOptions { head: true, ..GetOptions::default() }).await?;
+    Ok(match blob_type::grows(&said.attributes) {
+        true if said.meta.size == read => None,
+        true if said.meta.size > read => Some(read),
+        _ => Some(0),
+    })
 }
 
 /// What is said of objects whose bucket is not there.
@@ -115,7 +142,7 @@ impl Driver {
                     let message = told.message;
                     ready.push((Ready { number, bucket, shown, opened, slot, message }, told.notice));
                 }
-                Fate::Known => {}
+                Fate::Known => self.passed_over += 1,
                 Fate::Missing => {
                     self.note("object_gone", format!("{shown} is not there any more")).await?;
                     self.one_done(message.as_ref()).await?;
@@ -248,15 +275,20 @@ impl Driver {
     fn failure(&self, group: &[Told], trouble: Trouble) -> Failure {
         let what = format!("no object of {} can be read", self.url);
         match trouble {
-            Trouble::NoBucket => {
-                Failure { what, cause: NO_BUCKET.to_owned(), is_refused: true, help: STORE_HELP }
+            Trouble::NoBucket => Failure {
+                what,
+                cause: NO_BUCKET.to_owned(),
+                is_refused: true,
+                help: store_help(self.url.provider),
+            },
+            Trouble::Away(cause) => {
+                Failure { what, cause, is_refused: false, help: store_help(self.url.provider) }
             }
-            Trouble::Away(cause) => Failure { what, cause, is_refused: false, help: STORE_HELP },
             Trouble::Denied(which, cause) => {
                 let key = group.get(which).map(|told| told.notice.key.as_str()).unwrap_or_default();
                 let cause = format!("{key}: {cause}");
                 // not at the start either: the first object may be the only one that is denied
-                Failure { what, cause, is_refused: false, help: DENIED_HELP }
+                Failure { what, cause, is_refused: false, help: denied_help(self.url.provider) }
             }
         }
     }
@@ -307,8 +339,6 @@ impl Driver {
         if let Some(known) = known.filter(|known| known.same) {
             return self.known(told, known).await;
         }
-        // only an append blob grows; an object of the others was written anew
-        let from = known.filter(|_| self.url.provider == Provider::Azure).map_or(0, |known| known.size);
         let store = match store {
             Ok(store) => store,
             Err(cause) => return Fate::Failed(cause, Why::Away),
@@ -319,6 +349,15 @@ impl Driver {
         let location = match Path::parse(&told.notice.key) {
             Ok(location) => location,
             Err(error) => return Fate::Failed(error.to_string(), Why::Other),
+        };
+        let from = match known.filter(|_| self.url.provider == Provider::Azure) {
+            Some(known) => match read_on(store.as_ref(), &location, known.size).await {
+                Ok(Some(from)) => from,
+                Ok(None) => return self.known(told, known).await,
+                Err(error) => return Fate::of(&error),
+            },
+            // an object of the others was written anew
+            None => 0,
         };
         let waits = Waits { tell: self.tell_broken(), served: Arc::clone(&self.served) };
         match open(store, Wanted { location, from }, self.shared.ending.clone(), Some(waits)).await {
@@ -331,11 +370,7 @@ impl Driver {
                     Err(cause) => Fate::Failed(cause, Why::Ledger),
                 }
             }
-            Ok(Err(error)) if chain(&error).contains("NoSuchBucket") => Fate::NoBucket,
-            Ok(Err(object_store::Error::NotFound { .. })) => Fate::Missing,
-            Ok(Err(error)) if is_denied(&error) => Fate::Failed(describe(&error), Why::Denied),
-            Ok(Err(error)) if is_refused(&error) => Fate::Failed(describe(&error), Why::Other),
-            Ok(Err(error)) => Fate::Failed(describe(&error), Why::Away),
+            Ok(Err(error)) => Fate::of(&error),
             Err(_) => Fate::Failed("the reading of it ended".into(), Why::Other),
         }
     }
@@ -356,7 +391,8 @@ impl Driver {
                     "retrying",
                     format!(
                         "{shown} broke off: {cause}; what was read before is denied too, so access is waited for, \
-                         and nothing is lost meanwhile; {DENIED_HELP}"
+                         and nothing is lost meanwhile; {}",
+                        denied_help(url.provider)
                     ),
                 ),
                 Broken::WaitsOn => ("retrying", String::new()),

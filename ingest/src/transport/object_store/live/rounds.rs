@@ -12,6 +12,7 @@ use super::super::ledger::Ledger;
 use super::super::listing::{Counts, Walk, path_of};
 use super::super::notice::{self, Notice};
 use super::super::process_environment;
+use super::super::url::Provider;
 use super::away::{Failure, Whom};
 use super::driver::{Driver, Gone, Told};
 use super::{DAY, Item};
@@ -19,12 +20,40 @@ use crate::limits::{KEYS_AHEAD, OBJECTS_AT_ONCE, QUESTION_RETRIES};
 use crate::transport::live::Frontier;
 
 /// What an operator looks at where a store does not serve.
-pub(super) const STORE_HELP: &str = "look at the network, `url`, the region, the endpoint and the credentials: the role \
-    needs s3:ListBucket and s3:GetObject";
+pub(super) fn store_help(provider: Provider) -> &'static str {
+    match provider {
+        Provider::S3 => {
+            "look at the network, `url`, the region, the endpoint and the credentials: the role needs s3:ListBucket and \
+             s3:GetObject"
+        }
+        Provider::Gcs => {
+            "look at the network, `url`, the endpoint and the credentials: the account needs storage.objects.list and \
+             storage.objects.get"
+        }
+        Provider::Azure => {
+            "look at the network, `url`, the storage account, the endpoint and the credentials: who reads needs the role \
+             Storage Blob Data Reader, a SAS token the rights `r` and `l`"
+        }
+    }
+}
 
 /// What an operator does where a store denies what it gave before.
-pub(super) const DENIED_HELP: &str = "renew the credentials, or give the role s3:GetObject again; keys of the \
-    environment or of a profile are read at the start: restart the process once they are good";
+pub(super) fn denied_help(provider: Provider) -> &'static str {
+    match provider {
+        Provider::S3 => {
+            "renew the credentials, or give the role s3:GetObject again; keys of the environment or of a profile are read \
+             at the start: restart the process once they are good"
+        }
+        Provider::Gcs => {
+            "renew the credentials, or give the account storage.objects.get again; a key file is read at the start: \
+             restart the process once it is good"
+        }
+        Provider::Azure => {
+            "renew the credentials, or give the role Storage Blob Data Reader again; keys and SAS tokens are read at the \
+             start: restart the process once they are good"
+        }
+    }
+}
 
 impl Driver {
     pub(super) async fn follow_listing(&mut self) -> Result<(), Gone> {
@@ -58,7 +87,7 @@ impl Driver {
                 what: format!("{} cannot be listed", self.url),
                 cause,
                 is_refused,
-                help: STORE_HELP,
+                help: store_help(self.url.provider),
             };
             self.wait_for(Whom::Input, failure).await?;
         }
