@@ -165,6 +165,16 @@ pub const FOLLOWED_FILES: usize = 512;
 /// and so differ early.
 pub const FOLLOWED_HEAD: u64 = 256;
 
+/// Lines of a followed file that have numbers of their own among all files of its name: a number is how many files had
+/// the name before, times this, and the line. A file has fewer, and 900,000 files of one name have numbers that JSON
+/// keeps exact everywhere.
+pub const FILE_NUMBERS: u64 = 10_000_000_000;
+
+/// Names of followed files that have no file now and are remembered with how many had them. Beyond this that which has
+/// been without for longest is forgotten, as the names with a date in them are that never come back; the lines of a file
+/// that gets it after all are numbered from 1 once more.
+pub const REMEMBERED_NAMES: usize = 1_024;
+
 /// Bytes of pushed requests that wait to be read, all together. Beyond this they are answered 429.
 pub const PUSHED_BYTES: usize = 64 << 20;
 

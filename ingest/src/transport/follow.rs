@@ -17,11 +17,19 @@
 //! is its path, and a rename is read as a new file. A file may get the inode of one that was deleted: so a place
 //! holds a hash of what its file began with, and where another begins otherwise it is a new file.
 //!
+//! An event without an id of its own is known by its path and the number of its line. A path is that of one file after
+//! the other, and each begins with a first line. So the lines of the first file of a name are numbered from 1, those of
+//! the second from [`FILE_NUMBERS`] + 1, and so on: which file of its name one is stands in its place. What was read of
+//! the file before may be more than the checkpoint knows, and its numbers are far from those of the next all the same;
+//! but the next one's place must be in a checkpoint before anything is read of it. Names without a file are remembered
+//! in the checkpoint too: [`names`].
+//!
 //! What cannot be opened or read now is tried again, each file by itself, with growing pauses.
 //!
 //! A file that is packed has no lines. Wildcards reach such files where old ones are packed (`app.log.2.gz`), and what
 //! is in them was read when it was text: they are left, and it is said.
 
+mod names;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,13 +42,16 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use virga_engine::event::OriginBase;
 
+use self::names::{NAMES, Names};
 use self::trouble::Trouble;
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
 use crate::decode::is_packed;
-use crate::limits::{FOLLOWED_FILES, FOLLOWED_HEAD, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
+use crate::limits::{
+    FILE_NUMBERS, FOLLOWED_FILES, FOLLOWED_HEAD, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES,
+};
 use crate::position::{Position, Positions};
 
 /// `[input.follow]`: files that grow.
@@ -76,12 +87,53 @@ struct Place {
     /// Of what the file began with when it was read so far. Checkpoints of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<String>,
+    /// How many files have had its name before and have given lines under it. Checkpoints of before know of none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    before: u64,
+    /// When it was made, in microseconds since 1970, where its file system knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    born: Option<i64>,
+}
+
+// as serde asks
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A checkpoint is waited for that has not been told of yet.
+const UNTOLD: Ticket = Ticket::MAX;
+
+impl Place {
+    /// How many files have had its name, this one included if it has given lines.
+    fn files(&self, has_given: bool) -> u64 {
+        self.before.saturating_add(u64::from(has_given))
+    }
+
+    /// The number of the last line that was read, among all of its name.
+    fn number(&self) -> u64 {
+        self.before.saturating_mul(FILE_NUMBERS).saturating_add(self.line)
+    }
 }
 
 /// A place of the checkpoint, and what the partition was called there.
 struct Known {
     partition: Arc<str>,
     place: Place,
+}
+
+impl Known {
+    /// How many files have had its name, this one included: it may have given more lines than the checkpoint knows.
+    fn files(&self) -> u64 {
+        self.place.files(true)
+    }
+
+    /// Whether a file that is begun goes on under its own name from where it was. One of which nothing was read has no
+    /// beginning by which another would be told from it, but the time at which it was made.
+    fn goes_on(&self, partition: &Arc<str>, place: &Place) -> bool {
+        let is_it = place.offset > 0 || self.place.born == place.born;
+        self.partition == *partition && self.place.offset == place.offset && is_it
+    }
 }
 
 /// A file that is followed.
@@ -103,6 +155,10 @@ struct Followed {
     is_gone: bool,
     /// What its partition is called from when it has been read to its end: its name is another's now.
     next: Option<String>,
+    /// Lines have been read of it under its name.
+    has_given: bool,
+    /// What is waited for before more is read of it: a checkpoint that has its place.
+    placed: Option<Ticket>,
     /// Its length at its end, and since when it is that.
     quiet: Option<(u64, i64)>,
     told: i64,
@@ -213,7 +269,15 @@ impl FollowConfig {
                     Some((place.file.clone(), Known { partition: partition.into(), place }))
                 })
                 .collect(),
-            named: context.positions.iter().map(|(partition, _)| partition.into()).collect(),
+            named: context
+                .positions
+                .iter()
+                .filter(|(partition, _)| *partition != NAMES)
+                .map(|(partition, _)| partition.into())
+                .collect(),
+            names: Names::of(context.positions.get(NAMES)),
+            names_told: false,
+            names_at: None,
             unopened: BTreeMap::new(),
             packed: BTreeMap::new(),
             unseen: BTreeMap::new(),
@@ -249,6 +313,11 @@ struct Follower {
     known: BTreeMap<String, Known>,
     /// What partitions are called in the checkpoint, until the first look has told which are no more.
     named: BTreeSet<Arc<str>>,
+    /// Names without a file that had one.
+    names: Names,
+    /// Their partition takes part, and since when nothing has been told of it.
+    names_told: bool,
+    names_at: Option<i64>,
     /// What cannot be opened now, by identity.
     unopened: BTreeMap<String, Trouble>,
     /// What is packed, by identity, and what it was like then: another file may come to the same identity.
@@ -321,6 +390,7 @@ impl Follower {
                 self.news.insert(0, Event::Placed { ticket: self.ticket });
             }
         }
+        self.tell_placed();
     }
 
     /// Says what cannot be looked at, once, and when it can again.
@@ -381,7 +451,14 @@ impl Follower {
     /// cannot be looked at is not gone.
     fn leave_lost(&mut self, here: &BTreeMap<String, PathBuf>, found: &Found) {
         let may_be = |known: &Known| found.may_be(Path::new(&*known.partition));
-        self.known.retain(|id, known| here.contains_key(id) || may_be(known));
+        let is_lost = |id: &String, known: &mut Known| !here.contains_key(id) && !may_be(known);
+        let gone: Vec<Known> = self.known.extract_if(.., is_lost).map(|(_, known)| known).collect();
+        for known in gone {
+            self.names.remember(&known.partition, known.files());
+        }
+        if !self.names.is_empty() {
+            self.tell_names();
+        }
         let mut lost = std::mem::take(&mut self.named);
         let known = self.known.values().map(|known| &known.partition);
         for kept in known.chain(self.files.values().map(|followed| &followed.partition)) {
@@ -396,19 +473,25 @@ impl Follower {
         let shown = path.to_string_lossy();
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
-        let (place, head) = self.place(id, &metadata, &mut file)?;
+        let (mut place, head) = self.place(id, &metadata, &mut file)?;
         file.seek(SeekFrom::Start(place.offset))?;
         // a place counts once: a file that comes later may have the identity of one that is gone
         let known = self.known.remove(id);
         let partition = self.free_name(&shown, id);
+        let goes_on = known.as_ref().is_some_and(|known| known.goes_on(&partition, &place));
         if let Some(known) = known {
-            self.tell_of_known(known, &place, &partition);
+            self.tell_of_known(known, &place, &partition, goes_on);
+        }
+        if !goes_on {
+            place.before = self.files_before(&partition);
         }
         let position = Some(position_of(&place));
         self.news.insert(0, Event::Opened { partition: Arc::clone(&partition), position });
         let followed = Followed {
             partition,
             file: BufReader::with_capacity(1 << 16, file),
+            has_given: goes_on && place.offset > 0,
+            placed: (!goes_on && place.before > 0).then_some(UNTOLD),
             place,
             head,
             trouble: None,
@@ -424,6 +507,58 @@ impl Follower {
         Ok(())
     }
 
+    /// How many files have had a name and have given lines under it.
+    fn files_before(&self, name: &str) -> u64 {
+        let of_name = self.known.values().filter(|known| *known.partition == *name);
+        of_name.map(|known| known.files()).fold(self.names.files(name), u64::max)
+    }
+
+    /// A name has no file any more: the next one's lines have other numbers.
+    fn remember(&mut self, name: &str, files: u64) {
+        if self.names.remember(name, files) && self.ready {
+            self.tell_names();
+        }
+    }
+
+    /// Tells the checkpoint of the names without a file. This comes before what closes their partitions.
+    fn tell_names(&mut self) {
+        let (partition, position) = (Arc::<str>::from(NAMES), Some(self.names.position()));
+        if !std::mem::replace(&mut self.names_told, true) {
+            return self.news.insert(0, Event::Opened { partition, position });
+        }
+        self.ticket += 1;
+        let base = OriginBase::File { path: Arc::clone(&partition) };
+        let delivery = Delivery {
+            ticket: self.ticket,
+            partition,
+            position,
+            source: None,
+            contents: Contents::Messages(Messages::new(base)),
+            frontier: Frontier::CaughtUp { now: (self.clock)() },
+            urgent: false,
+        };
+        self.news.insert(0, Event::Delivery(delivery));
+    }
+
+    /// Has what was begun placed: nothing is read of it before a checkpoint has where.
+    fn tell_placed(&mut self) {
+        let mut untold =
+            self.files.values_mut().filter(|followed| followed.placed == Some(UNTOLD)).peekable();
+        if untold.peek().is_some() {
+            self.ticket += 1;
+            untold.for_each(|followed| followed.placed = Some(self.ticket));
+            self.news.insert(0, Event::Placed { ticket: self.ticket });
+        }
+    }
+
+    /// A file is followed no more.
+    fn leave(&mut self, id: &str) -> Option<Event> {
+        let Followed { partition, place, has_given, .. } = self.files.remove(id)?;
+        self.remember(&partition, place.files(has_given));
+        self.news.insert(0, Event::Closed { partition });
+        self.news.pop()
+    }
+
     /// Whether a file is packed and has not changed since it was found to be.
     fn is_still_packed(&self, id: &str, path: &Path) -> bool {
         let now = || fs::metadata(path).ok().as_ref().map(likeness);
@@ -431,7 +566,10 @@ impl Follower {
     }
 
     /// Says what has become of a place of the checkpoint whose file is begun.
-    fn tell_of_known(&mut self, known: Known, place: &Place, partition: &Arc<str>) {
+    fn tell_of_known(&mut self, known: Known, place: &Place, partition: &Arc<str>, goes_on: bool) {
+        if !goes_on {
+            self.remember(&known.partition, known.files());
+        }
         if place.offset < known.place.offset {
             let message =
                 format!("{partition} does not go on from what was read of it: it is read from its beginning");
@@ -455,11 +593,29 @@ impl Follower {
     /// A file that has been read to its end is a partition of another name from now on.
     fn rename(&mut self, id: &str, name: &str) -> Option<Event> {
         let renamed = self.free_name(name, id);
+        let before = self.files_before(&renamed);
         let followed = self.files.get_mut(id)?;
+        let files = followed.place.files(followed.has_given);
         let partition = std::mem::replace(&mut followed.partition, Arc::clone(&renamed));
+        (followed.place.before, followed.has_given) = (before, false);
+        followed.placed = (before > 0).then_some(UNTOLD);
         let position = Some(position_of(&followed.place));
+        self.remember(&partition, files);
+        self.news.insert(0, Event::Closed { partition });
         self.news.insert(0, Event::Opened { partition: renamed, position });
-        Some(Event::Closed { partition })
+        self.tell_placed();
+        self.news.pop()
+    }
+
+    /// A file that was cut begins anew, and its lines have numbers of their own.
+    fn begin_anew(&mut self, id: &str, note: Note) -> Option<Event> {
+        let followed = self.files.get_mut(id)?;
+        let position = Some(position_of(&followed.place));
+        let partition = Arc::clone(&followed.partition);
+        self.news.insert(0, Event::Note(note));
+        self.news.insert(0, Event::Opened { partition, position });
+        self.tell_placed();
+        self.news.pop()
     }
 
     /// Where reading of a file begins, and what was there before: where the checkpoint says, under whatever name it was
@@ -471,7 +627,9 @@ impl Follower {
         file: &mut impl Read,
     ) -> std::io::Result<(Place, Vec<u8>)> {
         let length = metadata.len();
-        let new = |offset| Place { file: id.to_owned(), offset, line: 0, head: None };
+        let born = metadata.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let born = born.and_then(|since| i64::try_from(since.as_micros()).ok());
+        let new = |offset| Place { file: id.to_owned(), offset, line: 0, head: None, before: 0, born };
         let at_the_end = self.first && !self.ready && !self.config.from_start;
         let place = match self.known.get(id) {
             Some(known) if known.place.offset <= length => known.place.clone(),
@@ -485,11 +643,14 @@ impl Follower {
         if is_short || place.head.as_ref().is_some_and(|before| *before != hash) {
             return Ok((new(0), Vec::new()));
         }
-        Ok((Place { head: (!head.is_empty()).then_some(hash), ..place }, head))
+        Ok((Place { head: (!head.is_empty()).then_some(hash), born, ..place }, head))
     }
 
     /// Reads from one file after the other.
     fn read(&mut self) -> Option<Event> {
+        if let Some(now) = self.names_are_due() {
+            return Some(Event::Reached { partition: NAMES.into(), frontier: Frontier::CaughtUp { now } });
+        }
         let ids: Vec<String> = self.files.keys().cloned().collect();
         let leaving = self.files.values().filter(|followed| followed.next.is_some());
         let leaving: Vec<Arc<str>> = leaving.map(|followed| Arc::clone(&followed.partition)).collect();
@@ -499,15 +660,16 @@ impl Follower {
             let Some(followed) = self.files.get_mut(id) else { continue };
             let now = (self.clock)();
             if followed.is_lost() {
-                let partition = Arc::clone(&followed.partition);
-                self.files.remove(id);
-                return Some(Event::Closed { partition });
+                return self.leave(id);
+            }
+            if followed.placed.is_some() {
+                continue;
             }
             if followed.trouble.as_ref().is_some_and(|trouble| trouble.waits(now)) {
                 continue;
             }
             if let Some(note) = followed.cut() {
-                return Some(Event::Note(note));
+                return self.begin_anew(id, note);
             }
             let read = followed.lines(now);
             if followed.is_packed {
@@ -535,11 +697,7 @@ impl Follower {
                     let name = followed.next.take()?;
                     return self.rename(id, &name);
                 }
-                Ok(_) if followed.is_left(now) => {
-                    let partition = Arc::clone(&followed.partition);
-                    self.files.remove(id);
-                    return Some(Event::Closed { partition });
-                }
+                Ok(_) if followed.is_left(now) => return self.leave(id),
                 Ok(_) if now - followed.told >= TELL_EVERY => {
                     followed.told = now;
                     let partition = Arc::clone(&followed.partition);
@@ -556,16 +714,23 @@ impl Follower {
         None
     }
 
+    /// Whether it is time to tell that nothing is unread of the names without a file; and the time.
+    fn names_are_due(&mut self) -> Option<i64> {
+        let now = (self.clock)();
+        let due = self.names_told && self.names_at.is_none_or(|told| now - told >= TELL_EVERY);
+        due.then(|| *self.names_at.insert(now))
+    }
+
     /// Leaves a file that has turned out to be packed, and says so once.
     fn leave_packed(&mut self, id: &str) -> Option<Event> {
-        let followed = self.files.remove(id)?;
+        let followed = self.files.get(id)?;
         let metadata = followed.file.get_ref().metadata().ok();
         if self.packed.insert(id.to_owned(), metadata.as_ref().map(likeness)).is_none() {
             let path = followed.path.display();
             let message = format!("{path} is packed and not read: files are followed while they are text");
             self.news.insert(0, Event::Note(Note { cause: "file_packed", count: 1, message }));
         }
-        Some(Event::Closed { partition: followed.partition })
+        self.leave(id)
     }
 }
 
@@ -631,6 +796,9 @@ impl Followed {
         if length >= self.place.offset {
             return None;
         }
+        self.place.before = self.place.files(self.has_given);
+        self.placed = self.has_given.then_some(UNTOLD);
+        self.has_given = false;
         self.place.offset = 0;
         self.place.line = 0;
         self.place.head = None;
@@ -676,7 +844,7 @@ impl Followed {
             }
             self.take(&line);
             if !line.trim_ascii().is_empty() {
-                messages.push(self.place.line, now, &line);
+                messages.push(self.place.number(), now, &line);
             }
         }
         Ok(())
@@ -691,6 +859,7 @@ impl Followed {
         }
         self.place.offset += line.len() as u64;
         self.place.line += 1;
+        self.has_given = true;
     }
 
     fn rewind(&mut self) -> std::io::Result<()> {
@@ -722,6 +891,9 @@ impl LiveTransport for Follower {
 
     fn acknowledge(&mut self, ticket: Ticket, _: &Positions) {
         self.placed.take_if(|placed| *placed <= ticket);
+        for followed in self.files.values_mut() {
+            followed.placed.take_if(|placed| *placed <= ticket);
+        }
     }
 
     fn pause(&mut self) {

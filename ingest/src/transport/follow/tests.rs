@@ -32,7 +32,8 @@ fn context(positions: Positions, known: bool) -> OpenContext {
     }
 }
 
-/// All that comes until nothing does: lines as `number text`, other events in words, and the positions.
+/// All that comes until nothing does: lines as `number text` (`2+1 text`, where two files had the name before), other
+/// events in words, and the positions.
 fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let now = NOW.with(Arc::clone);
@@ -46,11 +47,14 @@ fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<St
         match event {
             Event::Delivery(delivery) => {
                 let Contents::Messages(messages) = &delivery.contents else { panic!("lines") };
-                told.extend(
-                    messages
-                        .iter()
-                        .map(|m| format!("{} {}", m.number, String::from_utf8_lossy(m.bytes).trim())),
-                );
+                told.extend(messages.iter().map(|message| {
+                    let before = match message.number / FILE_NUMBERS {
+                        0 => String::new(),
+                        before => format!("{before}+"),
+                    };
+                    let text = String::from_utf8_lossy(message.bytes);
+                    format!("{before}{} {}", message.number % FILE_NUMBERS, text.trim())
+                }));
                 positions.set(&delivery.partition, delivery.position.unwrap());
             }
             Event::Closed { partition } => {
@@ -70,6 +74,12 @@ fn drain(transport: &mut dyn LiveTransport, positions: &mut Positions) -> Vec<St
         }
     }
     told
+}
+
+/// The positions of files.
+fn files(positions: &Positions) -> Vec<(String, String)> {
+    let files = positions.iter().filter(|(partition, _)| *partition != NAMES);
+    files.map(|(partition, position)| (partition.to_owned(), position.text().to_owned())).collect()
 }
 
 fn append(path: &Path, text: &str) {
@@ -99,12 +109,12 @@ fn lines_come_once_over_growth_rotation_cutting_and_restarts() {
     append(&log, "new one\n");
     let told = drain(&mut *transport, &mut positions);
     // the old one is left later, where it is waited for so long
-    assert_eq!(told[..3], ["5 five", "closed", "1 new one"]);
+    assert_eq!(told[..3], ["5 five", "closed", "1+1 new one"]);
     assert_eq!(lines(&told).len(), 2, "{told:?}");
     // cut to nothing and written anew
     fs::write(&log, "x\n").unwrap();
     let told = drain(&mut *transport, &mut positions);
-    assert_eq!(told, ["file_cut", "1 x"]);
+    assert_eq!(told, ["file_cut", "2+1 x"]);
 }
 
 #[test]
@@ -135,7 +145,7 @@ fn what_comes_after_the_first_start_is_read_whole_also_where_nothing_was_there_o
     assert_eq!(drain(&mut *transport, &mut positions), ["1 two"]);
     fs::remove_file(&first).unwrap();
     (0..6).for_each(|_| drop(drain(&mut *transport, &mut positions)));
-    assert!(positions.is_empty(), "it is left");
+    assert!(files(&positions).is_empty(), "it is left");
     transport.close();
     // while it is down
     append(&second, "three\n");
@@ -215,7 +225,7 @@ fn a_packed_file_that_a_checkpoint_knows_is_known_no_more() {
     let mut told = drain(&mut *transport, &mut positions);
     told.sort();
     assert_eq!(told, ["closed", "file_packed", "file_replaced"]);
-    assert!(positions.is_empty());
+    assert!(files(&positions).is_empty());
 }
 
 /// Lines of `drain` alone.
@@ -240,7 +250,9 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
         for round in 0..rounds {
             append(&path(0), &format!("{round} first\n"));
             let told = drain(&mut *transport, &mut positions);
-            assert_eq!(lines(&told), [format!("1 {round} first")], "{pattern}: {told:?}");
+            let behind = |files: u32| if files == 0 { String::new() } else { format!("{files}+") };
+            let (new, old) = (behind(round), behind(if kept { round } else { 0 }));
+            assert_eq!(lines(&told), [format!("{new}1 {round} first")], "{pattern}: {told:?}");
             append(&path(0), &format!("{round} second\n"));
             for number in (0..round + 1).rev() {
                 fs::rename(path(number), path(number + 1)).unwrap();
@@ -248,13 +260,13 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
             // whoever writes has not noticed, and writes half a line
             append(&path(1), &format!("{round} thi"));
             let told = drain(&mut *transport, &mut positions);
-            assert_eq!(lines(&told), [format!("2 {round} second")], "{pattern}: {told:?}");
+            assert_eq!(lines(&told), [format!("{new}2 {round} second")], "{pattern}: {told:?}");
             append(&path(1), "rd\n");
             let told = drain(&mut *transport, &mut positions);
-            assert_eq!(lines(&told), [format!("3 {round} third")], "{pattern}: {told:?}");
+            assert_eq!(lines(&told), [format!("{old}3 {round} third")], "{pattern}: {told:?}");
         }
         let shown = |number: u32| path(number).display().to_string();
-        let known: Vec<String> = positions.iter().map(|(partition, _)| partition.to_string()).collect();
+        let known: Vec<String> = files(&positions).into_iter().map(|(partition, _)| partition).collect();
         if kept {
             let mut expected: Vec<String> = (1..=rounds).map(shown).collect();
             expected.sort();
@@ -263,6 +275,117 @@ fn rotation_again_and_again_reads_each_line_once_under_the_name_of_the_file() {
             let mut transport = open(&folder.join(pattern).display().to_string(), positions.clone(), true);
             assert!(lines(&drain(&mut *transport, &mut positions)).is_empty());
         }
+    }
+}
+
+/// What a file that grows may meet, and the process that follows it.
+struct Story {
+    folder: tempfile::TempDir,
+    transport: Box<dyn LiveTransport>,
+    positions: Positions,
+    /// The checkpoint.
+    saved: Positions,
+    /// Lines by where they stood.
+    seen: BTreeMap<(String, u64), String>,
+    written: u64,
+}
+
+impl Story {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&mut self, name: &str) {
+        self.written += 1;
+        append(&self.path(name), &format!("line {}\n", self.written));
+    }
+
+    /// Reads all that is there, and writes a checkpoint where one is asked for.
+    fn read(&mut self) {
+        let now = NOW.with(Arc::clone);
+        for _ in 0..100 {
+            match self.transport.poll(Duration::ZERO).unwrap() {
+                None => {
+                    now.fetch_add(100_000, Ordering::Relaxed);
+                }
+                Some(Event::Opened { partition, position }) => {
+                    self.positions.set(&partition, position.unwrap());
+                }
+                Some(Event::Closed { partition }) => self.positions.remove(&partition),
+                Some(Event::Placed { ticket }) => {
+                    self.saved = self.positions.clone();
+                    self.transport.acknowledge(ticket, &self.saved);
+                }
+                Some(Event::Delivery(delivery)) => self.take(delivery),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        let Contents::Messages(messages) = &delivery.contents else { panic!("lines") };
+        for message in messages.iter() {
+            let text = String::from_utf8_lossy(message.bytes).trim().to_owned();
+            let place = (delivery.partition.to_string(), message.number);
+            let other = self.seen.insert(place.clone(), text.clone());
+            assert!(other.as_ref().is_none_or(|other| *other == text), "{place:?}: {other:?} and {text}");
+        }
+        self.positions.set(&delivery.partition, delivery.position.unwrap());
+    }
+
+    /// Ends the process, after its last checkpoint or without it, and begins another. A process without any
+    /// checkpoint leaves nothing by which the next could know what it has read.
+    fn restart(&mut self, is_killed: bool) {
+        if !is_killed || self.saved.is_empty() {
+            self.saved = self.positions.clone();
+        }
+        self.positions = self.saved.clone();
+        let pattern = self.path("a*").display().to_string();
+        self.transport = open_known(&pattern, self.saved.clone(), true, true);
+    }
+}
+
+/// Two lines of one path and number are one event: whatever becomes of the files and of the process.
+#[test]
+fn a_number_is_never_given_to_two_lines_of_a_name() {
+    for seed in 0..25u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = folder.path().join("a*").display().to_string();
+        let transport = open_known(&pattern, Positions::default(), false, true);
+        let (positions, saved) = (Positions::default(), Positions::default());
+        let mut story = Story { folder, transport, positions, saved, seen: BTreeMap::new(), written: 0 };
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut chance = |of: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % of
+        };
+        for _ in 0..40 {
+            match chance(10) {
+                0 => {
+                    // a rotation, after which whoever writes has not noticed
+                    let _ = fs::rename(story.path("a.1"), story.path("a.2"));
+                    let _ = fs::rename(story.path("a"), story.path("a.1"));
+                }
+                // there may be none
+                1 => drop(fs::rename(story.path("a"), story.path("out of reach"))),
+                2 => drop(fs::remove_file(story.path("a"))),
+                3 if story.path("a").exists() => {
+                    // one that is cut while nobody looks cannot be told from what it was if it has grown again
+                    story.read();
+                    fs::write(story.path("a"), "").unwrap();
+                    story.read();
+                }
+                4 => story.restart(false),
+                5 => story.restart(true),
+                6 if story.path("a.1").exists() => story.write("a.1"),
+                7 => story.saved = story.positions.clone(),
+                _ => (0..=chance(3)).for_each(|_| story.write("a")),
+            }
+            if chance(4) > 0 {
+                story.read();
+            }
+        }
+        assert!(!story.seen.is_empty());
     }
 }
 
@@ -294,7 +417,7 @@ fn files_that_take_each_others_names_are_read_on() {
     let id = identity(&path("a.log"), &fs::metadata(path("a.log")).unwrap());
     let place = positions.get(&path("a.log").display().to_string()).unwrap();
     assert!(place.text().contains(&id), "{place:?} is not of {id}");
-    assert_eq!(positions.iter().count(), 2);
+    assert_eq!(files(&positions).len(), 2);
 }
 
 #[test]
@@ -315,7 +438,7 @@ fn a_file_out_of_reach_is_left_when_nothing_is_added_to_it() {
         told.extend(drain(&mut *transport, &mut positions));
     }
     assert_eq!(told, ["3 thr", "closed"]);
-    assert_eq!(positions.iter().count(), 0);
+    assert!(files(&positions).is_empty());
     assert!(transport.lag().is_empty());
 }
 
@@ -325,7 +448,7 @@ fn a_checkpoint_counts_once_for_a_file() {
     let log = folder.path().join("a.log");
     append(&log, "one\ntwo\n");
     let id = identity(&log, &fs::metadata(&log).unwrap());
-    let place = Place { file: id.clone(), offset: 4, line: 1, head: None };
+    let place = Place { file: id.clone(), offset: 4, line: 1, head: None, before: 0, born: None };
     let config = FollowConfig { paths: Vec::new(), from_start: true };
     let mut positions = Positions::default();
     positions.set("a", position_of(&place));
@@ -349,11 +472,11 @@ fn changed(positions: &Positions, change: impl Fn(&str) -> String) -> Positions 
 #[test]
 fn a_file_with_the_inode_of_another_is_read_from_its_beginning() {
     for (before, after, expected) in [
-        ("one\ntwo\n", "new\nof it\nmore\n", &["file_replaced", "1 new", "2 of it", "3 more"][..]),
+        ("one\ntwo\n", "new\nof it\nmore\n", &["file_replaced", "1+1 new", "1+2 of it", "1+3 more"][..]),
         // what is told apart by what was read of it alone
-        ("one\n", "ons\ntwo\n", &["file_replaced", "1 ons", "2 two"]),
+        ("one\n", "ons\ntwo\n", &["file_replaced", "1+1 ons", "1+2 two"]),
         ("one\n", "one\ntwo\n", &["2 two"]),
-        ("one\ntwo\n", "one\n", &["file_replaced", "1 one"]),
+        ("one\ntwo\n", "one\n", &["file_replaced", "1+1 one"]),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("a.log");
@@ -421,7 +544,7 @@ fn what_the_checkpoint_knows_and_is_gone_is_told_closed_by_the_first_look() {
     fs::rename(path("b.log"), path("d.log")).unwrap();
     let told = drain(&mut *open(&pattern, positions.clone(), true), &mut positions);
     assert_eq!(told, ["closed", "closed"]);
-    let left: Vec<String> = positions.iter().map(|(name, _)| name.to_owned()).collect();
+    let left: Vec<String> = files(&positions).into_iter().map(|(name, _)| name).collect();
     assert_eq!(left, ["c.log", "d.log"].map(|name| path(name).display().to_string()));
 }
 
@@ -477,7 +600,7 @@ fn what_lies_in_a_folder_that_cannot_be_looked_at_is_not_gone() {
     assert!(follower.files[&id].is_gone);
     // and at the start
     let mut positions = Positions::default();
-    let place = Place { file: id.clone(), offset: 4, line: 1, head: None };
+    let place = Place { file: id.clone(), offset: 4, line: 1, head: None, before: 0, born: None };
     positions.set(&log.display().to_string(), position_of(&place));
     let mut follower = config.follower(context(positions, true));
     follower.see(unseen(), 0);
