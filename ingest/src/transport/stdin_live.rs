@@ -3,6 +3,10 @@
 //! In: the process's standard input. Out: lines in pieces, each with the time of its arrival. A pipe cannot
 //! be read again: what was read and is behind no checkpoint when the process is killed is lost, and
 //! `virga run` says so when it starts. Where it is asked to end, the whole lines that it has read come first.
+//!
+//! Each process counts lines from 1, and what it reads is not what the one before it has read: so where an event stood
+//! is told with the time at which the pipe was opened (`-@2026-03-02T10:00:00Z`, line 1). Else the first events of two
+//! runs would be one.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use super::live::{
 };
 use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES};
 use crate::position::Positions;
+use crate::sources::time::to_rfc3339;
 
 const PARTITION: &str = "-";
 
@@ -82,7 +87,7 @@ impl StdinTransport {
 /// Reads pieces of whole lines. A piece ends where no other whole line has arrived.
 fn read_lines(reader: impl Read, clock: &Clock, sender: &SyncSender<Messages>, hand: &Hand) {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
-    let base = OriginBase::File { path: PARTITION.into() };
+    let base = OriginBase::File { path: format!("{PARTITION}@{}", to_rfc3339(clock())).into() };
     let (mut number, mut line) = (0, Vec::new());
     let mut piece = Messages::new(base.clone());
     loop {
@@ -200,14 +205,14 @@ mod tests {
     fn lines_come_with_their_numbers_and_then_the_end() {
         let clock: Clock = Arc::new(|| 42);
         let mut transport = StdinTransport::of(&b"{\"a\":1}\n\n{\"a\":2}"[..], clock);
-        let mut lines = Vec::new();
-        let mut told = Vec::new();
+        let (mut lines, mut told, mut base) = (Vec::new(), Vec::new(), None);
         loop {
             match transport.poll(Duration::from_secs(5)).unwrap().unwrap() {
                 Event::Opened { .. } => told.push("opened"),
                 Event::Ready => told.push("ready"),
                 Event::Delivery(delivery) => {
                     let Contents::Messages(messages) = delivery.contents else { panic!("messages") };
+                    base = Some(messages.base.clone());
                     lines.extend(messages.iter().map(|message| {
                         (
                             message.number,
@@ -220,6 +225,7 @@ mod tests {
                 _ => {}
             }
         }
+        assert_eq!(base, Some(OriginBase::File { path: "-@1970-01-01T00:00:00.000042Z".into() }));
         assert_eq!(told, ["opened", "ready"]);
         assert_eq!(lines, [(1, 42, "{\"a\":1}\n".to_owned()), (3, 42, "{\"a\":2}".to_owned())]);
     }
