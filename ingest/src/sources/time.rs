@@ -8,6 +8,7 @@
 //! | RFC 3339 | `2023-07-10T11:42:00Z`, `…:00.123456Z`, `…:00+02:00` |
 //! | with a space, with or without an offset (none: UTC) | `2023-07-10 11:42:00.123`, `2022-02-08 09:23:37+11:00` |
 //! | as the portal of Azure exports it (UTC) | `7/18/2026, 2:03:03.221 PM` |
+//! | as Windows PowerShell writes it in JSON | `/Date(1688989320000)/` |
 //! | RFC 2822, and the long form that AWS prints | `Mon, 10 Jul 2023 11:42:00 GMT`, `Jul 10, 2023 11:42:00 AM` |
 //! | epoch in s, ms, µs or ns, as number or in a string | `1688989320`, `1688989320.5`, `"1688989320000"` |
 
@@ -92,6 +93,11 @@ fn parse_text(text: &str) -> Option<i64> {
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(digits) {
         return parse_epoch(text);
     }
+    if let Some(millis) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        // an offset behind it says in which zone the time was shown
+        let millis = millis.split(['+', '-']).next()?;
+        return millis.parse::<i64>().ok()?.checked_mul(1_000);
+    }
     if let Ok(time) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
         return Some(time.timestamp_micros());
     }
@@ -170,6 +176,8 @@ mod tests {
             r#""7/10/2023, 11:42:00.000 AM""#,
             r#""07/10/2023 11:42:00 AM""#,
             r#""1.68898932E9""#,
+            r#""\/Date(1688989320000)\/""#,
+            r#""/Date(1688989320000+0200)/""#,
             "1688989320",
             "1688989320.0",
             "1.68898932e9",
