@@ -149,6 +149,16 @@ fn a_lookup_table_fills_columns_and_wakes_the_rules_that_ask_for_them() {
     let line =
         out(&explained).lines().find(|line| line.contains("src_country")).unwrap_or_default().to_owned();
     assert!(line.contains("NL") && line.contains("networks.csv by sourceIPAddress"), "{line}");
+    // and of all events that one is shown which the rule matches
+    let explained = virga(&["rules", "explain", "-c", &config, &rules, &events]);
+    assert!(out(&explained).contains("events.ndjson:2"), "{}", out(&explained));
+    assert!(err(&explained).contains("1 of 2 events match"), "{}", err(&explained));
+    assert_eq!(explained.status.code(), Some(0));
+    // without the table none does, and the nearest miss is
+    let explained = virga(&["rules", "explain", &rules, &events]);
+    assert!(out(&explained).contains("no lookup table fills"), "{}", out(&explained));
+    assert!(err(&explained).contains("0 of 2 events match; shown is the nearest miss"), "{}", err(&explained));
+    assert_eq!(explained.status.code(), Some(1));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use virga_engine::plan::LoweredRule;
 use virga_engine::scan::reference::{Event, Trace};
 use virga_engine::sigma::{Condition, Quantity};
 use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place};
+use virga_ingest::environment::Environment;
 use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
 
 use super::arguments::RuleArgs;
@@ -70,47 +71,75 @@ pub fn run(args: &Args) -> Outcome {
         None => Some(find_rule(args, &set, is_file)?),
         Some(_) => None,
     };
-    let events = read_events(&args.event)?;
-    if events.is_empty() {
+    let environment = args.config.environment()?;
+    let source = args.source.as_deref().map(named).transpose()?;
+    match (rule, correlation) {
+        (Some(rule), _) => explain_rule(args, &rule, source, &environment),
+        (None, correlation) => {
+            let mut explaining = explain_correlation::Explaining::new(&set, &environment);
+            each_event(&args.event, |place, raw| {
+                let source = source.or_else(|| recognise(raw)).unwrap_or(&generic::SOURCE);
+                explaining.take(&place, raw, source).map(ControlFlow::Continue)
+            })?;
+            explaining.finish(correlation.unwrap_or_default(), &args.event, args.all)
+        }
+    }
+}
+
+fn named(name: &str) -> Result<&'static SourceDef, Failure> {
+    source(name).ok_or_else(|| format!("there is no source `{name}`; `virga sources ls` lists them").into())
+}
+
+/// Explains a rule over events, one after the other: of those that it does not match the nearest is remembered, for
+/// logs may be large.
+fn explain_rule(
+    args: &Args,
+    rule: &LoweredRule,
+    source: Option<&'static SourceDef>,
+    environment: &Arc<Environment>,
+) -> Outcome {
+    let (mut events, mut matching) = (0, 0);
+    let mut nearest: Option<(usize, String)> = None;
+    // what is wrong with the only event is why there is nothing to explain
+    let mut failed: Option<Failure> = None;
+    each_event(&args.event, |place, raw| {
+        events += 1;
+        if events > 1
+            && let Some(error) = failed.take()
+        {
+            show::say!("{}skipped:{:#} {error}", show::BOLD, show::BOLD);
+        }
+        let source = source.or_else(|| recognise(raw)).unwrap_or(&generic::SOURCE);
+        match explain(rule, source, environment, &place, raw) {
+            Ok((matches, missing, text)) => {
+                matching += usize::from(matches);
+                if matches || args.all {
+                    super::line(&text)?;
+                } else if nearest.as_ref().is_none_or(|(least, _)| missing < *least) {
+                    nearest = Some((missing, text));
+                }
+            }
+            // one event that cannot be read does not keep the others from being explained
+            Err(error) if events > 1 => show::say!("{}skipped:{:#} {error}", show::BOLD, show::BOLD),
+            Err(error) => failed = Some(error),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if events == 0 {
         return Err(format!("{} holds no event", args.event).into());
     }
-    let rule = match (rule, correlation) {
-        (Some(rule), _) => rule,
-        (None, correlation) => {
-            let specs = explain_correlation::specs(&args.config.environment()?);
-            let source_of = |raw: &str| source_of(args, raw);
-            let number = correlation.unwrap_or_default();
-            return explain_correlation::explain(&set, number, &events, &source_of, &specs, args.all);
-        }
-    };
-    let mut explained: Vec<(usize, bool, usize, String)> = Vec::new();
-    for (number, (place, raw)) in events.iter().enumerate() {
-        match explain(args, &rule, place, raw) {
-            Ok((matches, missing, text)) => explained.push((missing, matches, number, text)),
-            // one event that cannot be read does not keep the others from being explained
-            Err(error) if events.len() > 1 => {
-                show::say!("{}skipped:{:#} {error}", show::BOLD, show::BOLD)
-            }
-            Err(error) => return Err(error),
-        }
+    if let Some(error) = failed {
+        return Err(error);
     }
-    let any = explained.iter().any(|(_, matches, _, _)| *matches);
-    let nearest = explained.iter().min_by_key(|(missing, _, number, _)| (*missing, *number)).map(|e| e.2);
-    for (_, matches, number, text) in &explained {
-        let wanted = args.all || events.len() == 1 || *matches || (!any && Some(*number) == nearest);
-        if wanted {
-            super::line(text)?;
-        }
+    let shown = nearest.filter(|_| matching == 0);
+    if let Some((_, text)) = &shown {
+        super::line(text)?;
     }
-    if events.len() > 1 {
-        let matching = explained.iter().filter(|(_, matches, _, _)| *matches).count();
-        show::say!(
-            "{matching} of {} events match{}",
-            events.len(),
-            if any || args.all { "" } else { "; shown is the nearest miss" }
-        );
+    if events > 1 {
+        let which = if shown.is_some() { "; shown is the nearest miss" } else { "" };
+        show::say!("{matching} of {events} events match{which}");
     }
-    Ok(if any { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if matching > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// The rule of a file, or the one that an id, name, title or file name means.
@@ -140,16 +169,6 @@ fn find_rule(args: &Args, set: &RuleSet, is_file: bool) -> Result<LoweredRule, F
         )
         .into()),
     }
-}
-
-/// The events that an argument means, each with where it stands.
-pub(super) fn read_events(argument: &str) -> Result<Vec<(String, String)>, Failure> {
-    let mut events = Vec::new();
-    each_event(argument, |place, text| {
-        events.push((place, text.to_owned()));
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(events)
 }
 
 /// Shows each event that an argument means, with where it stands, until whoever sees them has enough. What comes behind
@@ -228,27 +247,19 @@ fn pick(argument: &str) -> (&str, Option<u64>, Option<u64>) {
     }
 }
 
-/// The source of an event: the one that is named, else the first that recognises it.
-fn source_of(args: &Args, raw: &str) -> Result<&'static SourceDef, Failure> {
-    if let Some(name) = &args.source {
-        return source(name).ok_or_else(|| format!("there is no source `{name}`").into());
-    }
-    Ok(recognise(raw).unwrap_or(&generic::SOURCE))
-}
-
 /// Whether the rule matches, how many tests are missing, and the explanation.
 fn explain(
-    args: &Args,
     rule: &LoweredRule,
+    source: &'static SourceDef,
+    environment: &Arc<Environment>,
     place: &str,
     raw: &str,
 ) -> Result<(bool, usize, String), Failure> {
-    let source = source_of(args, raw)?;
-    let spec: SourceSpec = source.spec();
+    let spec: SourceSpec = source.spec_in(environment);
     let asked = &rule.rule.logsource.value;
     let mapping = spec.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
     let canonical = mapping.is_some_and(|mapping| mapping.canonical_only);
-    let describer = Describer::new(source, &Arc::default());
+    let describer = Describer::new(source, environment);
     let raw = &describer.unfolded(raw);
     let columns = |name: &str| describer.value(raw, name);
     let event = Event::parse(raw, &spec, &columns).map_err(|error| format!("{place}: not JSON: {error}"))?;

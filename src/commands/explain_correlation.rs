@@ -7,6 +7,7 @@ use std::sync::Arc;
 use virga_engine::correlate::{Dropped, Explained, Finite, Member, Plan, Times};
 use virga_engine::event::{BatchBuilder, OriginBase, SourceSpec};
 use virga_engine::{Engine, RuleSet};
+use virga_ingest::environment::Environment;
 use virga_ingest::sources::{Arrival, Normaliser, SOURCES, SourceDef};
 
 use super::{Failure, Outcome};
@@ -49,65 +50,85 @@ pub fn find(set: &RuleSet, wanted: &str, is_file: bool) -> Result<Option<usize>,
     }
 }
 
-/// Explains a correlation over events, each with where it stands and its source.
-pub fn explain(
-    set: &RuleSet,
-    number: usize,
-    events: &[(String, String)],
-    source_of: &dyn Fn(&str) -> Result<&'static SourceDef, Failure>,
-    specs: &[SourceSpec],
-    all: bool,
-) -> Outcome {
-    let mut engine = Engine::new(set, specs);
-    let mut dropped = vec![Dropped::default(); engine.correlations().len()];
-    let spill = Box::new(TemporaryFiles::default());
-    let mut finite = Finite::new(engine.correlations(), "", spill::MEMORY, spill);
-    finite.explain();
-    let mut hits_of: BTreeMap<String, u64> = BTreeMap::new();
-    let mut normalisers: BTreeMap<&str, Normaliser> = BTreeMap::new();
-    let mut unread = 0;
-    for (place, raw) in events {
-        let source = source_of(raw)?;
-        let Some(projection) = engine.projection(source.name) else { continue };
-        let normaliser = normalisers
+/// A correlation at work over events that come one by one. What it keeps of them are hits, as `virga detect` does.
+pub struct Explaining {
+    engine: Engine,
+    finite: Finite,
+    dropped: Vec<Dropped>,
+    hits_of: BTreeMap<String, u64>,
+    environment: Arc<Environment>,
+    normalisers: BTreeMap<&'static str, Normaliser>,
+    events: u64,
+    unread: u64,
+}
+
+impl Explaining {
+    /// No events yet.
+    pub fn new(set: &RuleSet, environment: &Arc<Environment>) -> Self {
+        let specs: Vec<SourceSpec> = SOURCES.iter().map(|source| source.spec_in(environment)).collect();
+        let engine = Engine::new(set, &specs);
+        let spill = Box::new(TemporaryFiles::default());
+        let mut finite = Finite::new(engine.correlations(), "", spill::MEMORY, spill);
+        finite.explain();
+        Self {
+            dropped: vec![Dropped::default(); engine.correlations().len()],
+            engine,
+            finite,
+            hits_of: BTreeMap::new(),
+            environment: Arc::clone(environment),
+            normalisers: BTreeMap::new(),
+            events: 0,
+            unread: 0,
+        }
+    }
+
+    /// An event, with where it stands and its source.
+    pub fn take(&mut self, place: &str, raw: &str, source: &'static SourceDef) -> Result<(), Failure> {
+        self.events += 1;
+        let Some(projection) = self.engine.projection(source.name) else { return Ok(()) };
+        let normaliser = self
+            .normalisers
             .entry(source.name)
-            .or_insert_with(|| Normaliser::new(source, &projection, &Arc::default()));
-        let base = OriginBase::File { path: place.as_str().into() };
+            .or_insert_with(|| Normaliser::new(source, &projection, &self.environment));
+        let base = OriginBase::File { path: place.into() };
         let arrival = Arrival { base: &base, line: None, record: None, ingest_time: 0 };
         let mut builder = BatchBuilder::new(source.name.into(), projection);
         if let Err(cause) = normaliser.normalise(raw, &arrival, &mut builder) {
             show::say!("{}skipped:{:#} {place}: {cause}", show::BOLD, show::BOLD);
-            unread += 1;
-            continue;
+            self.unread += 1;
+            return Ok(());
         }
         let batch = builder.finish();
         let mut hits = Vec::new();
-        engine.scan(&batch, &mut hits);
+        self.engine.scan(&batch, &mut hits);
         for hit in &hits {
-            *hits_of.entry(engine.rules()[hit.rule as usize].lowered.rule.key()).or_default() += 1;
+            let key = self.engine.rules()[hit.rule as usize].lowered.rule.key();
+            *self.hits_of.entry(key).or_default() += 1;
         }
-        let mut failure = Ok(());
-        engine.occurrences(&batch, &hits, Times::AsWritten, &mut dropped, &mut |occurrence| {
+        let (mut failure, finite) = (Ok(()), &mut self.finite);
+        self.engine.occurrences(&batch, &hits, Times::AsWritten, &mut self.dropped, &mut |occurrence| {
             if failure.is_ok() {
                 failure = finite.take(&occurrence);
             }
         });
-        failure?;
+        Ok(failure?)
     }
-    if unread > 0 && unread == events.len() {
-        return Err("no event could be read".into());
-    }
-    finite.count_dropped(&dropped);
-    finite.finish()?;
-    let told = Told { engine: &engine, finite: &finite, hits_of: &hits_of, all };
-    told.correlation(number, 0)?;
-    let any = finite.explained().iter().any(|(of, explained)| *of == number && explained.alerts > 0);
-    Ok(if any { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
 
-/// The sources with the columns of lookup tables that are at hand.
-pub fn specs(environment: &Arc<virga_ingest::environment::Environment>) -> Vec<SourceSpec> {
-    SOURCES.iter().map(|source| source.spec_in(environment)).collect()
+    /// All events of `from` have come: tells of the correlation of this number.
+    pub fn finish(mut self, number: usize, from: &str, all: bool) -> Outcome {
+        if self.events == 0 {
+            return Err(format!("{from} holds no event").into());
+        }
+        if self.unread == self.events {
+            return Err("no event could be read".into());
+        }
+        self.finite.count_dropped(&self.dropped);
+        self.finite.finish()?;
+        let told = Told { engine: &self.engine, finite: &self.finite, hits_of: &self.hits_of, all };
+        told.correlation(number, 0)?;
+        let any = self.finite.explained().iter().any(|(of, explained)| *of == number && explained.alerts > 0);
+        Ok(if any { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
 }
 
 struct Told<'a> {
