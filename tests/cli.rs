@@ -101,7 +101,15 @@ fn every_form_of_delivery_gives_the_same_alerts() {
     let records = ids("samples/aws.cloudtrail/records.json");
     assert_eq!(records.len(), 5);
     assert_eq!(ids("samples/aws.cloudtrail/events.ndjson"), records);
-    for form in ["eventbridge.json", "lookup-events.json", "cloudwatch-subscription.json"] {
+    for form in [
+        "eventbridge.json",
+        "lookup-events.json",
+        "cloudwatch-subscription.json",
+        "filter-log-events.json",
+        "insights.json",
+        "kinesis.json",
+        "receive-message.json",
+    ] {
         let wrapped = ids(&format!("samples/aws.cloudtrail/{form}"));
         assert_eq!(wrapped.len(), 4, "{form}");
         assert!(wrapped.iter().all(|event| records.contains(event)), "{form}: {wrapped:?}\n{records:?}");

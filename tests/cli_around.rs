@@ -157,8 +157,44 @@ fn a_lookup_table_fills_columns_and_wakes_the_rules_that_ask_for_them() {
     // without the table none does, and the nearest miss is
     let explained = virga(&["rules", "explain", &rules, &events]);
     assert!(out(&explained).contains("no lookup table fills"), "{}", out(&explained));
-    assert!(err(&explained).contains("0 of 2 events match; shown is the nearest miss"), "{}", err(&explained));
+    assert!(
+        err(&explained).contains("0 of 2 events match; shown is the nearest miss"),
+        "{}",
+        err(&explained)
+    );
     assert_eq!(explained.status.code(), Some(1));
+}
+
+#[test]
+fn what_is_not_read_and_what_no_source_knows_is_said_at_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text, status, words) in [
+        (
+            "capture.avro",
+            "Obj\u{1}\u{4}\n{\"a\":1}\n",
+            2,
+            ["quarantined  1 (other_format 1)", "nothing could be read"],
+        ),
+        (
+            "athena.csv",
+            "eventtime,eventname\n2026-03-02T10:00:00Z,X\n",
+            0,
+            ["not_json 2", "nothing could be read"],
+        ),
+        (
+            "odd.ndjson",
+            "{\"eventVersion\":\"1.11\",\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"X\"}\n{\"a\":1}\n",
+            0,
+            ["no source knows 1 of the events", "odd.ndjson:2"],
+        ),
+    ] {
+        let file = write(folder.path(), name, text);
+        let output = virga(&["detect", &file]);
+        assert_eq!(output.status.code(), Some(status), "{name}: {}", err(&output));
+        for word in words {
+            assert!(err(&output).contains(word), "{name}: {word} in {}", err(&output));
+        }
+    }
 }
 
 #[test]

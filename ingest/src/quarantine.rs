@@ -39,6 +39,8 @@ pub enum Cause {
     ExpandsTooFar,
     /// Reading the input failed.
     ReadFailed,
+    /// The input is in a format that is not read, as its first bytes tell.
+    OtherFormat,
 }
 
 /// Every cause, in the order in which a summary shows them.
@@ -53,6 +55,7 @@ pub static CAUSES: &[Cause] = &[
     Cause::CorruptCompression,
     Cause::ExpandsTooFar,
     Cause::ReadFailed,
+    Cause::OtherFormat,
 ];
 
 impl Cause {
@@ -69,6 +72,7 @@ impl Cause {
             Self::CorruptCompression => "corrupt_compression",
             Self::ExpandsTooFar => "expands_too_far",
             Self::ReadFailed => "read_failed",
+            Self::OtherFormat => "other_format",
         }
     }
 
@@ -85,6 +89,9 @@ impl Cause {
             Self::CorruptCompression => "the compressed input is damaged",
             Self::ExpandsTooFar => "the compressed input expands too far",
             Self::ReadFailed => "reading the input failed",
+            Self::OtherFormat => {
+                "the input is no JSON but Avro, Parquet, an archive, or packed otherwise than by gzip or zstd"
+            }
         }
     }
 

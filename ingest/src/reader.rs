@@ -64,6 +64,8 @@ pub struct Summary {
     pub unreadable: u64,
     /// Events that became rows, by source.
     pub events: BTreeMap<&'static str, u64>,
+    /// Where the first event stood that no source recognised, where sources were to be found.
+    pub first_unknown: Option<Origin>,
     /// Bytes of these events.
     pub event_bytes: u64,
     /// Events without a readable time: their ingest time stands for it.
@@ -360,6 +362,13 @@ impl<S: Sink> Stage<'_, S> {
             }
         };
         reader.summary.event_bytes += text.len() as u64;
+        if reader.choosing.is_some()
+            && number + 1 == reader.lanes.len()
+            && reader.summary.first_unknown.is_none()
+        {
+            let origin = Origin { base: self.base.clone(), line: place.line, record: place.record };
+            reader.summary.first_unknown = Some(origin);
+        }
         match reader.lanes[number].batcher.take_full(text.len()) {
             Some(batch) => self.sink.batch(batch),
             None => ControlFlow::Continue(()),

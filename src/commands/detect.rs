@@ -238,8 +238,13 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Whether an input could not be opened, or not be read to its end.
 pub(super) fn given_up(summary: &Summary) -> bool {
-    let ends =
-        [Cause::TruncatedCompression, Cause::CorruptCompression, Cause::ExpandsTooFar, Cause::ReadFailed];
+    let ends = [
+        Cause::TruncatedCompression,
+        Cause::CorruptCompression,
+        Cause::ExpandsTooFar,
+        Cause::ReadFailed,
+        Cause::OtherFormat,
+    ];
     summary.unreadable > 0 || ends.iter().any(|cause| summary.quarantined.of(*cause) > 0)
 }
 

@@ -166,10 +166,20 @@ impl Closing<'_> {
         let mut hints = Vec::new();
         let unrecognised = self.read.events.get(generic::SOURCE.name).copied().unwrap_or(0);
         if unrecognised > 0 && !self.generic_asked {
+            let first = self.read.first_unknown.as_ref().map(ToString::to_string).unwrap_or_default();
             hints.push(format!(
-                "no source knows {} of the events; `--logsource product=…` says which rules are for them",
-                show::thousands(unrecognised)
+                "no source knows {} of the events, and no rule ran on them; the first is {} (`virga sources explain` \
+                 shows what it is), and `--logsource product=…` says which rules are for them",
+                show::thousands(unrecognised),
+                show::printable(&first),
             ));
+        }
+        if self.read.total_events() == 0 && self.read.quarantined.total() > 0 {
+            hints.push(
+                "nothing could be read: logs are JSON, a line each or in documents, or rows of Log Analytics in CSV; other \
+                 CSV and Avro are not read, Parquet by `virga backtest --archive`"
+                    .to_owned(),
+            );
         }
         if self.read.inputs == 0 && self.passed_over > 0 {
             hints.push("a file that is named is read whatever its name".to_owned());

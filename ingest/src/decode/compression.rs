@@ -2,7 +2,8 @@
 //!
 //! In: any reader. Out: a reader of the unpacked bytes. The first four bytes tell gzip (`1f 8b`) and
 //! zstd (`28 b5 2f fd`) from plain text. Several gzip members or zstd frames one behind the other,
-//! as appending writers leave them, are read as one stream.
+//! as appending writers leave them, are read as one stream. What is packed again in what was packed is
+//! unpacked too: CloudWatch Logs packs what it gives to Firehose, and Firehose may pack that once more.
 //!
 //! A packed input can be a thousand times its size and still be honest in every block, so a cap
 //! stands on the ratio and one on the whole. All that was unpacked before a fault has been given
@@ -89,7 +90,12 @@ pub struct Decompressor {
     stream: Stream,
     limits: ExpansionLimits,
     below: Arc<Below>,
+    /// Of the outermost bytes, where what was packed is packed again.
+    packed: Arc<Below>,
     expanded: u64,
+    /// Unpacked bytes that were read ahead, and the error that was met behind them.
+    head: Cursor<Vec<u8>>,
+    fault: Option<io::Error>,
 }
 
 /// What the decoder does not tell of the reader that it reads.
@@ -116,7 +122,54 @@ impl Decompressor {
         let below = Arc::<Below>::default();
         let mut counted = Counted { head: Cursor::default(), reader, below: Arc::clone(&below) };
         let magic = counted.peek(4)?;
-        let stream = match magic.as_slice() {
+        let packed = Arc::clone(&below);
+        let mut once = Self::of(counted, &magic, limits, below, packed)?;
+        if !is_packed(&magic) {
+            return Ok(once);
+        }
+        once.hold_beginning();
+        // packed once more, but not again: nobody does who has no ill will
+        match is_packed(once.head.get_ref()) {
+            true => once.unpacked_again(),
+            false => Ok(once),
+        }
+    }
+
+    /// What is in it, where that is packed too. How far it expands is measured from the outermost bytes.
+    fn unpacked_again(self) -> io::Result<Self> {
+        let (limits, packed) = (self.limits, Arc::clone(&self.below));
+        let magic = self.head.get_ref().clone();
+        let below = Arc::<Below>::default();
+        let counted = Counted { head: Cursor::default(), reader: Box::new(self), below: Arc::clone(&below) };
+        Self::of(counted, &magic, limits, below, packed)
+    }
+
+    /// Reads the first four bytes ahead, as far as they are there, and remembers why no more are.
+    fn hold_beginning(&mut self) {
+        let mut held = Vec::new();
+        let mut chunk = [0; 4];
+        while let Some(free) = chunk.get_mut(held.len()..).filter(|free| !free.is_empty()) {
+            match self.unpack(free) {
+                Ok(0) => break,
+                Ok(read) => held.extend_from_slice(free.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.fault = Some(error);
+                    break;
+                }
+            }
+        }
+        self.head = Cursor::new(held);
+    }
+
+    fn of(
+        counted: Counted,
+        magic: &[u8],
+        limits: ExpansionLimits,
+        below: Arc<Below>,
+        packed: Arc<Below>,
+    ) -> io::Result<Self> {
+        let stream = match magic {
             [0x1f, 0x8b, ..] => Stream::Gzip(Box::new(MultiGzDecoder::new(buffered(counted)))),
             // a frame, or one that is to be skipped, with which parallel packers begin
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
@@ -124,14 +177,14 @@ impl Decompressor {
             }
             _ => Stream::Plain(buffered(counted)),
         };
-        Ok(Self { stream, limits, below, expanded: 0 })
+        Ok(Self { stream, limits, below, packed, expanded: 0, head: Cursor::default(), fault: None })
     }
 
     fn check(&self) -> io::Result<()> {
         if matches!(self.stream, Stream::Plain(_)) {
             return Ok(());
         }
-        let packed = self.below.bytes.load(Ordering::Relaxed);
+        let packed = self.packed.bytes.load(Ordering::Relaxed);
         let beyond_ratio =
             self.expanded > self.limits.free_bytes && self.expanded / self.limits.ratio.max(1) > packed;
         if beyond_ratio || self.expanded > self.limits.bytes {
@@ -148,6 +201,15 @@ fn buffered(counted: Counted) -> Packed {
 
 impl Read for Decompressor {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.head.read(buf)? {
+            0 => self.fault.take().map_or_else(|| self.unpack(buf), Err),
+            read => Ok(read),
+        }
+    }
+}
+
+impl Decompressor {
+    fn unpack(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         let read = match &mut self.stream {
             Stream::Plain(reader) => return reader.read(buf),
@@ -302,6 +364,35 @@ mod tests {
         for short in [&b""[..], b"{", b"{}\n"] {
             assert_eq!(unpack(short.to_vec(), ExpansionLimits::default()), (short.to_vec(), None));
         }
+    }
+
+    #[test]
+    fn what_is_packed_twice_is_unpacked_and_its_faults_are_told() {
+        let text = noise(200_000);
+        let (first, second) = text.split_at(70_000);
+        let members = [gzip(first), gzip(second)].concat();
+        let frames = [zstd::encode_all(first, 1).unwrap(), zstd::encode_all(second, 1).unwrap()].concat();
+        for inner in [members, frames] {
+            for outer in [gzip(&inner), zstd::encode_all(inner.as_slice(), 3).unwrap()] {
+                assert_eq!(unpack(outer.clone(), ExpansionLimits::default()), (text.clone(), None));
+                // an end that is missing outside, and one that is missing inside
+                let (out, cause) = unpack(outer[..outer.len() / 2].to_vec(), ExpansionLimits::default());
+                assert!(text.starts_with(&out) && !out.is_empty());
+                assert_eq!(cause, Some(Cause::TruncatedCompression));
+            }
+            let cut = gzip(&inner[..inner.len() / 2]);
+            let (out, cause) = unpack(cut, ExpansionLimits::default());
+            assert!(text.starts_with(&out) && !out.is_empty());
+            assert_eq!(cause, Some(Cause::TruncatedCompression));
+        }
+        // a third time is once too often, and what there is goes on as bytes
+        let thrice = gzip(&gzip(&gzip(b"{}")));
+        assert_eq!(unpack(thrice, ExpansionLimits::default()), (gzip(b"{}"), None));
+        // what is too short to be anything stays what it is
+        assert_eq!(unpack(gzip(b"{}"), ExpansionLimits::default()), (b"{}".to_vec(), None));
+        assert_eq!(unpack(gzip(b""), ExpansionLimits::default()), (Vec::new(), None));
+        let cut = gzip(b"{}\n")[..12].to_vec();
+        assert_eq!(unpack(cut, ExpansionLimits::default()).1, Some(Cause::TruncatedCompression));
     }
 
     #[test]

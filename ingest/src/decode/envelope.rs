@@ -1,6 +1,6 @@
 //! What wraps events on their way: arrays, `{"Records":[…]}` and its kin, EventBridge, CloudWatch
-//! Logs, CloudTrail's `LookupEvents`, Pub/Sub, CloudEvents, lists of Kubernetes, tables of Log
-//! Analytics, OTLP.
+//! Logs, CloudTrail's `LookupEvents`, Kinesis, SQS and SNS, Pub/Sub, CloudEvents, lists of Kubernetes,
+//! tables of Log Analytics, OTLP.
 //!
 //! In: the bytes of one whole JSON value. Out: whether it is an event, and if it is an envelope,
 //! where the things in it stand. Each of those may be an envelope again.
@@ -8,12 +8,14 @@
 //! | envelope | events |
 //! |---|---|
 //! | `[…]` | its elements |
-//! | `{"Records":[…]}`, and `records`, `value`, `Events`, `entries`, `receivedMessages` | the elements |
+//! | `{"Records":[…]}`, and `records`, `value`, `Events`, `entries`, `receivedMessages`, `events`, `Messages` | the elements |
 //! | `{"kind":"EventList","items":[…]}` (Kubernetes) | the elements |
 //! | `{"CloudTrailEvent":"{…}", …}` (an element of `LookupEvents`) | the JSON in that string |
 //! | `{"detail-type":"… via CloudTrail","source":…,"detail":{…}}` (EventBridge) | `detail` |
 //! | `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{…}"}]}` (CloudWatch Logs) | the JSON in each message |
 //! | `{"messageType":"CONTROL_MESSAGE", …}` | none |
+//! | `{"message":"{…}","ingestionTime":…}` (CloudWatch Logs, read), records and messages of Kinesis, SQS, SNS | the JSON in that string: `carriers` |
+//! | `{"results":[[{"field":"@message","value":"{…}"}]]}` (a query of CloudWatch Logs) | an event a row: `insights` |
 //! | `{"message":{"data":"…", …}, "subscription":…}` (Pub/Sub, pushed or pulled) | the message |
 //! | `{"data":"…", "messageId":…}` (a Pub/Sub message) | the JSON in that base64 |
 //! | `{"specversion":…,"data":{"protoPayload":…}}` (CloudEvents), `{"data":{"protoPayload":…}}` | `data` |
@@ -23,6 +25,7 @@
 //! Nearly every value is a plain event, so that is decided by its first key alone: only an object
 //! that begins with a key that some envelope has is looked at member by member.
 
+use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -32,9 +35,11 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 use memchr::memmem::Finder;
-use virga_engine::json::{Value, skip_value, skip_whitespace, string_text};
+use virga_engine::json::{JsonErrorKind, Value, skip_value, skip_whitespace, string_text};
 
-use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
+use super::carriers::carried;
+use super::compression::{Decompressor, ExpansionLimits, StreamFault, is_packed};
+use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_EVENT_BYTES, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
 use crate::quarantine::Cause;
 
 /// What a value is.
@@ -61,15 +66,34 @@ pub(super) enum Inner {
 }
 
 /// Keys whose array of objects holds the events.
-const ARRAY_KEYS: &[&[u8]] = &[b"Records", b"records", b"value", b"Events", b"entries", b"receivedMessages"];
+const ARRAY_KEYS: &[&[u8]] =
+    &[b"Records", b"records", b"value", b"Events", b"entries", b"receivedMessages", b"events", b"Messages"];
 
-/// One of them is a word that events use too: nothing of them may stand beside it, which is known only
+/// Some of them are words that events use too: nothing of them may stand beside these, which is known only
 /// when the object has been read to its end.
-const LISTED: &[u8] = b"entries";
+const LISTED: &[&[u8]] = &[b"entries", b"events", b"Messages"];
+
+/// But this is known by the key with which its first element begins (`filter-log-events`).
+const TOLD_LIST: (&[u8], &[u8]) = (b"events", b"\"logStreamName\"");
 
 /// Keys that may stand beside such an array where it does not come first.
-const METADATA_KEYS: &[&[u8]] =
-    &[b"NextToken", b"nextToken", b"nextLink", b"nextPageToken", b"ResponseMetadata", b"count", b"$schema"];
+const METADATA_KEYS: &[&[u8]] = &[
+    b"NextToken",
+    b"nextToken",
+    b"nextLink",
+    b"nextPageToken",
+    b"ResponseMetadata",
+    b"count",
+    b"$schema",
+    // of log events
+    b"searchedLogStreams",
+    b"nextForwardToken",
+    b"nextBackwardToken",
+    // of records of a stream
+    b"NextShardIterator",
+    b"MillisBehindLatest",
+    b"ChildShards",
+];
 
 /// Keys with which an object may begin that is an envelope though it does not begin with its array,
 /// and a text that stands in every such envelope: to look for it costs much less than to look at the
@@ -99,11 +123,12 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
     (OF_CLOUD_EVENT, b"\"subscription\""),
     (OF_EVENT_LIST, b"\"EventList\""),
     (&[b"tables"], b"\"columns\""),
+    (OF_INSIGHTS, b"\"results\""),
     (&[b"resourceSpans"], b"\"resourceSpans\""),
     (&[b"resourceLogs"], b"\"resourceLogs\""),
 ];
 
-/// Finds the texts of [`SUSPECT_FIRST_KEYS`]: to make a finder costs as much as to use it.
+/// Finds the texts of [`suspects`]: to make a finder costs as much as to use it.
 static TELLING: OnceLock<Vec<Finder<'static>>> = OnceLock::new();
 
 /// Decides what a whole JSON value is; what is in an envelope is added to `inner`.
@@ -122,7 +147,8 @@ pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>) -> Shape {
     }
 }
 
-/// What stands at the beginning of an input: an object whose first key holds the array of events?
+/// What stands at the beginning of an input: an object whose first key holds the array of events, but for what
+/// OData says of it (`@odata.context`)?
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Prefix {
     /// Yes; the first event stands so many bytes behind the beginning.
@@ -149,31 +175,56 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
     if *bytes.get(at)? != b'{' {
         return Some(Prefix::Other);
     }
-    at = skip_whitespace(bytes, at + 1);
-    if *bytes.get(at)? != b'"' {
-        return Some(Prefix::Other);
-    }
-    let key = bytes.get(at + 1..)?;
-    let Some(close) = memchr(b'"', key) else {
-        return if key.len() > LONGEST_ARRAY_KEY { Some(Prefix::Other) } else { None };
-    };
-    let key = key.get(..close)?;
-    if !ARRAY_KEYS.contains(&key) || key == LISTED {
-        return Some(Prefix::Other);
-    }
-    at += close + 2;
-    for expected in [b':', b'['] {
-        at = skip_whitespace(bytes, at);
-        if *bytes.get(at)? != expected {
+    loop {
+        at = skip_whitespace(bytes, at + 1);
+        if *bytes.get(at)? != b'"' {
             return Some(Prefix::Other);
         }
-        at += 1;
+        let key = bytes.get(at + 1..)?;
+        let Some(close) = memchr(b'"', key) else {
+            return if key.len() > LONGEST_KEY { Some(Prefix::Other) } else { None };
+        };
+        let key = key.get(..close)?;
+        at = skip_whitespace(bytes, at + close + 2);
+        if *bytes.get(at)? != b':' {
+            return Some(Prefix::Other);
+        }
+        at = skip_whitespace(bytes, at + 1);
+        if !key.starts_with(ODATA) {
+            return read_array(bytes, key, at);
+        }
+        at = match skip_value(bytes, at) {
+            Ok(end) => skip_whitespace(bytes, end),
+            Err(error) if error.kind == JsonErrorKind::Incomplete => return None,
+            Err(_) => return Some(Prefix::Other),
+        };
+        if *bytes.get(at)? != b',' {
+            return Some(Prefix::Other);
+        }
     }
-    at = skip_whitespace(bytes, at);
-    Some(if *bytes.get(at)? == b'{' { Prefix::Array(at) } else { Prefix::Other })
 }
 
-const LONGEST_ARRAY_KEY: usize = 16;
+/// Whether the value of a key is an array of events.
+fn read_array(bytes: &[u8], key: &[u8], at: usize) -> Option<Prefix> {
+    let (list, first) = TOLD_LIST;
+    if !ARRAY_KEYS.contains(&key) || (LISTED.contains(&key) && key != list) || *bytes.get(at)? != b'[' {
+        return Some(Prefix::Other);
+    }
+    let at = skip_whitespace(bytes, at + 1);
+    if *bytes.get(at)? != b'{' {
+        return Some(Prefix::Other);
+    }
+    if key != list {
+        return Some(Prefix::Array(at));
+    }
+    let begin = skip_whitespace(bytes, at + 1);
+    let there = bytes.get(begin..)?;
+    match there.get(..first.len()) {
+        Some(there) if there == first => Some(Prefix::Array(at)),
+        None if first.starts_with(there) => None,
+        _ => Some(Prefix::Other),
+    }
+}
 
 /// Whether a key is one whose array of objects holds the events.
 pub(super) fn is_array_key(key: &[u8]) -> bool {
@@ -197,15 +248,22 @@ fn may_wrap(key: &[u8], bytes: &[u8]) -> bool {
     if ARRAY_KEYS.contains(&key) || is_metadata(key) {
         return true;
     }
-    let telling =
-        TELLING.get_or_init(|| SUSPECT_FIRST_KEYS.iter().map(|(_, text)| Finder::new(*text)).collect());
-    let suspects = SUSPECT_FIRST_KEYS.iter().zip(telling);
-    suspects.into_iter().any(|((keys, _), text)| keys.contains(&key) && text.find(bytes).is_some())
+    let telling = TELLING.get_or_init(|| suspects().map(|(_, text)| Finder::new(text)).collect());
+    suspects().zip(telling).any(|((keys, _), text)| keys.contains(&key) && text.find(bytes).is_some())
 }
 
-fn is_metadata(key: &[u8]) -> bool {
-    METADATA_KEYS.contains(&key) || key.starts_with(b"@odata.")
+/// All objects that may be envelopes though they do not begin with their array.
+fn suspects() -> impl Iterator<Item = (&'static [&'static [u8]], &'static [u8])> {
+    SUSPECT_FIRST_KEYS.iter().copied().chain(super::carriers::suspects())
 }
+
+/// Whether a key says something of an array that stands beside it.
+pub(super) fn is_metadata(key: &[u8]) -> bool {
+    METADATA_KEYS.contains(&key) || key.starts_with(ODATA)
+}
+
+/// With which OData begins what it says of an answer.
+const ODATA: &[u8] = b"@odata.";
 
 /// Where the members of an object that matter here stand.
 #[derive(Default)]
@@ -232,7 +290,7 @@ struct Members<'b> {
     payload: bool,
     kind: Option<Range<usize>>,
     items: Option<Range<usize>>,
-    /// A key whose value `log_analytics` or `otlp` takes apart.
+    /// A key whose value `log_analytics`, `insights` or `otlp` takes apart.
     rebuilt: Option<Rebuild>,
 }
 
@@ -244,7 +302,8 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         // a flaw in it: whoever reads the event will say what
         return Shape::Event;
     };
-    if let Some(found) = open_single(bytes, &members) {
+    let found = open_single(bytes, &members);
+    if let Some(found) = found.or_else(|| carried(bytes, start, &members.keys)) {
         inner.push(found);
         return Shape::Envelope;
     }
@@ -267,7 +326,7 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
         return Shape::Envelope;
     }
     if let Some(rebuild) = members.rebuilt
-        && (members.are(OF_TABLES) || members.are(OF_OTLP))
+        && (members.are(OF_TABLES) || members.are(OF_OTLP) || members.are(OF_INSIGHTS))
     {
         return open_rebuilt(bytes, rebuild, inner);
     }
@@ -391,11 +450,11 @@ fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
     }
 }
 
-/// Whether a JSON string is the base64 of a JSON object or array, whole. Any other message stays the
-/// event that it is.
-fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
+/// Whether a JSON string is the base64 of a JSON object or array, whole, packed or not. Any other message
+/// stays the event that it is.
+pub(super) fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
     let text = bytes.get(string.clone()).and_then(|text| simdutf8::basic::from_utf8(text).ok());
-    let Some(decoded) = text.and_then(string_text).and_then(|text| decode_base64(&text)) else {
+    let Some(Ok(decoded)) = text.and_then(string_text).map(|text| decode_base64(&text)) else {
         return false;
     };
     let start = skip_whitespace(&decoded, 0);
@@ -404,14 +463,25 @@ fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
         && skip_value(&decoded, start).is_ok_and(|end| skip_whitespace(&decoded, end) == decoded.len())
 }
 
-/// Base64 as senders write it: of either alphabet, padded or not, in lines or not.
-pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+/// Base64 as senders write it: of either alphabet, padded or not, in lines or not, of what is packed or not.
+pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, Cause> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let engine = GeneralPurpose::new(&STANDARD_ALPHABET, LENIENT);
-    let url_safe = || GeneralPurpose::new(&URL_SAFE_ALPHABET, LENIENT).decode(&text).ok();
-    engine.decode(&text).ok().or_else(url_safe)
+    let url_safe = |_| GeneralPurpose::new(&URL_SAFE_ALPHABET, LENIENT).decode(&text);
+    let bytes = engine.decode(&text).or_else(url_safe).map_err(|_| Cause::NotJson)?;
+    if is_packed(&bytes) { unpack_part(bytes) } else { Ok(bytes) }
+}
+
+/// What is packed in a part of an event, which may be no larger than an event.
+fn unpack_part(bytes: Vec<u8>) -> Result<Vec<u8>, Cause> {
+    let limits = ExpansionLimits { bytes: MAX_EVENT_BYTES as u64, ..ExpansionLimits::default() };
+    let mut unpacked = Vec::new();
+    Decompressor::new(Box::new(Cursor::new(bytes)), limits)
+        .and_then(|mut reader| reader.read_to_end(&mut unpacked))
+        .map_err(|error| StreamFault::cause(&error))?;
+    Ok(unpacked)
 }
 
 /// An array of objects that comes first or beside metadata only. An empty one must be alone: an
@@ -486,6 +556,7 @@ const OF_CLOUD_EVENT: &[&[u8]] =
 const OF_EVENT_LIST: &[&[u8]] = &[b"kind", b"apiVersion", b"metadata", b"items"];
 const OF_TABLES: &[&[u8]] = &[b"tables", b"error", b"statistics", b"render"];
 const OF_OTLP: &[&[u8]] = &[b"resourceSpans", b"resourceLogs"];
+const OF_INSIGHTS: &[&[u8]] = &[b"results", b"statistics", b"status", b"encryptionKey", b"queryLanguage"];
 
 impl<'b> Members<'b> {
     /// Whether nothing but these stands in the object.
@@ -509,10 +580,11 @@ impl<'b> Members<'b> {
             b"kind" => self.kind = Some(value),
             b"items" => self.items = Some(value),
             b"tables" => self.rebuilt = Some(super::log_analytics::rows),
+            b"results" => self.rebuilt = Some(super::insights::rows),
             b"resourceSpans" | b"resourceLogs" => self.rebuilt = Some(super::otlp::records),
             _ if is_array_key(key) && bytes.get(value.start) == Some(&b'[') => {
                 self.array_is_first |= first;
-                self.listed |= key == LISTED;
+                self.listed |= LISTED.contains(&key);
                 self.arrays.push(value);
                 return;
             }
@@ -535,9 +607,9 @@ fn messages(bytes: &[u8], events: &Range<usize>, inner: &mut Vec<Inner>) -> Shap
     }
     each_element(bytes, events.start, |element| {
         inner.push(match element {
-            Inner::Value(range) => match message(bytes, range.start) {
-                Some(text) => Inner::Text(text),
-                None => Inner::Bad(range, Cause::NotJson),
+            Inner::Value(range) => match last_member(bytes, range.start, b"message") {
+                Some(text) if bytes.get(text.start) == Some(&b'"') => Inner::Text(text),
+                _ => Inner::Bad(range, Cause::NotJson),
             },
             other => other,
         });
@@ -545,30 +617,31 @@ fn messages(bytes: &[u8], events: &Range<usize>, inner: &mut Vec<Inner>) -> Shap
     Shape::Envelope
 }
 
-/// Where the string under `message` stands in one element of `logEvents`.
-fn message(bytes: &[u8], open: usize) -> Option<Range<usize>> {
+/// Where the value of a key stands in an object: of equal keys the last one's.
+pub(super) fn last_member(bytes: &[u8], open: usize, key: &[u8]) -> Option<Range<usize>> {
     if bytes.get(open) != Some(&b'{') {
         return None;
     }
+    let mut found = None;
     let mut at = skip_whitespace(bytes, open + 1);
     while *bytes.get(at)? != b'}' {
         let key_end = skip_value(bytes, at).ok()?;
-        let is_message = bytes.get(at..key_end) == Some(b"\"message\"");
+        let is_it = bytes.get(at + 1..key_end - 1) == Some(key) && bytes.get(at) == Some(&b'"');
         at = skip_whitespace(bytes, key_end);
         if *bytes.get(at)? != b':' {
             return None;
         }
         at = skip_whitespace(bytes, at + 1);
         let end = skip_value(bytes, at).ok()?;
-        if is_message && bytes.get(at) == Some(&b'"') {
-            return Some(at..end);
+        if is_it {
+            found = Some(at..end);
         }
         at = skip_whitespace(bytes, end);
         if bytes.get(at) == Some(&b',') {
             at = skip_whitespace(bytes, at + 1);
         }
     }
-    None
+    found
 }
 
 /// Calls back with each element of an array that is whole; what follows a flaw, or stands beyond
@@ -667,6 +740,42 @@ mod tests {
             ),
             (r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}"#, &[]),
             (r#"{"entries":[{"a":1}],"nextPageToken":"x"}"#, &[r#"{"a":1}"#]),
+            (
+                r#"{"events":[{"timestamp":1,"message":"m","ingestionTime":2}],"nextForwardToken":"f","nextBackwardToken":"b"}"#,
+                &[r#"{"timestamp":1,"message":"m","ingestionTime":2}"#],
+            ),
+            (r#"{"Messages":[{"Body":"x"}]}"#, &[r#"{"Body":"x"}"#]),
+            (r#"{"timestamp":1,"message":"{\"a\":1}","ingestionTime":2}"#, &[r#"text "{\"a\":1}""#]),
+            (
+                r#"{"eventId":"7","ingestionTime":2,"logStreamName":"s","message":"{}","timestamp":1}"#,
+                &[r#"text "{}""#],
+            ),
+            (
+                r#"{"awslogs":{"data":"H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA"}}"#,
+                &[r#"base64 "H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA""#],
+            ),
+            (
+                r#"{"kinesis":{"partitionKey":"p","data":"eyJhIjoxfQ=="},"eventSource":"aws:kinesis","awsRegion":"r"}"#,
+                &[r#"base64 "eyJhIjoxfQ==""#],
+            ),
+            (
+                r#"{"SequenceNumber":"1","ApproximateArrivalTimestamp":1.5,"Data":"eyJhIjoxfQ==","PartitionKey":"p"}"#,
+                &[r#"base64 "eyJhIjoxfQ==""#],
+            ),
+            (
+                r#"{"messageId":"m","receiptHandle":"r","body":"{}","attributes":{},"eventSource":"aws:sqs"}"#,
+                &[r#"text "{}""#],
+            ),
+            (r#"{"MessageId":"m","ReceiptHandle":"r","MD5OfBody":"x","Body":"[]"}"#, &[r#"text "[]""#]),
+            (
+                r#"{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{"Type":"Notification","Message":"{}"}}"#,
+                &[r#"text "{}""#],
+            ),
+            (r#"{"Type":"Notification","MessageId":"m","TopicArn":"t","Message":"{}"}"#, &[r#"text "{}""#]),
+            (
+                r#"{"results":[[{"field":"@message","value":"{\"a\":1}"}],[{"field":"n","value":"2"}]],"status":"Complete"}"#,
+                &[r#"built {"a":1}"#, r#"built {"n":"2"}"#],
+            ),
             (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1}]}"#, &[r#"{"a":1}"#]),
             (
                 r#"{"message":{"data":"eyJhIjoxfQ==","messageId":"1"},"subscription":"s"}"#,
@@ -738,6 +847,20 @@ mod tests {
             r#"{"tables":[{"columns":"x"}]}"#,
             r#"{"resourceSpans":7}"#,
             r#"{"resourceMetrics":[{"a":1}]}"#,
+            r#"{"events":[{"a":1}],"host":"h"}"#,
+            r#"{"Messages":[{"a":1}],"user":"u"}"#,
+            r#"{"timestamp":1,"message":"{}"}"#,
+            r#"{"timestamp":1,"message":"{}","ingestionTime":2,"host":"h"}"#,
+            r#"{"timestamp":1,"message":"in words","ingestionTime":2}"#,
+            r#"{"awslogs":{"data":"in words"}}"#,
+            r#"{"awslogs":{"data":"eyJhIjoxfQ=="},"user":"u"}"#,
+            r#"{"kinesis":{"data":"eyJhIjoxfQ=="},"user":"u"}"#,
+            r#"{"kinesis":{"data":7},"eventSource":"aws:kinesis"}"#,
+            r#"{"kinesis":"eyJhIjoxfQ==","eventSource":"aws:kinesis"}"#,
+            r#"{"messageId":"m","body":"{}"}"#,
+            r#"{"Type":"Notification","TopicArn":"t","Message":"in words"}"#,
+            r#"{"results":[{"a":1}],"status":"ok"}"#,
+            r#"{"results":[],"status":"ok"}"#,
             "{}",
         ] {
             assert_eq!(opened(text), (Shape::Event, vec![]), "{text}");
@@ -754,9 +877,29 @@ mod tests {
         for cut in 0..whole.len() {
             assert_eq!(array_prefix(&whole.as_bytes()[..cut]), Prefix::Unknown, "{}", &whole[..cut]);
         }
-        for other in
-            ["{\"Records\":[]", "{\"Records\":{", "{\"eventVersion\":[{", "[", "{}", "{\"recordsX\":[{"]
-        {
+        let answer = "{\"@odata.context\":\"c\",\n \"@odata.count\":7,\"value\":[{";
+        assert_eq!(array_prefix(answer.as_bytes()), Prefix::Array(answer.len() - 1));
+        for cut in 0..answer.len() {
+            assert_eq!(array_prefix(&answer.as_bytes()[..cut]), Prefix::Unknown, "{}", &answer[..cut]);
+        }
+        let told = "{\"events\":[{\"logStreamName\"";
+        assert_eq!(array_prefix(told.as_bytes()), Prefix::Array(11));
+        for cut in 0..told.len() {
+            assert_eq!(array_prefix(&told.as_bytes()[..cut]), Prefix::Unknown, "{}", &told[..cut]);
+        }
+        for other in [
+            "{\"Records\":[]",
+            "{\"Records\":{",
+            "{\"eventVersion\":[{",
+            "[",
+            "{}",
+            "{\"recordsX\":[{",
+            "{\"entries\":[{",
+            "{\"events\":[{\"timestamp\"",
+            "{\"@odata.context\":\"c\",\"id\":",
+            "{\"@odata.context\":\"c\"}",
+            "{\"@odata.context\":,",
+        ] {
             assert_eq!(array_prefix(other.as_bytes()), Prefix::Other, "{other}");
         }
         assert_eq!(array_prefix(&vec![b' '; 1 << 20]), Prefix::Other);

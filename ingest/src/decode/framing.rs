@@ -1,7 +1,7 @@
 //! A stream of bytes → events, one after the other, in constant memory.
 //!
 //! In: a reader of text. Out: [`Frame`]s, each the text of one event or the first bytes of something
-//! unreadable, with its line or record number. There are two ways to read an input, chosen by its
+//! unreadable, with its line or record number. There are three ways to read an input, chosen by its
 //! beginning:
 //!
 //! - **lines**, where the first line is a whole JSON value and more follow. A line that cannot be
@@ -10,6 +10,7 @@
 //!   streamed (5 GB need no more memory than 5 KB), pretty-printed objects, and objects one behind
 //!   the other. After something unreadable, reading goes on at the next place where an event can
 //!   begin: the next brace, or a brace at the beginning of a line.
+//! - **rows**, where the first line is the header of a table of Log Analytics in CSV.
 //!
 //! ```text
 //! {"eventName":"A"}⏎{"eventNa⏎{"eventName":"C"}⏎   lines:    event 1, bad line 2, event 3
@@ -21,6 +22,7 @@
 mod decide;
 mod document;
 mod lines;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,7 @@ use std::ops::Range;
 
 use virga_engine::json::string_text;
 
+use self::rows::Table;
 use super::envelope::{Inner, Shape, decode_base64, open};
 use super::window::Window;
 use crate::limits::{MAX_ENVELOPE_LEVELS, MAX_EVENT_BYTES, MAX_QUARANTINED_BYTES, PROBE_BYTES};
@@ -100,12 +103,18 @@ pub struct Framer<R> {
     record: u64,
     /// The current line holds several records.
     numbered: bool,
+    /// Something in the current array of a document could not be read.
+    is_damaged: bool,
+    /// The last byte between the values of a document was a comma.
+    after_comma: bool,
+    table: Table,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Start,
     Lines,
+    Rows,
     Document(Inside),
     Done,
 }
@@ -124,6 +133,8 @@ struct Piece {
     slice: Slice,
     level: u8,
     form: Form,
+    /// Bytes of texts that it and those behind it need: what is longer when its turn comes is of those before it.
+    texts: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -175,6 +186,7 @@ impl Framer<std::io::Empty> {
         self.texts.clear();
         self.kept.clear();
         (self.line, self.record, self.numbered) = (0, 0, false);
+        (self.is_damaged, self.after_comma) = (false, false);
     }
 }
 
@@ -198,6 +210,9 @@ impl<R: Read> Framer<R> {
             line: 0,
             record: 0,
             numbered: false,
+            is_damaged: false,
+            after_comma: false,
+            table: Table::default(),
         }
     }
 
@@ -208,6 +223,8 @@ impl<R: Read> Framer<R> {
     pub fn next(&mut self) -> Option<Frame<'_>> {
         let (step, place) = loop {
             if let Some(piece) = self.pieces.pop() {
+                // small as it stands, what is packed may be large
+                self.texts.truncate(piece.texts);
                 if let Some(step) = self.open_piece(piece) {
                     break (step, self.number());
                 }
@@ -218,6 +235,7 @@ impl<R: Read> Framer<R> {
             match self.state {
                 State::Start => self.state = self.decide(),
                 State::Lines => self.next_line(),
+                State::Rows => self.next_row(),
                 State::Document(inside) => self.next_in_document(inside),
                 State::Done => return None,
             }
@@ -254,7 +272,10 @@ impl<R: Read> Framer<R> {
     fn number(&mut self) -> Place {
         self.record += 1;
         match self.state {
+            State::Rows => Place { line: Some(self.line), record: None },
             State::Lines => Place { line: Some(self.line), record: self.numbered.then_some(self.record) },
+            // all of the input
+            State::Done => Place::default(),
             _ => Place { line: None, record: Some(self.record) },
         }
     }
@@ -277,6 +298,7 @@ impl<R: Read> Framer<R> {
         found.clear();
         let shape = open(self.bytes(&slice), &mut found);
         self.numbered |= found.len() > 1;
+        let from = self.pieces.len();
         for inner in found.drain(..).rev() {
             let (part, form) = match inner {
                 Inner::Value(range) => (slice.part(range), Form::Value),
@@ -288,6 +310,8 @@ impl<R: Read> Framer<R> {
             };
             self.pieces.push(Piece::new(part, piece.level + 1, form));
         }
+        let texts = self.texts.len();
+        self.pieces.iter_mut().skip(from).for_each(|piece| piece.texts = texts);
         self.found = found;
         match shape {
             Shape::Event => Some(Step::Event(slice)),
@@ -305,7 +329,7 @@ impl<R: Read> Framer<R> {
         // owned, because it may itself stand among the texts, which grow now
         let mut text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
         if matches!(piece.form, Form::Base64) {
-            let bytes = decode_base64(&text).ok_or(Cause::NotJson)?;
+            let bytes = decode_base64(&text)?;
             text = String::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
         }
         Ok(self.keep_text(&text))
@@ -324,6 +348,6 @@ impl<R: Read> Framer<R> {
 
 impl Piece {
     fn new(slice: Slice, level: u8, form: Form) -> Self {
-        Self { slice, level, form }
+        Self { slice, level, form, texts: 0 }
     }
 }

@@ -2,18 +2,23 @@
 //!
 //! ```text
 //! reader ──▶ compression (gzip, zstd, plain; capped) ──▶ framing (lines or document) ──▶ frames
-//!                                                           └── envelope (what wraps events;
-//!                                                               otlp and log_analytics rebuild them)
+//!                                                           └── envelope (what wraps events; carriers
+//!                                                               hold them as texts; otlp, insights and
+//!                                                               log_analytics rebuild them)
 //! ```
 //!
 //! What is read is recognised by its bytes, never by its name: objects are renamed, and a
 //! `.json.gz` that a tool has unpacked is still worth reading.
 
+mod carriers;
 mod compression;
 mod envelope;
+mod formats;
 mod framing;
+mod insights;
 mod log_analytics;
 mod otlp;
+mod utf16;
 mod window;
 
 pub use compression::{Decompressor, ExpansionLimits, StreamFault, is_packed};

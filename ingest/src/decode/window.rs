@@ -1,11 +1,13 @@
 //! The stretch of an input that is held in memory: it slides, grows to a bound, and forgets.
 //!
 //! In: a reader. Out: the held bytes. Whoever frames asks for more, and says what is done with. The
-//! first failed read ends the input; its cause is kept for whoever reports the end.
+//! first failed read ends the input; its cause is kept for whoever reports the end. What is UTF-16 is held
+//! as UTF-8.
 
 use std::io::{ErrorKind, Read};
 
 use super::compression::StreamFault;
+use super::utf16::Utf16;
 use crate::limits::READ_BYTES;
 use crate::quarantine::Cause;
 
@@ -16,11 +18,23 @@ pub(super) struct Window<R> {
     end: usize,
     ended: bool,
     fault: Option<Cause>,
+    /// What decodes the bytes that are read, where they are not UTF-8.
+    utf16: Option<Utf16>,
+    decoded: Vec<u8>,
 }
 
 impl<R: Read> Window<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, buf: Vec::new(), start: 0, end: 0, ended: false, fault: None }
+        Self {
+            reader,
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            ended: false,
+            fault: None,
+            utf16: None,
+            decoded: Vec::new(),
+        }
     }
 
     /// Forgets everything and holds these bytes, which are all that there is.
@@ -28,7 +42,22 @@ impl<R: Read> Window<R> {
         self.buf.clear();
         self.buf.extend_from_slice(bytes);
         (self.start, self.end) = (0, bytes.len());
-        (self.ended, self.fault) = (true, None);
+        (self.ended, self.fault, self.utf16) = (true, None, None);
+    }
+
+    /// What is held and what will be read is UTF-16, if it begins with the mark of it: from now on it is UTF-8.
+    pub(super) fn decode_utf16(&mut self) {
+        let Some(mut utf16) = Utf16::of_mark(self.held()) else { return };
+        self.decoded.clear();
+        let behind_mark = self.buf.get(self.start + 2..self.end).unwrap_or_default();
+        utf16.decode(behind_mark, &mut self.decoded);
+        if self.ended {
+            utf16.finish(&mut self.decoded);
+        }
+        self.buf.clear();
+        self.buf.extend_from_slice(&self.decoded);
+        (self.start, self.end) = (0, self.decoded.len());
+        self.utf16 = Some(utf16);
     }
 
     /// The held bytes.
@@ -64,17 +93,18 @@ impl<R: Read> Window<R> {
         }
         self.make_room();
         loop {
-            // never more at once, so that what is read next is still in the processor's cache
-            let free = self.buf.get_mut(self.end..self.end + READ_BYTES).unwrap_or_default();
+            // never more at once, so that what is read next is still in the processor's cache; half of it where three
+            // bytes may come of two
+            let most = if self.utf16.is_some() { READ_BYTES / 2 } else { READ_BYTES };
+            let free = self.buf.get_mut(self.end..self.end + most).unwrap_or_default();
             match self.reader.read(free) {
                 Ok(0) => {
                     self.ended = true;
-                    return false;
+                    return self.decode(0);
                 }
-                Ok(read) => {
-                    self.end = (self.end + read).min(self.buf.len());
-                    return true;
-                }
+                Ok(read) if self.decode(read) => return true,
+                // half a character
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.fault = Some(StreamFault::cause(&error));
@@ -83,6 +113,26 @@ impl<R: Read> Window<R> {
                 }
             }
         }
+    }
+
+    /// Holds the bytes that have been read behind those that are held, none at the end of the input; `false` where
+    /// nothing has come of them.
+    fn decode(&mut self, read: usize) -> bool {
+        let Some(utf16) = &mut self.utf16 else {
+            self.end = (self.end + read).min(self.buf.len());
+            return read > 0;
+        };
+        self.decoded.clear();
+        utf16.decode(self.buf.get(self.end..self.end + read).unwrap_or_default(), &mut self.decoded);
+        if read == 0 {
+            utf16.finish(&mut self.decoded);
+        }
+        let end = self.end + self.decoded.len();
+        if let Some(room) = self.buf.get_mut(self.end..end) {
+            room.copy_from_slice(&self.decoded);
+            self.end = end;
+        }
+        !self.decoded.is_empty()
     }
 
     /// Reads until that many bytes are held; `false` where nothing more came at all.

@@ -1,6 +1,8 @@
-//! How to read an input: by lines, or as a document. Its beginning decides.
+//! How to read an input: by lines, as a document, or as rows of a table. Its beginning decides.
 //!
-//! In: the first held bytes. Out: the state to go on with; nothing but a byte-order mark is consumed.
+//! In: the first held bytes. Out: the state to go on with; nothing but a byte-order mark is consumed, and one of
+//! UTF-16 is heeded. An input in a
+//! format that is not read is one unreadable thing, and at its end.
 
 use std::io::Read;
 
@@ -8,17 +10,26 @@ use memchr::memchr;
 use virga_engine::json::{JsonErrorKind, skip_value, skip_whitespace};
 
 use super::super::envelope::{Prefix, array_prefix};
-use super::{Framer, Inside, State};
+use super::super::formats::{TELLING_BYTES, is_other};
+use super::{Form, Framer, Inside, State};
+use crate::quarantine::Cause;
 
 impl<R: Read> Framer<R> {
     /// Looks at the beginning and chooses between lines and a document.
     pub(super) fn decide(&mut self) -> State {
         self.skip_byte_order_mark();
+        if self.is_other_format() {
+            self.window.fill_to(self.limits.kept_bytes);
+            let kept = self.window.held().len().min(self.limits.kept_bytes);
+            self.push(0..kept, Form::Bad(Cause::OtherFormat));
+            return State::Done;
+        }
         let Some(begin) = self.first_byte() else { return State::Lines };
         match self.window.held().get(begin).copied() {
             Some(b'[') => self.decide_on_array(begin),
             Some(b'{') if self.begins_with_array(begin) => self.decide_on_array(begin),
             Some(b'{') => self.decide_on_object(begin),
+            Some(_) if self.begins_table(begin) => State::Rows,
             // whatever it is, it is no JSON that holds events: each line is bad for itself
             _ => State::Lines,
         }
@@ -27,8 +38,22 @@ impl<R: Read> Framer<R> {
     fn skip_byte_order_mark(&mut self) {
         self.window.fill_to(3);
         if self.window.held().starts_with(b"\xef\xbb\xbf") {
-            self.window.consume(3);
+            return self.window.consume(3);
         }
+        // the mark of UTF-32 begins as one of UTF-16 does
+        if self.window.held().starts_with(b"\xff\xfe") || self.window.held().starts_with(b"\xfe\xff") {
+            self.window.fill_to(4);
+            self.window.decode_utf16();
+        }
+    }
+
+    fn is_other_format(&mut self) -> bool {
+        // what is told by more bytes than have come so far does not begin as JSON does
+        while !matches!(self.window.held().first(), Some(b'{' | b'['))
+            && self.window.held().len() < TELLING_BYTES
+            && self.window.fill()
+        {}
+        is_other(self.window.held())
     }
 
     /// The position of the first byte that is not blank, if there is one nearby.
@@ -75,7 +100,7 @@ impl<R: Read> Framer<R> {
     }
 
     /// The position of the first line break in a stretch; reads on until it is found or is not there.
-    fn newline(&mut self, from: usize, to: usize) -> Option<usize> {
+    pub(super) fn newline(&mut self, from: usize, to: usize) -> Option<usize> {
         let mut seen = from;
         loop {
             let held = self.window.held();

@@ -8,7 +8,7 @@ use std::io::Read;
 use memchr::{memchr2, memmem};
 use virga_engine::json::{JsonError, JsonErrorKind, skip_value, skip_whitespace};
 
-use super::super::envelope::{Prefix, array_prefix, is_array_key};
+use super::super::envelope::{Prefix, array_prefix, is_array_key, is_metadata};
 use super::{Form, Framer, Inside, State};
 use crate::quarantine::Cause;
 
@@ -17,11 +17,21 @@ impl<R: Read> Framer<R> {
     pub(super) fn next_in_document(&mut self, inside: Inside) {
         use Inside::{Array, ArrayOfObject, Nothing, RestOfObject};
         let Some(byte) = self.next_byte() else { return self.finish_document(inside) };
+        let after_comma = std::mem::replace(&mut self.after_comma, byte == b',');
+        // a comma with nothing behind it, and a member with none before it: something was there
+        self.is_damaged |= match (inside, byte) {
+            (ArrayOfObject, b']') => after_comma,
+            (RestOfObject, b'"') => !after_comma,
+            _ => false,
+        };
         match (inside, byte) {
             (_, b',') => self.window.consume(1),
             (Nothing, b'[') => self.go_inside(1, Array),
             (Nothing, b'{') => match self.document_prefix() {
-                Some(length) => self.go_inside(length, ArrayOfObject),
+                Some(length) => {
+                    self.is_damaged = false;
+                    self.go_inside(length, ArrayOfObject);
+                }
                 None => self.value(inside),
             },
             (Array, b']') => self.go_inside(1, Nothing),
@@ -67,14 +77,19 @@ impl<R: Read> Framer<R> {
     }
 
     /// What stands beside the streamed array in its object: links and tokens, which are skipped, or
-    /// one more array of events.
+    /// one more array of events. Where something in the array was broken, its end may have been a bracket
+    /// of that, and what comes now the rest of an event: only what is known to stand there is skipped then.
     fn member_beside_array(&mut self) {
         loop {
             let length = self.window.held().len();
             match member(self.window.held()) {
                 Some(Ok(Member::Array(first))) => return self.go_inside(first, Inside::ArrayOfObject),
-                Some(Ok(Member::Other(end))) if end <= self.limits.event_bytes => {
-                    return self.window.consume(end);
+                Some(Ok(Member::Other { end, is_known })) if end <= self.limits.event_bytes => {
+                    if is_known || !self.is_damaged {
+                        return self.window.consume(end);
+                    }
+                    self.spent = end;
+                    return self.push(0..end, Form::Bad(Cause::NotJson));
                 }
                 Some(Err(Cause::CutOff)) if length <= self.limits.event_bytes => {
                     if !self.window.fill_to(length * 2) {
@@ -121,6 +136,7 @@ impl<R: Read> Framer<R> {
 
     /// Something unreadable that has an end: skips it without holding it.
     fn skip_broken(&mut self, cause: Cause, inside: Inside) {
+        self.is_damaged = true;
         if !is_container(self.window.held()) && self.window.held().first() != Some(&b'"') {
             return self.skip_to_brace(cause, inside);
         }
@@ -139,6 +155,7 @@ impl<R: Read> Framer<R> {
     /// Something that is no JSON: skips to the next place where an event can begin.
     fn skip_to_brace(&mut self, cause: Cause, inside: Inside) {
         let close = if inside == Inside::Nothing { b'{' } else { b']' };
+        self.is_damaged = true;
         self.kept.clear();
         // the first byte is the one that could not be read
         let mut from = 1;
@@ -157,6 +174,7 @@ impl<R: Read> Framer<R> {
 
     /// The input ends inside a value: it is bad up to the next line that begins with a brace.
     fn broken_at_end(&mut self, inside: Inside) {
+        self.is_damaged = true;
         let held = self.window.held();
         if let Some(at) = memmem::find(held, b"\n{") {
             self.state = State::Document(inside);
@@ -190,8 +208,8 @@ fn is_container(held: &[u8]) -> bool {
 enum Member {
     /// One more array of events: up to its first event.
     Array(usize),
-    /// Anything else, whole.
-    Other(usize),
+    /// Anything else, whole, and whether it is known to stand there.
+    Other { end: usize, is_known: bool },
 }
 
 /// Reads a member; `None` where it is none, [`Cause::CutOff`] where more bytes are needed.
@@ -219,7 +237,7 @@ fn member(bytes: &[u8]) -> Option<Result<Member, Cause>> {
     match whole(skip_value(bytes, at)) {
         // a number may go on behind what is held
         Ok(end) if end == bytes.len() => Some(Err(Cause::CutOff)),
-        Ok(end) => Some(Ok(Member::Other(end))),
+        Ok(end) => Some(Ok(Member::Other { end, is_known: is_metadata(key) })),
         Err(cause) => Some(Err(cause)),
     }
 }

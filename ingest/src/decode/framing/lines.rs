@@ -95,7 +95,7 @@ impl<R: Read> Framer<R> {
 
     /// A line longer than an event may be: keeps its first bytes and reads on to its end, holding
     /// nothing.
-    fn skip_long_line(&mut self) {
+    pub(super) fn skip_long_line(&mut self) {
         self.begin_line();
         self.kept.clear();
         loop {
@@ -122,7 +122,7 @@ impl<R: Read> Framer<R> {
         self.pieces.push(Piece::new(Slice::Kept, 0, Form::Bad(cause)));
     }
 
-    fn finish_lines(&mut self) {
+    pub(super) fn finish_lines(&mut self) {
         match self.window.take_fault() {
             Some(fault) => {
                 self.begin_line();

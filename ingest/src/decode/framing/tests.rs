@@ -110,6 +110,104 @@ fn a_broken_line_is_bad_alone() {
 }
 
 #[test]
+fn what_is_packed_in_many_parts_of_a_document_is_unpacked_one_by_one() {
+    use base64::Engine;
+    use std::io::Write;
+    let event = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(event.as_bytes()).unwrap();
+    let data = base64::engine::general_purpose::STANDARD.encode(packer.finish().unwrap());
+    let record = format!(r#"{{"SequenceNumber":"1","Data":"{data}","PartitionKey":"p"}}"#);
+    let document = format!(r#"{{"NextShardIterator":"x","Records":[{}]}}"#, vec![record; 50].join(","));
+    let mut framer = Framer::new(document.as_bytes());
+    for _ in 0..50 {
+        assert!(matches!(framer.next(), Some(Frame::Event { text, .. }) if text == event));
+        assert!(framer.texts.len() <= event.len());
+    }
+    assert_eq!(framer.next(), None);
+}
+
+#[test]
+fn rows_of_log_analytics_in_csv_are_objects() {
+    let table = "\u{feff}\n\"TimeGenerated [UTC]\",OperationName,Properties\r\n\
+        \"3/2/2026, 10:00:00.000 AM\",Delete,\"{\"\"a\"\":\"\"x\ny\"\"}\"\r\n\
+        \r\n\
+        t,,\n\
+        t,a\n\
+        t,b,c,d\n\
+        t,\"e\",f";
+    assert_eq!(
+        frames(table),
+        [
+            r##"3 {"TimeGenerated [UTC]":"3/2/2026, 10:00:00.000 AM","OperationName":"Delete","Properties":"{\"a\":\"x\ny\"}"}"##,
+            r##"6 {"TimeGenerated [UTC]":"t"}"##,
+            "7 not_json: t,a",
+            "8 not_json: t,b,c,d",
+            r##"9 {"TimeGenerated [UTC]":"t","OperationName":"e","Properties":"f"}"##,
+        ]
+    );
+    // quotes that are not closed take no other row with them
+    assert_eq!(
+        frames("TimeGenerated,A\nt,\"x\nt,y\n"),
+        ["2 cut_off: t,\"x", r##"3 {"TimeGenerated":"t","A":"y"}"##]
+    );
+    assert_eq!(
+        small_frames(format!("TimeGenerated,A\nt,\"{}\nt,y\n", "x".repeat(60))),
+        ["2 too_large: t,\"xxxxx", r##"3 {"TimeGenerated":"t","A":"y"}"##]
+    );
+    let long = format!("TimeGenerated,A\nt,\"x\n{}\nt,y\n", "t,z\n".repeat(20));
+    for size in [1, 7, 1000] {
+        let pieces = Pieces { bytes: long.as_bytes(), size, error: None };
+        let frames = show(&mut Framer::with_limits(pieces, SMALL));
+        assert_eq!((frames.len(), frames[0].as_str()), (22, "2 too_large: t,\"x"), "{frames:?}");
+    }
+    assert_eq!(frames("TimeGenerated,A\n"), [""; 0]);
+    // of other tables nothing is known
+    assert_eq!(frames("eventtime,a\nt,1\n"), ["1 not_json: eventtime,a", "2 not_json: t,1"]);
+}
+
+#[test]
+fn utf_16_is_read_as_utf_8() {
+    let text = "{\"a\":\"é 𝄞\"}\r\n{\"a\":2}\r\n";
+    for (mark, to_bytes) in
+        [(b"\xff\xfe", u16::to_le_bytes as fn(u16) -> [u8; 2]), (b"\xfe\xff", u16::to_be_bytes)]
+    {
+        let mut bytes = mark.to_vec();
+        bytes.extend(text.encode_utf16().flat_map(to_bytes));
+        assert_eq!(frames(&bytes), ["1 {\"a\":\"é 𝄞\"}", "2 {\"a\":2}"]);
+        let mut framer = Framer::of_messages();
+        framer.begin(&bytes);
+        assert_eq!(show(&mut framer), ["1 {\"a\":\"é 𝄞\"}", "2 {\"a\":2}"]);
+        framer.begin(b"{\"a\":3}");
+        assert_eq!(show(&mut framer), ["1 {\"a\":3}"], "a message of its own");
+        // an event that is longer than what is read at once
+        let long = format!("{{\"a\":\"{}\"}}\n", "☃".repeat(300_000));
+        let bytes: Vec<u8> = mark.iter().copied().chain(long.encode_utf16().flat_map(to_bytes)).collect();
+        let mut framer = Framer::new(bytes.as_slice());
+        assert!(matches!(framer.next(), Some(Frame::Event { text, .. }) if text == long.trim()));
+        assert_eq!(framer.next(), None);
+    }
+    // half a unit at the end
+    assert_eq!(frames(b"\xff\xfe{\0}\0\n\0x"), ["1 {}", "2 not_json: \u{fffd}"]);
+    assert_eq!(frames(b"\xff\xfe"), [""; 0]);
+}
+
+#[test]
+fn an_input_in_another_format_is_one_bad_thing() {
+    for input in [
+        &b"Obj\x01\x04\x14avro.codec\n{\"a\":1}\n"[..],
+        b"PAR1\x15\n\n",
+        b"PK\x03\x04a.json\n",
+        b"\x1f\x8b\x08",
+    ] {
+        let frames = frames(input);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        assert!(frames[0].starts_with("nowhere other_format: "), "{frames:?}");
+    }
+    assert_eq!(frames("Object\n{\"a\":1}\n"), ["1 not_json: Object", "2 {\"a\":1}"]);
+}
+
+#[test]
 fn a_first_line_that_was_cut_off_does_not_make_a_document_of_the_rest() {
     assert_eq!(
         frames("{\"a\":1,\"b\n{\"a\":2}\n{\"a\":3}\n"),
@@ -172,6 +270,30 @@ fn documents() {
 }
 
 #[test]
+fn an_answer_of_odata_is_streamed_behind_what_it_says_of_itself() {
+    let answer = r#"{"@odata.context":"c","@odata.count":2,"value":[{"a":1},{"a":2}],"@odata.nextLink":"x"}"#;
+    assert_eq!(frames(answer), [r##"#1 {"a":1}"##, r##"#2 {"a":2}"##]);
+    assert_eq!(small_frames(answer), [r##"#1 {"a":1}"##, r##"#2 {"a":2}"##], "longer than an event may be");
+    // one event, and an answer without any
+    let event = r#"{"@odata.context":"c#$entity","value":7}"#;
+    assert_eq!(frames(event), [format!("1 {event}")]);
+    assert_eq!(frames(r#"{"@odata.context":"c","value":[]}"#), [""; 0]);
+}
+
+#[test]
+fn log_events_are_streamed_and_known_by_their_first_key() {
+    let event =
+        r#"{"logStreamName":"s","timestamp":1,"message":"{\"a\":1}","ingestionTime":2,"eventId":"7"}"#;
+    let answer = format!(r#"{{"events":[{event},{event}],"searchedLogStreams":[],"nextToken":"x"}}"#);
+    assert_eq!(frames(&answer), [r##"#1 {"a":1}"##, r##"#2 {"a":1}"##]);
+    let long = FrameLimits { event_bytes: event.len(), ..SMALL };
+    let streamed = show(&mut Framer::with_limits(answer.as_bytes(), long));
+    assert_eq!(streamed, [r##"#1 {"a":1}"##, r##"#2 {"a":1}"##], "longer than an event may be");
+    let other = r#"{"events":[{"timestamp":1,"message":"in words"}],"host":"h"}"#;
+    assert_eq!(frames(other), [format!("1 {other}")], "an event that has events");
+}
+
+#[test]
 fn events_held_as_text_are_unescaped() {
     let lookup = r#"{"Events":[{"EventId":"x","EventName":"A","CloudTrailEvent":"{\"a\":\"\\u00e9\"}"},{"EventId":"y","CloudTrailEvent":"no"}]}"#;
     // what is no event in a string stays the object that it is, and loses nothing
@@ -203,6 +325,58 @@ fn a_document_goes_on_after_what_is_broken() {
     );
     assert_eq!(frames("{\"Records\":[{\"a\":1},{\"a\":"), ["#1 {\"a\":1}", "#2 cut_off: {\"a\":"]);
     assert_eq!(frames("{\"Records\":[{\"a\":1}"), ["#1 {\"a\":1}", "#2 cut_off: "]);
+}
+
+#[test]
+fn the_rest_of_an_event_whose_bracket_ended_the_array_is_not_taken_for_what_stands_beside_it() {
+    let cases: &[(&str, &[&str])] = &[
+        // a backslash that is missing, and a bracket of the event behind it
+        (
+            r#"{"Records":[{"a":"{"b\":1}"},{"d":[1,2],"a":7},{"a":3}],"NextToken":"x"}"#,
+            &[
+                // brackets only are counted here: what else is wrong is found when the event is read
+                r##"#1 {"a":"{"b\":1}"##,
+                r##"#2 not_an_object: "},{""##,
+                r##"#3 not_json: d":[1,2"##,
+                r##"#4 not_json: "a":7"##,
+                r##"#5 {"a":3}"##,
+                r##"#6 not_json: ],"NextToken":"x"}"##,
+            ],
+        ),
+        // the brace of an event became a bracket
+        (
+            r#"{"Records":[{"a":1},]"a":2,"b":[{"a":9}]},{"a":3}]}"#,
+            &[
+                r##"#1 {"a":1}"##,
+                r##"#2 not_json: "a":2"##,
+                r##"#3 not_json: "b":[{"a":9}]"##,
+                r##"#4 {"a":3}"##,
+                "#5 not_json: ]}",
+            ],
+        ),
+        (
+            r#"{"Records":[{"a":1}]"a":2},{"a":3}]}"#,
+            &[r##"#1 {"a":1}"##, r##"#2 not_json: "a":2"##, r##"#3 {"a":3}"##, "#4 not_json: ]}"],
+        ),
+        // what is known to stand there is no event
+        (
+            r#"{"value":[{"a":1},{"a":},{"a":3}],"@odata.nextLink":"x","nextLink":"y"}"#,
+            &[r##"#1 {"a":1}"##, r##"#2 {"a":}"##, r##"#3 {"a":3}"##],
+        ),
+        (
+            r#"{"value":[{"a":1},7x,{"a":3}],"@odata.nextLink":"x","nextLink":"y"}"#,
+            &[r##"#1 {"a":1}"##, "#2 not_json: 7x,", r##"#3 {"a":3}"##],
+        ),
+        // and where nothing was broken nothing is
+        (r#"{"value":[{"a":1}],"total":{"a":2}}"#, &[r##"#1 {"a":1}"##]),
+        (
+            r#"{"Records":[{"a":1},7x,{"a":2}]}{"Records":[{"a":3}],"total":1}"#,
+            &[r##"#1 {"a":1}"##, "#2 not_json: 7x,", r##"#3 {"a":2}"##, r##"#4 {"a":3}"##],
+        ),
+    ];
+    for (input, expected) in cases {
+        assert_eq!(frames(input), *expected, "{input}");
+    }
 }
 
 #[test]

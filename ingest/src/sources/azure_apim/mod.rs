@@ -62,7 +62,7 @@ pub static SOURCE: SourceDef = SourceDef {
         "properties.requestMessages",
         "properties.responseMessages",
     ],
-    time_paths: &["time", "TimeGenerated"],
+    time_paths: &["time", "TimeGenerated", "TimeGenerated [UTC]"],
     identity: Identity { natural: &[], otherwise: Otherwise::Record },
     derivations: DERIVATIONS,
 };

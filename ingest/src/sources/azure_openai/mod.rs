@@ -49,7 +49,7 @@ pub static SOURCE: SourceDef = SourceDef {
     recognised_by: &["category", "resourceId | _ResourceId", "ResourceProvider"],
     recognise,
     unfold: &["properties", "properties_s"],
-    time_paths: &["time", "TimeGenerated"],
+    time_paths: &["time", "TimeGenerated", "TimeGenerated [UTC]"],
     identity: Identity { natural: &[], otherwise: Otherwise::Record },
     derivations: DERIVATIONS,
 };

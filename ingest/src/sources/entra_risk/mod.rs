@@ -53,6 +53,7 @@ pub static SOURCE: SourceDef = SourceDef {
         "riskLastUpdatedDateTime",
         "time",
         "TimeGenerated",
+        "TimeGenerated [UTC]",
         "properties.activityDateTime",
         "activityDateTime",
     ],

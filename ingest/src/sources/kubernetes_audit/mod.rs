@@ -98,6 +98,7 @@ pub static SOURCE: SourceDef = SourceDef {
         "RequestReceivedTime",
         "time",
         "TimeGenerated",
+        "TimeGenerated [UTC]",
     ],
     identity: Identity {
         natural: &[&[AUDIT_ID, STAGE, STAGE_TIME], &[AUDIT_ID, STAGE]],
