@@ -97,6 +97,11 @@ pub fn hash128(parts: &[&str]) -> String {
     format!("{:032x}", number128(parts))
 }
 
+/// The number that an id is: to be kept where there are very many.
+pub fn number_of_id(alert_id: &str) -> u128 {
+    u128::from_str_radix(alert_id, 16).unwrap_or_default()
+}
+
 /// The same 128 bits as a number.
 fn number128(parts: &[&str]) -> u128 {
     let length: usize = parts.iter().map(|part| part.len() + 8).sum();
@@ -241,6 +246,7 @@ mod tests {
         assert_eq!(detection_id("", "rule", "event"), detection_id("", "rule", "event"));
         assert_ne!(hash128(&["ab", "c"]), hash128(&["a", "bc"]));
         assert_eq!(hash128(&["a"]).len(), 32);
+        assert_eq!(number_of_id(&hash128(&["a"])), number128(&["a"]));
     }
 
     #[test]

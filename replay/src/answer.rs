@@ -195,7 +195,7 @@ fn rule(
         entities: entities.collect(),
         groups: tally.groups.most(SHOWN_GROUPS),
         suppressed: Suppressed {
-            own: (is_alert && is_known && tally.has_own).then_some(tally.own.len() as u64),
+            own: tally.own.count().filter(|_| is_alert && is_known && tally.has_own),
             per_principal_and_hour: tally.per_principal.hours.count().filter(|_| is_alert && is_known),
             per_principal_and_day: tally.per_principal.days.count().filter(|_| is_alert && is_known),
         },

@@ -10,7 +10,8 @@ pub const SHOWN_VALUES: usize = 5;
 /// Groups of a correlation that a report shows.
 pub const SHOWN_GROUPS: usize = 5;
 
-/// Hits of a rule that are told apart to say what suppression would leave, in numbers of 64 bits.
+/// Hits of a rule that are told apart to say what suppression would leave, in numbers of 64 bits or, by the rule's own
+/// `suppress`, of 128. Where there are more it is not said.
 pub const MAX_SUPPRESSED: usize = 1 << 20;
 
 /// Events of one hour that matched and whose ids are remembered, 16 bytes each, to find those that are there twice;

@@ -1,7 +1,7 @@
 //! What is counted of one rule.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasher as _;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hash};
 
 use hashbrown::DefaultHashBuilder;
 
@@ -32,8 +32,8 @@ pub struct Tally {
     pub groups: Top,
     /// Equal for one principal and hour, and for one principal and day.
     pub per_principal: PerPrincipal,
-    /// By the rule's own `suppress`.
-    pub own: HashSet<String>,
+    /// The ids of alerts that the rule's own `suppress` leaves.
+    pub own: Different<u128>,
     /// Whether the rule has one.
     pub has_own: bool,
     /// What the labels say of it.
@@ -51,19 +51,34 @@ pub struct Tally {
 }
 
 /// How many different ones there are, as far as they fit.
-#[derive(Debug, Default)]
-pub struct Different {
-    seen: hashbrown::HashSet<u64>,
+#[derive(Debug)]
+pub struct Different<N = u64> {
+    seen: hashbrown::HashSet<N>,
+    most: usize,
     is_full: bool,
 }
 
-impl Different {
-    /// Takes a number that is another for another thing.
-    fn add(&mut self, number: u64) {
-        self.is_full |= self.seen.len() >= MAX_SUPPRESSED;
-        if !self.is_full {
-            self.seen.insert(number);
+impl<N> Default for Different<N> {
+    fn default() -> Self {
+        Self::up_to(MAX_SUPPRESSED)
+    }
+}
+
+impl<N> Different<N> {
+    /// As far as there are no more than so many.
+    pub fn up_to(most: usize) -> Self {
+        Self { seen: hashbrown::HashSet::default(), most, is_full: false }
+    }
+}
+
+impl<N: Hash + Eq> Different<N> {
+    /// Takes a number that is another for another thing; whether it is the first of its kind, as far as that is known.
+    pub fn add(&mut self, number: N) -> bool {
+        if self.seen.len() >= self.most {
+            self.is_full |= !self.seen.contains(&number);
+            return self.is_full;
         }
+        self.seen.insert(number)
     }
 
     /// How many; `None` where there are too many to tell.
@@ -116,5 +131,27 @@ impl Tally {
     /// Counts the id of an alert.
     pub fn alert(&mut self, id: u128) {
         self.digest = self.digest.wrapping_add(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_things_are_told_as_far_as_they_fit() {
+        for (most, numbers, expected) in [
+            (3, &[1, 2, 1, 3, 3][..], Some(3)),
+            (3, &[1, 2, 3, 4], None),
+            (3, &[1, 2, 3, 4, 1], None),
+            (usize::MAX, &[1, 2, 3, 4], Some(4)),
+            (0, &[], Some(0)),
+        ] {
+            let mut different: Different<u128> = Different::up_to(most);
+            let firsts = numbers.iter().filter(|number| different.add(**number)).count();
+            assert_eq!(different.count(), expected, "{most} {numbers:?}");
+            assert!(expected.is_none_or(|count| firsts as u64 == count), "{most} {numbers:?}");
+            assert!(different.seen.len() <= most);
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use virga_engine::Engine;
-use virga_engine::alert::Alert;
+use virga_engine::alert::{Alert, number_of_id};
 use virga_engine::correlate::{Dropped, Finite, Times};
 use virga_engine::diagnostic::Severity;
 use virga_engine::event::{EventBatch, LogsourceMapping, SourceSpec};
@@ -293,7 +293,8 @@ struct DetectSink<'a> {
     hits: Vec<Hit>,
     by_level: BTreeMap<Option<Level>, u64>,
     worst: Option<Level>,
-    suppressed: HashSet<String>,
+    /// The ids of alerts that stand for others, as numbers.
+    suppressed: HashSet<u128>,
     suppressed_alerts: u64,
     failure: Option<std::io::Error>,
 }
@@ -357,7 +358,7 @@ impl<'a> DetectSink<'a> {
             if self.args.suppress
                 && let Some(id) = self.engine.suppressed_id(*hit, &alert, row)
             {
-                if !self.suppressed.insert(id.clone()) {
+                if !self.suppressed.insert(number_of_id(&id)) {
                     self.suppressed_alerts += 1;
                     continue;
                 }

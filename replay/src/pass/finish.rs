@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
-use virga_engine::alert::Alert;
+use virga_engine::alert::{Alert, number_of_id};
 
 use super::Pass;
 use crate::diff::{Differ, diff_event};
@@ -75,7 +75,7 @@ impl Pass<'_> {
                 said(name).iter().for_each(|value| top.add(value, 1));
             }
             tally.groups.add(&group_text(&alert), 1);
-            tally.alert(u128::from_str_radix(&alert.alert_id, 16).unwrap_or(0));
+            tally.alert(number_of_id(&alert.alert_id));
             if self.question.labels.is_some() {
                 tally.scored.detection(&self.evidence.of(&alert), time);
             }

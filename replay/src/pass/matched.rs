@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::StringArray;
 use virga_archive::{Entry, Needed, NeededEvents, StoredFile, Who};
-use virga_engine::alert::show_time;
+use virga_engine::alert::{number_of_id, show_time};
 use virga_engine::event::EventBatch;
 use virga_engine::scan::Hit;
 
@@ -195,12 +195,12 @@ impl Pass<'_> {
         let mut alert = side.engine.alert(batch, hit, &columns, &computed);
         let mut is_first = true;
         if let Some(id) = side.engine.suppressed_id(hit, &alert, row) {
-            is_first = side.tallies[hit.rule as usize].own.insert(id.clone());
+            is_first = side.tallies[hit.rule as usize].own.add(number_of_id(&id));
             if self.question.suppress {
                 alert.alert_id = id;
             }
         } else if side.tallies[hit.rule as usize].has_own {
-            side.tallies[hit.rule as usize].own.insert(alert.alert_id.clone());
+            side.tallies[hit.rule as usize].own.add(number_of_id(&alert.alert_id));
         }
         match &mut self.alerts {
             Some(sink) if at == 0 && (is_first || !self.question.suppress) => Ok(sink(&alert)?),

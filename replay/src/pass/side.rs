@@ -17,8 +17,9 @@ use crate::diff::Differ;
 use crate::labels::Labelled;
 use crate::lane::{Part, PartRule};
 use crate::limits::MAX_ALL_CURVE_HITS;
+use crate::limits::MAX_SUPPRESSED;
 use crate::reach::{self, Reach};
-use crate::tally::{ENTITIES, Tally, hour};
+use crate::tally::{Different, ENTITIES, Tally, hour};
 
 /// One rule set on its way.
 pub(crate) struct Side {
@@ -65,7 +66,9 @@ impl Side {
         });
         let curves = none.map(|(plan, _)| Curve::none_of(plan)).collect();
         let rules = engine.rules();
-        let tally = |has_own: bool| Tally { has_own, ..Tally::default() };
+        // whoever writes only what is left must know all of it
+        let most = if question.suppress { usize::MAX } else { MAX_SUPPRESSED };
+        let tally = |has_own: bool| Tally { has_own, own: Different::up_to(most), ..Tally::default() };
         Self {
             finite: (!plans.is_empty()).then(|| Finite::new(plans, "", world.memory, (world.spill)())),
             dropped: vec![Dropped::default(); plans.len()],
