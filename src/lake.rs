@@ -185,7 +185,8 @@ impl ForeignLogs for StoredLogs {
 
 fn column(column: &ForeignColumn) -> StoredColumn {
     let kind = kind(&column.data_type);
-    StoredColumn { path: column.path.clone(), kind, type_name: column.data_type.to_string() }
+    let type_name = column.data_type.to_string();
+    StoredColumn { path: column.path.clone(), kind, type_name, is_folder: column.is_folder }
 }
 
 fn kind(data_type: &DataType) -> Kind {

@@ -30,7 +30,8 @@ pub(crate) struct Counted {
 impl Counted {
     /// Reads the end of an object.
     pub async fn open(store: &Arc<dyn ObjectStore>, path: &str, size: u64) -> object_store::Result<Self> {
-        let path = Path::from(path);
+        // as a listing has it: what is escaped in it, as Hive does it in folders, is not to be escaped again
+        let path = Path::parse(path)?;
         let at_once = if size <= SMALL_FILE { size } else { FOOTER_READ };
         let range = size - at_once..size;
         let tail = match range.is_empty() {

@@ -100,6 +100,10 @@ pub const MAX_MERGED: usize = 448 << 20;
 /// all files are read before anything else.
 pub const MAX_FOREIGN_FILES: usize = 200_000;
 
+/// Files whose names say nothing that are looked into before an archive is taken for none of another program's: a folder
+/// of logs without endings may hold any number.
+pub const MAX_LOOKS: usize = 16;
+
 /// Footers of foreign files that are read at once.
 pub const MAX_FOOTERS: usize = 32;
 

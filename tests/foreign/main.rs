@@ -357,3 +357,72 @@ fn what_an_archive_is_can_be_seen_and_can_be_said() {
     athena(&delta, &events[..5]);
     assert!(refused(&delta, &[]).contains("a Delta table of another program"));
 }
+
+/// Who parts a table takes the column out of its files: Spark's `partitionBy`, Athena's `partitioned_by`.
+#[test]
+fn what_folders_say_of_the_events_in_them_is_read_as_a_column() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = stories();
+    let wanted = detected(folder.path(), &events);
+    let (own, log, lake) =
+        (folder.path().join("own"), folder.path().join("log.ndjson"), folder.path().join("lake"));
+    as_log(&log, &events);
+    ok(&["archive", "import", "--quiet", "--archive", shown(&own), shown(&log)]);
+    let mut of_folder: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for event in &events {
+        let text =
+            |name: &str| event[name].as_str().unwrap_or("__HIVE_DEFAULT_PARTITION__").replace('.', "%2E");
+        let below = format!(
+            "awsRegion={}/eventsource={}/team=blue/{}.parquet",
+            text("awsRegion"),
+            text("eventSource"),
+            of_folder.len()
+        );
+        let folder = below.rsplit_once('/').expect("a folder").0.to_owned();
+        of_folder.entry(folder).or_default().push(athena_row(event));
+    }
+    let mut fields = athena_fields();
+    fields.retain(|field| !["awsregion", "eventsource"].contains(&field.name().as_str()));
+    assert!(of_folder.len() > 5, "{}", of_folder.len());
+    for (below, rows) in &mut of_folder {
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            row.retain(|name, _| !["awsregion", "eventsource"].contains(&name.as_str()));
+        }
+        write(&lake.join(below).join("part-0.parquet"), fields.clone(), rows, Compression::SNAPPY);
+    }
+    let (told, report, output) = backtested(&lake, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_same(&told, &wanted);
+    assert_eq!(report["archive"]["events"], json!({"aws.cloudtrail": events.len()}));
+    for sql in [
+        "SELECT region, service, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT raw->>'awsRegion' AS r, raw->>'team' AS t, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1",
+    ] {
+        assert_eq!(count(&lake, sql), count(&own, sql), "{sql}");
+    }
+}
+
+/// Athena and Hive give the files that they write no ending.
+#[test]
+fn files_without_an_ending_are_known_by_their_first_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = stories();
+    let wanted = detected(folder.path(), &events);
+    let (lake, own) = (folder.path().join("lake"), folder.path().join("own"));
+    let rows: Vec<Value> = events.iter().map(athena_row).collect();
+    let (first, second) = rows.split_at(rows.len() / 2);
+    write(&lake.join("20260301_112233_00012_abcde_0f0f"), athena_fields(), first, Compression::SNAPPY);
+    write(&lake.join("b/000000_0"), athena_fields(), second, Compression::SNAPPY);
+    std::fs::write(lake.join("README"), "what lies here").expect("a file");
+    std::fs::write(lake.join("b/_SUCCESS"), "").expect("a file");
+    let (told, _, output) = backtested(&lake, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_same(&told, &wanted);
+    std::fs::remove_file(lake.join("README")).expect("a file");
+    // as a log, such a file would be quarantined
+    let told = ok(&["archive", "import", "--json", "--archive", shown(&own), shown(&lake)]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["events"], &told["read"]), (&json!(events.len()), &json!(events.len())));
+    let (alerts, _, _) = backtested(&own, &[]);
+    assert_same(&alerts, &wanted);
+}

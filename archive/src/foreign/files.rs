@@ -77,7 +77,13 @@ pub(super) async fn open(
                 continue;
             }
         };
-        let columns = columns(uuids::as_texts(&metadata).fields());
+        let schema = uuids::as_texts(&metadata);
+        let mut columns = columns(schema.fields());
+        columns.extend(folders(path, schema.fields()).into_iter().map(|(name, _)| ForeignColumn {
+            path: vec![name],
+            data_type: DataType::Utf8,
+            is_folder: true,
+        }));
         let shape = known.entry(columns).or_insert_with_key(|columns| logs.shape(columns));
         match shape {
             Ok(shape) => match file(store, &object, &metadata, shape).await {
@@ -118,7 +124,8 @@ fn columns(fields: &Fields) -> Vec<ForeignColumn> {
     fn walk(fields: &Fields, above: &[String], found: &mut Vec<ForeignColumn>) {
         for field in fields {
             let path: Vec<String> = above.iter().cloned().chain([field.name().clone()]).collect();
-            found.push(ForeignColumn { path: path.clone(), data_type: field.data_type().clone() });
+            let data_type = field.data_type().clone();
+            found.push(ForeignColumn { path: path.clone(), data_type, is_folder: false });
             if let DataType::Struct(members) = field.data_type() {
                 walk(members, &path, found);
             }
@@ -127,6 +134,26 @@ fn columns(fields: &Fields) -> Vec<ForeignColumn> {
     let mut found = Vec::new();
     walk(fields, &[], &mut found);
     found
+}
+
+/// What the folders of a file say (`awsregion=eu-west-1/`) that stands in none of its columns: whoever parts a table so
+/// takes the column out of its files. A value that is none is not told.
+pub(super) fn folders(path: &str, columns: &Fields) -> Vec<(String, String)> {
+    let in_file = |name: &str| columns.iter().any(|column| column.name().eq_ignore_ascii_case(name));
+    let names = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
+    names
+        .filter_map(|folder| folder.split_once('='))
+        .filter(|(name, value)| !in_file(name) && !value.is_empty() && *value != NO_VALUE)
+        .map(|(name, value)| (name.to_owned(), unescaped(value)))
+        .collect()
+}
+
+/// What Hive and Spark write for a value that is null.
+const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// A folder's value without the escapes of characters that folders cannot have.
+fn unescaped(value: &str) -> String {
+    percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
 
 async fn file(

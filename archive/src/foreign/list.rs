@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
 use crate::error::ArchiveError;
-use crate::limits::MAX_FOREIGN_FILES;
+use crate::limits::{MAX_FOOTERS, MAX_FOREIGN_FILES, MAX_LOOKS};
 use crate::location::Location;
 
 /// Whose archive it is.
@@ -43,9 +43,17 @@ pub async fn recognise(location: &Location) -> Result<Family, ArchiveError> {
     if log.try_next().await.map_err(ArchiveError::at(doing.clone()))?.is_some() {
         return Ok(Family::Own);
     }
-    let mut all = store.list(None);
+    let (mut all, mut looks) = (store.list(None), 0);
     while let Some(object) = all.try_next().await.map_err(ArchiveError::at(doing.clone()))? {
-        if is_parquet(&object.location) {
+        let found = match named(&object.location) {
+            Named::Parquet => true,
+            Named::Nothing if looks < MAX_LOOKS => {
+                looks += 1;
+                begins_as_parquet(&store, &object).await.map_err(ArchiveError::at(doing.clone()))?
+            }
+            Named::Nothing | Named::Other => false,
+        };
+        if found {
             return Ok(Family::Foreign);
         }
     }
@@ -53,14 +61,55 @@ pub async fn recognise(location: &Location) -> Result<Family, ArchiveError> {
     Ok(Family::Own)
 }
 
+/// What a file's name says of it.
+#[derive(PartialEq, Eq)]
+enum Named {
+    Parquet,
+    /// It has no ending, as what Athena and Hive write: its first bytes say it.
+    Nothing,
+    Other,
+}
+
 /// Files that programs leave beside their data begin with `_` or `.`.
-fn is_parquet(path: &Path) -> bool {
+fn named(path: &Path) -> Named {
     let is_hidden = path.parts().any(|part| part.as_ref().starts_with(['_', '.']));
-    path.as_ref().to_lowercase().ends_with(".parquet") && !is_hidden
+    let name = path.filename().unwrap_or_default();
+    match name.to_lowercase().ends_with(".parquet") {
+        _ if is_hidden => Named::Other,
+        true => Named::Parquet,
+        false if name.contains('.') => Named::Other,
+        false => Named::Nothing,
+    }
+}
+
+/// Whether a file of which its name says nothing is one of Parquet.
+async fn begins_as_parquet(
+    store: &Arc<dyn ObjectStore>,
+    object: &ObjectMeta,
+) -> Result<bool, object_store::Error> {
+    // its mark stands at both ends
+    let mark = b"PAR1";
+    if object.size < 2 * mark.len() as u64 {
+        return Ok(false);
+    }
+    Ok(store.get_range(&object.location, 0..mark.len() as u64).await?.as_ref() == mark)
+}
+
+/// Those of files without endings that are of Parquet.
+async fn of_parquet(
+    store: &Arc<dyn ObjectStore>,
+    unnamed: Vec<ObjectMeta>,
+) -> Result<Vec<ObjectMeta>, object_store::Error> {
+    let look = |object: ObjectMeta| async move {
+        let found = begins_as_parquet(store, &object).await?;
+        Ok(found.then_some(object))
+    };
+    let looked = futures::stream::iter(unnamed.into_iter().map(look)).buffered(MAX_FOOTERS);
+    looked.try_filter_map(|found| std::future::ready(Ok(found))).try_collect().await
 }
 
 pub(super) async fn list(store: &Arc<dyn ObjectStore>, doing: &str) -> Result<Listed, ArchiveError> {
-    let (mut files, mut notes, mut iceberg) = (Vec::new(), Vec::new(), false);
+    let (mut files, mut unnamed, mut notes, mut iceberg) = (Vec::new(), Vec::new(), Vec::new(), false);
     let mut all = store.list(None);
     while let Some(object) = all.try_next().await.map_err(ArchiveError::at(doing.to_owned()))? {
         let path = object.location.as_ref();
@@ -70,14 +119,17 @@ pub(super) async fn list(store: &Arc<dyn ObjectStore>, doing: &str) -> Result<Li
             return Err(ArchiveError::new(doing, cause));
         }
         iceberg |= path.ends_with(".metadata.json");
-        if is_parquet(&object.location) {
-            files.push(object);
+        match named(&object.location) {
+            Named::Parquet => files.push(object),
+            Named::Nothing => unnamed.push(object),
+            Named::Other => {}
         }
-        if files.len() > MAX_FOREIGN_FILES {
+        if files.len() + unnamed.len() > MAX_FOREIGN_FILES {
             let cause = format!("it has more than {MAX_FOREIGN_FILES} Parquet files; name a prefix below it");
             return Err(ArchiveError::new(doing, cause));
         }
     }
+    files.extend(of_parquet(store, unnamed).await.map_err(ArchiveError::at(doing.to_owned()))?);
     if files.is_empty() {
         return Err(ArchiveError::new(doing, "there are no Parquet files"));
     }

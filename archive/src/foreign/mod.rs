@@ -44,6 +44,8 @@ pub struct ForeignColumn {
     pub path: Vec<String>,
     /// Its type.
     pub data_type: DataType,
+    /// It stands in no file: its values are those of the folders by which the files are parted.
+    pub is_folder: bool,
 }
 
 /// Why a file's rows are no events.
@@ -174,10 +176,19 @@ impl ForeignArchive {
     /// Where the entry is none of this archive's.
     pub fn parts(&self, entry: &Entry) -> Result<Parts, ArchiveError> {
         let doing = || format!("reading {}", entry.path);
-        // they are in the order of their paths
-        let file = self.files.binary_search_by(|file| file.entry.path.cmp(&entry.path)).ok();
-        let file = file.and_then(|at| self.files.get(at));
+        let file = self.file(&entry.path);
         self.file_parts(file.ok_or_else(|| ArchiveError::new(doing(), "there is no such file"))?)
+    }
+
+    /// Whether a file is one of it, by its path below the archive.
+    pub fn has(&self, path: &str) -> bool {
+        self.file(path).is_some()
+    }
+
+    fn file(&self, path: &str) -> Option<&ForeignFile> {
+        // they are in the order of their paths
+        let at = self.files.binary_search_by(|file| file.entry.path.as_str().cmp(path)).ok()?;
+        self.files.get(at)
     }
 
     pub(crate) fn file_parts(&self, file: &ForeignFile) -> Result<Parts, ArchiveError> {

@@ -18,7 +18,7 @@ use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchS
 use serde_json::{Map, Value};
 use virga_engine::event::{EventBatch, OriginBase};
 
-use super::files::{footer, told};
+use super::files::{folders, footer, told};
 use super::{Faults, ForeignFile, uuids};
 use crate::count::Counted;
 use crate::error::ArchiveError;
@@ -46,6 +46,8 @@ struct Events {
     faults: Faults,
     /// What its rows come from, and the columns in which they are told.
     rows: Option<(ParquetRecordBatchStream<Counted>, SchemaRef)>,
+    /// What its folders say of all of its rows.
+    folders: Vec<(String, String)>,
     /// Rows that were read.
     row: u64,
     /// Bytes that were read.
@@ -60,6 +62,7 @@ impl Events {
             file: file.clone(),
             faults: faults.clone(),
             rows: None,
+            folders: Vec::new(),
             row: 0,
             bytes: Arc::default(),
             is_over: false,
@@ -71,6 +74,7 @@ impl Events {
         let (metadata, reader) = footer(&self.store, &entry.path, entry.size).await?;
         self.bytes = reader.bytes();
         let columns = uuids::as_texts(&metadata);
+        self.folders = folders(&entry.path, columns.fields());
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
             .with_batch_size(FOREIGN_BATCH)
             .build()
@@ -112,8 +116,9 @@ impl Events {
             }
         };
         let mut events = Vec::with_capacity(rows.len());
-        for row in rows {
+        for mut row in rows {
             self.row += 1;
+            row.extend(self.folders.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))));
             match self.file.shape.event(&row) {
                 Ok(event) => events.push((self.row, event)),
                 Err(cause) => self.faults.row(&path, self.row, cause),

@@ -170,7 +170,7 @@ impl StoredFile {
     pub(crate) async fn in_memory(entry: Entry, bytes: Bytes, read: u64) -> Result<Self, ArchiveError> {
         let store = InMemory::new();
         let doing = format!("holding {}", entry.path);
-        let path = Path::from(entry.path.as_str());
+        let path = Path::parse(&entry.path).map_err(ArchiveError::at(doing.clone()))?;
         store.put(&path, bytes.into()).await.map_err(ArchiveError::at(doing))?;
         let file = Self::of(Arc::new(store), &entry).await?;
         file.object.bytes().store(read, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use virga_archive::foreign::{Family, ForeignArchive, recognise};
 use virga_archive::{Archive, ArchiveError, EventWriter, Lake, Layout, Written};
 use virga_engine::diagnostic::Severity;
-use virga_engine::event::EventBatch;
+use virga_engine::event::{EventBatch, OriginBase};
 use virga_ingest::batcher::BatchLimits;
 use virga_ingest::environment::Environment;
 use virga_ingest::quarantine::Quarantined;
@@ -262,6 +262,13 @@ fn stored<'a>(
     })
 }
 
+/// Whether an input is a file of an archive of another program: its name may say nothing, and as a log it cannot be read.
+fn is_stored(input: &Result<Input, InputError>, folder: &Path, archive: &ForeignArchive) -> bool {
+    let Ok(Input { base: OriginBase::File { path }, .. }) = input else { return false };
+    let below = Path::new(path.as_ref()).strip_prefix(folder).ok().and_then(Path::to_str);
+    below.is_some_and(|below| archive.has(below))
+}
+
 fn inputs<'a>(
     args: &'a ImportArgs,
     foreign: &'a [(usize, Lake)],
@@ -276,7 +283,10 @@ fn inputs<'a>(
             // logs may lie beside the archive; what lies in a store is one or the other
             return match objects::is_address(path) {
                 true => Box::new(files),
-                false => Box::new(files.chain(FileInputs::new(path, progress))),
+                false => {
+                    let logs = FileInputs::new(path, progress).filter(|input| !is_stored(input, path, archive));
+                    Box::new(files.chain(logs))
+                }
             };
         }
         match path.to_str() {

@@ -3,7 +3,7 @@
 //! In: a JSON value, as a column's value reads. Out: the value of the field; nothing where the column says
 //! nothing of it. What cannot be understood stays as it is: a text that is no JSON is a text.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::How;
 use crate::sources::time::{parse_time, to_rfc3339};
@@ -14,7 +14,7 @@ pub(super) fn convert(how: How, value: &Value) -> Option<Value> {
         How::Text => text(value).map(Value::from),
         How::Digits(count) => match value {
             // a number shows itself without regard to width
-            Value::Number(number) => Some(format!("{:0>count$}", number.to_string()).into()),
+            Value::Number(number) => Some(format!("{:0>count$}", digits(number)).into()),
             other => text(other).map(Value::from),
         },
         How::Bool => match value {
@@ -31,6 +31,15 @@ pub(super) fn convert(how: How, value: &Value) -> Option<Value> {
             words.iter().find(|(from, _)| from.eq_ignore_ascii_case(&text)).map(|(_, to)| (*to).into())
         }
         How::List(members) => list(&json(value), members),
+    }
+}
+
+/// A whole number without the point that a column of fractions gives it: pandas makes one of every column of numbers of
+/// which some are absent.
+fn digits(number: &Number) -> String {
+    match number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0) {
+        Some(whole) => format!("{whole:.0}"),
+        None => number.to_string(),
     }
 }
 

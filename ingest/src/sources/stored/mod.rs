@@ -129,6 +129,8 @@ pub struct StoredColumn {
     pub kind: Kind,
     /// Its type, in the words of the file.
     pub type_name: String,
+    /// It stands in no file: its values are those of the folders by which the files are parted.
+    pub is_folder: bool,
 }
 
 /// Why a file's rows are no events of any shape.

@@ -41,8 +41,14 @@ impl Plan {
     /// Where none fits.
     pub fn of(columns: &[StoredColumn], named: Option<&str>) -> Result<Self, Unfit> {
         let shapes = || SHAPES.iter().filter(|shape| named.is_none_or(|name| name == shape.name));
+        // from when a file is must stand in it
+        let is_time = |column: &StoredColumn| {
+            let name = plain(&column.path);
+            SHAPES.iter().any(|shape| shape.time.contains(&name.as_str()))
+        };
+        let told = columns.iter().rev().filter(|column| !(column.is_folder && is_time(column)));
         let by_name: HashMap<String, &StoredColumn> =
-            columns.iter().rev().map(|column| (plain(&column.path), column)).collect();
+            told.map(|column| (plain(&column.path), column)).collect();
         let has = |name: &&str| by_name.contains_key(&plain(&[(*name).to_owned()]));
         if let Some(shape) = shapes().find(|shape| shape.needs.iter().all(&has)) {
             return Self::fit(shape, columns, &by_name);
@@ -108,7 +114,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Leaves that no field of the table takes.
+    /// Leaves that no field of the table takes. Folders that none takes say how the files are parted, and nothing of
+    /// the event.
     fn other_columns(&self, columns: &[StoredColumn]) -> Vec<(Vec<String>, Vec<String>)> {
         let cases: HashMap<String, &str> = self
             .shape
@@ -127,7 +134,7 @@ impl Plan {
             self.fields.iter().flat_map(|(_, paths)| paths).any(|taken| path.starts_with(taken))
         };
         let is_whole = |path: &[String]| self.whole.as_deref() == Some(path);
-        let leaves = columns.iter().filter(|column| column.kind != Kind::Object);
+        let leaves = columns.iter().filter(|column| column.kind != Kind::Object && !column.is_folder);
         leaves
             .filter(|column| !is_taken(&column.path) && !is_whole(&column.path))
             .filter_map(|column| {

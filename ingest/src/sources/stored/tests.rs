@@ -18,7 +18,12 @@ fn columns(row: &Value) -> Vec<StoredColumn> {
                 Value::Object(_) if name == "unmapped" || name == "map" => Kind::Map,
                 Value::Object(_) => Kind::Object,
             };
-            found.push(StoredColumn { path: path.clone(), kind, type_name: format!("{kind:?}") });
+            found.push(StoredColumn {
+                path: path.clone(),
+                kind,
+                type_name: format!("{kind:?}"),
+                is_folder: false,
+            });
             if kind == Kind::Object {
                 walk(value, &path, found);
             }
@@ -133,6 +138,45 @@ fn what_columns_cannot_give_is_known_before_any_row() {
     ] {
         assert_eq!(plan.gives(path), gives, "{path}");
     }
+}
+
+/// pandas makes fractions of every column of numbers of which some are absent.
+#[test]
+fn an_account_in_a_column_of_fractions_is_the_account() {
+    let row = |account: Value| json!({"eventname": "X", "eventsource": "s", "eventtime": "2026-03-02T09:00:00Z", "recipientaccountid": account});
+    for (account, wanted) in [
+        (json!(444_455_556_666.0), "444455556666"),
+        (json!(1_122_223_333.0), "001122223333"),
+        (json!(444_455_556_666u64), "444455556666"),
+        (json!("001122223333"), "001122223333"),
+        (json!(0.5), "0000000000.5"),
+    ] {
+        assert_eq!(event(&row(account.clone()))["recipientAccountId"], wanted, "{account}");
+    }
+}
+
+#[test]
+fn a_column_of_folders_is_a_field_where_it_has_a_name_of_one_and_no_time() {
+    let folder = |name: &str| StoredColumn {
+        path: vec![name.into()],
+        kind: Kind::Text,
+        type_name: "Utf8".into(),
+        is_folder: true,
+    };
+    let row = json!({
+        "eventname": "X", "eventtime": "2026-03-02T09:00:00Z", "EventSource": "s", "awsregion": "eu-west-1", "team": "blue",
+    });
+    let mut of_file = columns(&json!({"eventname": "X", "eventtime": "t"}));
+    of_file.extend(["EventSource", "awsregion", "team"].map(folder));
+    let event = Plan::of(&of_file, None).unwrap().event(object(&row)).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&event).unwrap(),
+        json!({"eventName": "X", "eventTime": "2026-03-02T09:00:00Z", "eventSource": "s", "awsRegion": "eu-west-1"})
+    );
+    // when a file's events are must stand in it
+    let mut without = columns(&json!({"eventname": "X", "eventsource": "s"}));
+    without.push(folder("eventtime"));
+    assert!(matches!(Plan::of(&without, None), Err(Unfit::Wrong(why)) if why.contains("lacks eventtime")));
 }
 
 #[test]
