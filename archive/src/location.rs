@@ -37,12 +37,13 @@ impl Location {
     /// Where the text is neither a path nor a URL of a known store.
     pub fn new(text: &str) -> Result<Self, ArchiveError> {
         let doing = format!("archive {text}");
-        let url = match text.split_once("://") {
-            Some(("s3" | "s3a" | "gs" | "az" | "abfs" | "abfss", _)) => {
-                Url::parse(text.trim_end_matches('/')).map_err(ArchiveError::at(doing))?
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_lowercase());
+        let url = match scheme.as_deref() {
+            Some("s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss") => {
+                Url::parse(&literal(text.trim_end_matches('/'))).map_err(ArchiveError::at(doing))?
             }
-            Some(("file", _)) => Url::parse(text).map_err(ArchiveError::at(doing))?,
-            Some((scheme, _)) => {
+            Some("file") => Url::parse(text).map_err(ArchiveError::at(doing))?,
+            Some(scheme) => {
                 let cause = format!("`{scheme}://` is no store; there are s3, gs, az, and folders");
                 return Err(ArchiveError::new(doing, cause));
             }
@@ -158,6 +159,12 @@ impl std::fmt::Display for Location {
     }
 }
 
+/// An address whose `#` and `?` are letters of a key, as those of inputs are, and not what URLs mean by them: an archive
+/// would lie elsewhere than it was asked for.
+fn literal(text: &str) -> String {
+    text.replace('#', "%23").replace('?', "%3F")
+}
+
 /// A path without `..`, which stores do not know: a folder's parent is that of where a link leads to, as far as there
 /// is something.
 fn resolved(path: &std::path::Path) -> PathBuf {
@@ -186,6 +193,11 @@ mod tests {
             of("s3://bucket/lake/").unwrap().table("events").unwrap().as_str(),
             "s3://bucket/lake/events"
         );
+        assert_eq!(
+            of("S3://bucket/a#b?c/lake").unwrap().table("events").unwrap().as_str(),
+            "s3://bucket/a%23b%3Fc/lake/events"
+        );
+        assert!(of("azure://container/lake").is_ok());
         assert_eq!(of("/tmp/lake").unwrap().table("events").unwrap().path(), "/tmp/lake/events");
         assert_eq!(of("/tmp/la ke").unwrap().folder(), Some("/tmp/la ke/".into()));
         assert_eq!(
