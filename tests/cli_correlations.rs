@@ -184,6 +184,26 @@ fn list_and_check_know_correlations() {
 }
 
 #[test]
+fn an_error_in_a_correlation_lets_its_building_blocks_loose_on_nobody_and_says_so() {
+    let folder = folder();
+    for (of, wrong, silent) in [
+        ("condition: {gte: 3}", "condition: {gtee: 3}", ["`failed`", "`passed`"].as_slice()),
+        ("rules: [guessing, passed]", "rules: [guessing, passed, nobody]", &["`guessing`, `passed`"]),
+    ] {
+        std::fs::write(folder.path().join("broken.yml"), RULES.replace(of, wrong)).expect("rules");
+        let detect = virga(&["detect", "--rules", "broken.yml", "trail.ndjson"], folder.path());
+        assert!(detect.status.success() && out(&detect).is_empty(), "{wrong}: {}", out(&detect));
+        let check = virga(&["rules", "check", "--format", "short", "broken.yml"], folder.path());
+        assert_eq!(check.status.code(), Some(1), "{wrong}: {}", out(&check));
+        for silent in silent {
+            let told = format!("no alert tells of {silent}");
+            assert!(err(&detect).contains(&told), "{wrong}: {}", err(&detect));
+            assert!(out(&check).contains(&told), "{wrong}: {}", out(&check));
+        }
+    }
+}
+
+#[test]
 fn a_correlation_without_its_lookup_table_says_so() {
     let folder = folder();
     let text = format!(
