@@ -233,6 +233,32 @@ fn limits_are_met_with_a_word() {
         let said = err(&output);
         assert!(said.contains("takes longer than 1s") || said.contains("of memory"), "{long}: {said}");
     }
+    let doubled = |first: &str, step: &str| {
+        let steps = (1..40).map(|n| format!(", t{n} AS (SELECT {step} AS x FROM t{})", n - 1));
+        format!("WITH t0 AS (SELECT {first}){} SELECT max(length(x)) FROM t39", steps.collect::<String>())
+    };
+    for (large, function) in [
+        ("SELECT max(length(replace(replace(raw, 'e', raw), 'e', raw))) FROM events".to_owned(), "replace"),
+        (doubled("'x' AS x", "replace(x || 'x', 'x', x || x)"), "replace"),
+        (doubled("raw AS x FROM events LIMIT 9", "concat(x, x)"), "concat"),
+        (
+            "SELECT max(length(array_to_string(ARRAY[raw, raw, raw], replace(raw, '\"', raw)))) FROM events"
+                .into(),
+            "re",
+        ),
+    ] {
+        // each would take all the memory that there is
+        let output = lake.query(&["--memory", "16", &large]);
+        assert_eq!(output.status.code(), Some(2), "{large}: {}", out(&output));
+        let said = err(&output);
+        assert!(said.contains("needs more than 16 MB of memory") && said.contains(function), "{said}");
+    }
+    // what is made of few rows at a time is what it would be at once
+    let made = "SELECT md5(string_agg(replace(raw, 'a', raw), '' ORDER BY event_id, raw)) AS made
+        FROM (SELECT event_id, raw FROM events WHERE source = 'aws.cloudtrail' ORDER BY event_id, raw LIMIT 30)";
+    let at_once = lake.query(&["--format", "ndjson", made]);
+    let in_pieces = lake.query(&["--format", "ndjson", "--memory", "8", made]);
+    assert_eq!(out(&at_once), out(&in_pieces), "{}{}", err(&at_once), err(&in_pieces));
     let output = lake.query(&["--rows", "3", "--format", "ndjson", "SELECT event_id FROM events"]);
     assert!(output.status.success());
     assert_eq!(out(&output).lines().count(), 3);

@@ -29,6 +29,7 @@ mod sealed;
 mod served;
 mod session;
 mod shape;
+mod sized;
 mod tables;
 mod timeout;
 

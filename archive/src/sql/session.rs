@@ -35,6 +35,7 @@ use super::far::Far;
 use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, WITHOUT};
 use super::sealed::Sealed;
+use super::sized::Sizes;
 use super::{precedence, read_only, shape, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
@@ -296,6 +297,7 @@ fn context(limits: Limits) -> Result<(SessionContext, Arc<Sealed>), DataFusionEr
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(Balanced));
     rules.insert(1, Arc::new(Far));
+    rules.push(Arc::new(Sizes { most: limits.memory }));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
