@@ -269,6 +269,20 @@ fn limits_are_met_with_a_word() {
 }
 
 #[test]
+fn what_is_written_means_what_it_means_to_postgresql() {
+    let lake = &*STORIES;
+    let by_day = "SELECT to_char(time, 'YYYY-MM-DD') AS day, count(*) AS n FROM events GROUP BY 1 ORDER BY 1";
+    let by_column = "SELECT CAST(day AS TEXT) AS day, count(*) AS n FROM events GROUP BY 1 ORDER BY 1";
+    assert_eq!(lake.rows(by_day), lake.rows(by_column));
+    let meant = "SELECT 16777217::float AS f, 'a_b' LIKE 'a/_b' ESCAPE '/' AS same, 'axb' LIKE 'a/_b' ESCAPE '/' AS other,
+        'a/b' LIKE 'a//b' ESCAPE '/' AS itself, 'a\\b' LIKE 'a\\b' ESCAPE '!' AS bare";
+    let expected = json!({"f": 16777217.0, "same": true, "other": false, "itself": true, "bare": true});
+    assert_eq!(lake.rows(meant), [expected]);
+    let refused = lake.refused("SELECT to_char(time, 'YYYY \"Q\"Q') FROM events");
+    assert!(refused.contains("to_char has no `Q` here"), "{refused}");
+}
+
+#[test]
 fn answers_come_in_every_form() {
     let lake = &*STORIES;
     let folder = tempfile::tempdir().expect("a folder");

@@ -18,6 +18,7 @@ mod far;
 mod foreign;
 mod functions;
 mod limits;
+mod meant;
 mod output;
 mod parameters;
 mod postgres;
@@ -32,6 +33,7 @@ mod shape;
 mod sized;
 mod tables;
 mod timeout;
+mod to_char;
 
 use std::sync::Arc;
 

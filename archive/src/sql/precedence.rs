@@ -13,23 +13,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Statement, UnaryOperator, Value, VisitMut as _, VisitorMut,
 };
 
 /// Reads a statement as PostgreSQL does.
-pub(super) fn correct(statement: &mut DfStatement) {
-    match statement {
-        DfStatement::Statement(statement) => correct_statement(statement),
-        DfStatement::Explain(explain) => correct(&mut explain.statement),
-        // nothing else is answered
-        _ => {}
-    }
-}
-
-/// The same for what the SQL parser alone has read.
-pub(super) fn correct_statement(statement: &mut Statement) {
+pub(super) fn correct(statement: &mut Statement) {
     let _ = statement.visit(&mut Lifting { has_lifted: false });
 }
 
@@ -145,7 +134,7 @@ mod tests {
         ] {
             let sql = format!("SELECT 1 WHERE {written}");
             let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, &sql).unwrap().remove(0);
-            correct_statement(&mut statement);
+            correct(&mut statement);
             let Statement::Query(query) = &statement else { panic!("{statement}") };
             let condition = query.body.as_select().and_then(|select| select.selection.as_ref()).unwrap();
             assert_eq!(bracketed(condition), meant, "{written}");

@@ -28,9 +28,9 @@ use datafusion_postgres::pgwire::types::format::FormatOptions;
 use super::catalog::without_arrays;
 use super::error::Exceeded;
 use super::limits::Limits;
+use super::meant;
 use super::output::{told, told_type};
 use super::parameters::{Declared, write_types};
-use super::precedence;
 use super::session::{aside, planned};
 
 /// The last of the hooks: nothing goes past it.
@@ -42,7 +42,7 @@ pub(super) struct Served {
 impl Served {
     /// The plan of a statement, of which is known that it only reads.
     async fn plan(&self, mut statement: Statement, context: &SessionContext) -> PgWireResult<LogicalPlan> {
-        precedence::correct_statement(&mut statement);
+        meant::correct_statement(&mut statement);
         without_arrays(&mut statement);
         let statement = DfStatement::Statement(Box::new(statement));
         let state = context.state();

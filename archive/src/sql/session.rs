@@ -17,7 +17,9 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{
+    FunctionRegistry as _, SendableRecordBatchStream, SessionState, SessionStateBuilder,
+};
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::execute_stream;
@@ -36,7 +38,8 @@ use super::functions::{SigmaMatch, SigmaMatcher};
 use super::limits::{Limits, WITHOUT};
 use super::sealed::Sealed;
 use super::sized::Sizes;
-use super::{precedence, read_only, shape, tables};
+use super::to_char::ToChar;
+use super::{meant, read_only, shape, tables};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 use crate::table::{Entry, Range};
@@ -174,7 +177,7 @@ impl Session {
         let mut statement =
             state.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| self.words(&error))?;
         read_only::check(&statement)?;
-        precedence::correct(&mut statement);
+        meant::correct(&mut statement);
         let plan = planned(state, statement).await.map_err(|error| self.words(&error))?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(|error| self.words(&error))?;
         let task = Arc::new(frame.task_ctx());
@@ -310,6 +313,8 @@ fn context(limits: Limits) -> Result<(SessionContext, Arc<Sealed>), DataFusionEr
     for name in WITHOUT {
         context.deregister_udf(name);
     }
+    let to_char = context.udf("to_char")?;
+    context.register_udf(ScalarUDF::new_from_impl(ToChar(to_char)));
     let sealed = Arc::new(Sealed::default());
     if let Some(catalog) = context.catalog(DATABASE) {
         catalog.register_schema(SCHEMA, Arc::clone(&sealed) as Arc<dyn SchemaProvider>)?;
