@@ -3,9 +3,10 @@
 //! In: a query, an archive, rules. Out: a table for people, or CSV, NDJSON, Parquet; with `--listen` a server
 //! that speaks PostgreSQL's protocol. Nothing of it can write.
 
+use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +25,9 @@ use super::arguments::RuleArgs;
 use super::{Failure, Outcome};
 use crate::config::ConfigArgs;
 use crate::lake::{LayoutArgs, StoredLogs};
-use crate::new_file::NewFile;
+use crate::new_file::NewFiles;
 use crate::sigma_match::Matcher;
-use crate::{lake, rule_files, show};
+use crate::{interrupt, lake, rule_files, show};
 
 /// Arguments of `virga query`.
 #[derive(clap::Args)]
@@ -248,28 +249,26 @@ async fn answer(args: &Args) -> Outcome {
     let session = Session::open(&archive, around).await.map_err(|error| error.to_string())?;
     let answer = session.run(&sql).await.map_err(|error| told(&sql, &error))?;
     let told = |error: SqlError| told(&sql, &error);
+    let files = NewFiles::new();
     let more = match (format, &args.output) {
         (Format::Table, None) => {
             table(answer, rows, &mut anstream::stdout()).await.map_err(|e| e.or(told))?
         }
         (Format::Table, Some(path)) => {
-            let mut file = NewFile::create(path)?;
-            let more = table(answer, rows, &mut anstream::StripStream::new(file.file())).await;
-            let more = more.map_err(|error| error.or(told))?;
-            file.keep()?;
-            more
+            let mut file = begun(&files, path)?;
+            let more = table(answer, rows, &mut anstream::StripStream::new(&mut file)).await;
+            more.map_err(|error| error.or(told))?
         }
         (_, None) => {
             let more = write(answer, rows, format, &mut std::io::stdout()).await;
             more.map_err(|error| error.or(told))?
         }
         (_, Some(path)) => {
-            let mut file = NewFile::create(path)?;
-            let more = write(answer, rows, format, &mut file).await.map_err(|error| error.or(told))?;
-            file.keep()?;
-            more
+            let mut file = begun(&files, path)?;
+            write(answer, rows, format, &mut file).await.map_err(|error| error.or(told))?
         }
     };
+    files.keep()?;
     if more {
         show::say!(
             "{}there are more than these {} rows;{:#} --rows N takes more of them",
@@ -282,6 +281,17 @@ async fn answer(args: &Args) -> Outcome {
         true => ExitCode::from(2),
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Begins the file of an answer; Ctrl-C leaves none that is not whole.
+fn begun(files: &NewFiles, path: &Path) -> Result<File, Failure> {
+    let file = files.create(path)?;
+    let unfinished = files.unfinished();
+    interrupt::end_at_once(move || match unfinished.leave() {
+        true => "the answer was not written to its end",
+        false => "the answer was written before",
+    })?;
+    Ok(file)
 }
 
 /// Why an answer ended early.

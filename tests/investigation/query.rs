@@ -283,6 +283,32 @@ fn what_is_written_means_what_it_means_to_postgresql() {
 }
 
 #[test]
+fn ctrl_c_leaves_no_file_behind() {
+    let lake = &*STORIES;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("answer.csv").display().to_string();
+    let endless =
+        "SELECT a.raw FROM events a, events b, events c WHERE a.raw = 'nothing' OR b.raw = c.raw || 'x'";
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_virga"))
+        .args(["query", "--archive", &lake.url(), "--output", &path, endless])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("virga runs");
+    let files = || std::fs::read_dir(folder.path()).expect("the folder").count();
+    let since = std::time::Instant::now();
+    while files() == 0 {
+        assert!(since.elapsed().as_secs() < 60, "the file is begun");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // it is listened for a moment after
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    let status = child.wait().expect("it ends");
+    assert_eq!((status.code(), files()), (Some(130), 0));
+}
+
+#[test]
 fn answers_come_in_every_form() {
     let lake = &*STORIES;
     let folder = tempfile::tempdir().expect("a folder");
