@@ -1,5 +1,6 @@
 //! `virga rules explain`: why a rule did or did not match an event.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use virga_engine::scan::reference::{Event, Trace};
 use virga_engine::sigma::{Condition, Quantity};
 use virga_ingest::decode::{Decompressor, ExpansionLimits, Frame, Framer, Place};
 use virga_ingest::environment::Environment;
-use virga_ingest::sources::{Describer, SourceDef, generic, recognise, source};
+use virga_ingest::sources::{Describer, Recogniser, SOURCES, SourceDef, generic, source};
 
 use super::arguments::RuleArgs;
 use super::{Failure, Outcome, explain_correlation};
@@ -77,8 +78,9 @@ pub fn run(args: &Args) -> Outcome {
         (Some(rule), _) => explain_rule(args, &rule, source, &environment),
         (None, correlation) => {
             let mut explaining = explain_correlation::Explaining::new(&set, &environment);
+            let mut recogniser = Recogniser::new(SOURCES);
             each_event(&args.event, |place, raw| {
-                let source = source.or_else(|| recognise(raw)).unwrap_or(&generic::SOURCE);
+                let source = source.unwrap_or_else(|| owner(&mut recogniser, raw));
                 explaining.take(&place, raw, source).map(ControlFlow::Continue)
             })?;
             explaining.finish(correlation.unwrap_or_default(), &args.event, args.all)
@@ -88,6 +90,12 @@ pub fn run(args: &Args) -> Outcome {
 
 fn named(name: &str) -> Result<&'static SourceDef, Failure> {
     source(name).ok_or_else(|| format!("there is no source `{name}`; `virga sources ls` lists them").into())
+}
+
+/// The source that an event belongs to; of one that cannot be read the reason is said where it is explained.
+fn owner(recogniser: &mut Recogniser, raw: &str) -> &'static SourceDef {
+    let number = recogniser.owner(raw).ok();
+    number.and_then(|number| SOURCES.get(number).copied()).unwrap_or(&generic::SOURCE)
 }
 
 /// Explains a rule over events, one after the other: of those that it does not match the nearest is remembered, for
@@ -100,6 +108,8 @@ fn explain_rule(
 ) -> Outcome {
     let (mut events, mut matching) = (0, 0);
     let mut nearest: Option<(usize, String)> = None;
+    let mut recogniser = Recogniser::new(SOURCES);
+    let mut known: BTreeMap<&'static str, (SourceSpec, Describer)> = BTreeMap::new();
     // what is wrong with the only event is why there is nothing to explain
     let mut failed: Option<Failure> = None;
     each_event(&args.event, |place, raw| {
@@ -109,8 +119,11 @@ fn explain_rule(
         {
             show::say!("{}skipped:{:#} {error}", show::BOLD, show::BOLD);
         }
-        let source = source.or_else(|| recognise(raw)).unwrap_or(&generic::SOURCE);
-        match explain(rule, source, environment, &place, raw) {
+        let source = source.unwrap_or_else(|| owner(&mut recogniser, raw));
+        let (spec, describer) = known
+            .entry(source.name)
+            .or_insert_with(|| (source.spec_in(environment), Describer::new(source, environment)));
+        match explain(rule, spec, describer, &place, raw) {
             Ok((matches, missing, text)) => {
                 matching += usize::from(matches);
                 if matches || args.all {
@@ -250,19 +263,17 @@ fn pick(argument: &str) -> (&str, Option<u64>, Option<u64>) {
 /// Whether the rule matches, how many tests are missing, and the explanation.
 fn explain(
     rule: &LoweredRule,
-    source: &'static SourceDef,
-    environment: &Arc<Environment>,
+    spec: &SourceSpec,
+    describer: &Describer,
     place: &str,
     raw: &str,
 ) -> Result<(bool, usize, String), Failure> {
-    let spec: SourceSpec = source.spec_in(environment);
     let asked = &rule.rule.logsource.value;
     let mapping = spec.serves(asked.product.as_deref(), asked.service.as_deref(), asked.category.as_deref());
     let canonical = mapping.is_some_and(|mapping| mapping.canonical_only);
-    let describer = Describer::new(source, environment);
     let raw = &describer.unfolded(raw);
     let columns = |name: &str| describer.value(raw, name);
-    let event = Event::parse(raw, &spec, &columns).map_err(|error| format!("{place}: not JSON: {error}"))?;
+    let event = Event::parse(raw, spec, &columns).map_err(|error| format!("{place}: not JSON: {error}"))?;
     let trace = event.trace(&rule.expr, canonical);
     let matches = trace.holds();
     let blockers = trace.blockers(true);
@@ -276,10 +287,10 @@ fn explain(
             show::printable(&rule.rule.title),
             show::BOLD,
             show::printable(place),
-            source.name
+            spec.name
         ),
     );
-    for note in why_not_run(rule, &spec) {
+    for note in why_not_run(rule, spec) {
         text.line(0, format!("note: {note}: `virga detect` does not run the rule on it"));
     }
     for condition in rule.conditions() {
