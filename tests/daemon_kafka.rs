@@ -116,7 +116,7 @@ fn it_goes_on_behind_a_broker_that_was_away_and_past_what_cannot_be_read() {
     let intrusion = |number: u64| event(number, number, "Intrusion", "203.0.113.9").to_string();
     send(&producer, "mixed", 0, intrusion(1).as_bytes());
     send(&producer, "mixed", 0, b"{\"eventName\": \"cut o");
-    send(&producer, "mixed", 0, b"\xff\xfe");
+    send(&producer, "mixed", 0, b"\x80\x81");
     // ten megabytes in one message: an envelope of many events, the last of which matters
     let padding = "x".repeat(1_000_000);
     let mut records: Vec<String> = (0..10)
@@ -300,5 +300,80 @@ fn where_all_begins_at_the_end_an_idle_member_says_where_it_began() {
     intrude(&broker, "idle", 0..1, 10..15);
     let daemon = place.start();
     until("what came meanwhile", Duration::from_secs(45), || place.ids().len() == 5);
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+}
+
+#[test]
+fn a_topic_that_is_made_anew_is_read_from_its_beginning_whatever_offset_the_old_one_had_come_to() {
+    let Some(broker) = Broker::real() else { return };
+    /// What happens to the daemon while the topic is made anew.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Meanwhile {
+        Runs,
+        IsAway,
+        HasLostItsState,
+    }
+    // how many the new topic holds in each partition, where the old one held ten
+    let (mut number, old) = (0, 10);
+    for meanwhile in [Meanwhile::Runs, Meanwhile::IsAway, Meanwhile::HasLostItsState] {
+        for new in [4, 10, 30] {
+            let topic = format!("{meanwhile:?}-{new}").to_lowercase();
+            broker.create(&topic, 2);
+            // one that has lost its state is another member, and the one before is missed soon
+            let options = ", options = { \"session.timeout.ms\" = \"6000\" } }\n";
+            let input = kafka_input(&broker, &topic, &topic).replace(" }\n", options);
+            let place = Place::new(&input, "");
+            let mut fill = |each: u64| {
+                intrude(&broker, &topic, 0..2, number..number + each * 2);
+                number += each * 2;
+            };
+            let daemon = place.start();
+            fill(old);
+            daemon.wait_until_read(2, LONG);
+            let daemon = match meanwhile {
+                Meanwhile::Runs => Some(daemon),
+                _ => {
+                    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+                    None
+                }
+            };
+            // the first of it is there before the daemon can have asked
+            broker.make_anew(&topic, 2);
+            fill(new);
+            if meanwhile == Meanwhile::HasLostItsState {
+                fs::remove_dir_all(place.path("state")).expect("its state");
+            }
+            let daemon = daemon.unwrap_or_else(|| place.start());
+            let all = (old + new) as usize * 2;
+            until(&format!("{meanwhile:?}, {new}: all alerts"), Duration::from_secs(30), || {
+                place.ids().len() == all
+            });
+            // what a checkpoint says of the new one is good for the next start
+            daemon.wait_until_read(2, LONG);
+            daemon.kill();
+            let before = place.delivered();
+            let daemon = place.start();
+            daemon.wait_until_read(2, LONG);
+            assert_eq!(daemon.end(), Some(0), "{}", place.log());
+            assert_eq!(place.delivered(), before, "{meanwhile:?}, {new}: it goes on:\n{}", place.log());
+        }
+    }
+}
+
+#[test]
+fn brokers_that_are_away_are_told_of_once_and_so_is_that_they_are_back() {
+    let Some(broker) = Broker::real() else { return };
+    broker.create("away", 1);
+    let place = Place::new(&kafka_input(&broker, "away", "g"), "");
+    let warnings = |what: &str| place.log().lines().filter(|line| line.contains(what)).count();
+    let daemon = place.start();
+    daemon.wait_until_read(1, LONG);
+    // longer than the client waits between two tries
+    assert!(broker.restart(Duration::from_secs(25)));
+    until("they are back", LONG, || warnings("its brokers answer again") > 0);
+    for what in ["AllBrokersDown", "BrokerTransportFailure"] {
+        assert!(warnings(what) <= 1, "{what}:\n{}", place.log());
+    }
+    assert!(warnings("cause=\"broker_error\"") >= 1, "{}", place.log());
     assert_eq!(daemon.end(), Some(0), "{}", place.log());
 }

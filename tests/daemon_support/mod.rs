@@ -92,6 +92,19 @@ impl Broker {
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 
+    /// Deletes a topic and makes another of its name, as soon as the broker has let the first go.
+    pub fn make_anew(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let options = AdminOptions::new();
+        let deleted = runtime().block_on(admin.delete_topics(&[topic], &options)).expect("an answer");
+        assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+        until("it can be made anew", Duration::from_secs(30), || {
+            let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+            let made = runtime().block_on(admin.create_topics([&new], &options)).expect("an answer");
+            made.iter().all(Result::is_ok)
+        });
+    }
+
     /// Drops what lies before an offset, as retention does.
     pub fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");

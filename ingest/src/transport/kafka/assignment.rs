@@ -9,7 +9,8 @@
 //!
 //! The checkpoint's position goes before the committed one, for state stands behind it. But a partition may
 //! have been another member's meanwhile, who has read on: so each commit names who made it, and a commit of
-//! another that is further ahead wins.
+//! another that is further ahead wins. What either says of a topic that was deleted meanwhile and made anew counts for
+//! nothing ([`topic_ids`](super::topic_ids)).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,14 +25,18 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::ends::{Ends, Fetched};
 use super::settings::Sasl;
-use super::{Begin, partition_name, split_name};
+use super::topic_ids::{Place, TopicId, noted, signed};
+use super::{Begin, made_anew, partition_name, split_name};
 use crate::limits::MAX_PENDING_NOTES;
-use crate::position::{Position, Positions};
+use crate::position::Positions;
 use crate::transport::live::{Clock, Event, Note};
 
 /// How long the coordinator and the leaders may take to say offsets while partitions are given out. Longer
 /// than a broker's restart needs; shorter than the time after which the group gives a member up.
 pub(super) const ASKING: Duration = Duration::from_secs(10);
+
+/// How long a failure has to stay away until it is another one. librdkafka tries again every ten seconds at the least.
+const ANOTHER_AFTER: Duration = Duration::from_secs(60);
 
 /// How long after a refused commit the next try: a rebalance is over by then, mostly.
 pub(super) const COMMIT_AGAIN: Duration = Duration::from_secs(1);
@@ -60,15 +65,23 @@ pub struct State {
     pub paused: bool,
     /// Offsets that the group has not: of the checkpoint, where a crash came between the two and there is nothing
     /// more to read, so that no checkpoint follows; and where reading began at the end.
-    pub(super) behind: Vec<(String, i32, i64)>,
+    pub(super) behind: Vec<(String, i32, Place)>,
     /// A commit is on its way. One at a time: of two, the older may be tried again after the newer.
     pub(super) is_committing: bool,
     /// When offsets that the broker did not take are committed again.
     pub(super) commit_again: Option<Instant>,
+    /// The ids of topics, as far as they are known.
+    pub(super) topics: HashMap<String, TopicId>,
+    /// One of them has come, or is another one now.
+    pub(super) topics_changed: bool,
     /// The ends that were fetched up to, as of the last word.
     pub(super) fetched: Option<Fetched>,
-    /// The last error of a broker that was told, so that one that goes on is told once.
-    pub(super) last_error: String,
+    /// How brokers have failed, and when they did last: what goes on is told once.
+    pub(super) failures: Vec<(RDKafkaErrorCode, Instant)>,
+    /// All brokers are away, and it was told.
+    pub(super) are_away: bool,
+    /// The error that was told last, until it is met once more as what polling ends with.
+    pub(super) told: Option<RDKafkaErrorCode>,
     /// Why the last commit was refused; empty where it was not.
     pub(super) last_refusal: String,
 }
@@ -89,6 +102,25 @@ impl State {
     }
 }
 
+impl State {
+    /// Remembers a failure; whether it is another one than those that go on.
+    fn fail(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+        let Some(code) = code else { return true };
+        self.failures.retain(|(_, last)| now.saturating_duration_since(*last) <= ANOTHER_AFTER);
+        match self.failures.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, last)) => {
+                *last = now;
+                false
+            }
+            None => {
+                self.failures.push((code, now));
+                self.are_away |= code == RDKafkaErrorCode::AllBrokersDown;
+                true
+            }
+        }
+    }
+}
+
 impl Context {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,6 +131,53 @@ impl Context {
         if state.events.len() < MAX_PENDING_NOTES {
             state.events.push_back(Event::Note(Note { cause, count, message }));
         }
+    }
+
+    /// What polling has ended with, where it was not told when it came.
+    pub(super) fn failed(&self, error: &KafkaError) {
+        let code = error.rdkafka_error_code();
+        if self.state().told.take() != code {
+            self.tell_failure(code, format!("{error}; it is tried again"));
+        }
+    }
+
+    /// Counts a failure, and tells of it where it is not the one that goes on.
+    fn tell_failure(&self, code: Option<RDKafkaErrorCode>, message: String) {
+        let is_new = self.state().fail(code, Instant::now());
+        let cause = match code {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => "unknown_topic",
+            Some(RDKafkaErrorCode::PollExceeded) => "poll_exceeded",
+            _ => "broker_error",
+        };
+        self.note(cause, 1, if is_new { message } else { String::new() });
+    }
+
+    /// The leaders of all partitions have answered.
+    pub(super) fn answered(&self) {
+        if std::mem::take(&mut self.state().are_away) {
+            self.note("served_again", 1, "its brokers answer again".to_owned());
+        }
+    }
+
+    /// Why brokers could not be asked, the last that was told; that all are away says the least.
+    pub(super) fn reason(&self) -> Option<String> {
+        let state = self.state();
+        let told = state.events.iter().rev().filter_map(|event| match event {
+            Event::Note(note) if !note.message.is_empty() => Some(note.message.as_str()),
+            _ => None,
+        });
+        let says_why = |told: &&str| !told.contains("AllBrokersDown");
+        let reason = told.clone().find(says_why).or_else(|| told.clone().next())?;
+        Some(reason.trim_end_matches("; it is tried again").to_owned())
+    }
+
+    /// A topic has this id now.
+    fn topic_is(&self, topic: &str, id: Option<TopicId>) {
+        // a broker that knows no ids says nothing of the topic
+        let Some(id) = id else { return };
+        let mut state = self.state();
+        state.topics.insert(topic.to_owned(), id);
+        state.topics_changed = true;
     }
 
     /// How the commit that was on its way ended.
@@ -134,17 +213,18 @@ impl Context {
         for element in given.elements() {
             let (topic, partition) = (element.topic().to_owned(), element.partition());
             let found = committed.as_ref().ok().and_then(|list| Committed::of(list, &topic, partition));
-            let start = self.start(&topic, partition, found.as_ref(), &ends);
-            let offset = start.map_or(Offset::Stored, Offset::Offset);
+            let own = self.state().own.get(&partition_name(&topic, partition)).and_then(Place::of);
+            let start = self.start(&topic, partition, own.as_ref(), found.as_ref(), &ends);
+            let offset = start.as_ref().map_or(Offset::Stored, |start| Offset::Offset(start.offset));
             starts.add_partition_offset(&topic, partition, offset)?;
-            let own = self.state().own.get(&partition_name(&topic, partition)).and_then(Position::as_offset);
             // what the group has is not overwritten unseen
             let begins_at_end = self.begin == Begin::Latest && own.is_none() && committed.is_ok();
-            if let Some(offset) =
-                start.filter(|start| own == Some(*start) || (begins_at_end && found.is_none()))
-                && found.is_none_or(|found| found.offset < offset)
+            let is_own = |start: &&Place| own.as_ref().is_some_and(|own| own.offset == start.offset);
+            if let Some(start) =
+                start.as_ref().filter(|start| is_own(start) || (begins_at_end && found.is_none()))
+                && found.is_none_or(|found| found.place.offset < start.offset)
             {
-                self.state().behind.push((topic.clone(), partition, offset));
+                self.state().behind.push((topic.clone(), partition, start.clone()));
             }
             opened.push((topic, partition, start));
         }
@@ -161,8 +241,9 @@ impl Context {
         let epoch = state.assigned.values().map(|assigned| assigned.epoch).max().unwrap_or(0) + 1;
         for (topic, partition, start) in opened {
             let name = partition_name(&topic, partition);
-            let position = start.map(Position::offset);
+            let position = start.as_ref().map(Place::position);
             state.events.push_back(Event::Opened { partition: name.into(), position });
+            let start = start.map(|start| start.offset);
             state.assigned.insert((topic, partition), Assigned { start, epoch });
         }
         if !std::mem::replace(&mut state.ready, true) {
@@ -171,34 +252,50 @@ impl Context {
         Ok(())
     }
 
-    /// Where reading of a partition begins.
-    fn start(&self, topic: &str, partition: i32, committed: Option<&Committed>, ends: &Ends) -> Option<i64> {
+    /// Where reading of a partition begins, from the checkpoint's place and the group's.
+    fn start(
+        &self,
+        topic: &str,
+        partition: i32,
+        own: Option<&Place>,
+        committed: Option<&Committed>,
+        ends: &Ends,
+    ) -> Option<Place> {
         let name = partition_name(topic, partition);
-        let own = self.state().own.get(&name).and_then(Position::as_offset);
+        let id = self.state().topics.get(topic).cloned();
         let end = ends.of(topic, partition);
+        let was_known = own.is_some() || committed.is_some();
+        let own = own.filter(|own| own.is_of(id.as_ref()));
+        let committed = committed.filter(|committed| committed.place.is_of(id.as_ref()));
+        let at = |offset| Place { offset, topic: id.clone() };
         match choose(own, committed, &self.instance) {
-            Some(offset) => {
-                let Some((low, high)) = end else { return Some(offset) };
+            Some(Place { offset, topic }) => {
+                let known = Place { offset, topic: topic.or_else(|| id.clone()) };
+                let Some((low, high)) = end else { return Some(known) };
                 if offset < low {
                     let lost = low - offset;
                     let message = format!(
                         "{name}: offset {offset} is no longer kept by the broker; reading goes on at {low}, {lost} offsets are lost. Keep logs longer than Virga may stand still"
                     );
                     self.note("offset_expired", lost.unsigned_abs(), message);
-                    return Some(low);
+                    return Some(Place { offset: low, ..known });
                 }
                 if offset > high {
                     let message = format!(
                         "{name}: offset {offset} lies beyond the end {high}: the topic was made anew; it is read from its beginning"
                     );
                     self.note("offset_beyond_end", 1, message);
-                    return Some(low);
+                    return Some(at(low));
                 }
-                Some(offset)
+                Some(known)
+            }
+            None if was_known => {
+                self.note("offset_beyond_end", 1, made_anew(&name));
+                Some(at(end.map_or(0, |(low, _)| low)))
             }
             None => end.map(|(low, high)| match self.begin {
-                Begin::Latest if !self.state().has_begun(topic) => high,
-                Begin::Earliest | Begin::Latest => low,
+                Begin::Latest if !self.state().has_begun(topic) => at(high),
+                Begin::Earliest | Begin::Latest => at(low),
             }),
         }
     }
@@ -225,34 +322,40 @@ impl Context {
 /// An offset that the group has committed, and who did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Committed {
-    offset: i64,
+    place: Place,
     by: String,
 }
 
 impl Committed {
     fn of(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<Self> {
         let element = list.find_partition(topic, partition)?;
-        match element.offset() {
-            Offset::Offset(offset) => Some(Self { offset, by: element.metadata().to_owned() }),
-            _ => None,
-        }
+        let Offset::Offset(offset) = element.offset() else { return None };
+        let (by, topic) = signed(element.metadata());
+        Some(Self { place: Place { offset, topic }, by: by.to_owned() })
     }
 }
 
-/// The offset to begin at, from the checkpoint's and the group's.
-fn choose(own: Option<i64>, committed: Option<&Committed>, instance: &str) -> Option<i64> {
-    match (own, committed) {
-        (Some(own), Some(committed)) if committed.by != instance => Some(own.max(committed.offset)),
+/// The place to begin at, from the checkpoint's and the group's.
+fn choose(own: Option<&Place>, committed: Option<&Committed>, instance: &str) -> Option<Place> {
+    let chosen = match (own, committed) {
+        (Some(own), Some(committed)) if committed.by != instance && committed.place.offset > own.offset => {
+            &committed.place
+        }
         // one's own commit comes after the checkpoint; where the checkpoint before it had to be taken, that counts
-        (Some(own), _) => Some(own),
-        (None, committed) => committed.map(|committed| committed.offset),
-    }
+        (Some(own), _) => own,
+        (None, committed) => &committed?.place,
+    };
+    Some(chosen.clone())
 }
 
 impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some((topic, id)) = noted(message) {
+            self.topic_is(topic, id);
+            return;
+        }
         // what matters comes as an error too, and is told there
         if matches!(level, RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical) {
             self.note("librdkafka", 1, format!("{facility}: {message}"));
@@ -270,15 +373,9 @@ impl ClientContext for Context {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        let message = format!("{error}: {reason}; it is tried again");
-        {
-            let mut state = self.state();
-            if state.last_error == message {
-                return;
-            }
-            state.last_error.clone_from(&message);
-        }
-        self.note("broker_error", 1, message);
+        let code = error.rdkafka_error_code();
+        self.state().told = code;
+        self.tell_failure(code, format!("{error}: {reason}; it is tried again"));
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
@@ -304,8 +401,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_failure_that_goes_on_is_told_once() {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, BrokerTransportFailure};
+        let (mut state, began) = (State::default(), Instant::now());
+        // failures in pairs, as often as a closed port is tried, and then hardly any more
+        for (second, code, expected) in [
+            (0, AllBrokersDown, true),
+            (0, BrokerTransportFailure, true),
+            (1, AllBrokersDown, false),
+            (1, BrokerTransportFailure, false),
+            (2, Authentication, true),
+            (60, AllBrokersDown, false),
+            (119, AllBrokersDown, false),
+            // it had been away for more than a minute
+            (119, BrokerTransportFailure, true),
+            (180, AllBrokersDown, true),
+        ] {
+            let found = state.fail(Some(code), began + Duration::from_secs(second));
+            assert_eq!(found, expected, "{code:?} at {second}");
+        }
+        assert!(state.are_away);
+    }
+
+    #[test]
     fn the_checkpoint_counts_unless_another_member_has_read_on() {
-        let by = |who: &str, offset| Some(Committed { offset, by: who.into() });
+        let place = |offset| Place { offset, topic: None };
+        let by = |who: &str, offset| Some(Committed { place: place(offset), by: who.into() });
         for (own, committed, expected) in [
             (None, None, None),
             (Some(5), None, Some(5)),
@@ -321,7 +442,8 @@ mod tests {
             // committed by another program
             (Some(5), by("", 7), Some(7)),
         ] {
-            assert_eq!(choose(own, committed.as_ref(), "a"), expected, "{own:?} {committed:?}");
+            let found = choose(own.map(place).as_ref(), committed.as_ref(), "a");
+            assert_eq!(found, expected.map(place), "{own:?} {committed:?}");
         }
     }
 }

@@ -16,20 +16,23 @@
 //! paused partition is fetched no further, and its member stays in the group.
 //!
 //! A topic that is made anew with fewer partitions takes none from its members: one of which its leader says nothing for a
-//! while and that the topic no longer has is told closed, for it would hold the watermark for ever.
+//! while and that the topic no longer has is told closed, for it would hold the watermark for ever. One that is made anew
+//! is read from its beginning, whatever offset the one before had come to (`topic_ids`).
 
 mod assignment;
 mod commits;
 mod ends;
 mod gaps;
 mod settings;
+mod topic_ids;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::{Message as _, TopicPartitionList};
 use serde::Deserialize;
 use virga_engine::event::OriginBase;
@@ -40,6 +43,7 @@ use self::assignment::{Assigned, Context, State};
 use self::commits::Commits;
 use self::ends::STATISTICS_EVERY;
 use self::gaps::Gaps;
+use self::topic_ids::{NOTES, Place, TopicId, is_same, signature};
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
@@ -60,6 +64,10 @@ const GONE_AFTER: u32 = 5;
 const ASKING: Duration = Duration::from_secs(5);
 /// The same when the process ends.
 const ASKING_AT_LAST: Duration = Duration::from_secs(2);
+/// How long it is waited for why they do not answer.
+const REASONS: Duration = Duration::from_millis(500);
+/// How long what was fetched of a topic may take to be given out once the topic is another one.
+const LAST_OF_TOPIC: Duration = Duration::from_secs(1);
 
 /// An input's part of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +104,11 @@ pub enum Begin {
     Earliest,
     /// At the end.
     Latest,
+}
+
+/// What is said of a partition whose topic was deleted and made anew.
+fn made_anew(name: &str) -> String {
+    format!("{name} was made anew: it is read from its beginning")
 }
 
 /// What a partition is called in checkpoints, metrics and the log.
@@ -157,7 +170,13 @@ impl KafkaConfig {
             // aborted transactions are no events
             .set("isolation.level", "read_committed")
             // an offset that is no longer kept: the earliest that is; it is told
-            .set("auto.offset.reset", "earliest");
+            .set("auto.offset.reset", "earliest")
+            // the ids of topics
+            .set(
+                "debug",
+                self.options.get("debug").map_or(NOTES.to_owned(), |more| format!("{NOTES},{more}")),
+            )
+            .set_log_level(RDKafkaLogLevel::Debug);
         let state = State { own: context.positions.clone(), ..State::default() };
         let context = Context {
             instance: Arc::clone(&context.instance),
@@ -178,17 +197,12 @@ impl LiveConfig for KafkaConfig {
         // a token is fetched while polling
         drop(consumer.poll(Duration::from_millis(200)));
         let unreachable = |error: KafkaError| {
-            let reasons: Vec<String> = consumer
-                .context()
-                .state()
-                .events
-                .iter()
-                .filter_map(|event| match event {
-                    Event::Note(note) => Some(note.message.clone()),
-                    _ => None,
-                })
-                .collect();
-            let why = if reasons.is_empty() { error.to_string() } else { reasons.join("; ") };
+            // why is said while polling
+            let until = Instant::now() + REASONS;
+            while Instant::now() < until {
+                drop(consumer.poll(WAITED_OUT));
+            }
+            let why = consumer.context().reason().unwrap_or_else(|| error.to_string());
             TransportError::new(format!("{} cannot be reached: {why}", self.brokers.join(", ")))
                 .help("check `brokers`, `tls` and `sasl`")
         };
@@ -215,8 +229,9 @@ impl LiveConfig for KafkaConfig {
             let unread: i64 = high
                 .iter()
                 .map(|(key, high)| {
-                    let own =
-                        context.positions.get(&partition_name(&key.0, key.1)).and_then(Position::as_offset);
+                    let own = context.positions.get(&partition_name(&key.0, key.1)).and_then(Place::of);
+                    // one beyond the end is of a topic that was made anew
+                    let own = own.map(|own| own.offset).filter(|own| own <= high);
                     high - own.or(low.get(key).copied()).unwrap_or(*high)
                 })
                 .sum();
@@ -298,6 +313,10 @@ struct Partition {
     pending: Messages,
     /// The next offset, once one is known.
     next: Option<i64>,
+    /// The topic that it counts in, once that is known.
+    topic_id: Option<TopicId>,
+    /// Since when the topic is another one, and has not been begun with.
+    made_anew: Option<Instant>,
     /// The last time of a broker, for what has none.
     latest: i64,
     /// The end as the leader said it last.
@@ -322,6 +341,11 @@ impl Partition {
         (self.open, self.is_gone, self.missed) = (true, false, 0);
         (self.next, self.end, self.at_end) = (None, None, false);
         Event::Opened { partition: Arc::clone(&self.name), position: None }
+    }
+
+    /// How far it has been read.
+    fn position(&self) -> Option<Position> {
+        self.next.map(|offset| Place { offset, topic: self.topic_id.clone() }.position())
     }
 
     fn base(&self) -> OriginBase {
@@ -367,6 +391,12 @@ impl Partitions {
         number
     }
 
+    /// The topic that a partition's offsets count in, as far as it is known.
+    fn topic_id(&self, topic: &str, partition: i32) -> Option<&TopicId> {
+        let number = self.numbers.get(&(topic.to_owned(), partition))?;
+        self.all.get(*number)?.topic_id.as_ref()
+    }
+
     fn add(&mut self, key: (String, i32)) -> usize {
         let number = self.all.len();
         let base = OriginBase::Topic { topic: key.0.as_str().into(), partition: key.1 };
@@ -377,6 +407,8 @@ impl Partitions {
             source: self.sources.get(&key.0).copied(),
             pending: Messages::new(base),
             next: None,
+            topic_id: None,
+            made_anew: None,
             latest: 0,
             end: None,
             at_end: false,
@@ -394,15 +426,10 @@ impl KafkaTransport {
     /// one that was refused waits.
     fn commit_newest(&mut self) {
         let behind = std::mem::take(&mut self.consumer.context().state().behind);
-        for (topic, partition, offset) in behind {
-            let offset = rdkafka::Offset::Offset(offset);
+        for (topic, partition, place) in behind {
             let is_known = self.committed.find_partition(&topic, partition).is_some();
-            if !is_known && self.committed.add_partition_offset(&topic, partition, offset).is_ok() {
-                if let Some(mut added) = self.committed.find_partition(&topic, partition) {
-                    added.set_metadata(self.consumer.context().instance.as_ref());
-                }
-                self.uncommitted = true;
-            }
+            let by = signature(&self.consumer.context().instance, place.topic.as_ref());
+            self.uncommitted |= !is_known && add(&mut self.committed, (&topic, partition), place.offset, &by);
         }
         {
             let mut state = self.consumer.context().state();
@@ -430,17 +457,16 @@ impl KafkaTransport {
         let assigned = self.assigned();
         let mut list = TopicPartitionList::new();
         for element in self.committed.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            // not what was meant before another member had the partition and read on
-            let is_own = assigned.get(&(topic.to_owned(), partition)).is_some_and(|assigned| {
-                let offset = element.offset().to_raw().unwrap_or(-1);
-                assigned.start.is_none_or(|start| offset >= start)
-            });
-            if is_own
-                && list.add_partition_offset(topic, partition, element.offset()).is_ok()
-                && let Some(mut added) = list.find_partition(topic, partition)
-            {
-                added.set_metadata(element.metadata());
+            let (topic, partition, by) = (element.topic(), element.partition(), element.metadata());
+            let offset = element.offset().to_raw().unwrap_or(-1);
+            let (_, id) = topic_ids::signed(by);
+            // not what was meant before another member had the partition and read on, nor of a topic that is no more
+            let is_own = assigned
+                .get(&(topic.to_owned(), partition))
+                .is_some_and(|assigned| assigned.start.is_none_or(|start| offset >= start))
+                && is_same(id.as_ref(), self.partitions.topic_id(topic, partition));
+            if is_own {
+                add(&mut list, (topic, partition), offset, by);
             }
         }
         list
@@ -457,10 +483,14 @@ impl KafkaTransport {
                     let at = self.partitions.number(&topic, number);
                     if let Some(known) = self.partitions.all.get_mut(at) {
                         known.pending = Messages::new(known.base());
-                        known.next = position.as_ref().and_then(Position::as_offset);
+                        let place = position.as_ref().and_then(Place::of);
+                        (known.next, known.topic_id) =
+                            place.map_or((None, None), |place| (Some(place.offset), place.topic));
                         (known.end, known.at_end, known.open) = (None, false, true);
-                        (known.missed, known.is_gone) = (0, false);
+                        (known.missed, known.is_gone, known.made_anew) = (0, false, None);
                     }
+                    // what it counts in may have been made anew since
+                    self.consumer.context().state().topics_changed = true;
                 }
                 Event::Closed { partition } => {
                     let (topic, number) = split_name(partition);
@@ -478,16 +508,20 @@ impl KafkaTransport {
 
     /// What has come together of a partition becomes a delivery.
     fn flush(&mut self, at: usize) {
-        let Some(partition) = self.partitions.all.get_mut(at) else { return };
-        if partition.pending.is_empty() {
-            return;
+        if self.partitions.all.get(at).is_some_and(|partition| !partition.pending.is_empty()) {
+            self.deliver(at);
         }
+    }
+
+    /// Gives what has come together of a partition, be it nothing: then it says only how far the partition has been read.
+    fn deliver(&mut self, at: usize) {
+        let Some(partition) = self.partitions.all.get_mut(at) else { return };
         self.ticket += 1;
-        let messages = partition.take();
+        let (messages, position) = (partition.take(), partition.position());
         self.waiting.push_back(Event::Delivery(Delivery {
             ticket: self.ticket,
             partition: Arc::clone(&partition.name),
-            position: partition.next.map(Position::offset),
+            position,
             source: partition.source,
             contents: Contents::Messages(messages),
             frontier: Frontier::InOrder,
@@ -572,13 +606,92 @@ impl KafkaTransport {
         }
         let skipped = partition.next.map_or(0, |next| offset - next);
         if skipped < 0 {
-            let message = format!("{} was made anew: it is read from its beginning", partition.name);
-            self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
+            // what has come of the one before counts for itself
+            self.flush(at);
+            self.begin_anew(at, offset);
         } else if skipped > 0 {
             self.gaps.add(at, offset - skipped, offset);
         }
         let partition = self.partitions.all.get_mut(at)?;
         partition.push(offset, millis, payload, &self.clock).then_some(at)
+    }
+
+    /// Looks whether topics are others than those that have been read, where their ids have come since.
+    fn look_at_topics(&mut self) {
+        let topics = {
+            let mut state = self.consumer.context().state();
+            if !std::mem::take(&mut state.topics_changed) {
+                return;
+            }
+            state.topics.clone()
+        };
+        let mut told = Vec::new();
+        for (at, partition) in self.partitions.all.iter_mut().enumerate() {
+            let Some(id) = topics.get(&partition.topic) else { continue };
+            match &partition.topic_id {
+                None => {
+                    partition.topic_id = Some(Arc::clone(id));
+                    // nothing may come for long, and a checkpoint is to know it
+                    told.extend((partition.open && partition.next.is_some()).then_some(at));
+                }
+                Some(known) if known != id => {
+                    partition.made_anew.get_or_insert_with(Instant::now);
+                }
+                Some(_) => partition.made_anew = None,
+            }
+        }
+        told.into_iter().for_each(|at| self.deliver(at));
+    }
+
+    /// Goes to the beginning of partitions whose topic was made anew: the consumer would read on at the offset to which
+    /// the one before had come. What had been fetched of that one is given out first; what comes of the new one until
+    /// then comes twice.
+    fn look_for_anew(&mut self) {
+        let is_due = |since: Instant| self.drained > since || since.elapsed() >= LAST_OF_TOPIC;
+        let due = |partition: &Partition| partition.open && partition.made_anew.is_some_and(is_due);
+        let due: Vec<usize> =
+            self.partitions.all.iter().enumerate().filter(|(_, of)| due(of)).map(|(at, _)| at).collect();
+        // what is paused is fetched no further
+        if due.is_empty() || self.paused {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for partition in due.iter().filter_map(|at| self.partitions.all.get(*at)) {
+            add(&mut list, (&partition.topic, partition.number), 0, "");
+        }
+        let sought = self.consumer.seek_partitions(list, ASKING);
+        for at in due {
+            let Some(partition) = self.partitions.all.get_mut(at) else { continue };
+            let found = sought.as_ref().ok();
+            let found = found.and_then(|list| list.find_partition(&partition.topic, partition.number));
+            if found.is_none_or(|found| found.error().is_err()) {
+                // its leader may not be known yet
+                partition.made_anew = Some(Instant::now());
+                continue;
+            }
+            self.flush(at);
+            self.begin_anew(at, 0);
+            self.deliver(at);
+        }
+    }
+
+    /// A partition is read from its beginning, for its topic is another one now.
+    fn begin_anew(&mut self, at: usize, offset: i64) {
+        let Some(partition) = self.partitions.all.get_mut(at) else { return };
+        (partition.next, partition.made_anew) = (Some(offset), None);
+        (partition.end, partition.at_end) = (None, false);
+        {
+            let mut state = self.consumer.context().state();
+            partition.topic_id = state.topics.get(&partition.topic).cloned();
+            // what was committed of the one before is not before it
+            if let Some(assigned) = state.assigned.get_mut(&(partition.topic.clone(), partition.number)) {
+                assigned.start = Some(offset);
+            }
+            state.own.remove(&partition.name);
+            state.fetched = None;
+        }
+        let message = made_anew(&partition.name);
+        self.waiting.push_back(Event::Note(Note { cause: "offset_beyond_end", count: 1, message }));
     }
 
     /// Asks the leaders, once for all gaps, whether they still keep what was passed over, and tells what they do not.
@@ -602,17 +715,11 @@ impl KafkaTransport {
         }
     }
 
-    fn failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
+    fn failed(&self, error: &KafkaError) -> Result<(), TransportError> {
         if let KafkaError::MessageConsumptionFatal(code) = error {
             return Err(TransportError::new(format!("the consumer has failed for good: {code}")));
         }
-        let cause = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => "unknown_topic",
-            Some(RDKafkaErrorCode::PollExceeded) => "poll_exceeded",
-            _ => "broker_error",
-        };
-        let message = format!("{error}; it is tried again");
-        self.waiting.push_back(Event::Note(Note { cause, count: 1, message }));
+        self.consumer.context().failed(error);
         Ok(())
     }
 
@@ -629,6 +736,9 @@ impl KafkaTransport {
         // taken before the answer: what comes after it is not claimed to have been read
         let now = (self.clock)();
         let Ok(ends) = ends::ends(&self.consumer, &list, ASKING) else { return };
+        if ends.len() == list.count() {
+            self.consumer.context().answered();
+        }
         let paused = self.paused;
         let fetched = {
             let state = self.consumer.context().state();
@@ -649,9 +759,10 @@ impl KafkaTransport {
             partition.end = Some(*end);
             // marks of transactions at the end are never given out: there the consumer's own word counts. That some
             // partition of the number has come to its end does not say which topic's
-            let read = partition.next.is_some_and(|next| next >= *end)
+            // one that is behind what was read is the end of a topic that was made anew
+            let read = partition.next.is_some_and(|next| next == *end)
                 || (partition.at_end && fetched.get(&key).is_some_and(|fetched| fetched >= end));
-            if read && partition.pending.is_empty() && !paused {
+            if read && partition.made_anew.is_none() && partition.pending.is_empty() && !paused {
                 // nothing but marks lies between
                 partition.next = partition.next.max(Some(*end));
                 let frontier = Frontier::CaughtUp { now };
@@ -701,6 +812,15 @@ impl KafkaTransport {
     }
 }
 
+/// Puts an offset into a list, and who says it.
+fn add(list: &mut TopicPartitionList, (topic, partition): (&str, i32), offset: i64, by: &str) -> bool {
+    let added = list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(offset)).is_ok();
+    if added && let Some(mut element) = list.find_partition(topic, partition) {
+        element.set_metadata(by);
+    }
+    added
+}
+
 /// The partitions that a topic has; `None` where it has none, or nobody says: it may be about to be made.
 fn partitions_of(consumer: &BaseConsumer<Context>, topic: &str) -> Option<Vec<i32>> {
     let metadata = consumer.fetch_metadata(Some(topic), ASKING).ok()?;
@@ -723,6 +843,8 @@ impl LiveTransport for KafkaTransport {
         self.read(wait)?;
         // a piece that is ready was read before what was called back
         self.take_callbacks();
+        self.look_at_topics();
+        self.look_for_anew();
         if self.asked.elapsed() >= ASK_EVERY {
             self.look_at_ends();
             self.look_at_gaps(ASKING);
@@ -736,17 +858,14 @@ impl LiveTransport for KafkaTransport {
         let instance = Arc::clone(&self.consumer.context().instance);
         for ((topic, partition), assigned) in self.assigned() {
             let name = partition_name(&topic, partition);
-            let Some(offset) = positions.get(&name).and_then(Position::as_offset) else { continue };
-            // of a checkpoint from before the partition was somebody else's
-            if assigned.start.is_some_and(|start| offset < start) {
+            let Some(place) = positions.get(&name).and_then(Place::of) else { continue };
+            // of a checkpoint from before the partition was somebody else's, or its topic was made anew
+            if assigned.start.is_some_and(|start| place.offset < start)
+                || !place.is_of(self.partitions.topic_id(&topic, partition))
+            {
                 continue;
             }
-            let added = list.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(offset));
-            if added.is_ok()
-                && let Some(mut element) = list.find_partition(&topic, partition)
-            {
-                element.set_metadata(instance.as_ref());
-            }
+            add(&mut list, (&topic, partition), place.offset, &signature(&instance, place.topic.as_ref()));
         }
         if list.count() == 0 {
             return;
