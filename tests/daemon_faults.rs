@@ -312,15 +312,24 @@ fn tls_and_logins_are_used_and_what_is_wrong_with_them_is_said() {
         assert_eq!(daemon.end(), Some(0), "{}", place.log());
     }
     let bad = [
-        ("a wrong password", input(&sasl, "bad", &format!("{with_tls}\n{}", login("SCRAM-SHA-512", &wrong)))),
-        ("an unknown authority", input(&sasl, "bad", &format!("{other}\n{}", login("PLAIN", &right)))),
-        ("no certificate", input(&ssl, "bad", &with_tls)),
-        ("no TLS", input(&sasl, "bad", &login("PLAIN", &right))),
+        (
+            "a wrong password",
+            input(&sasl, "bad", &format!("{with_tls}\n{}", login("SCRAM-SHA-512", &wrong))),
+            "invalid credentials",
+        ),
+        (
+            "an unknown authority",
+            input(&sasl, "bad", &format!("{other}\n{}", login("PLAIN", &right))),
+            "certificate verify failed",
+        ),
+        ("no certificate", input(&ssl, "bad", &with_tls), "alert bad certificate"),
+        ("no TLS", input(&sasl, "bad", &login("PLAIN", &right)), ""),
     ];
-    for (what, input) in &bad {
+    for (what, input, why) in &bad {
         let output = check(input);
         assert!(!output.status.success(), "{what}: {}", said(&output));
         assert!(said(&output).contains("cannot be reached"), "{what}: {}", said(&output));
+        assert!(said(&output).contains(why), "{what}: {}", said(&output));
         assert!(!said(&output).contains("guess") && !said(&output).contains("secret"), "{}", said(&output));
     }
     // one that runs and may not log in waits, says why, and reads as soon as it may

@@ -27,6 +27,8 @@ use crate::outbox::OutAlert;
 /// How long a broker may take to take a batch; then all of it is tried again.
 const DELIVERING: Duration = Duration::from_secs(30);
 const ASKING: Duration = Duration::from_secs(5);
+/// How long it is waited for why brokers do not answer.
+const REASONS: Duration = Duration::from_millis(500);
 /// How long brokers are waited for before the wish to end is looked at.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -85,8 +87,12 @@ impl KafkaSinkConfig {
                 client.set(name, value);
             }
         }
-        let context =
-            Context { sasl: self.sasl.clone(), failed: AtomicU64::new(0), too_large: Mutex::default() };
+        let context = Context {
+            sasl: self.sasl.clone(),
+            failed: AtomicU64::new(0),
+            too_large: Mutex::default(),
+            reason: Mutex::default(),
+        };
         client.create_with_context(context).map_err(|error| format!("the producer cannot be made: {error}"))
     }
 }
@@ -95,10 +101,16 @@ impl OpenSink for KafkaSinkConfig {
     fn check(&self) -> Result<String, String> {
         let producer = self.producer()?;
         producer.poll(Duration::from_millis(200));
-        let metadata = producer
-            .client()
-            .fetch_metadata(Some(&self.topic), ASKING)
-            .map_err(|error| format!("{} cannot be reached: {error}", self.brokers.join(", ")))?;
+        let unreachable = |error: KafkaError| {
+            // why is said while polling
+            let until = Instant::now() + REASONS;
+            while Instant::now() < until {
+                producer.poll(REASONS / 10);
+            }
+            let why = producer.context().reason().unwrap_or_else(|| error.to_string());
+            format!("{} cannot be reached: {why}", self.brokers.join(", "))
+        };
+        let metadata = producer.client().fetch_metadata(Some(&self.topic), ASKING).map_err(unreachable)?;
         let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         match partitions {
             0 => Err(format!("there is no topic `{}`: create it, or correct `topic`", self.topic)),
@@ -117,11 +129,17 @@ struct Context {
     failed: AtomicU64,
     /// The ids of alerts that were refused for their size.
     too_large: Mutex<HashSet<String>>,
+    /// Why a broker failed last.
+    reason: Mutex<Option<String>>,
 }
 
 impl Context {
     fn too_large(&self) -> MutexGuard<'_, HashSet<String>> {
         self.too_large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -135,6 +153,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("producer: {error}: {reason}");
+        // that all are away does not say why
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            let said = Some(format!("{error}: {reason}"));
+            *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        }
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
@@ -334,6 +357,21 @@ mod tests {
             assert_eq!(held, expected, "{body} {limit:?} {refusals}");
         }
     }
+
+    #[test]
+    fn a_check_says_why_brokers_cannot_be_reached() {
+        let config = KafkaSinkConfig {
+            brokers: vec!["127.0.0.1:1".into()],
+            topic: "alerts".into(),
+            tls: None,
+            sasl: None,
+            options: BTreeMap::new(),
+        };
+        let error = config.check().unwrap_err();
+        assert!(error.contains("127.0.0.1:1 cannot be reached"), "{error}");
+        assert!(error.contains("Connection refused"), "{error}");
+    }
+
     #[test]
     fn brokers_that_are_away_are_not_waited_for_when_there_is_no_time_left() {
         let config = KafkaSinkConfig {
