@@ -18,8 +18,10 @@ use super::envelope::{Inner, holds_json, last_member};
 
 /// One kind of carrier.
 struct Carrier {
-    /// What may stand in it: an object with anything beside is an event.
+    /// What may stand in it, also first: an object with anything beside is an event.
     keys: &'static [&'static [u8]],
+    /// What may stand in it, but not first: every event of CloudTrail begins so, and none is to be looked through.
+    behind: &'static [&'static [u8]],
     /// What stands in each, among others: a text that is looked for before its members are.
     telling: &'static [u8],
     /// Where the string stands.
@@ -31,24 +33,31 @@ static CARRIERS: &[Carrier] = &[
     // `filter-log-events` and `get-log-events`, an element
     Carrier {
         keys: &[b"logStreamName", b"timestamp", b"message", b"ingestionTime", b"eventId"],
+        behind: &[],
         telling: b"\"ingestionTime\"",
         at: &[b"message"],
         is_base64: false,
     },
     // by which a subscription of CloudWatch Logs calls a function
-    Carrier { keys: &[b"awslogs"], telling: b"\"awslogs\"", at: &[b"awslogs", b"data"], is_base64: true },
+    Carrier {
+        keys: &[b"awslogs"],
+        behind: &[],
+        telling: b"\"awslogs\"",
+        at: &[b"awslogs", b"data"],
+        is_base64: true,
+    },
     // by which a stream calls a function, an element
     Carrier {
         keys: &[
             b"kinesis",
             b"eventSource",
-            b"eventVersion",
             b"eventID",
             b"eventName",
             b"invokeIdentityArn",
             b"awsRegion",
             b"eventSourceARN",
         ],
+        behind: &[b"eventVersion"],
         telling: b"\"kinesis\"",
         at: &[b"kinesis", b"data"],
         is_base64: true,
@@ -62,6 +71,7 @@ static CARRIERS: &[Carrier] = &[
             b"PartitionKey",
             b"EncryptionType",
         ],
+        behind: &[],
         telling: b"\"SequenceNumber\"",
         at: &[b"Data"],
         is_base64: true,
@@ -80,6 +90,7 @@ static CARRIERS: &[Carrier] = &[
             b"eventSourceARN",
             b"awsRegion",
         ],
+        behind: &[],
         telling: b"\"receiptHandle\"",
         at: &[b"body"],
         is_base64: false,
@@ -95,6 +106,7 @@ static CARRIERS: &[Carrier] = &[
             b"MD5OfMessageAttributes",
             b"MessageAttributes",
         ],
+        behind: &[],
         telling: b"\"ReceiptHandle\"",
         at: &[b"Body"],
         is_base64: false,
@@ -102,6 +114,7 @@ static CARRIERS: &[Carrier] = &[
     // by which a topic calls a function, an element
     Carrier {
         keys: &[b"EventSource", b"EventVersion", b"EventSubscriptionArn", b"Sns"],
+        behind: &[],
         telling: b"\"Sns\"",
         at: &[b"Sns", b"Message"],
         is_base64: false,
@@ -124,6 +137,7 @@ static CARRIERS: &[Carrier] = &[
             b"UnsubscribeUrl",
             b"MessageAttributes",
         ],
+        behind: &[],
         telling: b"\"TopicArn\"",
         at: &[b"Message"],
         is_base64: false,
@@ -144,7 +158,8 @@ impl Carrier {
     fn opened(&self, bytes: &[u8], open: usize, keys: &[&[u8]]) -> Option<Inner> {
         // the text that tells is one of its keys, in quotes
         let told = self.telling.get(1..self.telling.len() - 1)?;
-        if !keys.contains(&told) || !keys.iter().all(|key| self.keys.contains(key)) {
+        let is_known = |key: &&[u8]| self.keys.contains(key) || self.behind.contains(key);
+        if !keys.contains(&told) || !keys.iter().all(is_known) {
             return None;
         }
         let mut at = open..bytes.len();

@@ -755,7 +755,7 @@ mod tests {
                 &[r#"base64 "H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA""#],
             ),
             (
-                r#"{"kinesis":{"partitionKey":"p","data":"eyJhIjoxfQ=="},"eventSource":"aws:kinesis","awsRegion":"r"}"#,
+                r#"{"kinesis":{"partitionKey":"p","data":"eyJhIjoxfQ=="},"eventSource":"aws:kinesis","eventVersion":"1.0","awsRegion":"r"}"#,
                 &[r#"base64 "eyJhIjoxfQ==""#],
             ),
             (
