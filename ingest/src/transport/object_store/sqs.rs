@@ -102,12 +102,17 @@ impl Queue {
     /// Keeps messages from others for so many seconds more; 0 gives them back. Says for how many the queue
     /// refused it.
     pub async fn keep(&self, receipts: &[String], visibility: u32) -> Result<u64, ServiceError> {
+        Ok(self.extend(receipts, visibility).await?.len() as u64)
+    }
+
+    /// The same, and says of which messages the queue refused it.
+    pub async fn extend(&self, receipts: &[String], visibility: u32) -> Result<Vec<String>, ServiceError> {
         self.batches("ChangeMessageVisibilityBatch", receipts, Some(visibility)).await
     }
 
     /// Deletes messages. Says for how many the queue refused it: their receipts are worth nothing any more.
     pub async fn delete(&self, receipts: &[String]) -> Result<u64, ServiceError> {
-        self.batches("DeleteMessageBatch", receipts, None).await
+        Ok(self.batches("DeleteMessageBatch", receipts, None).await?.len() as u64)
     }
 
     async fn batches(
@@ -115,8 +120,8 @@ impl Queue {
         action: &str,
         receipts: &[String],
         visibility: Option<u32>,
-    ) -> Result<u64, ServiceError> {
-        let mut refused = 0;
+    ) -> Result<Vec<String>, ServiceError> {
+        let mut refused = Vec::new();
         for batch in receipts.chunks(MESSAGES_AT_ONCE) {
             let entries = batch.iter().enumerate().map(|(number, receipt)| Entry {
                 id: number.to_string(),
@@ -125,8 +130,7 @@ impl Queue {
             });
             let entries: Vec<Entry<'_>> = entries.collect();
             let answer = self.call(action, json!({ "Entries": entries })).await?;
-            refused +=
-                read::<Value>(&answer)?.get("Failed").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+            refused.extend(refused_of(&read(&answer)?, batch));
         }
         Ok(refused)
     }
@@ -145,6 +149,17 @@ impl Queue {
             |name: &&str| answer["Attributes"][*name].as_str().and_then(|text| text.parse::<u64>().ok());
         Ok(names.iter().filter_map(count).sum())
     }
+}
+
+/// Those of a batch that the answer says were refused; they are known by their place in it.
+fn refused_of(answer: &Value, batch: &[String]) -> Vec<String> {
+    let failed = answer.get("Failed").and_then(Value::as_array).into_iter().flatten();
+    let receipt = |failed: &Value| {
+        let place = failed.get("Id").and_then(Value::as_str).and_then(|id| id.parse::<usize>().ok());
+        // one that is none of ours is counted all the same
+        place.and_then(|place| batch.get(place)).cloned().unwrap_or_default()
+    };
+    failed.map(receipt).collect()
 }
 
 fn read<T: for<'de> Deserialize<'de>>(answer: &[u8]) -> Result<T, ServiceError> {
@@ -174,6 +189,19 @@ pub fn endpoint_of(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_refused_of_a_batch_is_known_by_its_place() {
+        let batch = ["a", "b", "c"].map(str::to_owned);
+        for (answer, expected) in [
+            (r#"{}"#, vec![]),
+            (r#"{"Successful":[{"Id":"0"}],"Failed":[]}"#, vec![]),
+            (r#"{"Failed":[{"Id":"2","Code":"X"},{"Id":"0"}]}"#, vec!["c", "a"]),
+            (r#"{"Failed":[{"Id":"7"},{}]}"#, vec!["", ""]),
+        ] {
+            assert_eq!(refused_of(&serde_json::from_str(answer).unwrap(), &batch), expected, "{answer}");
+        }
+    }
 
     #[test]
     fn a_queues_address_tells_its_endpoint_and_region() {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How often the queue is counted.
+/// How often the queue is counted, if only to say how much is unread.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// How long a count may wait for what it held before another is taken.
 const COUNT_PATIENCE: Duration = Duration::from_secs(60);
@@ -27,13 +27,15 @@ pub(super) struct Bound {
     /// How much counts may be behind, in microseconds.
     settle: i64,
     counted: Option<Count>,
+    /// When the queue was counted last.
+    looked: Option<Instant>,
     /// Messages that were given up, and until when they lie in the queue for certain.
     given_up: HashMap<String, Instant>,
 }
 
 impl Bound {
     pub(super) fn new(settle: i64) -> Self {
-        Self { at: 0, settle, counted: None, given_up: HashMap::new() }
+        Self { at: 0, settle, counted: None, looked: None, given_up: HashMap::new() }
     }
 
     /// Nothing from before this time is unread.
@@ -48,12 +50,15 @@ impl Bound {
 
     /// Whether the queue is to be counted.
     pub(super) fn is_due(&self) -> bool {
-        let Some(count) = &self.counted else { return true };
-        match count.left > 0 {
-            true => count.taken.elapsed() >= COUNT_PATIENCE,
-            // a settle time of nothing is for queues that count exactly: there every look may be a count
-            false => self.settle == 0 || count.taken.elapsed() >= COUNT_EVERY,
-        }
+        let Some(looked) = self.looked else { return true };
+        // a settle time of nothing is for queues that count exactly: there every look may be a count
+        let counts_exactly = self.settle == 0 && !self.is_waiting();
+        counts_exactly || looked.elapsed() >= COUNT_EVERY
+    }
+
+    /// Whether what a count held is not all read, and it has not waited for too long.
+    fn is_waiting(&self) -> bool {
+        self.counted.as_ref().is_some_and(|count| count.left > 0 && count.taken.elapsed() < COUNT_PATIENCE)
     }
 
     /// At this time the queue held so many messages, of which so many are in our hands. Says how many are unread.
@@ -62,7 +67,11 @@ impl Bound {
         self.given_up.retain(|_, until| *until > now);
         let known = i64::try_from(in_hand + self.given_up.len()).unwrap_or(i64::MAX);
         let left = i64::try_from(held).unwrap_or(i64::MAX) - known;
-        self.counted = Some(Count { at, left, taken: now });
+        self.looked = Some(now);
+        // the bound moves with the first count whose messages are read, and a newer one holds more
+        if !self.is_waiting() {
+            self.counted = Some(Count { at, left, taken: now });
+        }
         self.settle();
         left.max(0).unsigned_abs()
     }
@@ -119,6 +128,25 @@ mod tests {
         assert_eq!(bound.at(), 990);
         assert_eq!(bound.count(500, 0, 0), 0);
         assert_eq!(bound.at(), 990, "it went back");
+    }
+
+    #[test]
+    fn a_backlog_is_counted_while_it_is_read_and_the_bound_moves_with_the_first_count() {
+        let mut bound = Bound::new(10);
+        assert_eq!(bound.count(1_000, 3, 0), 3);
+        bound.done("a", Some(900));
+        assert!(!bound.is_due());
+        bound.looked = Instant::now().checked_sub(COUNT_EVERY);
+        assert!(bound.is_due(), "what is unread is said anew while the first count waits");
+        // two of the old and five that came since
+        assert_eq!(bound.count(2_000, 7, 0), 7);
+        bound.done("b", Some(900));
+        bound.done("c", Some(900));
+        assert_eq!(bound.at(), 990);
+        // the next is a count of its own
+        assert_eq!(bound.count(3_000, 1, 0), 1);
+        bound.done("d", Some(2_500));
+        assert_eq!(bound.at(), 2_990);
     }
 
     #[test]

@@ -41,16 +41,18 @@ pub(super) async fn keep_in_hand(
         tokio::time::sleep(Duration::from_millis(u64::from(visibility) * 1_000 / 3)).await;
         let receipts: Vec<String> = lock(&shared.in_hand).keys().cloned().collect();
         for batch in receipts.chunks(crate::limits::MESSAGES_AT_ONCE) {
-            match queue.keep(batch, visibility).await {
-                Ok(0) => {}
-                Ok(refused) => {
-                    untold += refused;
-                    cause = "the queue refused it".to_owned();
-                }
-                Err(error) => {
-                    untold += batch.len() as u64;
-                    cause = error.to_string();
-                }
+            let batch = still_in_hand(&shared, batch);
+            if batch.is_empty() {
+                continue;
+            }
+            let (not_extended, why) = match queue.extend(&batch, visibility).await {
+                // what was deleted meanwhile is refused, and does not come again
+                Ok(refused) => (still_in_hand(&shared, &refused), "the queue refused it".to_owned()),
+                Err(error) => (batch, error.to_string()),
+            };
+            if !not_extended.is_empty() {
+                untold += not_extended.len() as u64;
+                cause = why;
             }
         }
         let Some(items) = items.upgrade() else { return };
@@ -64,6 +66,12 @@ pub(super) async fn keep_in_hand(
             }
         }
     }
+}
+
+/// Those of the messages that no checkpoint is behind yet.
+fn still_in_hand(shared: &Shared, receipts: &[String]) -> Vec<String> {
+    let in_hand = lock(&shared.in_hand);
+    receipts.iter().filter(|receipt| in_hand.contains_key(*receipt)).cloned().collect()
 }
 
 /// Finds objects, opens them, and hands them on.
@@ -362,5 +370,24 @@ fn of_queue(error: &ServiceError) -> Failure {
         cause: error.to_string(),
         is_refused: !error.is_passing(),
         help: QUEUE_HELP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_deleted_meanwhile_needs_no_extending_and_is_not_told() {
+        let shared = Shared::default();
+        let held = |receipt: &str| {
+            Arc::new(InHand { id: receipt.into(), receipt: receipt.into(), left: AtomicUsize::new(1) })
+        };
+        for receipt in ["a", "c"] {
+            lock(&shared.in_hand).insert(receipt.into(), held(receipt));
+        }
+        // the last is one that the queue refused without saying which
+        let asked = ["a", "b", "c", ""].map(str::to_owned);
+        assert_eq!(still_in_hand(&shared, &asked), ["a", "c"]);
     }
 }
