@@ -284,7 +284,8 @@ fn inputs<'a>(
             return match objects::is_address(path) {
                 true => Box::new(files),
                 false => {
-                    let logs = FileInputs::new(path, progress).filter(|input| !is_stored(input, path, archive));
+                    let logs =
+                        FileInputs::new(path, progress).filter(|input| !is_stored(input, path, archive));
                     Box::new(files.chain(logs))
                 }
             };
