@@ -143,6 +143,23 @@ fn psql_reads_and_cannot_write() {
         ("\\dv+", "ocsf"),
         ("\\df", ""),
         ("\\du", ""),
+        ("\\dT", ""),
+        ("\\dD", ""),
+        ("\\db", ""),
+        ("\\dn+", "public"),
+        ("\\dp events", "events"),
+        ("SHOW server_version", "16.6"),
+        ("SHOW transaction isolation level", "read committed"),
+        ("SHOW ALL", "server_version|16.6"),
+        ("SET TIME ZONE 'UTC'", "SET"),
+        ("SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL", "RESET"),
+        // what is asked of events is answered as it stands
+        (
+            "SELECT count(*) FROM (SELECT (SELECT max(time) FROM events e WHERE e.source = o.source) AS last
+             FROM (SELECT DISTINCT source FROM events) o) WHERE last IS NULL",
+            "0",
+        ),
+        ("SELECT 'aws.cloudtrail' = ANY('{\"aws.cloudtrail\",x}'), 2 = ANY('{\"1\",NULL,2}'::int[])", "t|t"),
         ("SELECT current_setting('server_version_num')::int/100", "1600"),
         ("SELECT current_setting('none such', true) IS NULL", "t"),
         ("SELECT pg_size_pretty(20000)", "19 kB"),
@@ -197,6 +214,10 @@ detection:
   s: {eventName: InvokeModel}
   condition: s', source, raw)");
     assert!(matched.status.success(), "{}", err(&matched));
+    for sql in ["SHOW none_such", "SELECT (SELECT source FROM (VALUES ('a'), ('b')) v(source))"] {
+        let refused = ask(sql);
+        assert!(!refused.status.success(), "{sql}: {}", out(&refused));
+    }
     let file = ask("SELECT 1 FROM events WHERE sigma_match('/etc/passwd.yml', source, raw)");
     assert!(err(&file).contains("files are not read"), "{}", err(&file));
     let long = ask(ENDLESS);
@@ -263,6 +284,34 @@ fn a_client_says_how_long_it_waits() {
             err(&after)
         );
     }
+    // for a transaction, and for one that is undone
+    for (ends, expected) in [
+        (["BEGIN", "SET LOCAL statement_timeout = '1s'", "COMMIT"], "0"),
+        (["BEGIN", "SET statement_timeout = '1s'", "ROLLBACK"], "0"),
+        (["BEGIN", "SET statement_timeout = '1s'", "COMMIT"], "1000ms"),
+        (["SELECT 1", "SET LOCAL statement_timeout = '1s'", "SELECT 1"], "0"),
+    ] {
+        let mut psql = server.asking("a secret", "SELECT 1");
+        let after = psql.args(ends.iter().flat_map(|sql| ["-c", sql])).args(["-c", "SHOW statement_timeout"]);
+        let after = after.output().expect("psql runs");
+        assert_eq!(out(&after).lines().last(), Some(expected), "{ends:?}: {}", err(&after));
+    }
+    // when it connects; many rows of which none passes are no reason to listen to nobody
+    let joined =
+        "SELECT count(*) FROM events a, events b, events c WHERE a.raw || b.raw || c.raw LIKE '%none%such'";
+    let mut psql = server.asking("a secret", joined);
+    let since = Instant::now();
+    let told =
+        psql.env("PGOPTIONS", "-c search_path=public -c statement_timeout=1s").output().expect("psql runs");
+    assert!(err(&told).contains("takes longer than 1s, the statement_timeout"), "{}", err(&told));
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    let mut psql = server.asking("a secret", "RESET ALL");
+    let psql = psql.args(["-c", "SHOW statement_timeout"]).env("PGOPTIONS", "-c statement_timeout=7s");
+    let reset = psql.output().expect("psql runs");
+    assert!(out(&reset).contains("7000ms"), "{}{}", out(&reset), err(&reset));
+    let mut psql = server.asking("a secret", "SELECT 1");
+    let refused = psql.env("PGOPTIONS", "-c statement_timeout=soon").output().expect("psql runs");
+    assert!(err(&refused).contains("statement_timeout takes no such value"), "{}", err(&refused));
     let soon = server.psql("a secret", "SET statement_timeout = 'soon'");
     assert!(err(&soon).contains("statement_timeout takes no such value"), "{}", err(&soon));
 }
@@ -400,6 +449,31 @@ with connect() as connection:
     assert [described.param_type(n) for n in range(2)] == [20, 20]
     distinct = "SELECT count(*) FROM events WHERE mfa IS DISTINCT FROM true AND action = 'InvokeModel' AND source = 'aws.cloudtrail'"
     assert one(distinct) == one(distinct.replace("mfa IS DISTINCT FROM true", "(mfa IS DISTINCT FROM true)")), one(distinct)
+    # what is not declared has the type of what it stands beside, or is a text
+    by_name = "SELECT count(*) FROM events WHERE %s IS NULL OR source = %s"
+    assert one(by_name, None, None) == [events] * 2
+    assert one("SELECT coalesce(%s, source) = source FROM events LIMIT 1", None) == [True, True]
+    assert one("SELECT CASE WHEN hour >= %s THEN %s ELSE %s END FROM events LIMIT 1", 0, "a", None) == ["a", "a"]
+    assert one("SELECT substr('abcdef', %s, %s)", 2, 3) == ["bcd", "bcd"]
+    assert one("SELECT %s::text", 5) == ["5", "5"] and one("SELECT %s", True) == [True, True]
+    assert one("SELECT %s", time.date()) == [time.date()] * 2 and one("SELECT %s", time) == [time] * 2
+    assert one("SELECT %s", psycopg.types.json.Jsonb({"a": "b"})) == ['{"a": "b"}'] * 2
+    def undeclared(sql, *values):
+        result = connection.pgconn.exec_params(sql.encode(), [value.encode() for value in values])
+        assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
+        return result.get_value(0, 0).decode()
+    of_cloudtrail = connection.execute("SELECT count(*) FROM events WHERE source = 'aws.cloudtrail'").fetchone()[0]
+    # drivers of Go and JavaScript write lists so
+    for listed in ["$1", "$1::text[]", "$1::varchar[]"]:
+        counted = undeclared(f"SELECT count(*) FROM events WHERE source = ANY({listed})", '{"aws.cloudtrail","none"}')
+        assert int(counted) == of_cloudtrail, (listed, counted)
+    others = undeclared("SELECT count(*) FROM events WHERE source <> ALL($1)", '{"aws.cloudtrail","none"}')
+    assert int(others) == events - of_cloudtrail, others
+    assert int(undeclared("SELECT count(*) FROM events WHERE hour = ANY($1)", '{"%d"}' % latest)) > 0
+    described = connection.pgconn.prepare(b"listed", b"SELECT action FROM events WHERE hour = ANY($1)")
+    assert connection.pgconn.describe_prepared(b"listed").param_type(0) == 1007
+    twice = connection.pgconn.prepare(b"twice", b"SELECT 1; SELECT 2")
+    assert b"one statement only" in twice.error_message, twice.error_message
     assert one("SELECT version()")[0].startswith("PostgreSQL 16."), one("SELECT version()")
     assert connection.execute("SELECT 1").fetchone()[0] == 1
 with psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=password) as connection:
@@ -421,7 +495,28 @@ with engine.connect() as connection:
     counted = connection.execute(sqlalchemy.text("SELECT count(*) FROM events WHERE credential_id = :key LIMIT :n"),
                                  {"key": "AKIAIOSFODNN7EXAMPLE", "n": 1}).scalar()
     assert counted == 84, counted
-    assert "events" in sqlalchemy.inspect(connection).get_table_names()
+    asked = sqlalchemy.inspect(connection)
+    assert "events" in asked.get_table_names() and "public" in asked.get_schema_names()
+    columns = {column["name"]: str(column["type"]) for column in asked.get_columns("events")}
+    assert columns["source"] == "TEXT" and columns["line"] == "BIGINT" and columns["time"].startswith("TIMESTAMP"), columns
+    assert asked.get_pk_constraint("events")["constrained_columns"] == [] and asked.get_indexes("events") == []
+    reflected = sqlalchemy.Table("events", sqlalchemy.MetaData(), autoload_with=connection)
+    assert connection.execute(sqlalchemy.select(sqlalchemy.func.count()).select_from(reflected)).scalar() == events
+# whoever stops reading is hung up on when the time of its query is over
+stalled = psycopg.connect(host="127.0.0.1", port=port, user="virga", dbname="virga", password=password, options="-c statement_timeout=1s")
+stalled.pgconn.send_query(b"SELECT a.raw, b.raw FROM events a, events b, events c")
+time_module.sleep(14)
+read = 0
+import socket
+with socket.socket(fileno=stalled.pgconn.socket) as unread:
+    unread.settimeout(20)
+    try:
+        while part := unread.recv(1 << 20):
+            read += len(part)
+    except ConnectionError:
+        pass
+    unread.detach()
+assert read > 0
 answers = []
 def ask(n):
     with connect() as connection:

@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dense::dense;
 use super::error::Exceeded;
-use super::limits::Limits;
+use super::limits::{Limits, TURN};
 use super::session::reads_only;
 
 /// Plans queries that end.
@@ -118,26 +118,35 @@ impl ExecutionPlan for BoundedExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let Limits { time, rows: most, .. } = self.limits;
-        let end = Instant::now() + time;
-        let stream = futures::stream::try_unfold((input, 0), move |(mut input, rows)| async move {
-            let exceeded = |what: Exceeded| Err(DataFusionError::External(Box::new(what)));
-            // what is always ready would never be asked for the time
-            if Instant::now() >= end {
-                return exceeded(Exceeded::Time);
-            }
-            let batch = match timeout_at(end, input.next()).await {
-                Err(_) => return exceeded(Exceeded::Time),
-                Ok(None) => return Ok(None),
-                Ok(Some(batch)) => batch?,
-            };
-            // others get their turn: whoever cancels, and the clock
-            tokio::task::coop::consume_budget().await;
-            let rows = rows + batch.num_rows();
-            match rows > most {
-                true => exceeded(Exceeded::Rows),
-                false => Ok(Some((batch, (input, rows)))),
-            }
-        });
+        let begin = Instant::now();
+        let end = begin + time;
+        let stream =
+            futures::stream::try_unfold((input, 0, begin), move |(mut input, rows, turn)| async move {
+                let exceeded = |what: Exceeded| Err(DataFusionError::External(Box::new(what)));
+                // what is always ready would never be asked for the time
+                if Instant::now() >= end {
+                    return exceeded(Exceeded::Time);
+                }
+                let batch = match timeout_at(end, input.next()).await {
+                    Err(_) => return exceeded(Exceeded::Time),
+                    Ok(None) => return Ok(None),
+                    Ok(Some(batch)) => batch?,
+                };
+                // others get their turn: whoever cancels, and the clock; a batch may take as long as a hundred of others
+                tokio::task::coop::consume_budget().await;
+                let now = Instant::now();
+                let turn = if now - turn >= TURN {
+                    tokio::task::yield_now().await;
+                    now
+                } else {
+                    turn
+                };
+                let rows = rows + batch.num_rows();
+                match rows > most {
+                    true => exceeded(Exceeded::Rows),
+                    false => Ok(Some((batch, (input, rows, turn)))),
+                }
+            });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), stream)))
     }
 }

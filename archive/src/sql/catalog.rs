@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use async_trait::async_trait;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::{SchemaProvider, TableProvider};
@@ -29,34 +29,23 @@ use datafusion::sql::sqlparser::parser::Parser as SqlParser;
 use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use datafusion_postgres::pgwire::api::Type;
 
+use super::catalog_tables::{self, CatalogTables};
 use super::error::{SqlError, SqlErrorKind};
 use super::session::DATABASE;
-
-/// What is said to a client that asks for a setting; the version is that of the protocol's greeting.
-const SETTINGS: &[(&str, &str)] = &[
-    ("server_version", "16.6"),
-    ("server_version_num", "160006"),
-    ("server_encoding", "UTF8"),
-    ("client_encoding", "UTF8"),
-    ("timezone", "UTC"),
-    ("search_path", "\"$user\", public"),
-    ("default_transaction_read_only", "on"),
-    ("transaction_read_only", "on"),
-    ("standard_conforming_strings", "on"),
-    ("is_superuser", "off"),
-    ("max_index_keys", "32"),
-];
+use super::settings;
+use super::spoken;
 
 /// What `version()` says: drivers read PostgreSQL's number out of it, and do not connect where they find none.
 fn version() -> String {
-    let number = SETTINGS.iter().find(|(name, _)| *name == "server_version").map_or("", |(_, number)| number);
+    let (_, number) = settings::known("server_version").unwrap_or_default();
     format!("PostgreSQL {number}, as Virga {} speaks it", env!("CARGO_PKG_VERSION"))
 }
 
-/// Functions that say nothing: how many values they take, and what they would give.
+/// Functions that say nothing: how many values they take (where nothing stands, any number), and what they would give.
 fn unsaid() -> Vec<(&'static str, &'static [usize], ScalarValue)> {
     let (text, size) = (ScalarValue::Utf8(None), ScalarValue::Int64(None));
     let yes = ScalarValue::Boolean(Some(true));
+    let nothing = text.clone();
     vec![
         ("obj_description", &[1, 2], text.clone()),
         ("shobj_description", &[2], text.clone()),
@@ -68,6 +57,20 @@ fn unsaid() -> Vec<(&'static str, &'static [usize], ScalarValue)> {
         ("pg_database_size", &[1], size.clone()),
         // the number of a type that an extension would bring, which SQLAlchemy looks for when it connects
         ("to_regtype", &[1], size),
+        ("pg_get_function_sqlbody", &[1], nothing.clone()),
+        ("pg_get_functiondef", &[1], nothing.clone()),
+        ("pg_get_indexdef", &[1, 3], nothing.clone()),
+        ("pg_get_serial_sequence", &[2], nothing.clone()),
+        ("pg_tablespace_location", &[1], nothing.clone()),
+        ("json_build_object", &[], nothing.clone()),
+        (spoken::NOTHING, &[], nothing.clone()),
+        ("inet_server_addr", &[0], nothing.clone()),
+        // it gives nothing back
+        ("pg_advisory_unlock_all", &[0], nothing),
+        ("pg_is_in_recovery", &[0], ScalarValue::Boolean(Some(false))),
+        ("pg_postmaster_start_time", &[0], ScalarValue::TimestampMicrosecond(None, Some("UTC".into()))),
+        ("generate_subscripts", &[2], ScalarValue::Int32(None)),
+        ("pg_collation_is_visible", &[1], yes.clone()),
         ("pg_function_is_visible", &[1], yes.clone()),
         ("pg_type_is_visible", &[1], yes),
     ]
@@ -76,8 +79,14 @@ fn unsaid() -> Vec<(&'static str, &'static [usize], ScalarValue)> {
 /// Adds what is missing to a session.
 pub(super) fn complete(context: &SessionContext) -> Result<()> {
     for (name, counts, value) in unsaid() {
-        let counts = counts.iter().map(|count| TypeSignature::Any(*count)).collect();
-        let signature = Signature::one_of(counts, Volatility::Stable);
+        let of = |count: &usize| match count {
+            0 => TypeSignature::Nullary,
+            count => TypeSignature::Any(*count),
+        };
+        let signature = match counts {
+            [] => Signature::variadic_any(Volatility::Stable),
+            counts => Signature::one_of(counts.iter().map(of).collect(), Volatility::Stable),
+        };
         let kind = value.data_type();
         let says = Arc::new(move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(value.clone())));
         let function = SimpleScalarUDF::new_with_signature(name, signature, kind, says);
@@ -87,12 +96,17 @@ pub(super) fn complete(context: &SessionContext) -> Result<()> {
     context.register_udf(create_udf("version", vec![], DataType::Utf8, Volatility::Stable, says));
     context.register_udf(current_setting());
     context.register_udf(pg_size_pretty());
+    context.register_udf(set_config());
+    context.register_udf(pg_expandarray());
     let state = context.state();
     let own = Arc::new(OwnTypes(InformationSchemaProvider::new(Arc::clone(state.catalog_list()))));
     if let Some(catalog) = context.catalog(DATABASE) {
         // the query engine's own would be found before it
         context.state_ref().write().config_mut().options_mut().catalog.information_schema = false;
         catalog.register_schema(INFORMATION_SCHEMA, own)?;
+        if let Some(tables) = catalog.schema(catalog_tables::SCHEMA) {
+            catalog.register_schema(catalog_tables::SCHEMA, Arc::new(CatalogTables(tables)))?;
+        }
     }
     Ok(())
 }
@@ -114,16 +128,49 @@ fn current_setting() -> ScalarUDF {
             ] => (name, missing.unwrap_or(false)),
             _ => return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None))),
         };
-        let known = SETTINGS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let known = settings::known(name);
         if known.is_none() && !may_miss {
             let message = format!("there is no setting `{name}`");
             let error = SqlError::new(SqlErrorKind::Plan, message, "");
             return Err(DataFusionError::External(Box::new(error)));
         }
-        Ok(ColumnarValue::Scalar(ScalarValue::Utf8(known.map(|(_, value)| (*value).to_owned()))))
+        Ok(ColumnarValue::Scalar(ScalarValue::Utf8(known.map(|(_, value)| value.to_owned()))))
     });
     let function = SimpleScalarUDF::new_with_signature("current_setting", signature, DataType::Utf8, says);
     ScalarUDF::new_from_impl(function)
+}
+
+/// Sets what a SET would set without an effect, and gives it back: drivers switch off what plans their questions of the
+/// catalog would suffer from.
+fn set_config() -> ScalarUDF {
+    let kinds = vec![DataType::Utf8, DataType::Utf8, DataType::Boolean];
+    let says = Arc::new(|values: &[ColumnarValue]| {
+        let text = |value: &ColumnarValue| match value {
+            ColumnarValue::Scalar(value) => value.try_as_str().flatten().map(str::to_owned),
+            ColumnarValue::Array(_) => None,
+        };
+        let (name, value) = match values {
+            [name, value, _] => (text(name).unwrap_or_default(), text(value).unwrap_or_default()),
+            _ => Default::default(),
+        };
+        match settings::kind(&name, &value) {
+            Some(_) => Ok(ColumnarValue::Scalar(ScalarValue::from(value))),
+            None => {
+                Err(DataFusionError::External(Box::new(SqlError::refused(&format!("set_config({name})")))))
+            }
+        }
+    });
+    create_udf("set_config", kinds, DataType::Utf8, Volatility::Volatile, says)
+}
+
+/// The elements of a list with their numbers, of which JDBC asks for the columns of keys: there are none.
+fn pg_expandarray() -> ScalarUDF {
+    let fields = vec![Field::new("x", DataType::Int16, true), Field::new("n", DataType::Int32, true)];
+    let kind = DataType::Struct(fields.into());
+    let null = ScalarValue::try_from(&kind).unwrap_or(ScalarValue::Null);
+    let says = Arc::new(move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(null.clone())));
+    let signature = Signature::any(1, Volatility::Stable);
+    ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature("_pg_expandarray", signature, kind, says))
 }
 
 fn pg_size_pretty() -> ScalarUDF {
@@ -227,15 +274,14 @@ fn postgres_name(shown: &str) -> String {
     known.map_or_else(|| shown.to_owned(), str::to_owned)
 }
 
-/// What clients collect from PostgreSQL's catalog into arrays: members of roles, options of tables.
-const COLLECTED: &[&str] = &["pg_auth_members", "reloptions"];
+/// What clients collect from PostgreSQL's catalog into arrays: members of roles, options of tables, rights, conditions.
+const COLLECTED: &[&str] = &["attacl", "pg_auth_members", "pg_constraint", "pg_policy", "reloptions"];
 
 fn is_of_catalog(query: &str) -> bool {
     COLLECTED.iter().any(|name| query.contains(name))
 }
 
-/// `ARRAY(SELECT …)` of the catalog, which the query engine does not know, becomes null, and so do columns of arrays that
-/// the library's catalog does not have: there is none of it here.
+/// `ARRAY(SELECT …)` of the catalog, which the query engine does not know, becomes null: there is none of it here.
 pub(super) fn without_arrays(statement: &mut Statement) {
     let _ = statement.visit(&mut Arrays);
 }
@@ -254,9 +300,6 @@ impl VisitorMut for Arrays {
                 }
                 _ => false,
             },
-            SqlExpr::CompoundIdentifier(names) => {
-                names.last().is_some_and(|name| COLLECTED.contains(&name.value.as_str()))
-            }
             _ => false,
         };
         let nothing = || {

@@ -61,6 +61,13 @@ pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// unread and hides that it has closed.
 pub(crate) const GONE: Duration = Duration::from_millis(500);
 
+/// How long a query computes before others get their turn, whoever cancels it among them.
+pub(crate) const TURN: Duration = Duration::from_millis(50);
+
+/// How long after the end of a query its client may still read what was made before it; then it is hung up on. Whoever reads
+/// has what the system holds for it sooner.
+pub(crate) const STALLED: Duration = Duration::from_secs(10);
+
 /// Functions that make much out of little: a handful of letters would take all memory, which only operators
 /// account for.
 pub(crate) const WITHOUT: &[&str] = &[

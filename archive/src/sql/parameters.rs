@@ -4,14 +4,23 @@
 //! takes. A type of arithmetic is written into the statement (`$1 - $2` becomes `CAST($1 AS TIMESTAMPTZ) - CAST($2 AS
 //! INTERVAL)`): from its surroundings alone a span of time would be guessed to be a moment. Ids and addresses are texts in an
 //! archive, so they become texts. Where the surroundings say nothing, as the name of a field in JSON or a column of its own
-//! does, what is not declared is a text, and behind LIMIT and OFFSET a number.
+//! does, what is not declared is a text, and behind LIMIT and OFFSET a number. What is left when a statement is planned has
+//! the type that is declared, or is a text; of a list in which something is looked for, the elements are of the type of what
+//! is looked for (`source = ANY ($1)`).
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes, BytesMut};
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable as _, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Select,
     SelectItem, Statement, Value, VisitMut as _, VisitorMut,
@@ -25,9 +34,7 @@ use datafusion_postgres::pgwire::api::stmt::{QueryParser, StoredStatement};
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 
-use super::postgres::told;
 use super::running::Statements;
-use super::shape;
 
 /// The types that a client declares for the parameters of the statement at hand.
 #[derive(Debug)]
@@ -49,10 +56,10 @@ impl QueryParser for Declaring {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        shape::check(sql).map_err(told)?;
         client.session_extensions().insert(Declared(types.to_vec()));
         let end = self.1.end(client);
-        self.1.before(&end, self.0.parse_sql(client, sql, types)).await
+        let prepared = self.1.before(&end, self.1.prepare(sql, client)).await?;
+        Ok(prepared.map(|(statement, plan)| (statement.to_string(), Some((statement, plan)))))
     }
 
     fn get_parameter_types(&self, statement: &Self::Statement) -> PgWireResult<Vec<Type>> {
@@ -93,6 +100,8 @@ impl VisitorMut for Writer<'_> {
                     replace(side, cast);
                 }
             }
+            // it is cast from the type that it has, and not said to be of the one that it is cast to
+            Expr::Cast { expr, .. } => replace(expr, self.0.cast(expr, false)),
             Expr::Function(function) if is_of_json(&function.name.to_string()) => {
                 let FunctionArguments::List(given) = &mut function.args else {
                     return ControlFlow::Continue(());
@@ -128,6 +137,72 @@ impl VisitorMut for Writer<'_> {
     }
 }
 
+/// Gives a type to each parameter of a plan that has none.
+pub(super) fn with_types(plan: LogicalPlan, declared: &Declared) -> Result<LogicalPlan> {
+    if plan.get_parameter_types()?.values().all(Option::is_some) {
+        return Ok(plan);
+    }
+    let mut lists = HashMap::new();
+    plan.apply_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        for expression in plan.expressions() {
+            expression.apply(|part| {
+                lists.extend(looked_into(part, &schema));
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let typed = plan.transform_up_with_subqueries(|plan| {
+        let typed = plan.map_expressions(|expression| {
+            expression.transform_down(|part| Ok(Transformed::yes(typed_part(part, &lists, declared))))
+        })?;
+        typed.map_data(LogicalPlan::recompute_schema)
+    });
+    Ok(typed?.data)
+}
+
+/// A parameter that is a list in which something is looked for, and its type.
+fn looked_into(part: &PlanExpr, schema: &DFSchema) -> Option<(String, DataType)> {
+    let PlanExpr::ScalarFunction(function) = part else { return None };
+    let [PlanExpr::Placeholder(list), element] = function.args.as_slice() else { return None };
+    if function.name() != "array_has" {
+        return None;
+    }
+    let kind = match element.get_type(schema).ok()? {
+        DataType::Dictionary(_, values) => *values,
+        DataType::Utf8View | DataType::Null => DataType::Utf8,
+        kind => kind,
+    };
+    Some((list.id.clone(), DataType::new_list(kind, true)))
+}
+
+fn typed_part(mut part: PlanExpr, lists: &HashMap<String, DataType>, declared: &Declared) -> PlanExpr {
+    match &mut part {
+        PlanExpr::Cast(cast) => {
+            let kind = cast.field.data_type().clone();
+            give_type(&mut cast.expr, lists, declared, kind);
+        }
+        other => give_type(other, lists, declared, DataType::Utf8),
+    }
+    part
+}
+
+fn give_type(
+    expr: &mut PlanExpr,
+    lists: &HashMap<String, DataType>,
+    declared: &Declared,
+    otherwise: DataType,
+) {
+    if let PlanExpr::Placeholder(parameter) = expr
+        && parameter.field.is_none()
+    {
+        let list = || lists.get(&parameter.id).cloned();
+        let kind = declared.values(&parameter.id).or_else(list).unwrap_or(otherwise);
+        parameter.field = Some(Arc::new(Field::new(&parameter.id, kind, true)));
+    }
+}
+
 fn replace(expr: &mut Expr, by: Option<Expr>) {
     if let Some(by) = by {
         *expr = by;
@@ -146,6 +221,37 @@ fn typed(name: &str, kind: &str) -> Option<Expr> {
 }
 
 impl Declared {
+    /// The type of values that is declared for a parameter, where one is that a plan can have.
+    fn values(&self, name: &str) -> Option<DataType> {
+        let at = name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
+        let list = |kind: DataType| DataType::new_list(kind, true);
+        Some(match *self.0.get(at)?.as_ref()? {
+            Type::BOOL => DataType::Boolean,
+            // functions take whole numbers of one size
+            Type::INT2 | Type::INT4 | Type::INT8 => DataType::Int64,
+            Type::FLOAT4 => DataType::Float32,
+            Type::FLOAT8 | Type::NUMERIC => DataType::Float64,
+            Type::DATE => DataType::Date32,
+            Type::TIME => DataType::Time64(TimeUnit::Microsecond),
+            Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
+            Type::BYTEA => DataType::Binary,
+            Type::BOOL_ARRAY => list(DataType::Boolean),
+            Type::INT2_ARRAY => list(DataType::Int16),
+            Type::INT4_ARRAY => list(DataType::Int32),
+            Type::INT8_ARRAY => list(DataType::Int64),
+            Type::FLOAT4_ARRAY => list(DataType::Float32),
+            Type::FLOAT8_ARRAY => list(DataType::Float64),
+            Type::TEXT_ARRAY
+            | Type::VARCHAR_ARRAY
+            | Type::UUID_ARRAY
+            | Type::INET_ARRAY
+            | Type::CIDR_ARRAY => list(DataType::Utf8),
+            _ => return None,
+        })
+    }
+
     /// A parameter's name, and the type that is declared for it.
     fn parameter<'e>(&self, expr: &'e Expr) -> Option<(&'e str, Option<&Type>)> {
         let Expr::Value(value) = expr else { return None };
@@ -184,6 +290,7 @@ impl Declared {
             Type::INT8 => "BIGINT",
             Type::FLOAT4 => "REAL",
             Type::FLOAT8 | Type::NUMERIC => "DOUBLE PRECISION",
+            Type::BOOL => "BOOLEAN",
             _ => return None,
         };
         if fractions && !matches!(named, "REAL" | "DOUBLE PRECISION") {
@@ -196,7 +303,7 @@ impl Declared {
 /// The type as which a value is given on.
 fn as_text(kind: &Type) -> Option<Type> {
     match *kind {
-        Type::UUID | Type::INET | Type::CIDR => Some(Type::TEXT),
+        Type::UUID | Type::INET | Type::CIDR | Type::JSON | Type::JSONB => Some(Type::TEXT),
         Type::UUID_ARRAY | Type::INET_ARRAY | Type::CIDR_ARRAY => Some(Type::TEXT_ARRAY),
         _ => None,
     }
@@ -255,6 +362,9 @@ fn text_of(kind: &Type, value: &Bytes) -> Option<Bytes> {
     match *kind {
         Type::UUID => uuid(value).map(Bytes::from),
         Type::INET | Type::CIDR => address(value).map(Bytes::from),
+        Type::JSON => Some(value.clone()),
+        // a version stands before it
+        Type::JSONB => value.strip_prefix(&[1]).map(Bytes::copy_from_slice),
         Type::UUID_ARRAY => array(value, uuid),
         _ => array(value, address),
     }

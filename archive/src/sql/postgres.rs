@@ -14,7 +14,9 @@ use datafusion::common::{DFSchema, ParamValues};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::{Reset, ResetStatement, Set, Statement};
+use datafusion::sql::sqlparser::ast::{
+    CloseCursor, ContextModifier, Expr, Reset, ResetStatement, Set, Statement,
+};
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
@@ -33,6 +35,7 @@ use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryH
 use datafusion_postgres::pgwire::api::results::{Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, ErrorHandler, PgWireServerHandlers};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use datafusion_postgres::pgwire::tokio::process_socket;
 use datafusion_postgres::{DfSessionService, QueryHook};
@@ -45,7 +48,8 @@ use super::limits::{Limits, MAX_CONNECTIONS, MAX_TURNED_AWAY, REFRESH};
 use super::running::{Cancels, Connection, Statements};
 use super::served::Served;
 use super::session::{DATABASE, Session};
-use super::{catalog, read_only, timeout};
+use super::settings::Shown;
+use super::{catalog, read_only, settings, timeout};
 use crate::error::ArchiveError;
 use crate::lake::Lake;
 
@@ -197,6 +201,14 @@ impl StartupHandler for Greeting {
         C::Error: fmt::Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        if let PgWireFrontendMessage::Startup(begun) = &message {
+            let said = timeout::said(|name| begun.parameters.get(name).map(String::as_str));
+            if said.is_some_and(|text| timeout::read(&text).is_none()) {
+                let words = format!("{} takes no such value", timeout::NAME);
+                let info = ErrorInfo::new("FATAL".into(), "22023".into(), words);
+                return Err(PgWireError::UserError(Box::new(info)));
+            }
+        }
         if self.has_room {
             return self.password.on_startup(client, message).await;
         }
@@ -208,6 +220,7 @@ impl StartupHandler for Greeting {
 /// What all connections share.
 struct Shared {
     service: Arc<DfSessionService>,
+    hooks: Arc<[Arc<dyn QueryHook>]>,
     session: Session,
     secret: Arc<Secret>,
     cancels: Arc<Cancels>,
@@ -217,13 +230,15 @@ impl Shared {
     fn new(session: &Session, password: &Password) -> Self {
         let hooks: Vec<Arc<dyn QueryHook>> = vec![
             Arc::new(Guard),
+            Arc::new(Shown),
             Arc::new(SetShowHook),
             Arc::new(TransactionStatementHook),
             Arc::new(Served { limits: session.limits }),
         ];
         let context = Arc::new(session.context.clone());
         Self {
-            service: Arc::new(DfSessionService::new_with_hooks(context, hooks)),
+            service: Arc::new(DfSessionService::new_with_hooks(context, hooks.clone())),
+            hooks: hooks.into(),
             session: session.clone(),
             secret: Arc::new(Secret::new(password)),
             cancels: Arc::default(),
@@ -240,7 +255,12 @@ struct Handlers {
 
 impl Handlers {
     fn statements(&self) -> Arc<Statements> {
-        Arc::new(Statements::new(&self.shared.service, &self.shared.session, &self.connection))
+        Arc::new(Statements::new(
+            &self.shared.service,
+            &self.shared.hooks,
+            &self.shared.session,
+            &self.connection,
+        ))
     }
 }
 
@@ -347,8 +367,13 @@ enum Verdict {
     Refuse(SqlError),
     /// It is of no effect here, and its client expects it to be done.
     Done(&'static str),
-    /// How many milliseconds the client waits for a statement, and what it is told.
-    Timeout(u64, &'static str),
+    /// How many milliseconds the client waits for a statement, where it has not said so before; whether it does until the
+    /// end of a transaction; and what it is told.
+    Timeout(Option<u64>, bool, &'static str),
+    /// A transaction ends, and goes on in the protocol's own way.
+    End { is_committed: bool },
+    /// A part of a transaction is undone, and what has failed in it forgotten.
+    Undone,
 }
 
 impl Verdict {
@@ -357,10 +382,19 @@ impl Verdict {
             Self::Pass => None,
             Self::Refuse(error) => Some(Err(told(error))),
             Self::Done(tag) => Some(Ok(Response::Execution(Tag::new(tag)))),
-            Self::Timeout(milliseconds, tag) => {
-                timeout::keep(client, milliseconds);
+            Self::Timeout(milliseconds, is_local, tag) => {
+                timeout::keep(client, milliseconds, is_local);
                 Some(Ok(Response::Execution(Tag::new(tag))))
             }
+            Self::End { is_committed } => {
+                timeout::end(client, is_committed);
+                None
+            }
+            // out of what has failed the protocol's own handler knows no other way than its end
+            Self::Undone if client.transaction_status() == TransactionStatus::Error => {
+                Some(Ok(Response::TransactionEnd(Tag::new("ROLLBACK"))))
+            }
+            Self::Undone => Some(Ok(Response::Execution(Tag::new("ROLLBACK")))),
         }
     }
 }
@@ -369,21 +403,25 @@ impl Guard {
     fn judge(statement: &Statement) -> Verdict {
         match statement {
             // there is nothing to commit, and drivers begin with it
-            Statement::StartTransaction { .. } | Statement::Commit { .. } | Statement::Rollback { .. } => {
-                Verdict::Pass
-            }
+            Statement::StartTransaction { .. } => Verdict::Pass,
+            Statement::Commit { .. } => Verdict::End { is_committed: true },
+            Statement::Rollback { savepoint: None, .. } => Verdict::End { is_committed: false },
+            Statement::Rollback { savepoint: Some(_), .. } => Verdict::Undone,
             // a part of nothing
             Statement::Savepoint { .. } => Verdict::Done("SAVEPOINT"),
             Statement::ReleaseSavepoint { .. } => Verdict::Done("RELEASE"),
             Statement::Deallocate { .. } => Verdict::Done("DEALLOCATE"),
+            // there are no cursors and nothing is listened to: a pool makes sure
+            Statement::Close { cursor: CloseCursor::All } => Verdict::Done("CLOSE CURSOR ALL"),
+            Statement::UNLISTEN { .. } => Verdict::Done("UNLISTEN"),
             // a pool hands the connection to somebody else
-            Statement::Discard { .. } => Verdict::Timeout(0, "DISCARD ALL"),
+            Statement::Discard { .. } => Verdict::Timeout(None, false, "DISCARD ALL"),
             Statement::Reset(ResetStatement { reset }) => match reset {
-                Reset::ALL => Verdict::Timeout(0, "RESET"),
+                Reset::ALL => Verdict::Timeout(None, false, "RESET"),
                 Reset::ConfigurationParameter(name)
                     if name.to_string().eq_ignore_ascii_case(timeout::NAME) =>
                 {
-                    Verdict::Timeout(0, "RESET")
+                    Verdict::Timeout(None, false, "RESET")
                 }
                 Reset::ConfigurationParameter(_) => Verdict::Done("RESET"),
             },
@@ -397,37 +435,42 @@ impl Guard {
 
     /// Settings of the connection are the client's; those of the query engine are all connections'.
     fn judge_set(set: &Set) -> Verdict {
-        let Set::SingleAssignment { variable, values, .. } = set else {
-            return match set {
-                Set::SetTimeZone { .. }
-                | Set::SetNames { .. }
-                | Set::SetTransaction { .. }
-                | Set::SetSessionParam(_) => Verdict::Pass,
-                other => Verdict::Refuse(SqlError::refused(&other.to_string())),
-            };
+        let (scope, variable, values) = match set {
+            Set::SingleAssignment { scope, variable, values, .. } => (scope, variable, values),
+            Set::SetTimeZone { value, .. } => {
+                return match settings::kind("timezone", &unquoted(value)) {
+                    Some(_) => Verdict::Done("SET"),
+                    None => Verdict::Refuse(SqlError::refused("SET TIME ZONE")),
+                };
+            }
+            Set::SetNames { .. } | Set::SetTransaction { .. } | Set::SetSessionParam(_) => {
+                return Verdict::Done("SET");
+            }
+            other => return Verdict::Refuse(SqlError::refused(&other.to_string())),
         };
         let name = variable.to_string().to_lowercase();
-        match name.as_str() {
-            timeout::NAME => match timeout::parse(values) {
-                Some(milliseconds) => Verdict::Timeout(milliseconds, "SET"),
+        if name == timeout::NAME {
+            let is_local = *scope == Some(ContextModifier::Local);
+            return match timeout::parse(values) {
+                Some(milliseconds) => Verdict::Timeout(milliseconds, is_local, "SET"),
                 None => Verdict::Refuse(SqlError::new(
                     SqlErrorKind::Execution,
                     format!("{name} takes no such value"),
                     "write a number of milliseconds, or '30s', '5min'",
                 )),
-            },
-            "datestyle" | "bytea_output" | "intervalstyle" | "application_name" | "extra_float_digits"
-            | "search_path" => Verdict::Pass,
-            "client_encoding"
-            | "client_min_messages"
-            | "standard_conforming_strings"
-            | "default_transaction_read_only"
-            | "row_security"
-            | "lock_timeout"
-            | "idle_in_transaction_session_timeout" => Verdict::Done("SET"),
-            _ => Verdict::Refuse(SqlError::refused(&format!("SET {name}"))),
+            };
+        }
+        let value = values.first().map(unquoted).unwrap_or_default();
+        match settings::kind(&name, &value) {
+            Some(settings::Kind::Kept) => Verdict::Pass,
+            Some(settings::Kind::Idle) => Verdict::Done("SET"),
+            None => Verdict::Refuse(SqlError::refused(&format!("SET {name}"))),
         }
     }
+}
+
+fn unquoted(value: &Expr) -> String {
+    value.to_string().trim_matches(['\'', '"']).to_owned()
 }
 
 #[async_trait]
@@ -450,7 +493,7 @@ impl QueryHook for Guard {
         match Self::judge(statement) {
             Verdict::Pass => None,
             Verdict::Refuse(error) => Some(Err(told(error))),
-            Verdict::Done(_) | Verdict::Timeout(..) => {
+            Verdict::Done(_) | Verdict::Timeout(..) | Verdict::End { .. } | Verdict::Undone => {
                 let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
                 Some(Ok(LogicalPlan::EmptyRelation(nothing)))
             }

@@ -6,19 +6,27 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::DfSessionService;
+use datafusion_postgres::QueryHook;
+use datafusion_postgres::hooks::HookClient;
 use datafusion_postgres::pgwire::api::cancel::CancelHandler;
 use datafusion_postgres::pgwire::api::portal::Portal;
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use datafusion_postgres::pgwire::api::results::{QueryResponse, Response};
 use datafusion_postgres::pgwire::api::store::PortalStore;
 use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore};
+use datafusion_postgres::pgwire::error::ErrorInfo;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::cancel::CancelRequest;
@@ -29,12 +37,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::error::{Exceeded, SqlError};
-use super::limits::{GONE, Limits};
+use super::limits::{GONE, Limits, STALLED};
 use super::parameters::{Declaring, with_texts};
 use super::postgres::told;
 use super::session::Session;
-use super::shape;
 use super::timeout::own_timeout;
+use super::{shape, spoken};
 
 /// What a client names when it cancels: the number and the secret that it was given.
 type Key = (i32, Bytes);
@@ -97,6 +105,13 @@ impl Connection {
         });
     }
 
+    /// Hangs up: whatever waits for the other side to read goes on, to its end.
+    fn close(&self) {
+        let again = self.socket.as_fd().try_clone_to_owned().map(std::net::TcpStream::from);
+        // one that is not there any more is closed already
+        let _ = again.and_then(|socket| socket.shutdown(Shutdown::Both));
+    }
+
     /// Comes back when the other side has closed. What it has sent before may still lie there unread.
     async fn gone(&self) {
         while let Ok(ready) = self.socket.ready(Interest::READABLE).await
@@ -132,13 +147,54 @@ pub(super) type End = Shared<BoxFuture<'static, Ended>>;
 #[derive(Clone)]
 pub(super) struct Statements {
     inner: Arc<DfSessionService>,
+    /// Those to which a statement is shown in turn, until one answers it.
+    hooks: Arc<[Arc<dyn QueryHook>]>,
     session: Session,
     connection: Arc<Connection>,
 }
 
 impl Statements {
-    pub fn new(inner: &Arc<DfSessionService>, session: &Session, connection: &Arc<Connection>) -> Self {
-        Self { inner: Arc::clone(inner), session: session.clone(), connection: Arc::clone(connection) }
+    pub fn new(
+        inner: &Arc<DfSessionService>,
+        hooks: &Arc<[Arc<dyn QueryHook>]>,
+        session: &Session,
+        connection: &Arc<Connection>,
+    ) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            hooks: Arc::clone(hooks),
+            session: session.clone(),
+            connection: Arc::clone(connection),
+        }
+    }
+
+    /// The one statement of a text that is prepared, with its plan; none of a text without any.
+    pub async fn prepare(
+        &self,
+        text: &str,
+        client: &(dyn ClientInfo + Send + Sync),
+    ) -> PgWireResult<Option<(Statement, LogicalPlan)>> {
+        let mut statements = read(text)?;
+        if statements.len() > 1 {
+            return Err(error("42601", "of what is prepared there can be one statement only"));
+        }
+        let Some(statement) = statements.pop() else { return Ok(None) };
+        for hook in self.hooks.iter() {
+            let planned = hook.handle_extended_parse_query(&statement, &self.session.context, client).await;
+            if let Some(plan) = planned {
+                return Ok(Some((statement, plan?)));
+            }
+        }
+        Err(unanswered(&statement))
+    }
+
+    async fn answer(&self, statement: &Statement, client: &mut dyn HookClient) -> PgWireResult<Response> {
+        for hook in self.hooks.iter() {
+            if let Some(answer) = hook.handle_simple_query(statement, &self.session.context, client).await {
+                return answer;
+            }
+        }
+        Err(unanswered(statement))
     }
 
     /// What ends the statements that begin now.
@@ -175,12 +231,30 @@ impl Statements {
         }
     }
 
-    fn until(&self, end: &End, response: Response) -> Response {
+    /// Ends an answer in time. One that is sent as a whole is waited for no longer than a client takes that reads.
+    fn until(&self, end: &End, response: Response, is_whole: bool) -> Response {
         match response {
-            Response::Query(answer) => Response::Query(until(end.clone(), self.session.limits, answer)),
+            Response::Query(answer) => {
+                let connection = is_whole.then(|| Arc::clone(&self.connection));
+                Response::Query(until(end.clone(), self.session.limits, answer, connection))
+            }
             other => other,
         }
     }
+}
+
+fn read(text: &str) -> PgWireResult<Vec<Statement>> {
+    shape::check(text).map_err(told)?;
+    spoken::statements(text).map_err(|error| PgWireError::ApiError(Box::new(error)))
+}
+
+fn error(code: &str, words: &str) -> PgWireError {
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), code.into(), words.into())))
+}
+
+/// The last of the hooks answers whatever comes to it.
+fn unanswered(statement: &Statement) -> PgWireError {
+    PgWireError::ApiError(Box::new(DataFusionError::Internal(format!("nobody answers {statement}"))))
 }
 
 impl Ended {
@@ -194,18 +268,46 @@ impl Ended {
 }
 
 /// The rows of an answer that are made before the end, and then why there are no more.
-fn until(mut end: End, limits: Limits, mut answer: QueryResponse) -> QueryResponse {
-    let mut made = std::mem::replace(&mut answer.data_rows, futures::stream::empty().boxed());
-    let mut is_over = false;
+///
+/// Whoever reads no further is never asked for the next row: at the end the rows and all that makes them are let go of all
+/// the same, and a connection on which nothing goes out is closed.
+fn until(
+    end: End,
+    limits: Limits,
+    mut answer: QueryResponse,
+    connection: Option<Arc<Connection>>,
+) -> QueryResponse {
+    let made = std::mem::replace(&mut answer.data_rows, futures::stream::empty().boxed());
+    let made = Arc::new(Mutex::new(Some(made)));
+    let (held, has_ended) = (Arc::downgrade(&made), end.clone());
+    tokio::spawn(async move {
+        // no longer than somebody holds the answer
+        let mut ended = std::pin::pin!(has_ended);
+        while held.strong_count() > 0 {
+            if tokio::time::timeout(GONE, &mut ended).await.is_ok() {
+                if let Some(made) = held.upgrade() {
+                    drop(made.lock().unwrap_or_else(PoisonError::into_inner).take());
+                }
+                tokio::time::sleep(STALLED).await;
+                if let Some(connection) = connection.filter(|_| held.strong_count() > 0) {
+                    connection.close();
+                }
+                return;
+            }
+        }
+    });
+    let mut end = Some(end);
     let rows = futures::stream::poll_fn(move |context| {
         // asked first: what is always ready would leave no turn to it
-        if !is_over && let Poll::Ready(ended) = end.poll_unpin(context) {
-            is_over = true;
+        let Some(waited) = &mut end else { return Poll::Ready(None) };
+        if let Poll::Ready(ended) = waited.poll_unpin(context) {
+            end = None;
             return Poll::Ready(Some(Err(ended.told(&limits))));
         }
-        match is_over {
-            true => Poll::Ready(None),
-            false => made.poll_next_unpin(context),
+        match made.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(made) => made.poll_next_unpin(context),
+            // let go of at the end, which this poll hears of when it is woken
+            None => Poll::Pending,
         }
     });
     answer.data_rows = rows.boxed();
@@ -221,11 +323,17 @@ impl SimpleQueryHandler for Statements {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        shape::check(query).map_err(told)?;
+        let statements = read(query)?;
+        if statements.is_empty() {
+            return Ok(vec![Response::EmptyQuery]);
+        }
         let end = self.end(client);
-        let work = SimpleQueryHandler::do_query(self.inner.as_ref(), client, query);
-        let responses = self.before(&end, work).await?;
-        Ok(responses.into_iter().map(|response| self.until(&end, response)).collect())
+        let mut responses = Vec::with_capacity(statements.len());
+        for statement in &statements {
+            let response = self.before(&end, self.answer(statement, client)).await?;
+            responses.push(self.until(&end, response, true));
+        }
+        Ok(responses)
     }
 }
 
@@ -255,6 +363,7 @@ impl ExtendedQueryHandler for Statements {
         let portal = texts.as_ref().unwrap_or(portal);
         let work = ExtendedQueryHandler::do_query(self.inner.as_ref(), client, portal, rows);
         let response = self.before(&end, work).await?;
-        Ok(self.until(&end, response))
+        // a client that takes some rows at a time may come back for more, or never
+        Ok(self.until(&end, response, rows == 0))
     }
 }

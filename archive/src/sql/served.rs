@@ -30,7 +30,7 @@ use super::error::Exceeded;
 use super::limits::Limits;
 use super::meant;
 use super::output::{told, told_type};
-use super::parameters::{Declared, write_types};
+use super::parameters::{Declared, with_types, write_types};
 use super::session::{aside, planned};
 
 /// The last of the hooks: nothing goes past it.
@@ -86,10 +86,17 @@ impl QueryHook for Served {
         client: &(dyn ClientInfo + Send + Sync),
     ) -> Option<PgWireResult<LogicalPlan>> {
         let mut statement = statement.clone();
-        if let Some(declared) = client.session_extensions().get::<Declared>() {
-            write_types(&mut statement, &declared);
+        let declared = client.session_extensions().get::<Declared>();
+        if let Some(declared) = &declared {
+            write_types(&mut statement, declared);
         }
-        Some(self.plan(statement, context).await)
+        let plan = self.plan(statement, context).await;
+        Some(match declared {
+            Some(declared) => plan.and_then(|plan| {
+                with_types(plan, &declared).map_err(|error| PgWireError::ApiError(Box::new(error)))
+            }),
+            None => plan,
+        })
     }
 
     /// The plan is the one that was made here when the statement was parsed.
