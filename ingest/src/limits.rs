@@ -150,6 +150,9 @@ pub const LIVE_PIECE_BYTES: usize = 4 << 20;
 /// before say what is wrong.
 pub const MAX_PENDING_NOTES: usize = 1_000;
 
+/// Topics of which it is said once that they cannot be read, as long as that goes on. Beyond this they are counted alone.
+pub const MAX_FAILED_TOPICS: usize = 100;
+
 /// Kinds of messages, and buckets, of which it is said once that a queue holds what is not for its input; likewise objects
 /// that cannot be read. Beyond this they are counted alone.
 pub const STRANGERS_SAID: usize = 64;

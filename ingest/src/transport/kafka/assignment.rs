@@ -27,7 +27,7 @@ use super::ends::{Ends, Fetched};
 use super::settings::Sasl;
 use super::topic_ids::{Place, TopicId, noted, signed};
 use super::{Begin, made_anew, partition_name, split_name};
-use crate::limits::MAX_PENDING_NOTES;
+use crate::limits::{MAX_FAILED_TOPICS, MAX_PENDING_NOTES};
 use crate::position::Positions;
 use crate::transport::live::{Clock, Event, Note};
 
@@ -76,8 +76,8 @@ pub struct State {
     pub(super) topics_changed: bool,
     /// The ends that were fetched up to, as of the last word.
     pub(super) fetched: Option<Fetched>,
-    /// How brokers have failed, and when they did last: what goes on is told once.
-    pub(super) failures: Vec<(RDKafkaErrorCode, Instant)>,
+    /// What has failed, and when it did last: what goes on is told once.
+    pub(super) failures: Vec<(Failure, Instant)>,
     /// All brokers are away, and it was told.
     pub(super) are_away: bool,
     /// The error that was told last, until it is met once more as what polling ends with.
@@ -102,22 +102,59 @@ impl State {
     }
 }
 
+/// What one failure has in common with the next of its kind. Reasons of brokers differ by address and by attempt; that of
+/// a topic says which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    code: RDKafkaErrorCode,
+    topic: Option<String>,
+}
+
+impl Failure {
+    fn of(code: RDKafkaErrorCode, reason: &str) -> Self {
+        use RDKafkaErrorCode::{
+            InvalidTopic, TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
+        };
+        let is_of_topic = matches!(
+            code,
+            InvalidTopic
+                | TopicAuthorizationFailed
+                | UnknownPartition
+                | UnknownTopic
+                | UnknownTopicOrPartition
+        );
+        Self { code, topic: (is_of_topic && !reason.is_empty()).then(|| reason.to_owned()) }
+    }
+}
+
 impl State {
     /// Remembers a failure; whether it is another one than those that go on.
-    fn fail(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+    fn fail(&mut self, code: Option<RDKafkaErrorCode>, reason: &str, now: Instant) -> bool {
         let Some(code) = code else { return true };
+        let failure = Failure::of(code, reason);
         self.failures.retain(|(_, last)| now.saturating_duration_since(*last) <= ANOTHER_AFTER);
-        match self.failures.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, last)) => {
-                *last = now;
-                false
-            }
-            None => {
-                self.failures.push((code, now));
-                self.are_away |= code == RDKafkaErrorCode::AllBrokersDown;
-                true
-            }
+        if let Some((_, last)) = self.failures.iter_mut().find(|(known, _)| *known == failure) {
+            *last = now;
+            return false;
         }
+        // of brokers there are as many as codes
+        let topics = self.failures.iter().filter(|(known, _)| known.topic.is_some()).count();
+        if failure.topic.is_some() && topics >= MAX_FAILED_TOPICS {
+            return false;
+        }
+        self.are_away |= code == RDKafkaErrorCode::AllBrokersDown;
+        self.failures.push((failure, now));
+        true
+    }
+
+    /// All brokers serve. Whether they had been away: how they failed then is over, and would be told anew.
+    fn answer(&mut self) -> bool {
+        let were_away = std::mem::take(&mut self.are_away);
+        if were_away {
+            // topics that there are not are none still
+            self.failures.retain(|(known, _)| known.topic.is_some());
+        }
+        were_away
     }
 }
 
@@ -137,13 +174,13 @@ impl Context {
     pub(super) fn failed(&self, error: &KafkaError) {
         let code = error.rdkafka_error_code();
         if self.state().told.take() != code {
-            self.tell_failure(code, format!("{error}; it is tried again"));
+            self.tell_failure(code, "", format!("{error}; it is tried again"));
         }
     }
 
     /// Counts a failure, and tells of it where it is not the one that goes on.
-    fn tell_failure(&self, code: Option<RDKafkaErrorCode>, message: String) {
-        let is_new = self.state().fail(code, Instant::now());
+    fn tell_failure(&self, code: Option<RDKafkaErrorCode>, reason: &str, message: String) {
+        let is_new = self.state().fail(code, reason, Instant::now());
         let cause = match code {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => "unknown_topic",
             Some(RDKafkaErrorCode::PollExceeded) => "poll_exceeded",
@@ -154,7 +191,8 @@ impl Context {
 
     /// The leaders of all partitions have answered.
     pub(super) fn answered(&self) {
-        if std::mem::take(&mut self.state().are_away) {
+        let were_away = self.state().answer();
+        if were_away {
             self.note("served_again", 1, "its brokers answer again".to_owned());
         }
     }
@@ -375,7 +413,7 @@ impl ClientContext for Context {
         }
         let code = error.rdkafka_error_code();
         self.state().told = code;
-        self.tell_failure(code, format!("{error}: {reason}; it is tried again"));
+        self.tell_failure(code, reason, format!("{error}: {reason}; it is tried again"));
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
@@ -417,10 +455,61 @@ mod tests {
             (119, BrokerTransportFailure, true),
             (180, AllBrokersDown, true),
         ] {
-            let found = state.fail(Some(code), began + Duration::from_secs(second));
+            let found = state.fail(Some(code), &format!("at {second}"), began + Duration::from_secs(second));
             assert_eq!(found, expected, "{code:?} at {second}");
         }
         assert!(state.are_away);
+    }
+
+    #[test]
+    fn brokers_that_are_away_once_more_are_told_of_once_more() {
+        use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, UnknownTopicOrPartition};
+        let (mut state, began) = (State::default(), Instant::now());
+        // `None`: the leaders have answered
+        for (second, failed, expected) in [
+            (0, Some(UnknownTopicOrPartition), true),
+            (0, None, false),
+            (1, Some(BrokerTransportFailure), true),
+            // one of several: the others lead what is read
+            (2, None, false),
+            (3, Some(BrokerTransportFailure), false),
+            (4, Some(AllBrokersDown), true),
+            (5, Some(AllBrokersDown), false),
+            (10, None, true),
+            (11, None, false),
+            (30, Some(AllBrokersDown), true),
+            (30, Some(BrokerTransportFailure), true),
+            (31, Some(UnknownTopicOrPartition), false),
+            (40, None, true),
+        ] {
+            let told = match failed {
+                Some(code) => state.fail(Some(code), "nope", began + Duration::from_secs(second)),
+                None => state.answer(),
+            };
+            assert_eq!(told, expected, "{failed:?} at {second}");
+        }
+    }
+
+    #[test]
+    fn each_topic_that_fails_is_told_of_once() {
+        use RDKafkaErrorCode::{AllBrokersDown, TopicAuthorizationFailed, UnknownTopicOrPartition};
+        let (mut state, now) = (State::default(), Instant::now());
+        for (code, reason, expected) in [
+            (UnknownTopicOrPartition, "Subscribed topic not available: nope1", true),
+            (UnknownTopicOrPartition, "Subscribed topic not available: nope2", true),
+            (TopicAuthorizationFailed, "Subscribed topic not available: nope2", true),
+            (UnknownTopicOrPartition, "Subscribed topic not available: nope1", false),
+            (UnknownTopicOrPartition, "Subscribed topic not available: nope2", false),
+        ] {
+            assert_eq!(state.fail(Some(code), reason, now), expected, "{code:?} {reason}");
+        }
+        let told = (0..2 * MAX_FAILED_TOPICS)
+            .filter(|number| state.fail(Some(UnknownTopicOrPartition), &number.to_string(), now));
+        assert_eq!(told.count() + 3, MAX_FAILED_TOPICS);
+        assert!(
+            state.fail(Some(AllBrokersDown), "3/3 brokers are down", now),
+            "topics take no place of brokers'"
+        );
     }
 
     #[test]

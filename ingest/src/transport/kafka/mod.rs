@@ -757,9 +757,9 @@ impl KafkaTransport {
                 self.waiting.push_back(partition.come_back());
             }
             partition.end = Some(*end);
-            // marks of transactions at the end are never given out: there the consumer's own word counts. That some
-            // partition of the number has come to its end does not say which topic's
-            // one that is behind what was read is the end of a topic that was made anew
+            // an end that is behind what was read is that of a topic that was made anew. Marks of transactions at the end
+            // are never given out: there the consumer's own word counts. That some partition of the number has come
+            // to its end does not say which topic's
             let read = partition.next.is_some_and(|next| next == *end)
                 || (partition.at_end && fetched.get(&key).is_some_and(|fetched| fetched >= end));
             if read && partition.made_anew.is_none() && partition.pending.is_empty() && !paused {
