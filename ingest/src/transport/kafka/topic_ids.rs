@@ -38,7 +38,7 @@ impl Place {
     /// From a position; one without an id is of a broker that knows none, or of a checkpoint from before ids were kept.
     pub(super) fn of(position: &Position) -> Option<Self> {
         let (offset, topic) = match position.text().split_once('@') {
-            Some((offset, topic)) => (offset, Some(topic.into())),
+            Some((offset, topic)) => (offset, id(topic)),
             None => (position.text(), None),
         };
         Some(Self { offset: offset.parse().ok()?, topic })
@@ -70,12 +70,16 @@ pub(super) fn signature(instance: &str, topic: Option<&TopicId>) -> String {
     }
 }
 
-/// Who made a commit, and of which topic.
+/// Who made a commit, and of which topic. Other programs commit with words of their own, which say nothing of a topic.
 pub(super) fn signed(signature: &str) -> (&str, Option<TopicId>) {
-    match signature.split_once(' ') {
-        Some((instance, topic)) => (instance, Some(topic.into())),
-        None => (signature, None),
-    }
+    let ours = signature.split_once(' ').and_then(|(instance, topic)| Some((instance, id(topic)?)));
+    ours.map_or((signature, None), |(instance, topic)| (instance, Some(topic)))
+}
+
+/// The id that a text is: sixteen bytes in Base64, of either alphabet, without the signs that fill it up.
+fn id(text: &str) -> Option<TopicId> {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    (text.len() == NONE.len() && text.bytes().all(is_sign)).then(|| text.into())
 }
 
 /// A topic and its id, where a line of the log says it; no id where the broker knows none.
@@ -96,6 +100,7 @@ mod tests {
             ("7", Some(7), None),
             ("7@rnx9DOqOTwyWSDfDWgX+QA", Some(7), Some("rnx9DOqOTwyWSDfDWgX+QA")),
             ("{\"inode\":7}", None, None),
+            ("{\"inode\":7}@rnx9DOqOTwyWSDfDWgX+QA", None, None),
         ] {
             let position = Position::new(text);
             let place = Place::of(&position);
@@ -125,6 +130,24 @@ mod tests {
             let topic: Option<TopicId> = topic.map(Into::into);
             assert_eq!(signed(&signature(instance, topic.as_ref())), (instance, topic));
         }
+    }
+
+    #[test]
+    fn what_is_no_id_says_nothing_of_a_topic() {
+        for (words, by, topic) in [
+            ("ab12 rnx9DOqOTwyWSDfDWgX+QA", "ab12", Some("rnx9DOqOTwyWSDfDWgX+QA")),
+            ("ab12 rnx9DOqOTwyWSDfDWgX-_A", "ab12", Some("rnx9DOqOTwyWSDfDWgX-_A")),
+            ("set by hand", "set by hand", None),
+            ("a rnx9DOqOTwyWSDfDWgX+QA b", "a rnx9DOqOTwyWSDfDWgX+QA b", None),
+            ("ab12 rnx9DOqOTwyWSDfDWgX+QA==", "ab12 rnx9DOqOTwyWSDfDWgX+QA==", None),
+            ("on 2026-11-30T08:00:00.0Z", "on 2026-11-30T08:00:00.0Z", None),
+            (" ", " ", None),
+        ] {
+            let (found, id) = signed(words);
+            assert_eq!((found, id.as_deref()), (by, topic), "{words:?}");
+        }
+        let place = Place::of(&Position::new("7@set by hand"));
+        assert_eq!(place, Some(Place { offset: 7, topic: None }));
     }
 
     #[test]
