@@ -105,8 +105,12 @@ impl Queue {
         Ok(self.extend(receipts, visibility).await?.len() as u64)
     }
 
-    /// The same, and says of which messages the queue refused it.
-    pub async fn extend(&self, receipts: &[String], visibility: u32) -> Result<Vec<String>, ServiceError> {
+    /// The same, and says of which messages the queue refused it; `None` where it does not say of which.
+    pub async fn extend(
+        &self,
+        receipts: &[String],
+        visibility: u32,
+    ) -> Result<Vec<Option<String>>, ServiceError> {
         self.batches("ChangeMessageVisibilityBatch", receipts, Some(visibility)).await
     }
 
@@ -120,7 +124,7 @@ impl Queue {
         action: &str,
         receipts: &[String],
         visibility: Option<u32>,
-    ) -> Result<Vec<String>, ServiceError> {
+    ) -> Result<Vec<Option<String>>, ServiceError> {
         let mut refused = Vec::new();
         for batch in receipts.chunks(MESSAGES_AT_ONCE) {
             let entries = batch.iter().enumerate().map(|(number, receipt)| Entry {
@@ -151,13 +155,13 @@ impl Queue {
     }
 }
 
-/// Those of a batch that the answer says were refused; they are known by their place in it.
-fn refused_of(answer: &Value, batch: &[String]) -> Vec<String> {
+/// Those of a batch that the answer says were refused; they are known by their place in it. One that is none of the batch
+/// was refused all the same.
+fn refused_of(answer: &Value, batch: &[String]) -> Vec<Option<String>> {
     let failed = answer.get("Failed").and_then(Value::as_array).into_iter().flatten();
     let receipt = |failed: &Value| {
         let place = failed.get("Id").and_then(Value::as_str).and_then(|id| id.parse::<usize>().ok());
-        // one that is none of ours is counted all the same
-        place.and_then(|place| batch.get(place)).cloned().unwrap_or_default()
+        batch.get(place?).cloned()
     };
     failed.map(receipt).collect()
 }
@@ -196,10 +200,12 @@ mod tests {
         for (answer, expected) in [
             (r#"{}"#, vec![]),
             (r#"{"Successful":[{"Id":"0"}],"Failed":[]}"#, vec![]),
-            (r#"{"Failed":[{"Id":"2","Code":"X"},{"Id":"0"}]}"#, vec!["c", "a"]),
-            (r#"{"Failed":[{"Id":"7"},{}]}"#, vec!["", ""]),
+            (r#"{"Failed":[{"Id":"2","Code":"X"},{"Id":"0"}]}"#, vec![Some("c"), Some("a")]),
+            (r#"{"Failed":[{"Id":"7"},{"Id":"x"},{}]}"#, vec![None, None, None]),
         ] {
-            assert_eq!(refused_of(&serde_json::from_str(answer).unwrap(), &batch), expected, "{answer}");
+            let refused = refused_of(&serde_json::from_str(answer).unwrap(), &batch);
+            let refused: Vec<Option<&str>> = refused.iter().map(Option::as_deref).collect();
+            assert_eq!(refused, expected, "{answer}");
         }
     }
 

@@ -46,12 +46,11 @@ pub(super) async fn keep_in_hand(
                 continue;
             }
             let (not_extended, why) = match queue.extend(&batch, visibility).await {
-                // what was deleted meanwhile is refused, and does not come again
-                Ok(refused) => (still_in_hand(&shared, &refused), "the queue refused it".to_owned()),
-                Err(error) => (batch, error.to_string()),
+                Ok(refused) => (count_in_hand(&shared, &refused), "the queue refused it".to_owned()),
+                Err(error) => (batch.len(), error.to_string()),
             };
-            if !not_extended.is_empty() {
-                untold += not_extended.len() as u64;
+            if not_extended > 0 {
+                untold += not_extended as u64;
                 cause = why;
             }
         }
@@ -72,6 +71,16 @@ pub(super) async fn keep_in_hand(
 fn still_in_hand(shared: &Shared, receipts: &[String]) -> Vec<String> {
     let in_hand = lock(&shared.in_hand);
     receipts.iter().filter(|receipt| in_hand.contains_key(*receipt)).cloned().collect()
+}
+
+/// How many of the messages that the queue refused may come again: what was deleted meanwhile is refused too, and does
+/// not. One of which the queue does not say which it is counts.
+fn count_in_hand(shared: &Shared, refused: &[Option<String>]) -> usize {
+    let in_hand = lock(&shared.in_hand);
+    refused
+        .iter()
+        .filter(|receipt| receipt.as_ref().is_none_or(|receipt| in_hand.contains_key(receipt)))
+        .count()
 }
 
 /// Finds objects, opens them, and hands them on.
@@ -386,8 +395,17 @@ mod tests {
         for receipt in ["a", "c"] {
             lock(&shared.in_hand).insert(receipt.into(), held(receipt));
         }
-        // the last is one that the queue refused without saying which
-        let asked = ["a", "b", "c", ""].map(str::to_owned);
+        let asked = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(still_in_hand(&shared, &asked), ["a", "c"]);
+        for (refused, expected) in [
+            (vec![], 0),
+            (vec![Some("b")], 0),
+            (vec![Some("a"), Some("b")], 1),
+            // the queue does not say which
+            (vec![None, Some("c"), Some("b")], 2),
+        ] {
+            let receipts: Vec<_> = refused.iter().map(|receipt| receipt.map(str::to_owned)).collect();
+            assert_eq!(count_in_hand(&shared, &receipts), expected, "{refused:?}");
+        }
     }
 }
