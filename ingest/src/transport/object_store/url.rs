@@ -87,7 +87,9 @@ impl ObjectUrl {
 /// Fabric). Of an account the service of files, which addresses name, has the same blobs as that of blobs.
 fn azure_endpoint(host: &str) -> Result<Option<String>, String> {
     let Some((account, service)) = host.split_once('.') else { return Ok(None) };
-    let service = service.replace("dfs.", "blob.");
+    let service = service.to_ascii_lowercase();
+    let name = |part| if part == "dfs" { "blob" } else { part };
+    let service = service.split('.').map(name).collect::<Vec<_>>().join(".");
     if service == "blob.core.windows.net" {
         return Ok(None);
     }
@@ -138,6 +140,11 @@ mod tests {
             (
                 "abfss://c@acct.z01.dfs.storage.azure.net/p",
                 "Azure c acct `p` at https://acct.z01.blob.storage.azure.net",
+            ),
+            ("abfss://c@acct.DFS.core.windows.net/P", "Azure c acct `P`"),
+            (
+                "abfss://c@acct.z01.mydfs.example.com/p",
+                "Azure c acct `p` at https://acct.z01.mydfs.example.com",
             ),
             ("AWSLogs/", "file"),
             ("/tmp/s3/x", "file"),
