@@ -96,8 +96,8 @@ pub const MAX_VERIFIED_BYTES: u64 = 1 << 30;
 /// than that stay as they are, and compaction says so.
 pub const MAX_MERGED: usize = 448 << 20;
 
-/// Parquet files of an archive of another program; beyond it, whoever asks must name less of it: footers of
-/// all files are read before anything else.
+/// Parquet files of an archive of another program, and likewise files without endings; beyond it, whoever asks must name
+/// less of it: footers of all files are read before anything else.
 pub const MAX_FOREIGN_FILES: usize = 200_000;
 
 /// Files whose names say nothing that are looked into before an archive is taken for none of another program's: a folder

@@ -101,7 +101,8 @@ pub(super) async fn open(
 
 /// The folder of a file without those by which a table is parted.
 fn table_folder(path: &str) -> String {
-    let parts = path.split('/').take_while(|part| !part.contains('=') && !part.ends_with(".parquet"));
+    let (folders, _) = path.rsplit_once('/').unwrap_or_default();
+    let parts = folders.split('/').take_while(|part| !part.contains('='));
     let folder = parts.collect::<Vec<_>>().join("/");
     if folder.is_empty() { "the archive".to_owned() } else { folder }
 }
@@ -299,4 +300,26 @@ pub(super) fn told(batch: &RecordBatch) -> Result<RecordBatch, String> {
     let schema = batch.schema();
     let kept: Vec<usize> = (0..batch.num_columns()).filter(|at| is_told(schema.field(*at))).collect();
     batch.project(&kept).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_left_out_are_counted_by_the_folder_of_their_table() {
+        for (path, expected) in [
+            ("x.parquet", "the archive"),
+            ("000000_0", "the archive"),
+            ("year=2026/x.parquet", "the archive"),
+            ("lake/flows/x.parquet", "lake/flows"),
+            ("lake/flows/x.PARQUET", "lake/flows"),
+            ("lake/flows/000000_0", "lake/flows"),
+            ("lake/flows/000001_0", "lake/flows"),
+            ("lake/flows/year=2026/hour=3/000000_0", "lake/flows"),
+            ("lake/spark.parquet/part-0", "lake/spark.parquet"),
+        ] {
+            assert_eq!(table_folder(path), expected, "{path}");
+        }
+    }
 }

@@ -108,6 +108,14 @@ async fn of_parquet(
     looked.try_filter_map(|found| std::future::ready(Ok(found))).try_collect().await
 }
 
+fn bounded(count: usize, what: &str, doing: &str) -> Result<(), ArchiveError> {
+    if count <= MAX_FOREIGN_FILES {
+        return Ok(());
+    }
+    let cause = format!("it has more than {MAX_FOREIGN_FILES} {what}; name a prefix below it");
+    Err(ArchiveError::new(doing, cause))
+}
+
 pub(super) async fn list(store: &Arc<dyn ObjectStore>, doing: &str) -> Result<Listed, ArchiveError> {
     let (mut files, mut unnamed, mut notes, mut iceberg) = (Vec::new(), Vec::new(), Vec::new(), false);
     let mut all = store.list(None);
@@ -124,12 +132,12 @@ pub(super) async fn list(store: &Arc<dyn ObjectStore>, doing: &str) -> Result<Li
             Named::Nothing => unnamed.push(object),
             Named::Other => {}
         }
-        if files.len() + unnamed.len() > MAX_FOREIGN_FILES {
-            let cause = format!("it has more than {MAX_FOREIGN_FILES} Parquet files; name a prefix below it");
-            return Err(ArchiveError::new(doing, cause));
-        }
+        bounded(files.len(), "Parquet files", doing)?;
+        // of each it would have to be looked into what it is
+        bounded(unnamed.len(), "files without endings", doing)?;
     }
     files.extend(of_parquet(store, unnamed).await.map_err(ArchiveError::at(doing.to_owned()))?);
+    bounded(files.len(), "Parquet files", doing)?;
     if files.is_empty() {
         return Err(ArchiveError::new(doing, "there are no Parquet files"));
     }
@@ -142,4 +150,23 @@ pub(super) async fn list(store: &Arc<dyn ObjectStore>, doing: &str) -> Result<Li
     }
     files.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
     Ok(Listed { files, notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beyond_a_limit_are_said_to_be_what_they_are() {
+        for (count, what, expected) in [
+            (MAX_FOREIGN_FILES, "Parquet files", None),
+            (MAX_FOREIGN_FILES + 1, "Parquet files", Some("more than 200000 Parquet files")),
+            (MAX_FOREIGN_FILES + 1, "files without endings", Some("more than 200000 files without endings")),
+        ] {
+            let said = bounded(count, what, "listing").err().map(|error| error.to_string());
+            assert_eq!(said.is_some(), expected.is_some(), "{count} {what}");
+            let says = |said: String| expected.is_some_and(|expected| said.contains(expected));
+            assert!(said.is_none_or(says), "{count} {what}");
+        }
+    }
 }
