@@ -79,7 +79,9 @@ impl Location {
         match self.folder() {
             Some(folder) => OriginBase::File { path: folder.join(path).to_string_lossy().as_ref().into() },
             None => {
-                let prefix = self.url.path().trim_matches('/');
+                // in a URL a key's letters are escaped
+                let prefix = percent_encoding::percent_decode_str(self.url.path().trim_matches('/'));
+                let prefix = prefix.decode_utf8_lossy();
                 let key = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
                 OriginBase::Object {
                     bucket: self.url.host_str().unwrap_or_default().into(),
@@ -160,7 +162,7 @@ impl std::fmt::Display for Location {
 }
 
 /// An address whose `#` and `?` are letters of a key, as those of inputs are, and not what URLs mean by them: an archive
-/// would lie elsewhere than it was asked for.
+/// would lie elsewhere than it was asked for. What is escaped with `%` is not: archives are where it led to.
 fn literal(text: &str) -> String {
     text.replace('#', "%23").replace('?', "%3F")
 }
@@ -212,6 +214,15 @@ mod tests {
         let by_link = of(&format!("{}/link/../lake", real.display())).unwrap();
         assert_eq!(by_link.folder(), Some(format!("{}/a/lake/", real.display()).into()));
         assert!(of("ftp://host/x").is_err());
+        for (text, key) in [
+            ("s3://b", "2026/x.parquet"),
+            ("s3://b/lake/", "lake/2026/x.parquet"),
+            ("s3://b/a#b?c/la ke", "a#b?c/la ke/2026/x.parquet"),
+            ("s3://b/r\u{e9}gion/l%20k", "r\u{e9}gion/l k/2026/x.parquet"),
+        ] {
+            let expected = OriginBase::Object { bucket: "b".into(), key: key.into() };
+            assert_eq!(of(text).unwrap().origin("2026/x.parquet"), expected, "{text}");
+        }
         // nobody is asked on the way there who was not named
         assert!(of("s3://b").unwrap().objects().unwrap_err().to_string().contains("nothing was given"));
     }
