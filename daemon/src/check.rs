@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use virga_engine::correlate::readable;
+use virga_engine::correlate::{SnapshotError, readable};
 use virga_ingest::transport::live::LiveConfig;
 use virga_ingest::transport::serving::{Sign, port};
 
@@ -62,12 +62,14 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
     let mut from = found.ok().and_then(|found| found.checkpoint).unwrap_or_default();
     let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
     let left = from.outbox.left(&names).into_iter();
-    let warnings = left.map(|(sink, count)| format!("sink \"{sink}\": {}", tell_left(count))).collect();
+    let mut warnings: Vec<String> =
+        left.map(|(sink, count)| format!("sink \"{sink}\": {}", tell_left(count))).collect();
+    let (state, forgotten) = match correlations(&from.correlations) {
+        Ok(forgotten) => (state, forgotten),
+        Err(cause) => (state.and(Err(cause)), None),
+    };
+    warnings.extend(forgotten);
     let mut checked = vec![Checked { part: "state".into(), outcome: state, warnings }];
-    checked[0].warnings.extend(from.correlations.first().and_then(|piece| {
-        let error = readable(piece).err()?;
-        Some(format!("{error}: all correlations would begin without memory"))
-    }));
     checked.push(rules(loader));
     if let (true, Ok(Some(known))) = (from.instance.is_empty(), known_instance(&config.state.folder)) {
         from.instance = known;
@@ -103,6 +105,18 @@ pub fn check(config: &Config, loader: &Loader, outside: &Outside) -> Vec<Checked
     checked
 }
 
+/// Whether correlations would go on from their state: a warning where they would begin without memory, an error where
+/// nothing would begin.
+fn correlations(pieces: &[Vec<u8>]) -> Result<Option<String>, String> {
+    match pieces.first().map_or(Ok(()), |piece| readable(piece)) {
+        Ok(()) => Ok(None),
+        Err(error @ SnapshotError::Version(_)) => {
+            Ok(Some(format!("{error}: all correlations would begin without memory")))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Which rules would run, and which of them nobody would hear of.
 fn rules(loader: &Loader) -> Checked {
     let generation = loader().and_then(|loaded| Generation::compile(1, &loaded, 1));
@@ -125,6 +139,7 @@ fn metrics(config: &Config, from: &Checkpoint) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use virga_engine::RuleSet;
+    use virga_engine::correlate::{Live, LiveLimits};
     use virga_engine::diagnostic::SourceFile;
     use virga_engine::plan::Lists;
 
@@ -149,6 +164,25 @@ mod tests {
             let words =
                 "r.yml:4:12: warning[never-heard]: the rule will raise no alert: it only feeds `both`";
             assert!(checked.warnings.iter().all(|said| said.starts_with(words)), "{:?}", checked.warnings);
+        }
+    }
+
+    #[test]
+    fn a_state_of_correlations_fails_where_a_start_with_it_would() {
+        let good = Live::new(&[], "", LiveLimits::default()).snapshot().unwrap();
+        let mut other = good.clone();
+        other[0][9] ^= 0x40;
+        for (what, pieces, expected) in [
+            ("none yet", Vec::new(), Ok(false)),
+            ("good", good, Ok(false)),
+            ("of another version", other, Ok(true)),
+            ("no snapshot", vec![vec![1, 2, 3]], Err(())),
+        ] {
+            let found = correlations(&pieces);
+            assert_eq!(found.as_ref().map(Option::is_some).map_err(drop), expected, "{what}: {found:?}");
+            let started = Live::new(&[], "", LiveLimits::default()).restore(&pieces);
+            let starts = pieces.is_empty() || matches!(started, Ok(_) | Err(SnapshotError::Version(_)));
+            assert_eq!(found.is_ok(), starts, "{what}: {started:?}");
         }
     }
 
