@@ -193,6 +193,7 @@ impl Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let started = Instant::now();
+    args.objects.prove(&args.inputs)?;
     let environment = args.config.environment()?;
     let sources = args.sources(&environment)?;
     let (set, rules_missing) = args.rules.load(Severity::Error)?;

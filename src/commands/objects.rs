@@ -4,7 +4,7 @@
 //! stores takes the same addresses and says that it cannot read them.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use virga_ingest::transport::{Input, InputError, Progress};
@@ -94,7 +94,7 @@ fn open<'a>(
 ) -> Result<Inputs<'a>, String> {
     let url = ObjectUrl::parse(address).ok_or("it is no address of an object store")??;
     let selection = Selection { from, to, accounts: args.account.clone(), regions: args.region.clone() };
-    let inner = ObjectInputs::new(url, &selection, &args.settings(), progress)?;
+    let inner = ObjectInputs::new(url, &selection, &args.settings(address), progress)?;
     Ok(Box::new(Tallied { inner, left: Rc::clone(left) }))
 }
 
@@ -109,18 +109,49 @@ fn open<'a>(
     Err("this virga was built without object stores (cargo feature `lake` or `daemon`)".into())
 }
 
+/// Whether the text is the address of objects in S3.
+fn is_of_s3(address: &str) -> bool {
+    let scheme = address.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("s3") || scheme.eq_ignore_ascii_case("s3a"))
+}
+
+impl ObjectArgs {
+    /// Whether each option is said of one of the inputs: one command may read stores of several kinds, and what is said of
+    /// S3 goes to those of S3.
+    ///
+    /// # Errors
+    /// The option that no input is for.
+    pub fn prove(&self, inputs: &[PathBuf]) -> Result<(), String> {
+        let mut addresses = inputs.iter().filter(|path| is_address(path)).peekable();
+        if addresses.peek().is_none() || addresses.any(|path| path.to_str().is_some_and(is_of_s3)) {
+            return Ok(());
+        }
+        let said = [
+            ("--bucket-region", &self.bucket_region),
+            ("--profile", &self.profile),
+            ("--role-arn", &self.role_arn),
+            ("--external-id", &self.external_id),
+        ];
+        match said.iter().find(|(_, said)| said.is_some()) {
+            Some((option, _)) => Err(format!("`{option}` is said of stores of S3, and no input is in one")),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(feature = "objects")]
 impl ObjectArgs {
-    /// What is said of the store.
-    pub fn settings(&self) -> StoreSettings {
+    /// What is said of the store of this address.
+    pub fn settings(&self, address: &str) -> StoreSettings {
         use virga_ingest::transport::object_store::CredentialSource;
+        let of_s3 = |said: &Option<String>| said.clone().filter(|_| is_of_s3(address));
         StoreSettings {
-            region: self.bucket_region.clone(),
+            region: of_s3(&self.bucket_region),
             endpoint: self.endpoint.clone(),
             credentials: if self.anonymous { CredentialSource::None } else { CredentialSource::Auto },
-            profile: self.profile.clone(),
-            role_arn: self.role_arn.clone(),
-            external_id: self.external_id.clone(),
+            profile: of_s3(&self.profile),
+            role_arn: of_s3(&self.role_arn),
+            external_id: of_s3(&self.external_id),
             proxy: self.proxy.clone(),
             ca_file: self.ca_file.clone(),
             ..StoreSettings::default()
@@ -153,5 +184,52 @@ impl Drop for Tallied {
             folders: so_far.folders + counts.folders_left,
             objects: so_far.objects + counts.objects_left,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> [(&'static str, ObjectArgs); 3] {
+        let said = |text: &str| Some(text.to_owned());
+        [
+            ("", ObjectArgs { endpoint: said("http://127.0.0.1:1"), ..ObjectArgs::default() }),
+            ("--bucket-region", ObjectArgs { bucket_region: said("eu-west-1"), ..ObjectArgs::default() }),
+            ("--profile", ObjectArgs { profile: said("audit"), ..ObjectArgs::default() }),
+        ]
+    }
+
+    #[test]
+    fn an_option_of_s3_that_no_input_is_for_is_refused_by_its_name() {
+        for (inputs, is_refused) in [
+            (vec!["s3://b/x"], false),
+            (vec!["S3A://b/x"], false),
+            (vec!["s3://b/x", "gs://b/x"], false),
+            (vec!["az://c/x", "logs/", "s3://b/x"], false),
+            (vec!["logs/", "-"], false),
+            (vec!["gs://b/x"], true),
+            (vec!["logs/", "az://c/x"], true),
+        ] {
+            let paths: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
+            for (option, args) in args() {
+                let refused = args.prove(&paths).err();
+                assert_eq!(refused.is_some(), is_refused && !option.is_empty(), "{inputs:?} {option}");
+                assert!(refused.is_none_or(|cause| cause.contains(option)), "{inputs:?} {option}");
+            }
+        }
+    }
+
+    #[cfg(feature = "objects")]
+    #[test]
+    fn what_is_said_of_s3_goes_to_stores_of_s3() {
+        for (address, is_s3) in
+            [("s3://b/x", true), ("s3a://b", true), ("gs://b/x", false), ("az://c", false)]
+        {
+            let [endpoint, region, profile] = args().map(|(_, args)| args.settings(address));
+            assert!(endpoint.endpoint.is_some(), "{address}");
+            assert_eq!(region.region.is_some(), is_s3, "{address}");
+            assert_eq!(profile.profile.is_some(), is_s3, "{address}");
+        }
     }
 }

@@ -100,6 +100,7 @@ enum Message {
 
 pub(super) fn import(args: &ImportArgs) -> Outcome {
     let started = Instant::now();
+    args.objects.prove(&args.inputs)?;
     let environment = args.config.environment()?;
     let redactions = Arc::new(args.config.redactions()?);
     let sources = sources(&args.source);
@@ -239,7 +240,7 @@ fn foreign_inputs(
         if is_address && layout == LayoutName::Auto {
             continue;
         }
-        let location = runtime.block_on(lake::location_by(text, &args.objects.settings()))?;
+        let location = runtime.block_on(lake::location_by(text, &args.objects.settings(text)))?;
         // what cannot be listed is told by whoever reads it as logs
         let looks = || runtime.block_on(recognise(&location)).is_ok_and(|family| family == Family::Foreign);
         if layout != LayoutName::Auto || looks() {
