@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::led::Led;
+use crate::led::{Led, base64};
 use crate::workspace;
 
 /// A server, as long as it lives.
@@ -86,9 +86,4 @@ impl Moto {
         let texts = requests.as_array().expect("a list").iter();
         texts.map(|request| request.as_str().unwrap_or_default().to_owned()).collect()
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -6,10 +6,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use base64::Engine as _;
 use serde_json::json;
 
-use crate::led::Led;
+use crate::led::{Led, base64};
 use crate::workspace;
 
 /// A server, as long as it lives.
@@ -86,8 +85,4 @@ impl Store {
     pub fn append(&mut self, bucket: &str, key: &str, body: &[u8]) {
         self.led.ask(&json!({ "append": [bucket, key, base64(body)] }));
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
