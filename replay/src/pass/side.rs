@@ -16,8 +16,7 @@ use crate::curve::{self, Collector, Curve};
 use crate::diff::Differ;
 use crate::labels::Labelled;
 use crate::lane::{Part, PartRule};
-use crate::limits::MAX_ALL_CURVE_HITS;
-use crate::limits::MAX_SUPPRESSED;
+use crate::limits::{MAX_ALL_CURVE_HITS, MAX_SUPPRESSED};
 use crate::reach::{self, Reach};
 use crate::tally::{Different, ENTITIES, Tally, hour};
 
