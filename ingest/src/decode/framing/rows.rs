@@ -8,8 +8,9 @@
 //!
 //! In: held bytes of records behind a header. Out: a piece for each. A table is known by a column with the time in it
 //! ([`TIMES`]): of other tables nothing is known, and their values (Athena's rows of CloudTrail) are no JSON. A record
-//! that has not as many values as there are columns is bad by itself; one whose quotes are not closed is bad in its
-//! first line, and reading goes on at the next. An empty value is none, as in an export.
+//! that has not as many values as there are columns is bad by itself; one whose quotes are not closed, or not at the
+//! end of a value, is bad in its first line, and reading goes on at the next. A quote opens only at the beginning of a
+//! value, and is a character like others within one that began without. An empty value is none, as in an export.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -34,8 +35,12 @@ pub(super) struct Table {
 impl<R: Read> Framer<R> {
     /// Whether what begins here is a table that is read; its header is consumed then.
     pub(super) fn begins_table(&mut self, begin: usize) -> bool {
-        let Some(end) = self.newline(begin, begin + self.limits.probe_bytes) else { return false };
+        let most = begin + self.limits.probe_bytes;
+        let end = self.newline(begin, most);
         let held = self.window.held();
+        // the input may end with its header
+        let is_last = self.window.ended() && held.len() <= most;
+        let Some(end) = end.or(is_last.then_some(held.len())) else { return false };
         let columns = values(held.get(begin..end).unwrap_or_default()).unwrap_or_default();
         let has_time = columns.iter().any(|name| TIMES.contains(&name.as_str()));
         if !has_time || columns.iter().any(String::is_empty) {
@@ -48,65 +53,72 @@ impl<R: Read> Framer<R> {
 
     /// Makes a piece of the next record.
     pub(super) fn next_row(&mut self) {
-        let (mut seen, mut is_quoted) = (0, false);
+        let (mut seen, mut cell) = (0, Cell::Begin);
         let end = loop {
             let held = self.window.held();
-            let end = record_end(held.get(seen..).unwrap_or_default(), &mut is_quoted);
-            let end = end.map(|end| seen + end);
-            seen = end.unwrap_or(held.len());
-            if seen > self.limits.event_bytes {
-                return self.unclosed_row(Cause::TooLarge);
-            }
-            if let Some(end) = end {
-                break end;
-            }
-            if !self.window.fill() {
-                match is_quoted {
-                    true => return self.unclosed_row(Cause::CutOff),
-                    false => break seen,
-                }
+            let scanned = record_end(held.get(seen..).unwrap_or_default(), &mut cell);
+            let stopped = scanned.map(|stop| seen + stop.at());
+            seen = stopped.unwrap_or(held.len());
+            match scanned {
+                _ if seen > self.limits.event_bytes => return self.bad_row(Cause::TooLarge),
+                Some(Stop::Misquoted(_)) => return self.bad_row(Cause::NotJson),
+                Some(Stop::End(_)) => break seen,
+                None if self.window.fill() => {}
+                None if cell == Cell::Quoted => return self.bad_row(Cause::CutOff),
+                None => break seen,
             }
         };
-        let record = self.window.held().get(..end).unwrap_or_default();
-        if record.is_empty() && end == self.window.held().len() {
-            return self.finish_lines();
+        if end == self.window.held().len() && self.window.ended() {
+            // what the input broke off in may look whole
+            match (end, self.window.take_fault()) {
+                (0, None) => return self.finish_lines(),
+                (_, Some(fault)) => return self.last_row(end, fault),
+                _ => {}
+            }
         }
+        let record = self.window.held().get(..end).unwrap_or_default();
         let made = (!record.trim_ascii().is_empty()).then(|| object(&self.table.columns, record));
         self.line = self.table.next_line;
         self.table.next_line += line_breaks(record) + 1;
         self.spent = end + 1;
         match made {
             None => {}
-            Some(Some(text)) => {
+            Some(Ok(text)) => {
                 let slice = self.keep_text(&text);
                 self.pieces.push(Piece { texts: self.texts.len(), ..Piece::new(slice, 0, Form::Whole) });
             }
-            Some(None) => self.push(0..end, Form::Bad(Cause::NotJson)),
+            Some(Err(cause)) => self.push(0..end, Form::Bad(cause)),
         }
     }
 
-    /// A record whose quotes are not closed is bad in its first line: the rest may be others.
-    fn unclosed_row(&mut self, cause: Cause) {
-        let held = self.window.held();
-        let end = memchr(b'\n', held.get(..self.limits.event_bytes).unwrap_or(held));
-        self.line = self.table.next_line;
-        self.table.next_line += 1;
-        match (end, cause) {
-            (Some(end), cause) => {
+    /// A record whose quotes are not as they must be is bad in its first line: the rest may be others.
+    fn bad_row(&mut self, cause: Cause) {
+        match self.newline(0, self.limits.event_bytes + 1) {
+            Some(end) => {
+                self.line = self.table.next_line;
+                self.table.next_line += 1;
                 self.spent = end + 1;
                 self.push(0..end, Form::Bad(cause));
             }
-            (None, Cause::TooLarge) => {
+            None if self.window.held().len() > self.limits.event_bytes => {
                 // counts the line by itself
-                self.line -= 1;
+                self.line = self.table.next_line - 1;
+                self.table.next_line += 1;
                 self.skip_long_line();
             }
-            (None, cause) => {
-                let (end, cause) = (held.len(), self.cause_at_end(cause, true));
-                self.spent = end;
-                self.push(0..end, Form::Bad(cause));
+            None => {
+                let cause = self.window.take_fault().unwrap_or(cause);
+                self.last_row(self.window.held().len(), cause);
             }
         }
+    }
+
+    /// What is left of the input is bad.
+    fn last_row(&mut self, end: usize, cause: Cause) {
+        self.line = self.table.next_line;
+        self.table.next_line += 1;
+        self.spent = end;
+        self.push(0..end, Form::Bad(cause));
     }
 }
 
@@ -114,33 +126,76 @@ fn line_breaks(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Where a record ends, at a line break outside of quotes.
-fn record_end(bytes: &[u8], is_quoted: &mut bool) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        let found = at + memchr2(b'"', b'\n', bytes.get(at..)?)?;
-        match bytes.get(found) {
-            Some(b'"') => *is_quoted = !*is_quoted,
-            _ if !*is_quoted => return Some(found),
-            _ => {}
+/// Where in a value the next byte of a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Begin,
+    Plain,
+    Quoted,
+    /// Behind a quote in a quoted value, which is its end or the first of two that mean one.
+    Closed,
+}
+
+/// Where the look at a record stops.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// At the line break that ends it.
+    End(usize),
+    /// At what stands behind a quote that closes a value, and may not.
+    Misquoted(usize),
+}
+
+impl Stop {
+    fn at(self) -> usize {
+        match self {
+            Self::End(at) | Self::Misquoted(at) => at,
         }
-        at = found + 1;
     }
 }
 
-/// The values of one record.
-fn values(record: &[u8]) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record);
-    let values = reader.records().next()?.ok()?;
-    Some(values.iter().map(str::to_owned).collect())
+/// Goes on through a record to its end, which is a line break outside of quotes.
+fn record_end(bytes: &[u8], cell: &mut Cell) -> Option<Stop> {
+    let mut at = 0;
+    loop {
+        at += match cell {
+            Cell::Begin | Cell::Closed => 0,
+            Cell::Plain => memchr2(b',', b'\n', bytes.get(at..)?)?,
+            Cell::Quoted => memchr(b'"', bytes.get(at..)?)?,
+        };
+        *cell = match (*cell, *bytes.get(at)?) {
+            (Cell::Quoted, _) => Cell::Closed,
+            (_, b'\n') => return Some(Stop::End(at)),
+            (_, b',') => Cell::Begin,
+            (Cell::Begin | Cell::Closed, b'"') => Cell::Quoted,
+            // it belongs to the line break; nothing is quoted any more before that
+            (Cell::Closed, b'\r') => Cell::Plain,
+            (Cell::Closed, _) => return Some(Stop::Misquoted(at)),
+            _ => Cell::Plain,
+        };
+        at += 1;
+    }
+}
+
+/// The values of one record; bytes that are more than one record are none.
+fn values(record: &[u8]) -> Result<Vec<String>, Cause> {
+    let record = simdutf8::basic::from_utf8(record).map_err(|_| Cause::InvalidUtf8)?;
+    let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record.as_bytes());
+    let mut records = reader.into_records();
+    match (records.next(), records.next()) {
+        (Some(Ok(values)), None) => Ok(values.iter().map(str::to_owned).collect()),
+        _ => Err(Cause::NotJson),
+    }
 }
 
 /// A record as an object, if it has a value for each column.
-fn object(columns: &[String], record: &[u8]) -> Option<String> {
-    let values = values(record).filter(|values| values.len() == columns.len())?;
+fn object(columns: &[String], record: &[u8]) -> Result<String, Cause> {
+    let values = values(record)?;
+    if values.len() != columns.len() {
+        return Err(Cause::NotJson);
+    }
     let cells = columns.iter().zip(values).filter(|(_, value)| !value.is_empty());
     let cells = cells.map(|(name, value)| (Cow::Borrowed(name.as_str()), Value::String(Cow::Owned(value))));
     let mut text = String::new();
     Value::Object(cells.collect()).write_compact(&mut text);
-    Some(text)
+    Ok(text)
 }

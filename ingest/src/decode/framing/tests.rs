@@ -167,6 +167,57 @@ fn rows_of_log_analytics_in_csv_are_objects() {
 }
 
 #[test]
+fn quotes_of_a_table_take_no_other_row_with_them() {
+    let row = |line: u64, value: &str| format!(r##"{line} {{"TimeGenerated":"t","A":"{value}"}}"##);
+    let cases: &[(&str, Vec<String>)] = &[
+        // a quote within a value that began without one
+        (
+            "t,5\" disk\nt,y\nt,z\nt,6\" disk\nt,w\n",
+            vec![row(2, r#"5\" disk"#), row(3, "y"), row(4, "z"), row(5, r#"6\" disk"#), row(6, "w")],
+        ),
+        // two that are not closed
+        (
+            "t,\"x\nt,y\nt,\"z\n",
+            vec![r##"2 not_json: t,"x"##.to_owned(), row(3, "y"), r##"4 cut_off: t,"z"##.to_owned()],
+        ),
+        ("t,\"x\"y\nt,z", vec![r##"2 not_json: t,"x"y"##.to_owned(), row(3, "z")]),
+        ("t,\"x\"y", vec![r##"2 not_json: t,"x"y"##.to_owned()]),
+        ("t,\"x\"\"\ny\"\r\nt,\"\"\n", vec![row(2, r#"x\"\ny"#), r##"4 {"TimeGenerated":"t"}"##.to_owned()]),
+        // what ends a line for some
+        ("t,a\rt,\"b\nt,c\n", vec!["2 cut_off: t,a\rt,\"b".to_owned(), row(3, "c")]),
+        ("t,\"a\"\r\"b\nt,c\n", vec!["2 not_json: t,\"a\"\r\"b".to_owned(), row(3, "c")]),
+    ];
+    for (rows, expected) in cases {
+        assert_eq!(frames(format!("TimeGenerated,A\n{rows}")), *expected, "{rows:?}");
+    }
+    // longer than an event may be, and no end of a line near
+    let long = format!("TimeGenerated,A\nt,\"x\"{}\nt,y\n", "z".repeat(100));
+    let expected = ["2 too_large: t,\"x\"zzz".to_owned(), row(3, "y")];
+    for size in [1, 7, 1000] {
+        let pieces = Pieces { bytes: long.as_bytes(), size, error: None };
+        assert_eq!(show(&mut Framer::with_limits(pieces, SMALL)), expected, "in pieces of {size}");
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_as_what_they_are() {
+    let rows = frames(b"TimeGenerated,A\nt,\xff\nt,y\n");
+    assert_eq!(rows, ["2 invalid_utf8: t,\u{fffd}", r##"3 {"TimeGenerated":"t","A":"y"}"##]);
+    assert_eq!(frames("TimeGenerated,A"), [""; 0], "a header alone");
+    // a value may have been longer where the input broke off
+    for size in [1, 10, 1000] {
+        let broken = |bytes: &[u8]| {
+            show(&mut Framer::new(Pieces { bytes, size, error: Some(io::ErrorKind::ConnectionReset) }))
+        };
+        let whole = r##"2 {"TimeGenerated":"t","A":"x"}"##;
+        assert_eq!(broken(b"TimeGenerated,A\nt,x\nt,y"), [whole, "3 read_failed: t,y"]);
+        assert_eq!(broken(b"TimeGenerated,A\nt,x\nt,\"y"), [whole, "3 read_failed: t,\"y"]);
+        assert_eq!(broken(b"TimeGenerated,A\nt,x\n"), [whole, "3 read_failed: "]);
+        assert_eq!(broken(b"TimeGenerated,A"), ["2 read_failed: "]);
+    }
+}
+
+#[test]
 fn utf_16_is_read_as_utf_8() {
     let text = "{\"a\":\"é 𝄞\"}\r\n{\"a\":2}\r\n";
     for (mark, to_bytes) in
