@@ -23,6 +23,8 @@ pub(crate) struct About {
     /// Places of those that several hits may share.
     shared: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Bytes that they hold elsewhere.
+    elsewhere: usize,
     swept: usize,
 }
 
@@ -104,8 +106,10 @@ impl About {
             (true, _) => self.share(meaning),
             (false, true) => self.put(meaning),
             (false, false) => {
-                if let Some(own) = self.meanings.get_mut(known as usize - 1) {
-                    *own = Some(meaning);
+                self.elsewhere += meaning.bytes();
+                if let Some(own) = self.meanings.get_mut(known as usize - 1).and_then(Option::as_mut) {
+                    self.elsewhere -= own.bytes();
+                    *own = meaning;
                 }
                 known
             }
@@ -127,6 +131,7 @@ impl About {
     }
 
     fn put(&mut self, meaning: Meaning) -> u32 {
+        self.elsewhere += meaning.bytes();
         match self.free.pop() {
             Some(at) => {
                 self.meanings[at as usize] = Some(meaning);
@@ -157,7 +162,8 @@ impl About {
         let is_held = |at: usize| held.0.get(at).copied().unwrap_or(false);
         self.shared.retain(|at| is_held(*at as usize));
         for (at, meaning) in self.meanings.iter_mut().enumerate().filter(|(at, _)| !is_held(*at)) {
-            if meaning.take().is_some() {
+            if let Some(gone) = meaning.take() {
+                self.elsewhere -= gone.bytes();
                 self.free.push(at as u32);
             }
         }
@@ -230,10 +236,8 @@ impl About {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        // one is taken for all
-        let elsewhere = self.meanings.iter().flatten().next().map_or(0, Meaning::bytes);
         let table = self.shared.capacity() * 5 * 8 / 7 + self.free.capacity() * size_of::<u32>();
-        self.count() * elsewhere + self.meanings.capacity() * size_of::<Option<Meaning>>() + table
+        self.elsewhere + self.meanings.capacity() * size_of::<Option<Meaning>>() + table
     }
 }
 
@@ -272,6 +276,7 @@ impl<'de> Deserialize<'de> for About {
                 Some(_) => {}
             }
         }
+        about.elsewhere = about.meanings.iter().flatten().map(Meaning::bytes).sum();
         about.swept = about.count();
         Ok(about)
     }

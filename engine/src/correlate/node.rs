@@ -392,8 +392,13 @@ impl<K: Kind> Group<K> {
     fn each_seen(&self, kind: &K, see: &mut dyn FnMut(&Seen)) {
         self.fold.mark(kind, see);
         self.pending.iter().for_each(|hit| see(&hit.seen));
-        let told = self.told.iter().flat_map(|told| told.alerts.values());
-        told.flat_map(|body| &body.seen).for_each(see);
+        if let Some(told) = &self.told {
+            told.alerts.values().flat_map(|body| &body.seen).for_each(&mut *see);
+            // the copy may hold what a hit meant before it came again
+            if let Some((_, ahead)) = &told.ahead {
+                ahead.mark(kind, see);
+            }
+        }
     }
 
     fn bytes(&self, kind: &K) -> usize {

@@ -11,7 +11,7 @@ mod peers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use virga_engine::alert::{Alert, AlertKind};
+use virga_engine::alert::{Alert, AlertKind, Evidence};
 use virga_engine::correlate::{
     Carried, Dropped, Finite, Live, LiveLimits, MemorySpill, Occurrence, Times, Value, Watermarks, clamped,
     plan,
