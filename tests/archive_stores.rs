@@ -144,7 +144,7 @@ fn what_keeps_a_store_from_serving_is_told() {
             assert!(!said.contains("panicked"), "{said}");
         }
         let said = told(&["detect", "--role-arn", "arn:aws:iam::111122223333:role/x", &here], &[]);
-        assert!(said.contains("`role_arn` is said of stores of S3 alone"), "{said}");
+        assert!(said.contains("`--role-arn` is said of stores of S3"), "{said}");
         if store.scheme == "az" {
             let said = told(&["detect", &here], &[("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")]);
             assert!(said.contains("403") && said.contains("AuthorizationFailure"), "{said}");
