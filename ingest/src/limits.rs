@@ -42,6 +42,11 @@ pub const MAX_EXPANSION: u64 = 1_000;
 /// Expanded bytes below which [`MAX_EXPANSION`] is not asked: a small log of equal lines is no bomb.
 pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
+/// Bytes that packed parts of one value may be unpacked to, beside [`MAX_EXPANSION`] for each of its own: what packs a
+/// few equal lines best stays below, and an array of the smallest such values costs no more for each of its bytes than
+/// a packed input may. Beyond this a part goes to quarantine.
+pub const PARTS_FREE_BYTES: u64 = 64 << 10;
+
 /// Folders within folders. S3 layouts have about ten; beyond this the folder is reported and left.
 pub const MAX_FOLDER_DEPTH: usize = 64;
 

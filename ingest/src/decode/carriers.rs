@@ -3,7 +3,7 @@
 //!
 //! In: an object, and the keys in it. Out: where in it the string stands that holds what is carried, if the object is
 //! nothing but one of [`CARRIERS`] and the string holds JSON. What is carried may be packed, where it is in base64, and
-//! may be an envelope again.
+//! may be an envelope again; packed and damaged it is bad.
 //!
 //! ```text
 //! {"timestamp":1,"message":"{\"eventName\":…}","ingestionTime":2}     aws logs filter-log-events, an element
@@ -14,7 +14,8 @@
 //!
 //! Formats: API references of CloudWatch Logs, Kinesis Data Streams, SQS and SNS; AWS Lambda, events of its sources.
 
-use super::envelope::{Inner, holds_json, last_member};
+use super::envelope::{Inner, last_member};
+use super::packed::{Allowance, carried_base64, carried_text};
 
 /// One kind of carrier.
 struct Carrier {
@@ -150,12 +151,12 @@ pub(super) fn suspects() -> impl Iterator<Item = (&'static [&'static [u8]], &'st
 }
 
 /// What an object carries, if it is a carrier of something that is JSON.
-pub(super) fn carried(bytes: &[u8], open: usize, keys: &[&[u8]]) -> Option<Inner> {
-    CARRIERS.iter().find_map(|carrier| carrier.opened(bytes, open, keys))
+pub(super) fn carried(bytes: &[u8], open: usize, keys: &[&[u8]], allowance: &mut Allowance) -> Option<Inner> {
+    CARRIERS.iter().find_map(|carrier| carrier.opened(bytes, open, keys, allowance))
 }
 
 impl Carrier {
-    fn opened(&self, bytes: &[u8], open: usize, keys: &[&[u8]]) -> Option<Inner> {
+    fn opened(&self, bytes: &[u8], open: usize, keys: &[&[u8]], allowance: &mut Allowance) -> Option<Inner> {
         // the text that tells is one of its keys, in quotes
         let told = self.telling.get(1..self.telling.len() - 1)?;
         let is_known = |key: &&[u8]| self.keys.contains(key) || self.behind.contains(key);
@@ -167,8 +168,8 @@ impl Carrier {
             at = last_member(bytes, at.start, key)?;
         }
         match (self.is_base64, bytes.get(at.start..)?) {
-            (true, [b'"', ..]) => holds_json(bytes, &at).then_some(Inner::Base64(at)),
-            (false, [b'"', b'{' | b'[', ..]) => Some(Inner::Text(at)),
+            (true, [b'"', ..]) => carried_base64(bytes, &at, allowance),
+            (false, [b'"', ..]) => carried_text(bytes, &at),
             _ => None,
         }
     }

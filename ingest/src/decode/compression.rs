@@ -180,6 +180,13 @@ impl Decompressor {
         Ok(Self { stream, limits, below, packed, expanded: 0, head: Cursor::default(), fault: None })
     }
 
+    /// How many bytes have been unpacked so far, in both layers where what was packed is packed again.
+    pub(super) fn unpacked_bytes(&self) -> u64 {
+        let is_again = !Arc::ptr_eq(&self.below, &self.packed);
+        let between = if is_again { self.below.bytes.load(Ordering::Relaxed) } else { 0 };
+        self.expanded + between
+    }
+
     fn check(&self) -> io::Result<()> {
         if matches!(self.stream, Stream::Plain(_)) {
             return Ok(());

@@ -25,21 +25,16 @@
 //! Nearly every value is a plain event, so that is decided by its first key alone: only an object
 //! that begins with a key that some envelope has is looked at member by member.
 
-use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use base64::Engine;
-use base64::alphabet::{STANDARD as STANDARD_ALPHABET, URL_SAFE as URL_SAFE_ALPHABET};
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 use memchr::memmem::Finder;
-use virga_engine::json::{JsonErrorKind, Value, skip_value, skip_whitespace, string_text};
+use virga_engine::json::{JsonErrorKind, Value, skip_value, skip_whitespace};
 
 use super::carriers::carried;
-use super::compression::{Decompressor, ExpansionLimits, StreamFault, is_packed};
-use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_EVENT_BYTES, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
+use super::packed::{Allowance, carried_base64};
+use crate::limits::{MAX_ENVELOPE_ELEMENTS, MAX_PREFIX_BYTES, MAX_REBUILT_BYTES};
 use crate::quarantine::Cause;
 
 /// What a value is.
@@ -57,8 +52,8 @@ pub(super) enum Inner {
     Value(Range<usize>),
     /// A JSON string that holds a JSON value.
     Text(Range<usize>),
-    /// A JSON string that holds a JSON value in base64.
-    Base64(Range<usize>),
+    /// What a JSON string held, in base64 or not, packed or not: an object or an array.
+    Carried(String),
     /// An event that stood in parts, made whole; or a part that cannot be made one, and why.
     Built(String, Option<Cause>),
     /// What cannot be read.
@@ -131,12 +126,13 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
 /// Finds the texts of [`suspects`]: to make a finder costs as much as to use it.
 static TELLING: OnceLock<Vec<Finder<'static>>> = OnceLock::new();
 
-/// Decides what a whole JSON value is; what is in an envelope is added to `inner`.
-pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>) -> Shape {
+/// Decides what a whole JSON value is; what is in an envelope is added to `inner`, and what is unpacked of it taken
+/// from the allowance.
+pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>, allowance: &mut Allowance) -> Shape {
     let start = skip_whitespace(bytes, 0);
     match bytes.get(start) {
         Some(b'{') => match first_key(bytes, start) {
-            Some(key) if may_wrap(key, bytes) => open_object(bytes, start, inner),
+            Some(key) if may_wrap(key, bytes) => open_object(bytes, start, inner, allowance),
             _ => Shape::Event,
         },
         Some(b'[') => {
@@ -297,13 +293,13 @@ struct Members<'b> {
 /// Takes a document apart into events; `false` where it is not built as it must be.
 type Rebuild = fn(&str, &mut Rebuilt) -> bool;
 
-fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
+fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>, allowance: &mut Allowance) -> Shape {
     let Some(members) = read_members(bytes, start) else {
         // a flaw in it: whoever reads the event will say what
         return Shape::Event;
     };
-    let found = open_single(bytes, &members);
-    if let Some(found) = found.or_else(|| carried(bytes, start, &members.keys)) {
+    let found = open_single(bytes, &members, allowance);
+    if let Some(found) = found.or_else(|| carried(bytes, start, &members.keys, allowance)) {
         inner.push(found);
         return Shape::Envelope;
     }
@@ -342,7 +338,7 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>) -> Shape {
 }
 
 /// The one event in an envelope of one: an element of `LookupEvents`, EventBridge, a message.
-fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
+fn open_single(bytes: &[u8], members: &Members, allowance: &mut Allowance) -> Option<Inner> {
     let begins = |range: &Range<usize>, with: u8| bytes.get(range.start) == Some(&with);
     let holds_object = |text: &Range<usize>| bytes.get(text.start..text.start + 2) == Some(b"\"{");
     if let Some(text) =
@@ -357,7 +353,7 @@ fn open_single(bytes: &[u8], members: &Members) -> Option<Inner> {
     {
         return Some(Inner::Value(detail.clone()));
     }
-    open_message(bytes, members)
+    open_message(bytes, members, allowance)
 }
 
 /// Whether what EventBridge brings is an event of CloudTrail, which says all of itself. Any other has its time,
@@ -427,61 +423,26 @@ impl Rebuilt {
 }
 
 /// What a Pub/Sub delivery, a Pub/Sub message or a CloudEvent holds.
-fn open_message(bytes: &[u8], members: &Members) -> Option<Inner> {
+fn open_message(bytes: &[u8], members: &Members, allowance: &mut Allowance) -> Option<Inner> {
     let first = |range: &Range<usize>| bytes.get(range.start).copied();
     if let Some(message) = members.message.clone().filter(|message| first(message) == Some(b'{')) {
         let inside = read_members(bytes, message.start)?;
         let delivered = members.are(OF_DELIVERY) && (members.keys.len() > 1 || inside.of_message);
-        let payload = inside.data.as_ref().filter(|data| delivered && holds_json(bytes, data));
         // taken apart here, where it is known to be a message: inside it need not say so
-        return payload.map(|data| Inner::Base64(data.clone()));
+        return carried_base64(bytes, inside.data.as_ref().filter(|_| delivered)?, allowance);
     }
     let data = members.data.clone()?;
     match first(&data) {
-        Some(b'"') if members.of_message && members.are(OF_MESSAGE) && holds_json(bytes, &data) => {
-            Some(Inner::Base64(data))
+        Some(b'"') if members.of_message && members.are(OF_MESSAGE) => {
+            carried_base64(bytes, &data, allowance)
         }
         // a CloudEvent may carry any extension; without its version the wrapper must be nothing else
         Some(b'{') if members.keys.contains(&&b"specversion"[..]) || members.are(&[b"data"]) => {
             let inside = read_members(bytes, data.start)?;
-            (inside.payload || open_message(bytes, &inside).is_some()).then_some(Inner::Value(data))
+            if inside.payload { Some(Inner::Value(data)) } else { open_message(bytes, &inside, allowance) }
         }
         _ => None,
     }
-}
-
-/// Whether a JSON string is the base64 of a JSON object or array, whole, packed or not. Any other message
-/// stays the event that it is.
-pub(super) fn holds_json(bytes: &[u8], string: &Range<usize>) -> bool {
-    let text = bytes.get(string.clone()).and_then(|text| simdutf8::basic::from_utf8(text).ok());
-    let Some(Ok(decoded)) = text.and_then(string_text).map(|text| decode_base64(&text)) else {
-        return false;
-    };
-    let start = skip_whitespace(&decoded, 0);
-    let is_container = matches!(decoded.get(start), Some(b'{' | b'['));
-    is_container
-        && skip_value(&decoded, start).is_ok_and(|end| skip_whitespace(&decoded, end) == decoded.len())
-}
-
-/// Base64 as senders write it: of either alphabet, padded or not, in lines or not, of what is packed or not.
-pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, Cause> {
-    const LENIENT: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let engine = GeneralPurpose::new(&STANDARD_ALPHABET, LENIENT);
-    let url_safe = |_| GeneralPurpose::new(&URL_SAFE_ALPHABET, LENIENT).decode(&text);
-    let bytes = engine.decode(&text).or_else(url_safe).map_err(|_| Cause::NotJson)?;
-    if is_packed(&bytes) { unpack_part(bytes) } else { Ok(bytes) }
-}
-
-/// What is packed in a part of an event, which may be no larger than an event.
-fn unpack_part(bytes: Vec<u8>) -> Result<Vec<u8>, Cause> {
-    let limits = ExpansionLimits { bytes: MAX_EVENT_BYTES as u64, ..ExpansionLimits::default() };
-    let mut unpacked = Vec::new();
-    Decompressor::new(Box::new(Cursor::new(bytes)), limits)
-        .and_then(|mut reader| reader.read_to_end(&mut unpacked))
-        .map_err(|error| StreamFault::cause(&error))?;
-    Ok(unpacked)
 }
 
 /// An array of objects that comes first or beside metadata only. An empty one must be alone: an
@@ -674,11 +635,11 @@ mod tests {
 
     fn opened(text: &str) -> (Shape, Vec<String>) {
         let mut inner = Vec::new();
-        let shape = open(text.as_bytes(), &mut inner);
+        let shape = open(text.as_bytes(), &mut inner, &mut Allowance::of(text.len()));
         let show = |inner: &Inner| match inner {
             Inner::Value(range) => text[range.clone()].to_owned(),
             Inner::Text(range) => format!("text {}", &text[range.clone()]),
-            Inner::Base64(range) => format!("base64 {}", &text[range.clone()]),
+            Inner::Carried(text) => format!("carried {text}"),
             Inner::Built(text, None) => format!("built {text}"),
             Inner::Built(text, Some(cause)) => format!("bad {} {text}", cause.code()),
             Inner::Bad(range, cause) => format!("bad {} {}", cause.code(), &text[range.clone()]),
@@ -690,7 +651,7 @@ mod tests {
     fn an_array_of_next_to_nothing_is_not_unfolded_without_end() {
         let text = format!("[{}0]", "0,".repeat(2 * MAX_ENVELOPE_ELEMENTS));
         let mut inner = Vec::new();
-        open(text.as_bytes(), &mut inner);
+        open(text.as_bytes(), &mut inner, &mut Allowance::of(0));
         assert_eq!(inner.len(), MAX_ENVELOPE_ELEMENTS + 1);
         assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
     }
@@ -703,13 +664,13 @@ mod tests {
             r#"{{"resourceSpans":[{{"resource":{{"a":"{shared}"}},"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#
         );
         let mut inner = Vec::new();
-        assert_eq!(open(document.as_bytes(), &mut inner), Shape::Envelope);
+        assert_eq!(open(document.as_bytes(), &mut inner, &mut Allowance::of(0)), Shape::Envelope);
         assert_eq!(inner.len(), MAX_REBUILT_BYTES / (1 << 20));
         assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
         let rows = vec!["[]"; MAX_ENVELOPE_ELEMENTS + 5].join(",");
         let table = format!(r#"{{"tables":[{{"columns":[],"rows":[{rows}]}}]}}"#);
         inner.clear();
-        open(table.as_bytes(), &mut inner);
+        open(table.as_bytes(), &mut inner, &mut Allowance::of(0));
         assert_eq!(inner.len(), MAX_ENVELOPE_ELEMENTS + 1);
         assert!(matches!(inner.last(), Some(Inner::Bad(_, Cause::TooLarge))));
     }
@@ -745,33 +706,30 @@ mod tests {
                 &[r#"{"timestamp":1,"message":"m","ingestionTime":2}"#],
             ),
             (r#"{"Messages":[{"Body":"x"}]}"#, &[r#"{"Body":"x"}"#]),
-            (r#"{"timestamp":1,"message":"{\"a\":1}","ingestionTime":2}"#, &[r#"text "{\"a\":1}""#]),
+            (r#"{"timestamp":1,"message":"{\"a\":1}","ingestionTime":2}"#, &[r#"carried {"a":1}"#]),
             (
                 r#"{"eventId":"7","ingestionTime":2,"logStreamName":"s","message":"{}","timestamp":1}"#,
-                &[r#"text "{}""#],
+                &["carried {}"],
             ),
-            (
-                r#"{"awslogs":{"data":"H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA"}}"#,
-                &[r#"base64 "H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA""#],
-            ),
+            (r#"{"awslogs":{"data":"H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA"}}"#, &[r#"carried {"a":1}"#]),
             (
                 r#"{"kinesis":{"partitionKey":"p","data":"eyJhIjoxfQ=="},"eventSource":"aws:kinesis","eventVersion":"1.0","awsRegion":"r"}"#,
-                &[r#"base64 "eyJhIjoxfQ==""#],
+                &[r#"carried {"a":1}"#],
             ),
             (
                 r#"{"SequenceNumber":"1","ApproximateArrivalTimestamp":1.5,"Data":"eyJhIjoxfQ==","PartitionKey":"p"}"#,
-                &[r#"base64 "eyJhIjoxfQ==""#],
+                &[r#"carried {"a":1}"#],
             ),
             (
                 r#"{"messageId":"m","receiptHandle":"r","body":"{}","attributes":{},"eventSource":"aws:sqs"}"#,
-                &[r#"text "{}""#],
+                &["carried {}"],
             ),
-            (r#"{"MessageId":"m","ReceiptHandle":"r","MD5OfBody":"x","Body":"[]"}"#, &[r#"text "[]""#]),
+            (r#"{"MessageId":"m","ReceiptHandle":"r","MD5OfBody":"x","Body":"[]"}"#, &["carried []"]),
             (
                 r#"{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{"Type":"Notification","Message":"{}"}}"#,
-                &[r#"text "{}""#],
+                &["carried {}"],
             ),
-            (r#"{"Type":"Notification","MessageId":"m","TopicArn":"t","Message":"{}"}"#, &[r#"text "{}""#]),
+            (r#"{"Type":"Notification","MessageId":"m","TopicArn":"t","Message":"{}"}"#, &["carried {}"]),
             (
                 r#"{"results":[[{"field":"@message","value":"{\"a\":1}"}],[{"field":"n","value":"2"}]],"status":"Complete"}"#,
                 &[r#"built {"a":1}"#, r#"built {"n":"2"}"#],
@@ -779,15 +737,15 @@ mod tests {
             (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1}]}"#, &[r#"{"a":1}"#]),
             (
                 r#"{"message":{"data":"eyJhIjoxfQ==","messageId":"1"},"subscription":"s"}"#,
-                &[r#"base64 "eyJhIjoxfQ==""#],
+                &[r#"carried {"a":1}"#],
             ),
             (r#"{"receivedMessages":[{"ackId":"x","message":{}}]}"#, &[r#"{"ackId":"x","message":{}}"#]),
-            (r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#, &[r#"base64 "W10=""#]),
-            (r#"{"attributes":{},"data":"eyJhIjoxfQ==","messageId":"1"}"#, &[r#"base64 "eyJhIjoxfQ==""#]),
+            (r#"{"ackId":"x","message":{"data":"W10=","publishTime":"t"}}"#, &[r#"carried []"#]),
+            (r#"{"attributes":{},"data":"eyJhIjoxfQ==","messageId":"1"}"#, &[r#"carried {"a":1}"#]),
             (r#"{"specversion":"1.0","type":"t","data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (
                 r#"{"specversion":"1.0","type":"t","data":{"message":{"data":"e30=","messageId":"1"},"subscription":"s"}}"#,
-                &[r#"{"message":{"data":"e30=","messageId":"1"},"subscription":"s"}"#],
+                &["carried {}"],
             ),
             (r#"{"data":{"protoPayload":{}}}"#, &[r#"{"protoPayload":{}}"#]),
             (r#"{"tables":[{"columns":[{"name":"a"}],"rows":[[1]]}]}"#, &[r#"built {"a":1}"#]),
@@ -852,6 +810,8 @@ mod tests {
             r#"{"timestamp":1,"message":"{}"}"#,
             r#"{"timestamp":1,"message":"{}","ingestionTime":2,"host":"h"}"#,
             r#"{"timestamp":1,"message":"in words","ingestionTime":2}"#,
+            r#"{"timestamp":1,"message":"[INFO] in words","ingestionTime":2}"#,
+            r#"{"timestamp":1,"message":"{user} logged in","ingestionTime":2}"#,
             r#"{"awslogs":{"data":"in words"}}"#,
             r#"{"awslogs":{"data":"eyJhIjoxfQ=="},"user":"u"}"#,
             r#"{"kinesis":{"data":"eyJhIjoxfQ=="},"user":"u"}"#,

@@ -33,7 +33,8 @@ use std::ops::Range;
 use virga_engine::json::string_text;
 
 use self::rows::Table;
-use super::envelope::{Inner, Shape, decode_base64, open};
+use super::envelope::{Inner, Shape, open};
+use super::packed::Allowance;
 use super::window::Window;
 use crate::limits::{MAX_ENVELOPE_LEVELS, MAX_EVENT_BYTES, MAX_QUARANTINED_BYTES, PROBE_BYTES};
 use crate::quarantine::Cause;
@@ -99,6 +100,8 @@ pub struct Framer<R> {
     /// First bytes of something unreadable that the window no longer holds.
     kept: Vec<u8>,
     found: Vec<Inner>,
+    /// How much may still be unpacked of the current value.
+    allowance: Allowance,
     line: u64,
     record: u64,
     /// The current line holds several records.
@@ -141,7 +144,6 @@ struct Piece {
 enum Form {
     Value,
     Text,
-    Base64,
     /// An event that an envelope has been rebuilt into: nothing in it is looked for.
     Whole,
     Bad(Cause),
@@ -207,6 +209,7 @@ impl<R: Read> Framer<R> {
             texts: String::new(),
             kept: Vec::new(),
             found: Vec::new(),
+            allowance: Allowance::of(0),
             line: 0,
             record: 0,
             numbered: false,
@@ -286,7 +289,7 @@ impl<R: Read> Framer<R> {
             Form::Bad(cause) => return Some(Step::Bad(piece.slice, cause)),
             Form::Whole => return Some(Step::Event(piece.slice)),
             Form::Value => piece.slice,
-            Form::Text | Form::Base64 => match self.unpack(&piece) {
+            Form::Text => match self.unescape(&piece) {
                 Ok(text) => text,
                 Err(cause) => return Some(Step::Bad(piece.slice, cause)),
             },
@@ -296,14 +299,18 @@ impl<R: Read> Framer<R> {
         }
         let mut found = std::mem::take(&mut self.found);
         found.clear();
-        let shape = open(self.bytes(&slice), &mut found);
+        let bytes = self.bytes(&slice);
+        // those of this level are the outermost: all that is unpacked of one is measured by it
+        let mut allowance = if piece.level == 0 { Allowance::of(bytes.len()) } else { self.allowance };
+        let shape = open(bytes, &mut found, &mut allowance);
+        self.allowance = allowance;
         self.numbered |= found.len() > 1;
         let from = self.pieces.len();
         for inner in found.drain(..).rev() {
             let (part, form) = match inner {
                 Inner::Value(range) => (slice.part(range), Form::Value),
                 Inner::Text(range) => (slice.part(range), Form::Text),
-                Inner::Base64(range) => (slice.part(range), Form::Base64),
+                Inner::Carried(text) => (self.keep_text(&text), Form::Value),
                 Inner::Bad(range, cause) => (slice.part(range), Form::Bad(cause)),
                 Inner::Built(text, None) => (self.keep_text(&text), Form::Whole),
                 Inner::Built(text, Some(cause)) => (self.keep_text(&text), Form::Bad(cause)),
@@ -316,22 +323,16 @@ impl<R: Read> Framer<R> {
         match shape {
             Shape::Event => Some(Step::Event(slice)),
             Shape::Envelope => None,
-            Shape::NotAnObject if matches!(piece.form, Form::Text | Form::Base64) => {
-                Some(Step::Bad(slice, Cause::NotJson))
-            }
+            Shape::NotAnObject if matches!(piece.form, Form::Text) => Some(Step::Bad(slice, Cause::NotJson)),
             Shape::NotAnObject => Some(Step::Bad(slice, Cause::NotAnObject)),
         }
     }
 
-    /// Unpacks an event that stands in its envelope as a JSON string, in base64 or not.
-    fn unpack(&mut self, piece: &Piece) -> Result<Slice, Cause> {
+    /// The event that stands in its envelope as a JSON string.
+    fn unescape(&mut self, piece: &Piece) -> Result<Slice, Cause> {
         let text = simdutf8::basic::from_utf8(self.bytes(&piece.slice)).map_err(|_| Cause::InvalidUtf8)?;
         // owned, because it may itself stand among the texts, which grow now
-        let mut text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
-        if matches!(piece.form, Form::Base64) {
-            let bytes = decode_base64(&text)?;
-            text = String::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
-        }
+        let text = string_text(text).map(Cow::into_owned).ok_or(Cause::NotJson)?;
         Ok(self.keep_text(&text))
     }
 

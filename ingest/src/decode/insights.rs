@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use virga_engine::json::{Value, parse};
 
 use super::envelope::Rebuilt;
+use super::packed::is_json;
 
 /// The events of the rows, each as JSON; `false` where the document is not built so.
 pub(super) fn rows(document: &str, rows: &mut Rebuilt) -> bool {
@@ -39,9 +40,7 @@ pub(super) fn rows(document: &str, rows: &mut Rebuilt) -> bool {
 
 /// The message of a row, if it is JSON; else the row as an object.
 fn event(fields: &[(&str, &str)]) -> String {
-    if let Some((_, message)) =
-        fields.iter().find(|(name, text)| *name == "@message" && text.starts_with('{'))
-    {
+    if let Some((_, message)) = fields.iter().find(|(name, text)| *name == "@message" && is_object(text)) {
         return (*message).to_owned();
     }
     let field = |(name, value): &(&str, &str)| {
@@ -50,6 +49,10 @@ fn event(fields: &[(&str, &str)]) -> String {
     let mut text = String::new();
     Value::Object(fields.iter().map(field).collect()).write_compact(&mut text);
     text
+}
+
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && is_json(text.as_bytes())
 }
 
 /// Names and values of a row, if there is nothing else in it; where a record is (`@ptr`) is no field of it.
@@ -89,9 +92,15 @@ mod tests {
         let document = r#"{"results":[
             [{"field":"@timestamp","value":"2026-03-02 10:00:00.000"},{"field":"@message","value":"{\"a\":1}"},{"field":"@ptr","value":"x"}],
             [{"field":"@message","value":"in words"},{"field":"@ptr","value":"x"}],
+            [{"field":"@message","value":"{user} logged in"}],
             [{"field":"eventName","value":"StopLogging"},{"field":"n","value":"7"}]],
             "statistics":{"recordsMatched":3.0},"status":"Complete"}"#;
-        let expected = [r#"{"a":1}"#, r#"{"@message":"in words"}"#, r#"{"eventName":"StopLogging","n":"7"}"#];
+        let expected = [
+            r#"{"a":1}"#,
+            r#"{"@message":"in words"}"#,
+            r#"{"@message":"{user} logged in"}"#,
+            r#"{"eventName":"StopLogging","n":"7"}"#,
+        ];
         assert_eq!(rows(document).unwrap(), expected);
     }
 

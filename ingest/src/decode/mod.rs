@@ -3,8 +3,8 @@
 //! ```text
 //! reader ──▶ compression (gzip, zstd, plain; capped) ──▶ framing (lines or document) ──▶ frames
 //!                                                           └── envelope (what wraps events; carriers
-//!                                                               hold them as texts; otlp, insights and
-//!                                                               log_analytics rebuild them)
+//!                                                               hold them as texts, packed or not; otlp,
+//!                                                               insights and log_analytics rebuild them)
 //! ```
 //!
 //! What is read is recognised by its bytes, never by its name: objects are renamed, and a
@@ -18,6 +18,7 @@ mod framing;
 mod insights;
 mod log_analytics;
 mod otlp;
+mod packed;
 mod utf16;
 mod window;
 

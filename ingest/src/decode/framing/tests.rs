@@ -109,14 +109,82 @@ fn a_broken_line_is_bad_alone() {
     );
 }
 
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
+/// A subscription of CloudWatch Logs that calls a function with this.
+fn called(packed: &[u8]) -> String {
+    format!(r#"{{"awslogs":{{"data":"{}"}}}}"#, base64(packed))
+}
+
+#[test]
+fn what_is_packed_and_cannot_be_read_is_bad_and_what_is_no_json_stays_in_its_event() {
+    let whole = gzip(r#"{"eventName":"StopLogging","eventSource":"cloudtrail.amazonaws.com"}"#);
+    let cut = &whole[..whole.len() - 6];
+    let mut damaged = whole.clone();
+    damaged[20] ^= 0xff;
+    let large = gzip(&format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_EVENT_BYTES)));
+    assert_eq!(
+        frames(called(&gzip(r#"{"a":"x"#))),
+        [r##"1 {"a":"x"##],
+        "whoever reads it will say that it is cut"
+    );
+    let text = frames(called(&whole));
+    assert_eq!(text, [r##"1 {"eventName":"StopLogging","eventSource":"cloudtrail.amazonaws.com"}"##]);
+    for (packed, cause) in [
+        (cut, "truncated_compression"),
+        (&damaged, "corrupt_compression"),
+        (&large, "too_large"),
+        (&gzip("in words"), "event"),
+        (b"[INFO] in words", "event"),
+    ] {
+        let event = called(packed);
+        let pushed = format!(r#"{{"message":{{"data":"{}","messageId":"1"}}}}"#, base64(packed));
+        for event in [event, pushed] {
+            let found = show(&mut Framer::new(event.as_bytes()));
+            assert_eq!(found.len(), 1);
+            match cause {
+                "event" => assert_eq!(found[0], format!("1 {event}")),
+                cause => assert!(found[0].starts_with(&format!("1 {cause}: \"")), "{cause}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_packed_in_what_is_packed_is_measured_by_the_outermost_value() {
+    let pack = |text: &str| zstd::encode_all(text.as_bytes(), 19).unwrap();
+    let part = called(&pack(&format!(r#"{{"a":"{}"}}"#, "x".repeat(4 << 20))));
+    let line = called(&pack(&format!(r#"{{"Records":[{}]}}"#, vec![part; 15].join(","))));
+    let most = crate::limits::MAX_EXPANSION as usize * line.len() + (64 << 10);
+    assert!(most < 8 << 20, "{most}");
+    let input = format!("{line}\n{}\n", called(&gzip(r#"{"a":1}"#)));
+    let mut framer = Framer::new(input.as_bytes());
+    let (mut unpacked, mut causes, mut last) = (0, Vec::new(), String::new());
+    while let Some(frame) = framer.next() {
+        match frame {
+            Frame::Event { text, .. } => (unpacked, last) = (unpacked + text.len(), text.to_owned()),
+            Frame::Bad { cause, .. } => causes.push(cause),
+        }
+    }
+    assert!(unpacked <= most, "{unpacked} of {most}");
+    assert!(causes.len() >= 14 && causes.iter().all(|cause| *cause == Cause::ExpandsTooFar), "{causes:?}");
+    assert_eq!(last, r#"{"a":1}"#, "the next line is measured by itself");
+}
+
 #[test]
 fn what_is_packed_in_many_parts_of_a_document_is_unpacked_one_by_one() {
-    use base64::Engine;
-    use std::io::Write;
     let event = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packer.write_all(event.as_bytes()).unwrap();
-    let data = base64::engine::general_purpose::STANDARD.encode(packer.finish().unwrap());
+    let data = base64(&gzip(&event));
     let record = format!(r#"{{"SequenceNumber":"1","Data":"{data}","PartitionKey":"p"}}"#);
     let document = format!(r#"{{"NextShardIterator":"x","Records":[{}]}}"#, vec![record; 50].join(","));
     let mut framer = Framer::new(document.as_bytes());
@@ -340,6 +408,14 @@ fn log_events_are_streamed_and_known_by_their_first_key() {
     let long = FrameLimits { event_bytes: event.len(), ..SMALL };
     let streamed = show(&mut Framer::with_limits(answer.as_bytes(), long));
     assert_eq!(streamed, [r##"#1 {"a":1}"##, r##"#2 {"a":1}"##], "longer than an event may be");
+    for words in ["[INFO] hello", "{user} logged in", "[ERROR]", "{user}"] {
+        let event = event.replace(r#"{\"a\":1}"#, words);
+        assert_eq!(
+            frames(format!(r#"{{"events":[{event}]}}"#)),
+            [format!("#1 {event}")],
+            "a message in words"
+        );
+    }
     let other = r#"{"events":[{"timestamp":1,"message":"in words"}],"host":"h"}"#;
     assert_eq!(frames(other), [format!("1 {other}")], "an event that has events");
 }
