@@ -86,9 +86,11 @@ pub mod codes {
     pub const MISSING_TABLE: Code =
         Code { id: "missing-table", title: "a rule needs a lookup table that is not there" };
 
-    /// a rule feeds only correlations that can never match
-    pub const NEVER_HEARD: Code =
-        Code { id: "never-heard", title: "a rule feeds only correlations that can never match" };
+    /// a rule of which no alert can tell: it only feeds correlations that can never match, or that have an error
+    pub const NEVER_HEARD: Code = Code {
+        id: "never-heard",
+        title: "a rule of which no alert can tell: it only feeds correlations that can never match, or that have an error",
+    };
 
     /// a transformation does not exist
     pub const UNKNOWN_TRANSFORMATION: Code =

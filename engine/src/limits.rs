@@ -71,6 +71,10 @@ pub const MAX_NEAREST_CHARS: usize = 64;
 /// Rules that one correlation may be about: they are bits of a number. Beyond this it is rejected.
 pub const MAX_CORRELATED_RULES: usize = 64;
 
+/// Rules that are looked for of a correlation that has an error, to mute them: one of more is none that works. What is
+/// beyond raises alerts of its own.
+pub const MAX_SILENCED_RULES: usize = 1_024;
+
 /// Events that an alert shows; how many there were is told beside them.
 pub const MAX_EVIDENCE: usize = 20;
 

@@ -198,6 +198,8 @@ impl RuleSet {
     ) {
         let mut known: HashMap<String, (Arc<SourceFile>, Range<usize>)> = HashMap::new();
         let (mut kept, mut absent) = (Vec::with_capacity(correlations.len()), broken);
+        // what is switched off silences as little with an error as without one
+        absent.iter_mut().for_each(|broken| broken.is_broken = !tuning.switches_off(&broken.key));
         for mut correlation in correlations {
             let key = known_by(correlation.id.as_ref(), correlation.key());
             self.seen.insert(correlation.key().to_lowercase());

@@ -93,6 +93,11 @@ impl Tuning {
         self.entries.get(&key.to_lowercase())
     }
 
+    /// Whether what is known by this is switched off.
+    pub(crate) fn switches_off(&self, key: &str) -> bool {
+        self.of(key).is_some_and(|entry| !entry.enabled)
+    }
+
     /// Gives a correlation the level and suppression that are wanted; `false` where it is switched off.
     /// What cannot be said of a correlation is told.
     pub(crate) fn tune_correlation(

@@ -62,7 +62,9 @@ pub(crate) fn mute(
             None => about(&block.key)?,
         };
         let member = inner.map_or_else(|| Member::Rule(block.key.clone()), Member::Correlation);
-        block.is_silent(&file, level).then_some((member, Some(false)))
+        // who wants its rules to be heard wants that still
+        let is_loud = block.of.is_broken && block.of.generate == Some(true);
+        (is_loud || block.is_silent(&file, level)).then_some((member, Some(is_loud)))
     };
     let mut wanted: Vec<(Member, Option<bool>)> = blocks.iter().filter_map(silenced).collect();
     for (number, plan) in plans.iter().enumerate() {
@@ -108,7 +110,8 @@ pub(crate) fn mute(
 #[cfg(test)]
 mod tests {
     use crate::diagnostic::{Severity, SourceFile, codes};
-    use crate::plan::Lists;
+    use crate::rule_set::Surroundings;
+    use crate::tuning::Tuning;
     use crate::{Engine, RuleSet, testing};
 
     use super::*;
@@ -121,11 +124,17 @@ mod tests {
 
     /// Which rules are muted, and what is said of that.
     fn muted(beside: &str, elsewhere: &str) -> (Vec<String>, Vec<String>) {
+        muted_with(beside, elsewhere, "")
+    }
+
+    fn muted_with(beside: &str, elsewhere: &str, tuning: &str) -> (Vec<String>, Vec<String>) {
         let file = |name: &str, text: String| Arc::new(SourceFile { name: name.into(), text });
         let [block, low] = [rule("block", ""), rule("low", "level: low\n")];
         let own = rule("own", "level: low\n") + beside;
         let files = [file("r.yml", block + &low), file("c.yml", own), file("d.yml", elsewhere.to_owned())];
-        let set = RuleSet::load(files, &Lists::new());
+        let tuning = Tuning::parse(&file("tuning.yml", tuning.to_owned())).expect("a tuning");
+        let around = Surroundings { tuning, ..Surroundings::default() };
+        let set = RuleSet::load_with(files, &around);
         let told = set.diagnostics.iter().filter(|said| said.code == codes::NEVER_HEARD);
         let told: Vec<String> = told
             .inspect(|said| assert_eq!(said.severity, Severity::Error))
@@ -164,8 +173,29 @@ mod tests {
             assert_eq!(muted_rules, low, "{body}");
             assert_eq!(told.len(), low.len(), "{body}");
             let (muted_rules, told) = muted(&broken, &generate.replace("true", "false"));
-            assert!(muted_rules.starts_with(&["block".to_owned()]), "{body}");
+            let is_loud = body.contains("generate: true");
+            assert_eq!(muted_rules.starts_with(&["block".to_owned()]), !is_loud, "{body}");
             assert_eq!(told.len(), low.len(), "{body}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_switched_off_mutes_no_more_for_an_error() {
+        for (body, expected) in [
+            ("timespan: 5m", &["block"][..]),
+            ("timespan: 0m", &["block"]),
+            ("timespan: 0m, generate: true", &[]),
+        ] {
+            let of = format!(
+                "title: c\nname: c\nid: 11111111-aaaa-4aaa-8aaa-000000000002\ncorrelation: {{type: event_count, rules: [block, own, block], group-by: [user], condition: {{gte: 3}}, {body}}}\n"
+            );
+            let off = "11111111-aaaa-4aaa-8aaa-000000000002: {enabled: false}\n";
+            let (rules, told) = muted_with(&of, "", off);
+            assert_eq!(
+                (rules, told),
+                (expected.iter().map(|rule| (*rule).to_owned()).collect(), vec![]),
+                "{body}"
+            );
         }
     }
 

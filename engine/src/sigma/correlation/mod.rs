@@ -83,6 +83,7 @@ impl Correlation {
     /// What is left of it where it does not run.
     pub(crate) fn absent(&self, is_broken: bool) -> AbsentCorrelation {
         AbsentCorrelation {
+            key: self.key(),
             file: Arc::clone(&self.file),
             span: self.kind.span.clone(),
             rules: self.rules.clone(),
@@ -95,11 +96,13 @@ impl Correlation {
 /// What is left of a correlation that does not run, so that its rules are no louder without it than with it.
 #[derive(Debug, Clone)]
 pub(crate) struct AbsentCorrelation {
+    /// What it is known by.
+    pub key: String,
     /// The file.
     pub file: Arc<SourceFile>,
     /// Where its type stands, or it begins.
     pub span: Range<usize>,
-    /// Its rules, as far as they can be read.
+    /// Its rules, as far as they can be read, each once.
     pub rules: Vec<Spanned<String>>,
     /// Whether they raise alerts of their own, where that is said.
     pub generate: Option<bool>,

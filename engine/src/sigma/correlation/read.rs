@@ -2,6 +2,7 @@
 //!
 //! In: the nodes of a document. Out: a [`Correlation`], or diagnostics with their places, and what is left of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::condition::Given;
@@ -9,9 +10,9 @@ use super::{
     AbsentCorrelation, Correlation, CorrelationAlias, CorrelationCondition, CorrelationType, Criterion,
 };
 use crate::diagnostic::{SourceFile, codes};
-use crate::limits::{MAX_CORRELATED_RULES, MAX_TIMESPAN};
+use crate::limits::{MAX_CORRELATED_RULES, MAX_SILENCED_RULES, MAX_TIMESPAN};
 use crate::sigma::condition::{self, Condition};
-use crate::sigma::document::{Level, Reader, head, verbatim};
+use crate::sigma::document::{Level, Reader, head, key, verbatim};
 use crate::sigma::value::Spanned;
 use crate::sigma::yaml::{Kind, Node, Scalar};
 
@@ -37,7 +38,11 @@ pub(in crate::sigma) fn absent(
     {
         let _quantities_are_told = reader.named_rules(&condition, &mut rules);
     }
+    let mut known = HashSet::new();
+    rules.retain(|rule| known.len() < MAX_SILENCED_RULES && known.insert(rule.value.clone()));
+    let text = |key: &str| Some(node.get(key)?.text()?.to_owned());
     AbsentCorrelation {
+        key: key(text("id").as_ref(), text("name").as_ref(), file, document),
         file: Arc::clone(file),
         span: body.get("type").map_or_else(|| head(body), |kind| kind.span.clone()),
         rules,
