@@ -149,6 +149,8 @@ pub(super) fn open(bytes: &[u8], inner: &mut Vec<Inner>, allowance: &mut Allowan
 pub(super) enum Prefix {
     /// Yes; the first event stands so many bytes behind the beginning.
     Array(usize),
+    /// So it seems, but an event may begin so: what stands behind the array tells.
+    Perhaps(usize),
     /// No.
     Other,
     /// More bytes would tell.
@@ -171,6 +173,7 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
     if *bytes.get(at)? != b'{' {
         return Some(Prefix::Other);
     }
+    let mut is_first = true;
     loop {
         at = skip_whitespace(bytes, at + 1);
         if *bytes.get(at)? != b'"' {
@@ -187,8 +190,9 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
         }
         at = skip_whitespace(bytes, at + 1);
         if !key.starts_with(ODATA) {
-            return read_array(bytes, key, at);
+            return read_array(bytes, key, at, is_first);
         }
+        is_first = false;
         at = match skip_value(bytes, at) {
             Ok(end) => skip_whitespace(bytes, end),
             Err(error) if error.kind == JsonErrorKind::Incomplete => return None,
@@ -200,8 +204,8 @@ fn read_prefix(bytes: &[u8]) -> Option<Prefix> {
     }
 }
 
-/// Whether the value of a key is an array of events.
-fn read_array(bytes: &[u8], key: &[u8], at: usize) -> Option<Prefix> {
+/// Whether the value of a key, the first of its object or not, is an array of events.
+fn read_array(bytes: &[u8], key: &[u8], at: usize, is_first: bool) -> Option<Prefix> {
     let (list, first) = TOLD_LIST;
     if !ARRAY_KEYS.contains(&key) || (LISTED.contains(&key) && key != list) || *bytes.get(at)? != b'[' {
         return Some(Prefix::Other);
@@ -211,12 +215,12 @@ fn read_array(bytes: &[u8], key: &[u8], at: usize) -> Option<Prefix> {
         return Some(Prefix::Other);
     }
     if key != list {
-        return Some(Prefix::Array(at));
+        return Some(if is_first { Prefix::Array(at) } else { Prefix::Perhaps(at) });
     }
     let begin = skip_whitespace(bytes, at + 1);
     let there = bytes.get(begin..)?;
     match there.get(..first.len()) {
-        Some(there) if there == first => Some(Prefix::Array(at)),
+        Some(there) if there == first => Some(Prefix::Perhaps(at)),
         None if first.starts_with(there) => None,
         _ => Some(Prefix::Other),
     }
@@ -326,15 +330,22 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>, allowance: &m
     {
         return open_rebuilt(bytes, rebuild, inner);
     }
-    match members.arrays.first() {
-        Some(array)
-            if wraps(bytes, array, members.array_is_first && !members.listed, members.only_metadata) =>
-        {
-            members.arrays.iter().for_each(|array| elements(bytes, array.start, inner));
-            Shape::Envelope
-        }
-        _ => Shape::Event,
+    if !wraps_events(bytes, &members) {
+        return Shape::Event;
     }
+    members.arrays.iter().for_each(|array| elements(bytes, array.start, inner));
+    Shape::Envelope
+}
+
+/// Whether the members of an object are an array of events and what may stand beside it.
+fn wraps_events(bytes: &[u8], members: &Members) -> bool {
+    let is_first = members.array_is_first && !members.listed;
+    members.arrays.first().is_some_and(|array| wraps(bytes, array, is_first, members.only_metadata))
+}
+
+/// Whether a whole object that begins as an envelope does ([`Prefix::Perhaps`]) is an event, by what else stands in it.
+pub(super) fn is_event(bytes: &[u8]) -> bool {
+    read_members(bytes, 0).is_some_and(|members| !wraps_events(bytes, &members))
 }
 
 /// The one event in an envelope of one: an element of `LookupEvents`, EventBridge, a message.
@@ -838,12 +849,12 @@ mod tests {
             assert_eq!(array_prefix(&whole.as_bytes()[..cut]), Prefix::Unknown, "{}", &whole[..cut]);
         }
         let answer = "{\"@odata.context\":\"c\",\n \"@odata.count\":7,\"value\":[{";
-        assert_eq!(array_prefix(answer.as_bytes()), Prefix::Array(answer.len() - 1));
+        assert_eq!(array_prefix(answer.as_bytes()), Prefix::Perhaps(answer.len() - 1));
         for cut in 0..answer.len() {
             assert_eq!(array_prefix(&answer.as_bytes()[..cut]), Prefix::Unknown, "{}", &answer[..cut]);
         }
         let told = "{\"events\":[{\"logStreamName\"";
-        assert_eq!(array_prefix(told.as_bytes()), Prefix::Array(11));
+        assert_eq!(array_prefix(told.as_bytes()), Prefix::Perhaps(11));
         for cut in 0..told.len() {
             assert_eq!(array_prefix(&told.as_bytes()[..cut]), Prefix::Unknown, "{}", &told[..cut]);
         }

@@ -106,7 +106,7 @@ pub struct Framer<R> {
     record: u64,
     /// The current line holds several records.
     numbered: bool,
-    /// Something in the current array of a document could not be read.
+    /// Something in the current array of a document could not be read, or it may be an event's.
     is_damaged: bool,
     /// The last byte between the values of a document was a comma.
     after_comma: bool,

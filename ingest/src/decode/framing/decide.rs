@@ -73,7 +73,7 @@ impl<R: Read> Framer<R> {
     fn begins_with_array(&mut self, begin: usize) -> bool {
         loop {
             match array_prefix(self.window.held().get(begin..).unwrap_or_default()) {
-                Prefix::Array(_) => return true,
+                Prefix::Array(_) | Prefix::Perhaps(_) => return true,
                 Prefix::Other => return false,
                 Prefix::Unknown if !self.window.fill() => return false,
                 Prefix::Unknown => {}

@@ -8,7 +8,7 @@ use std::io::Read;
 use memchr::{memchr2, memmem};
 use virga_engine::json::{JsonError, JsonErrorKind, skip_value, skip_whitespace};
 
-use super::super::envelope::{Prefix, array_prefix, is_array_key, is_metadata};
+use super::super::envelope::{Prefix, array_prefix, is_array_key, is_event, is_metadata};
 use super::{Form, Framer, Inside, State};
 use crate::quarantine::Cause;
 
@@ -28,8 +28,8 @@ impl<R: Read> Framer<R> {
             (_, b',') => self.window.consume(1),
             (Nothing, b'[') => self.go_inside(1, Array),
             (Nothing, b'{') => match self.document_prefix() {
-                Some(length) => {
-                    self.is_damaged = false;
+                Some((length, is_certain)) => {
+                    self.is_damaged = !is_certain;
                     self.go_inside(length, ArrayOfObject);
                 }
                 None => self.value(inside),
@@ -64,11 +64,13 @@ impl<R: Read> Framer<R> {
         }
     }
 
-    /// The length of `{"Records":[` where the object that comes now begins so.
-    fn document_prefix(&mut self) -> Option<usize> {
+    /// The length of `{"Records":[` where the object that comes now begins so and is streamed, and whether nothing but
+    /// an envelope begins so. What may be an event is looked at whole, where it is no longer than one.
+    fn document_prefix(&mut self) -> Option<(usize, bool)> {
         loop {
             match array_prefix(self.window.held()) {
-                Prefix::Array(length) => return Some(length),
+                Prefix::Array(length) => return Some((length, true)),
+                Prefix::Perhaps(length) => return (!self.is_event()).then_some((length, false)),
                 Prefix::Other => return None,
                 Prefix::Unknown if !self.window.fill() => return None,
                 Prefix::Unknown => {}
@@ -76,9 +78,25 @@ impl<R: Read> Framer<R> {
         }
     }
 
+    /// Whether the object that comes now is one whole event; reads on to its end, or until it is longer than one.
+    fn is_event(&mut self) -> bool {
+        loop {
+            let length = self.window.held().len();
+            match skip_value(self.window.held(), 0) {
+                Ok(end) if end > self.limits.event_bytes => return false,
+                Ok(end) => return is_event(self.window.held().get(..end).unwrap_or_default()),
+                Err(error) if error.kind != JsonErrorKind::Incomplete => return false,
+                Err(_) if length > self.limits.event_bytes => return false,
+                Err(_) if self.window.fill_to(length * 2) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// What stands beside the streamed array in its object: links and tokens, which are skipped, or
     /// one more array of events. Where something in the array was broken, its end may have been a bracket
-    /// of that, and what comes now the rest of an event: only what is known to stand there is skipped then.
+    /// of that, and what comes now the rest of an event; and an event may begin as some envelopes do: only what is
+    /// known to stand there is skipped then.
     fn member_beside_array(&mut self) {
         loop {
             let length = self.window.held().len();

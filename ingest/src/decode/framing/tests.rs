@@ -421,6 +421,32 @@ fn log_events_are_streamed_and_known_by_their_first_key() {
 }
 
 #[test]
+fn what_begins_as_an_answer_and_is_an_event_loses_nothing_alone_or_among_lines() {
+    for event in [
+        r#"{"@odata.context":"c","value":[{"a":1}],"user":"u"}"#,
+        r#"{"events":[{"logStreamName":"s","x":1}],"host":"h"}"#,
+    ] {
+        assert_eq!(frames(event), [format!("#1 {event}")]);
+        assert_eq!(frames(format!("{event}\n{event}\n")), [format!("1 {event}"), format!("2 {event}")]);
+        assert_eq!(frames(format!("{event}{event}")), [format!("#1 {event}"), format!("#2 {event}")]);
+    }
+    // pretty-printed
+    let event = "{\n \"@odata.context\": \"c\",\n \"value\": [{\"a\":1}],\n \"user\": \"u\"\n}";
+    assert_eq!(frames(event), [format!("#1 {event}")]);
+    // longer than an event may be: what is not known is at least told
+    assert_eq!(
+        small_frames(r#"{"@odata.context":"c","value":[{"a":1}],"user":"u","@odata.nextLink":"x"}"#),
+        [r##"#1 {"a":1}"##, r##"#2 not_json: "user":""##]
+    );
+    // what is broken in an answer takes nothing else with it
+    assert_eq!(
+        frames(r#"{"@odata.context":"c","value":[{"a":1},7x,{"a":3}]}"#),
+        [r##"#1 {"a":1}"##, "#2 not_json: 7x,", r##"#3 {"a":3}"##]
+    );
+    assert_eq!(frames(r#"{"@odata.context":"c","value":[{"a":1},{"#)[0], r##"#1 {"a":1}"##);
+}
+
+#[test]
 fn events_held_as_text_are_unescaped() {
     let lookup = r#"{"Events":[{"EventId":"x","EventName":"A","CloudTrailEvent":"{\"a\":\"\\u00e9\"}"},{"EventId":"y","CloudTrailEvent":"no"}]}"#;
     // what is no event in a string stays the object that it is, and loses nothing
@@ -621,6 +647,9 @@ fn fragment() -> impl Strategy<Value = String> {
         Just("{\"a\":\"x\\\"y{\",\"b\":[{},[]]}".to_owned()),
         Just("{\"Records\":[".to_owned()),
         Just("{\"Records\":[{\"a\":1},{\"b\":2}],\"x\":7}".to_owned()),
+        Just("{\"@odata.context\":\"c\",\"value\":[{\"a\":1}".to_owned()),
+        Just("{\"@odata.context\":\"c\",\"value\":[{\"a\":1}],\"x\":7}".to_owned()),
+        Just("{\"events\":[{\"logStreamName\":7}],\"x\":7}".to_owned()),
         Just("{\"detail-type\":\"x via CloudTrail\",\"source\":2,\"detail\":{\"a\":1}}".to_owned()),
         Just("{\"CloudTrailEvent\":\"{\\\"a\\\":1}\"}".to_owned()),
         Just("{\n \"a\": {\n }\n}".to_owned()),
