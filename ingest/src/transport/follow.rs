@@ -129,9 +129,10 @@ impl Known {
     }
 
     /// Whether a file that is begun goes on under its own name from where it was. One of which nothing was read has no
-    /// beginning by which another would be told from it, but the time at which it was made.
+    /// beginning by which another would be told from it, but the time at which it was made, where that is known: places
+    /// of a checkpoint of before have none.
     fn goes_on(&self, partition: &Arc<str>, place: &Place) -> bool {
-        let is_it = place.offset > 0 || self.place.born == place.born;
+        let is_it = place.offset > 0 || self.place.born.is_none() || self.place.born == place.born;
         self.partition == *partition && self.place.offset == place.offset && is_it
     }
 }
@@ -797,7 +798,8 @@ impl Followed {
             return None;
         }
         self.place.before = self.place.files(self.has_given);
-        self.placed = self.has_given.then_some(UNTOLD);
+        // also where nothing was given under its name: a checkpoint may have the place that it was read to
+        self.placed = Some(UNTOLD);
         self.has_given = false;
         self.place.offset = 0;
         self.place.line = 0;

@@ -389,6 +389,35 @@ fn a_number_is_never_given_to_two_lines_of_a_name() {
     }
 }
 
+/// Its lines have one number each, also where the process is killed after they were read.
+#[test]
+fn a_file_that_is_cut_before_it_gave_a_line_under_its_name_is_placed_first() {
+    for is_renamed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = folder.path().join("a*").display().to_string();
+        append(&folder.path().join("a"), "passed over or read\n");
+        let transport = open_known(&pattern, Positions::default(), false, is_renamed);
+        let (positions, saved) = (Positions::default(), Positions::default());
+        let mut story = Story { folder, transport, positions, saved, seen: BTreeMap::new(), written: 0 };
+        story.read();
+        let mut name = "a";
+        if is_renamed {
+            name = "a.1";
+            fs::rename(story.path("a"), story.path(name)).unwrap();
+            story.read();
+        }
+        story.saved = story.positions.clone();
+        fs::write(story.path(name), "").unwrap();
+        story.read();
+        story.write(name);
+        story.read();
+        story.restart(true);
+        story.read();
+        let numbers: Vec<_> = story.seen.iter().filter(|(_, text)| *text == "line 1").collect();
+        assert_eq!(numbers.len(), 1, "{numbers:?}");
+    }
+}
+
 #[test]
 fn files_that_take_each_others_names_are_read_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -527,6 +556,19 @@ fn a_checkpoint_of_before_has_no_hash_and_is_read_on() {
     assert_eq!(drain(&mut *open(&pattern, positions.clone(), true), &mut positions), ["2 two"]);
     // and has one from then on
     assert!(positions.iter().all(|(_, position)| position.text().contains("head")));
+}
+
+#[test]
+fn a_file_at_whose_beginning_a_checkpoint_of_before_stands_is_the_first_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    append(&log, "one\n");
+    let file = identity(&log, &fs::metadata(&log).unwrap());
+    let mut positions = Positions::default();
+    let place = format!(r#"{{"file":"{file}","offset":0,"line":0}}"#);
+    positions.set(&log.display().to_string(), Position::new(place));
+    let told = drain(&mut *open(&log.display().to_string(), positions.clone(), true), &mut positions);
+    assert_eq!(told, ["1 one"]);
 }
 
 #[test]
