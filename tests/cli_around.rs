@@ -198,6 +198,15 @@ fn what_is_not_read_and_what_no_source_knows_is_said_at_the_end() {
 }
 
 #[test]
+fn logs_that_are_cut_are_not_called_another_format() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = write(folder.path(), "cut.json", "{\"Records\":[{\"eventName\":\"X");
+    let output = virga(&["detect", &file]);
+    assert!(err(&output).contains("cut_off 1"), "{}", err(&output));
+    assert!(!err(&output).contains("nothing could be read"), "{}", err(&output));
+}
+
+#[test]
 fn mixed_files_are_read_event_for_event() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut mixed = String::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use virga_engine::LoadReport;
 use virga_engine::correlate::{CorrelationCounts, Dropped};
 use virga_engine::sigma::Level;
+use virga_ingest::quarantine::Cause;
 use virga_ingest::reader::Summary;
 use virga_ingest::sources::generic;
 
@@ -174,7 +175,10 @@ impl Closing<'_> {
                 show::printable(&first),
             ));
         }
-        if self.read.total_events() == 0 && self.read.quarantined.total() > 0 {
+        // what is cut or too large may well be such logs
+        let quarantined = &self.read.quarantined;
+        let is_other = quarantined.of(Cause::NotJson) + quarantined.of(Cause::OtherFormat) > 0;
+        if self.read.total_events() == 0 && is_other {
             hints.push(
                 "nothing could be read: logs are JSON, a line each or in documents, or rows of Log Analytics in CSV; other \
                  CSV and Avro are not read, Parquet by `virga backtest --archive`"
