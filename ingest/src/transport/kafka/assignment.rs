@@ -147,12 +147,12 @@ impl State {
         true
     }
 
-    /// All brokers serve. Whether they had been away: how they failed then is over, and would be told anew.
+    /// The leaders have answered. Whether all brokers had been away: that they are once more would be told anew.
     fn answer(&mut self) -> bool {
         let were_away = std::mem::take(&mut self.are_away);
         if were_away {
-            // topics that there are not are none still
-            self.failures.retain(|(known, _)| known.topic.is_some());
+            // others stay known: failures of single connections from before the answer are called back after it
+            self.failures.retain(|(known, _)| known.code != RDKafkaErrorCode::AllBrokersDown);
         }
         were_away
     }
@@ -476,9 +476,12 @@ mod tests {
             (4, Some(AllBrokersDown), true),
             (5, Some(AllBrokersDown), false),
             (10, None, true),
+            // from before the answer, called back after it
+            (10, Some(BrokerTransportFailure), false),
             (11, None, false),
             (30, Some(AllBrokersDown), true),
-            (30, Some(BrokerTransportFailure), true),
+            (30, Some(BrokerTransportFailure), false),
+            (31, Some(AllBrokersDown), false),
             (31, Some(UnknownTopicOrPartition), false),
             (40, None, true),
         ] {
