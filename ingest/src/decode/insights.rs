@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use virga_engine::json::{Value, parse};
 
 use super::envelope::Rebuilt;
+use super::member;
 use super::packed::is_json;
 
 /// The events of the rows, each as JSON; `false` where the document is not built so.
@@ -72,10 +73,6 @@ fn fields<'v>(row: &'v Value<'_>) -> Option<Vec<(&'v str, &'v str)>> {
     };
     let cells: Option<Vec<_>> = cells.iter().map(cell).collect();
     Some(cells?.into_iter().filter(|(name, _)| *name != "@ptr").collect())
-}
-
-fn member<'v, 'a>(members: &'v [(Cow<'a, str>, Value<'a>)], name: &str) -> Option<&'v Value<'a>> {
-    members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use virga_engine::json::{Value, parse};
 
 use super::envelope::Rebuilt;
+use super::member;
 
 /// The rows of a document, each as JSON; `false` where it is not built so. A row that has not the length
 /// of its header is bad by itself.
@@ -70,10 +71,6 @@ fn names<'v>(columns: &'v Value<'_>) -> Option<Vec<&'v str>> {
         _ => None,
     };
     columns.iter().map(name).collect()
-}
-
-fn member<'v, 'a>(members: &'v [(Cow<'a, str>, Value<'a>)], name: &str) -> Option<&'v Value<'a>> {
-    members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

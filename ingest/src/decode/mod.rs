@@ -22,5 +22,14 @@ mod packed;
 mod utf16;
 mod window;
 
+use std::borrow::Cow;
+
+use virga_engine::json::Value;
+
 pub use compression::{Decompressor, ExpansionLimits, StreamFault, is_packed};
 pub use framing::{Frame, FrameLimits, Framer, Place};
+
+/// The value of a member of an object.
+fn member<'v, 'a>(members: &'v [(Cow<'a, str>, Value<'a>)], name: &str) -> Option<&'v Value<'a>> {
+    members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
