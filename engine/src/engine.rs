@@ -98,11 +98,8 @@ impl Engine {
                 .collect();
             let mut plan = SourcePlan::new(source, &own);
             let extractor = feeding.extractor(&correlations, source, &mut plan);
-            let asked: Vec<(u32, Vec<usize>)> = extractor
-                .uses
-                .iter()
-                .map(|one| (one.rule, one.columns().collect()))
-                .collect();
+            let asked: Vec<(u32, Vec<usize>)> =
+                extractor.uses.iter().map(|one| (one.rule, one.columns().collect())).collect();
             plan.leave_out(&asked);
             extractors.insert(source.name.clone(), extractor);
             scanners.insert(source.name.clone(), Scanner::new(plan));

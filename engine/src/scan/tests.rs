@@ -205,7 +205,8 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 fn field() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["a", "b", "A", "a.b", "a.a.b", "c.É", "b.a.a", "AΣ.b", "zz"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["a", "b", "A", "a.b", "a.a.b", "c.É", "b.a.a", "AΣ.b", "zz"])
+        .prop_map(str::to_owned)
 }
 
 fn text_value() -> impl Strategy<Value = String> {
