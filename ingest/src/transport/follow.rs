@@ -22,7 +22,7 @@
 //! the second from [`FILE_NUMBERS`] + 1, and so on: which file of its name one is stands in its place. What was read of
 //! the file before may be more than the checkpoint knows, and its numbers are far from those of the next all the same;
 //! but the next one's place must be in a checkpoint before anything is read of it. Names without a file are remembered
-//! in the checkpoint too: [`names`].
+//! in the checkpoint too: `names`.
 //!
 //! What cannot be opened or read now is tried again, each file by itself, with growing pauses.
 //!
