@@ -542,7 +542,7 @@ fn psycopg_prepares_and_asks_at_once() {
             "install",
             "--quiet",
             "psycopg[binary]==3.2.9",
-            "sqlalchemy==2.0.44",
+            "sqlalchemy==2.1.9",
         ]));
     if !is_there {
         eprintln!("skipped: psycopg cannot be installed (python3-venv, and PyPI within reach)");
