@@ -99,7 +99,8 @@ pub fn hash128(parts: &[&str]) -> String {
 
 /// The number that an id is: to be kept where there are very many.
 pub fn number_of_id(alert_id: &str) -> u128 {
-    u128::from_str_radix(alert_id, 16).unwrap_or_default()
+    // a text that is no id of ours is not to be taken for another one: that would silence an alert
+    u128::from_str_radix(alert_id, 16).unwrap_or_else(|_| number128(&[alert_id]))
 }
 
 /// The same 128 bits as a number.
