@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 
 /// Groups of correlations are many small pieces: without a header on each they take a fifth less.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A streaming detection engine for cloud logs.
 ///

@@ -27,7 +27,7 @@ use virga_test_support::{SIGMAHQ, corpus, rule_archive};
 
 /// The allocator of the program that is measured.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const SEED: u64 = 20_261_129;
 const RUNS: usize = 3;

@@ -32,7 +32,7 @@ use self::lake::How;
 
 /// The allocator of the program that is measured.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The best of so many runs.
 const RUNS: usize = 3;

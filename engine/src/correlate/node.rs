@@ -56,13 +56,41 @@ struct Group<K: Kind> {
     fold: Fold<K::State>,
     pending: Pending<K::Detail>,
     told: Option<Box<Told<K::State>>>,
-    /// The earliest arrival that has not been folded ahead.
-    fresh: i64,
-    /// What it lacked when it was last looked at, less what has come since.
-    lack: Lack,
+    look: Look,
     /// The latest arrival.
     last: i64,
     due: i64,
+}
+
+/// Whether a group is to be looked at. The two exclude each other, so that they share their room.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Yes: this is the earliest arrival that has not been folded ahead.
+    Fresh(i64),
+    /// No: what it lacked when it was last looked at, less what has come since. See [`Lack`].
+    Lacks { hits: u32, from: i64 },
+}
+
+impl Look {
+    const NOTHING: Self = Self::Lacks { hits: Lack::NOTHING.hits, from: Lack::NOTHING.from };
+
+    /// The earliest arrival that has not been folded ahead, and `NEVER` where all have been.
+    fn fresh(self) -> i64 {
+        match self {
+            Self::Fresh(time) => time,
+            Self::Lacks { .. } => NEVER,
+        }
+    }
+
+    fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh(_))
+    }
+}
+
+impl From<Lack> for Look {
+    fn from(Lack { hits, from }: Lack) -> Self {
+        Self::Lacks { hits, from }
+    }
 }
 
 const NEVER: i64 = i64::MAX;
@@ -129,8 +157,7 @@ impl<K: Kind> Node<K> {
             fold: Fold::default(),
             pending: Pending::default(),
             told: None,
-            fresh: NEVER,
-            lack: Lack::NOTHING,
+            look: Look::NOTHING,
             last: i64::MIN,
             due: NEVER,
         });
@@ -188,19 +215,17 @@ impl<K: Kind> Node<K> {
     /// Folds the pending hits of a sliding group on a copy; false where there are more than `room`.
     fn fold_ahead(&mut self, slot: u32, room: &mut usize, out: &mut Emitted) -> bool {
         let Some(group) = self.groups.get_mut(slot) else { return true };
-        let (fresh, bucket) = (group.fresh, self.how.bucket);
-        if fresh == NEVER {
-            return true;
-        }
+        let bucket = self.how.bucket;
+        let Look::Fresh(fresh) = group.look else { return true };
         let told = |at: i64| group.told.as_ref().is_some_and(|told| told.alerts.contains_key(&(at, None)));
         let (first, last) = (fresh.div_euclid(bucket), group.last.div_euclid(bucket));
         let feeds = self.how.feeds && !self.how.carries;
         let all_told = !feeds && last - first < 8 && (first..=last).all(told);
         // what only feeds others is told of nothing
         let told_of = group.told.is_some() || !self.how.tells;
-        group.lack = self.kind.lack(&group.fold.state, &group.pending, fresh, told_of);
-        if all_told || group.lack.hits > 0 {
-            group.fresh = NEVER;
+        let lack = self.kind.lack(&group.fold.state, &group.pending, fresh, told_of);
+        if all_told || lack.hits > 0 {
+            group.look = lack.into();
             return true;
         }
         let ahead = group.told.as_mut().and_then(|told| told.ahead.take()).filter(|(upto, _)| *upto < fresh);
@@ -217,7 +242,7 @@ impl<K: Kind> Node<K> {
             return false;
         }
         *room -= count;
-        group.fresh = NEVER;
+        group.look = lack.into();
         let hits = group.pending.from(from);
         let goes_on = ahead.is_some();
         let mut fold = ahead.map_or_else(|| group.fold.clone(), |(_, fold)| fold);
@@ -257,8 +282,8 @@ impl<K: Kind> Node<K> {
             group.fold.tick(&self.kind, self.how, tick, &mut outcome);
         }
         group.fold.pass(&self.kind, self.how, upto, &mut outcome);
-        if group.fresh != NEVER {
-            group.fresh = group.fresh.max(upto.saturating_add(1));
+        if let Look::Fresh(fresh) = &mut group.look {
+            *fresh = (*fresh).max(upto.saturating_add(1));
         }
         for body in outcome.closed {
             group.tell(body, true, &self.about, out);
@@ -357,12 +382,13 @@ impl<K: Kind> Group<K> {
     /// Counts a hit against what the group lacked: whether it still cannot match, so that it need not be
     /// looked at. One with alerts always is, for what has gone out depends on more than matches.
     fn lacks_still(&mut self, time: i64) -> bool {
-        let counts = self.fresh == NEVER && self.told.is_none() && time >= self.lack.from;
-        match counts && self.lack.hits > 1 {
-            true => self.lack.hits -= 1,
-            false => self.lack = Lack::NOTHING,
+        match &mut self.look {
+            Look::Lacks { hits, from } if self.told.is_none() && time >= *from && *hits > 1 => {
+                *hits -= 1;
+                true
+            }
+            _ => false,
         }
-        self.lack.hits > 0
     }
 
     /// Lets an alert go out: at first, and when it is final and says something else than at first.

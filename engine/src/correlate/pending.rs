@@ -208,14 +208,20 @@ fn take_upto<D>(hits: &mut Vec<Hit<D>>, time: i64) -> Vec<Hit<D>> {
 
 /// Room for one more: most groups hold a few hits, and twice the room would be most of their memory.
 pub(crate) fn grow<T>(list: &mut Vec<T>) {
-    grow_to(list, usize::MAX);
+    list.reserve_exact(more(list.len(), list.capacity(), usize::MAX));
 }
 
 /// The same for a list that never holds more than `most`.
 fn grow_to<T>(list: &mut Vec<T>, most: usize) {
-    if list.len() == list.capacity() {
-        let more = if list.len() < 6 { 1 + list.len() / 3 } else { list.len() };
-        list.reserve_exact(more.min(most.saturating_sub(list.len())).max(1));
+    list.reserve_exact(more(list.len(), list.capacity(), most));
+}
+
+/// By how much a list grows, of which most stay short: one by one first, for the allocator has a size for each.
+pub(crate) fn more(length: usize, capacity: usize, most: usize) -> usize {
+    match length < capacity {
+        true => 0,
+        false if length < 6 => 1,
+        false => (length / 2).min(most.saturating_sub(length)).max(1),
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! A group remembers its last N events: whether there are N in the window depends on the N-th last alone.
 
+use thin_vec::ThinVec;
+
 use super::super::hit::{Hit, Seen};
-use super::super::pending::{Pending, grow};
+use super::super::pending::{Pending, more};
 use super::{Contribution, Kind, Lack, Match, fresh_times, shown_span};
 
 /// At least `least` events within `window` microseconds.
@@ -21,16 +23,17 @@ impl EventCount {
 
 impl Kind for EventCount {
     type Detail = ();
-    type State = Vec<Seen>;
+    /// A list that is a pointer where it is empty: the hits of most groups never leave those that wait.
+    type State = ThinVec<Seen>;
 
-    fn tick(&self, state: &mut Vec<Seen>, time: i64, hits: &[Hit<()>], found: &mut Vec<Match>) {
+    fn tick(&self, state: &mut ThinVec<Seen>, time: i64, hits: &[Hit<()>], found: &mut Vec<Match>) {
         if state.len() + hits.len() > state.capacity() {
             // before more room is taken: what no window reaches any more, and all but the last N
             let gone = state.partition_point(|seen| seen.time < time.saturating_sub(self.window));
             state.drain(..gone.max(state.len().saturating_sub(self.least)));
         }
         for hit in hits {
-            grow(state);
+            state.reserve_exact(more(state.len(), state.capacity(), usize::MAX));
             state.push(hit.seen);
         }
         let nth_last = state.len().checked_sub(self.least).map(|at| state[at].time);
@@ -47,12 +50,12 @@ impl Kind for EventCount {
         true
     }
 
-    fn contribution(&self, state: &Vec<Seen>, _: i64, hits: &[Hit<()>]) -> Contribution {
+    fn contribution(&self, state: &ThinVec<Seen>, _: i64, hits: &[Hit<()>]) -> Contribution {
         let wanted = self.least.max(hits.len()).min(state.len());
         Contribution::of(state[state.len() - wanted..].to_vec())
     }
 
-    fn lack(&self, state: &Vec<Seen>, pending: &Pending<()>, fresh: i64, _: bool) -> Lack {
+    fn lack(&self, state: &ThinVec<Seen>, pending: &Pending<()>, fresh: i64, _: bool) -> Lack {
         let all = state.len() + pending.len();
         if all < self.least {
             return Lack::everywhere(self.least, all);
@@ -66,19 +69,19 @@ impl Kind for EventCount {
         Lack::since(fresh, self.least, times.into_iter().map(in_window).max().unwrap_or(0))
     }
 
-    fn progress(&self, state: &Vec<Seen>, time: i64) -> f64 {
+    fn progress(&self, state: &ThinVec<Seen>, time: i64) -> f64 {
         self.within(state, time) as f64 / self.least as f64
     }
 
-    fn describe(&self, state: &Vec<Seen>, time: i64) -> String {
+    fn describe(&self, state: &ThinVec<Seen>, time: i64) -> String {
         format!("{} of {} events within {}", self.within(state, time), self.least, shown_span(self.window))
     }
 
-    fn heap(&self, state: &Vec<Seen>) -> usize {
+    fn heap(&self, state: &ThinVec<Seen>) -> usize {
         state.capacity() * size_of::<Seen>()
     }
 
-    fn mark(&self, state: &Vec<Seen>, see: &mut dyn FnMut(&Seen)) {
+    fn mark(&self, state: &ThinVec<Seen>, see: &mut dyn FnMut(&Seen)) {
         state.iter().for_each(see);
     }
 }

@@ -112,7 +112,7 @@ pub(crate) trait Kind: Debug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lack {
     /// None where it could match as it is.
-    pub hits: usize,
+    pub hits: u32,
     /// Said of windows that end from this time on, and so of hits from this time on.
     pub from: i64,
 }
@@ -126,12 +126,13 @@ impl Lack {
 
     /// No window at all holds more than `most` of `least`.
     fn everywhere(least: usize, most: usize) -> Self {
-        Self { hits: least.saturating_sub(most), from: i64::MIN }
+        Self::since(i64::MIN, least, most)
     }
 
     /// No window that ends from a time on holds more than `most` of `least`.
     fn since(from: i64, least: usize, most: usize) -> Self {
-        Self { hits: least.saturating_sub(most), from }
+        // to say that it lacks less than it does is no mistake
+        Self { hits: u32::try_from(least.saturating_sub(most)).unwrap_or(u32::MAX), from }
     }
 }
 

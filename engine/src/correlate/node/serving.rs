@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FEW, Finite, Group, NEVER, Node, Told};
+use super::{FEW, Finite, Group, Look, NEVER, Node, Told};
 use crate::correlate::about::About;
 use crate::correlate::fold::{Body, Fold, OpenKey, Outcome};
 use crate::correlate::hit::{Detail, Hit, Used};
@@ -66,10 +66,10 @@ where
             return Offer::Known;
         }
         if !group.lacks_still(time) {
-            if group.fresh == NEVER {
+            if !group.look.is_fresh() {
                 self.touched.push(slot);
             }
-            group.fresh = group.fresh.min(time);
+            group.look = Look::Fresh(group.look.fresh().min(time));
         }
         if let Some(told) = &mut group.told {
             told.unfolded += 1;
@@ -94,7 +94,7 @@ where
         } else {
             for slot in touched.drain(..) {
                 if let Some(group) = self.groups.get_mut(slot) {
-                    group.fresh = NEVER;
+                    group.look = Look::NOTHING;
                 }
             }
         }
@@ -209,7 +209,7 @@ where
             self.remove(slot);
             gone += 1;
         }
-        self.touched.retain(|slot| self.groups.get(*slot).is_some_and(|group| group.fresh != NEVER));
+        self.touched.retain(|slot| self.groups.get(*slot).is_some_and(|group| group.look.is_fresh()));
         self.forget_unheld();
         gone
     }
@@ -223,7 +223,7 @@ where
             fold: &group.fold,
             pending: &group.pending,
             told: group.told.as_ref().map_or(&nothing, |told| &told.alerts),
-            fresh: group.fresh,
+            fresh: group.look.fresh(),
             last: group.last,
         });
         let groups: Vec<Keeping<'_, K::State, K::Detail>> = groups.collect();
@@ -241,12 +241,12 @@ where
             let Some(group) = self.groups.get_mut(slot) else { continue };
             group.fold = kept.fold;
             group.pending = kept.pending;
-            group.fresh = kept.fresh;
+            group.look = if kept.fresh == NEVER { Look::NOTHING } else { Look::Fresh(kept.fresh) };
             group.last = kept.last;
             if !kept.told.is_empty() {
                 group.told = Some(Box::new(Told { alerts: kept.told, ahead: None, unfolded: 0 }));
             }
-            let group_is_behind = group.fresh != NEVER;
+            let group_is_behind = group.look.is_fresh();
             if group_is_behind {
                 self.touched.push(slot);
             }
