@@ -555,4 +555,29 @@ fn psycopg_prepares_and_asks_at_once() {
         .output()
         .expect("python runs");
     assert_eq!(out(&output).trim(), "all is well", "{}", err(&output));
+    // the series before asks otherwise for columns: with parameters where the catalog has nothing
+    let before = ["-m", "pip", "install", "--quiet", "sqlalchemy==2.0.44"];
+    assert!(works(Command::new(&python).args(before)), "SQLAlchemy 2.0 can be installed where 2.1 was");
+    let output = Command::new(&python)
+        .args(["-c", REFLECTED, &server.port, "geheim", &lake.events.to_string()])
+        .output()
+        .expect("python runs");
+    assert_eq!(out(&output).trim(), "2.0.44", "{}", err(&output));
 }
+
+/// All that SQLAlchemy finds out about all tables by itself, and a question by what it found.
+const REFLECTED: &str = r#"
+import sys
+import sqlalchemy
+_, port, password, events = sys.argv
+engine = sqlalchemy.create_engine(f"postgresql+psycopg://virga:{password}@127.0.0.1:{port}/virga")
+found = sqlalchemy.MetaData()
+found.reflect(bind=engine)
+assert {"events", "rules"} <= set(found.tables), found.tables
+columns = {column.name: str(column.type) for column in found.tables["events"].columns}
+assert columns["source"] == "TEXT" and columns["line"] == "BIGINT" and columns["time"].startswith("TIMESTAMP"), columns
+assert columns["day"] == "DATE" and len(columns) > 50, columns
+with engine.connect() as connection:
+    assert connection.execute(sqlalchemy.select(sqlalchemy.func.count()).select_from(found.tables["events"])).scalar() == int(events)
+print(sqlalchemy.__version__)
+"#;

@@ -106,7 +106,7 @@ impl VisitorMut for OfCatalog {
         let mut seen = HashSet::new();
         for (at, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
-                && !matches!(expr, Expr::Subquery(_))
+                && !is_left_to_library(expr)
             {
                 let _ = VisitMut::visit(expr, &mut Nulled);
             }
@@ -122,8 +122,12 @@ impl VisitorMut for OfCatalog {
     }
 }
 
-/// Subqueries within what is selected: of defaults, sequences, collations, which there are none of. The library makes those
-/// null that stand by themselves.
+/// A subquery that stands by itself the library makes null, and with it forgets the parameters in it.
+fn is_left_to_library(selected: &Expr) -> bool {
+    matches!(selected, Expr::Subquery(query) if parameters_of(query).is_empty())
+}
+
+/// Subqueries within what is selected: of defaults, sequences, collations, which there are none of.
 struct Nulled;
 
 impl VisitorMut for Nulled {
@@ -131,12 +135,11 @@ impl VisitorMut for Nulled {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Subquery(query) = expr {
-            let mut given = Given::default();
-            let _ = Visit::visit(query, &mut given);
             // parameters are counted: none may be missing
-            let nothing = match given.0.is_empty() {
+            let given = parameters_of(query);
+            let nothing = match given.is_empty() {
                 true => None,
-                false => parsed(&format!("{NOTHING}({})", given.0.join(", "))),
+                false => parsed(&format!("{NOTHING}({})", given.join(", "))),
             };
             *expr = nothing.unwrap_or_else(|| Expr::Value(Value::Null.with_empty_span()));
         }
@@ -147,7 +150,13 @@ impl VisitorMut for Nulled {
 /// A function that gives null, whatever it is given.
 pub(super) const NOTHING: &str = "nothing_of";
 
-/// The parameters of an expression.
+fn parameters_of(query: &Query) -> Vec<String> {
+    let mut given = Given::default();
+    let _ = Visit::visit(query, &mut given);
+    given.0
+}
+
+/// The parameters of a query.
 #[derive(Default)]
 struct Given(Vec<String>);
 
@@ -374,6 +383,10 @@ mod tests {
             (
                 "SELECT CASE WHEN a.atthasdef THEN (SELECT f($2, d.x, $3) FROM pg_attrdef d) END AS x FROM pg_attribute a",
                 "SELECT CASE WHEN a.atthasdef THEN nothing_of($2, $3) END AS x FROM pg_catalog.pg_attribute a",
+            ),
+            (
+                "SELECT a.attname, (SELECT f($1, s.x) FROM pg_sequence s) AS i FROM pg_attribute a WHERE a.attnum > $2",
+                "SELECT a.attname, nothing_of($1) AS i FROM pg_catalog.pg_attribute a WHERE a.attnum > $2",
             ),
             (
                 "SELECT 1 FROM pg_type t WHERE (SELECT c.relkind = 'c' FROM pg_class c WHERE c.oid = t.typrelid)",
