@@ -38,6 +38,10 @@ pub(super) const ASKING: Duration = Duration::from_secs(10);
 /// How long a failure has to stay away until it is another one. librdkafka tries again every ten seconds at the least.
 const ANOTHER_AFTER: Duration = Duration::from_secs(60);
 
+/// How long after brokers have answered again what happened before may still be called back: the answer comes by another
+/// way than failures, which wait in a queue. Brokers that are away in earnest fail again, several times a second at first.
+const CALLED_BACK_AFTER: Duration = Duration::from_secs(3);
+
 /// How long after a refused commit the next try: a rebalance is over by then, mostly.
 pub(super) const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -80,6 +84,8 @@ pub struct State {
     pub(super) failures: Vec<(Failure, Instant)>,
     /// All brokers are away, and it was told.
     pub(super) are_away: bool,
+    /// When they answered behind an outage, last.
+    pub(super) back: Option<Instant>,
     /// The error that was told last, until it is met once more as what polling ends with.
     pub(super) told: Option<RDKafkaErrorCode>,
     /// Why the last commit was refused; empty where it was not.
@@ -142,15 +148,22 @@ impl State {
         if failure.topic.is_some() && topics >= MAX_FAILED_TOPICS {
             return false;
         }
-        self.are_away |= code == RDKafkaErrorCode::AllBrokersDown;
+        if code == RDKafkaErrorCode::AllBrokersDown {
+            let is_old = |back| now.saturating_duration_since(back) < CALLED_BACK_AFTER;
+            if self.back.is_some_and(is_old) {
+                return false;
+            }
+            self.are_away = true;
+        }
         self.failures.push((failure, now));
         true
     }
 
     /// The leaders have answered. Whether all brokers had been away: that they are once more would be told anew.
-    fn answer(&mut self) -> bool {
+    fn answer(&mut self, now: Instant) -> bool {
         let were_away = std::mem::take(&mut self.are_away);
         if were_away {
+            self.back = Some(now);
             // others stay known: failures of single connections from before the answer are called back after it
             self.failures.retain(|(known, _)| known.code != RDKafkaErrorCode::AllBrokersDown);
         }
@@ -191,7 +204,7 @@ impl Context {
 
     /// The leaders of all partitions have answered.
     pub(super) fn answered(&self) {
-        let were_away = self.state().answer();
+        let were_away = self.state().answer(Instant::now());
         if were_away {
             self.note("served_again", 1, "its brokers answer again".to_owned());
         }
@@ -478,6 +491,7 @@ mod tests {
             (10, None, true),
             // from before the answer, called back after it
             (10, Some(BrokerTransportFailure), false),
+            (10, Some(AllBrokersDown), false),
             (11, None, false),
             (30, Some(AllBrokersDown), true),
             (30, Some(BrokerTransportFailure), false),
@@ -487,7 +501,7 @@ mod tests {
         ] {
             let told = match failed {
                 Some(code) => state.fail(Some(code), "nope", began + Duration::from_secs(second)),
-                None => state.answer(),
+                None => state.answer(began + Duration::from_secs(second)),
             };
             assert_eq!(told, expected, "{failed:?} at {second}");
         }
