@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
-use daemon_support::{Place, until};
+use daemon_support::{Place, event, until};
 use virga_test_support::workspace;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -156,4 +156,27 @@ fn what_an_input_names_is_found_beside_the_configuration_wherever_it_is_started(
         assert!(checked.status.success(), "{}", said(&checked));
         assert!(said(&checked).contains("follows 1 files"), "{}", said(&checked));
     }
+}
+
+/// The wrong topic, or an envelope that nobody opens: without a word it would look like quiet days.
+#[test]
+fn events_that_no_source_knows_are_told_of_once_with_where_they_stand() {
+    let follow = "[[input]]\nname = \"app\"\n[input.follow]\npaths = [\"logs/*.json\"]\n";
+    let place = Place::new(follow, "");
+    fs::create_dir(place.path("logs")).expect("a folder");
+    let known = event(0, 0, "Intrusion", "203.0.113.1");
+    let strange = "{\"level\":\"info\",\"msg\":\"up\"}\n";
+    fs::write(place.path("logs/a.json"), format!("{known}\n{}", strange.repeat(40))).expect("a log");
+    let daemon = place.start();
+    let counted = "virga_events_total{input=\"app\",source=\"generic\"} 40";
+    until("all are read", LONG, || daemon.get("/metrics").contains(counted));
+    fs::write(place.path("logs/b.json"), strange.repeat(2)).expect("a log");
+    let counted = counted.replace("40", "42");
+    until("these too", LONG, || daemon.get("/metrics").contains(&counted));
+    assert_eq!(daemon.end(), Some(0), "{}", place.log());
+    let log = place.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("no log source knows")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("a.json:2") && told[0].contains("sources explain"), "{}", told[0]);
+    assert_eq!(place.delivered(), 1, "{log}");
 }

@@ -22,7 +22,7 @@ use virga_ingest::quarantine::Quarantined;
 use virga_ingest::transport::live::{Clock, Event, Ticket};
 
 use self::save::{Prepared, TELL_AGAIN};
-use self::tell::{Unreadable, count, tell_all_anew, tell_anew, tell_removed};
+use self::tell::{Vain, count, tell_all_anew, tell_anew, tell_removed};
 use super::read::Acknowledged;
 use super::scan::{Scanned, out};
 use super::{Done, DoneItem, InputInfo};
@@ -109,7 +109,7 @@ pub struct Correlator {
     generation: Arc<Generation>,
     live: Live,
     told: Vec<CorrelationCounts>,
-    unreadable: Unreadable,
+    vain: Vain,
     /// When the metrics were told of the state last.
     told_at: Option<Instant>,
     marks: Marks,
@@ -185,7 +185,7 @@ impl Correlator {
             changed: false,
             urgent: false,
             incomplete: false,
-            unreadable: Unreadable::default(),
+            vain: Vain::default(),
             told_at: None,
             written: Instant::now(),
             pause: Duration::ZERO,
@@ -317,6 +317,7 @@ impl Correlator {
 
     fn take_scanned(&mut self, number: usize, name: &Arc<str>, mut scanned: Scanned) {
         self.keep_unreadable(name, &scanned);
+        self.vain.unknown(name, &scanned.summary);
         self.incomplete |= !scanned.is_whole;
         for batch in std::mem::take(&mut scanned.kept) {
             self.archive(Kept::Events(Arc::clone(&self.generation), Box::new(batch)));
@@ -444,7 +445,7 @@ impl Correlator {
         if told.is_some() {
             tracing::info!("quarantine is written again");
         }
-        self.unreadable.tell(name, &scanned.quarantined);
+        self.vain.unreadable(name, &scanned.quarantined);
     }
 
     /// Whether a disk that takes no record is waited for no longer: where the process ends it has some seconds, once for

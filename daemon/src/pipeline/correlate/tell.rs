@@ -6,13 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use virga_engine::correlate::SnapshotError;
+use virga_engine::event::Origin;
 use virga_ingest::quarantine::Quarantined;
+use virga_ingest::reader::Summary;
+use virga_ingest::sources::generic;
 use virga_ingest::transport::live::Frontier;
 
 use super::Correlator;
 use super::save::TELL_AGAIN;
 use crate::partitions::HELD_BY;
 use crate::pipeline::scan::Scanned;
+
+/// What is said of events that no source knows.
+const NO_SOURCE: &str = "no log source knows these events, so that no rule sees them: `virga sources explain` shows \
+                         what they are taken for";
+
+/// How often that is said: where they stand among others for good, it is no news.
+const TELL_UNKNOWN_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// How often the metrics are told of the state.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -23,7 +33,7 @@ impl Correlator {
         if self.told_at.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told_at = Some(Instant::now());
             self.tell();
-            self.unreadable.tell_rest();
+            self.vain.tell_rest();
         }
     }
 
@@ -80,43 +90,72 @@ impl Correlator {
     }
 }
 
-/// What is said of records that cannot be read: each kind of each input at once, then no more often than now and then,
-/// with how many there were. Each is counted, and stands in quarantine.
+/// What is said of records that are in vain: each kind of each input at once, then no more often than now and then,
+/// with how many there were. Each is counted; what cannot be read stands in quarantine.
 #[derive(Default)]
-pub(super) struct Unreadable(BTreeMap<(Arc<str>, &'static str), Said>);
+pub(super) struct Vain(BTreeMap<(Arc<str>, &'static str), Said>);
 
 /// Of one kind.
 struct Said {
     at: Instant,
+    /// How long it is only counted.
+    pause: Duration,
     /// Since then, and the last of them.
-    count: usize,
-    last: Option<Quarantined>,
+    count: u64,
+    last: Option<Told>,
 }
 
-impl Unreadable {
-    pub(super) fn tell(&mut self, name: &Arc<str>, records: &[Quarantined]) {
+/// A record that is told of: where it stood, and what it is.
+struct Told {
+    origin: Origin,
+    what: String,
+}
+
+impl Vain {
+    /// Records that cannot be read.
+    pub(super) fn unreadable(&mut self, name: &Arc<str>, records: &[Quarantined]) {
         for records in records.chunk_by(|one, next| one.cause == next.cause) {
             let Some(record) = records.first() else { continue };
-            match self.0.entry((Arc::clone(name), record.cause.code())) {
-                Entry::Vacant(free) => {
-                    say(name, record, records.len());
-                    free.insert(Said { at: Instant::now(), count: 0, last: None });
-                }
-                Entry::Occupied(mut said) => {
-                    let said = said.get_mut();
-                    said.count += records.len();
-                    // a record may be large, and it is only said where it stood
-                    said.last = Some(Quarantined { bytes: Vec::new(), ..record.clone() });
-                    said.again(name);
-                }
+            let told =
+                || Told { origin: record.origin.clone(), what: format!("quarantined: {}", record.cause) };
+            self.tell(name, record.cause.code(), TELL_AGAIN, records.len() as u64, told);
+        }
+    }
+
+    /// Events that no source knows, where sources are to be found: no rule sees them, and nothing else shows it.
+    pub(super) fn unknown(&mut self, name: &Arc<str>, summary: &Summary) {
+        let Some(first) = &summary.first_unknown else { return };
+        let count = summary.events.get(generic::SOURCE.name).copied().unwrap_or(0);
+        let told = || Told { origin: first.clone(), what: NO_SOURCE.to_owned() };
+        self.tell(name, "no_source", TELL_UNKNOWN_AGAIN, count, told);
+    }
+
+    fn tell(
+        &mut self,
+        name: &Arc<str>,
+        kind: &'static str,
+        pause: Duration,
+        count: u64,
+        told: impl FnOnce() -> Told,
+    ) {
+        match self.0.entry((Arc::clone(name), kind)) {
+            Entry::Vacant(free) => {
+                say(name, &told(), count);
+                free.insert(Said { at: Instant::now(), pause, count: 0, last: None });
+            }
+            Entry::Occupied(mut said) => {
+                let said = said.get_mut();
+                said.count += count;
+                said.last = Some(told());
+                said.again(name);
             }
         }
     }
 
     /// How many of each kind are still to be said.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> Vec<(&'static str, usize)> {
-        self.0.iter().map(|((_, cause), said)| (*cause, said.count)).collect()
+    pub(super) fn waiting(&self) -> Vec<(&'static str, u64)> {
+        self.0.iter().map(|((_, kind), said)| (*kind, said.count)).collect()
     }
 
     /// Says what came since a kind was said last, where that is long enough ago.
@@ -127,7 +166,7 @@ impl Unreadable {
 
 impl Said {
     fn again(&mut self, name: &str) {
-        if self.at.elapsed() >= TELL_AGAIN
+        if self.at.elapsed() >= self.pause
             && let Some(last) = self.last.take()
         {
             say(name, &last, std::mem::take(&mut self.count));
@@ -136,8 +175,8 @@ impl Said {
     }
 }
 
-fn say(name: &str, record: &Quarantined, count: usize) {
-    tracing::warn!(input = name, origin = %record.origin, count, "quarantined: {}", record.cause);
+fn say(name: &str, Told { origin, what }: &Told, count: u64) {
+    tracing::warn!(input = name, %origin, count, "{what}");
 }
 
 pub(super) fn tell_anew(anew: &[String]) {

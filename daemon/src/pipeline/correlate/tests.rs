@@ -9,6 +9,7 @@ use virga_engine::diagnostic::SourceFile;
 use virga_engine::event::{Origin, OriginBase};
 use virga_ingest::position::Position;
 use virga_ingest::quarantine::Cause;
+use virga_ingest::reader::Summary;
 use virga_ingest::transport::live::Frontier;
 
 use super::*;
@@ -250,17 +251,24 @@ fn asked_to_end_it_waits_seconds_for_a_disk_that_takes_no_record_once_for_all_of
 }
 
 #[test]
-fn records_that_cannot_be_read_are_said_at_once_and_then_counted_for_a_while() {
-    let (mut unreadable, name) = (Unreadable::default(), Arc::from("in"));
+fn records_in_vain_are_said_at_once_and_then_counted_for_a_while() {
+    let (mut vain, name) = (Vain::default(), Arc::from("in"));
     let other = || Quarantined { cause: Cause::NotJson, ..record() };
-    let counts = |unreadable: &Unreadable| unreadable.waiting();
-    unreadable.tell(&name, &[record(), record()]);
-    assert_eq!(counts(&unreadable), [("cut_off", 0)]);
-    unreadable.tell(&name, &[record(), other(), record(), record()]);
+    vain.unreadable(&name, &[record(), record()]);
+    assert_eq!(vain.waiting(), [("cut_off", 0)]);
+    vain.unreadable(&name, &[record(), other(), record(), record()]);
     // the one that is new was said
-    assert_eq!(counts(&unreadable), [("cut_off", 3), ("not_json", 0)]);
-    unreadable.tell_rest();
-    assert_eq!(counts(&unreadable), [("cut_off", 3), ("not_json", 0)]);
+    assert_eq!(vain.waiting(), [("cut_off", 3), ("not_json", 0)]);
+    // those of a source that is named are what it says
+    let events = BTreeMap::from([("aws.cloudtrail", 5), ("generic", 7)]);
+    let mut summary = Summary { events, ..Summary::default() };
+    vain.unknown(&name, &summary);
+    assert_eq!(vain.waiting().len(), 2);
+    summary.first_unknown = Some(record().origin);
+    vain.unknown(&name, &summary);
+    vain.unknown(&name, &summary);
+    vain.tell_rest();
+    assert_eq!(vain.waiting(), [("cut_off", 3), ("no_source", 7), ("not_json", 0)]);
 }
 
 #[cfg(target_os = "linux")]
