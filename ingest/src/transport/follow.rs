@@ -29,210 +29,39 @@
 //! A file that is packed has no lines. Wildcards reach such files where old ones are packed (`app.log.2.gz`), and what
 //! is in them was read when it was text: they are left, and it is said.
 
+mod config;
+mod file;
 mod names;
+mod place;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use virga_engine::event::OriginBase;
 
+pub use self::config::FollowConfig;
+use self::config::Found;
+use self::file::{Followed, UNTOLD};
 use self::names::{NAMES, Names};
+use self::place::{Known, Place, hash_of};
 use self::trouble::Trouble;
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
-use crate::decode::is_packed;
-use crate::limits::{
-    FILE_NUMBERS, FOLLOWED_FILES, FOLLOWED_HEAD, LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES, MAX_EVENT_BYTES,
-};
-use crate::position::{Position, Positions};
-
-/// `[input.follow]`: files that grow.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FollowConfig {
-    /// Paths, with `*`, `?`, `[…]` and `**`.
-    pub paths: Vec<String>,
-    /// Whether files that are there at the first start are read from their beginning; else from their end.
-    #[serde(default = "yes")]
-    pub from_start: bool,
-}
-
-fn yes() -> bool {
-    true
-}
+use crate::limits::{FOLLOWED_FILES, FOLLOWED_HEAD};
+use crate::position::Positions;
 
 /// How often new files are looked for; as all lengths of time here in microseconds, by the clock that is given.
 const LOOK_EVERY: i64 = 500_000;
 
 /// How often it is told of a file that it has been read to its end.
 const TELL_EVERY: i64 = 1_000_000;
-
-/// How long nothing is added to a file that is out of reach until it is left.
-const GONE_PATIENCE: i64 = 5_000_000;
-
-/// Which file, how far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    file: String,
-    offset: u64,
-    line: u64,
-    /// Of what the file began with when it was read so far. Checkpoints of before have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
-    /// How many files have had its name before and have given lines under it. Checkpoints of before know of none.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    before: u64,
-    /// When it was made, in microseconds since 1970, where its file system knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    born: Option<i64>,
-}
-
-// as serde asks
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-/// A checkpoint is waited for that has not been told of yet.
-const UNTOLD: Ticket = Ticket::MAX;
-
-impl Place {
-    /// How many files have had its name, this one included if it has given lines.
-    fn files(&self, has_given: bool) -> u64 {
-        self.before.saturating_add(u64::from(has_given))
-    }
-
-    /// The number of the last line that was read, among all of its name.
-    fn number(&self) -> u64 {
-        self.before.saturating_mul(FILE_NUMBERS).saturating_add(self.line)
-    }
-}
-
-/// A place of the checkpoint, and what the partition was called there.
-struct Known {
-    partition: Arc<str>,
-    place: Place,
-}
-
-impl Known {
-    /// How many files have had its name, this one included: it may have given more lines than the checkpoint knows.
-    fn files(&self) -> u64 {
-        self.place.files(true)
-    }
-
-    /// Whether a file that is begun goes on under its own name from where it was. One of which nothing was read has no
-    /// beginning by which another would be told from it, but the time at which it was made, where that is known: places
-    /// of a checkpoint of before have none.
-    fn goes_on(&self, partition: &Arc<str>, place: &Place) -> bool {
-        let is_it = place.offset > 0 || self.place.born.is_none() || self.place.born == place.born;
-        self.partition == *partition && self.place.offset == place.offset && is_it
-    }
-}
-
-/// A file that is followed.
-struct Followed {
-    partition: Arc<str>,
-    file: BufReader<File>,
-    place: Place,
-    /// What has been read of its beginning, as far as a place tells of it.
-    head: Vec<u8>,
-    /// It cannot be read now.
-    trouble: Option<Trouble>,
-    /// What failed may have left it in the middle of a line.
-    is_astray: bool,
-    /// It begins as packed files do.
-    is_packed: bool,
-    /// Where it was found last.
-    path: PathBuf,
-    /// No wildcard reaches it any more.
-    is_gone: bool,
-    /// What its partition is called from when it has been read to its end: its name is another's now.
-    next: Option<String>,
-    /// Lines have been read of it under its name.
-    has_given: bool,
-    /// What is waited for before more is read of it: a checkpoint that has its place.
-    placed: Option<Ticket>,
-    /// Its length at its end, and since when it is that.
-    quiet: Option<(u64, i64)>,
-    told: i64,
-}
-
-impl FollowConfig {
-    /// Paths begin at this folder, whose own name has no wildcards.
-    pub fn resolve(&mut self, base: &Path) {
-        for path in self.paths.iter_mut().filter(|path| Path::new(path.as_str()).is_relative()) {
-            let folder = glob::Pattern::escape(&base.to_string_lossy());
-            *path = Path::new(&folder).join(path.as_str()).to_string_lossy().into_owned();
-        }
-    }
-
-    fn find(&self) -> Result<Found, TransportError> {
-        let mut found = Found::default();
-        for pattern in &self.paths {
-            for path in paths_of(pattern)? {
-                let looked = path.map_err(|error| (error.path().to_owned(), error.into()));
-                let looked = looked.and_then(|path| match fs::metadata(&path) {
-                    Ok(there) => Ok(there.is_file().then_some(path)),
-                    Err(error) => Err((path, error)),
-                });
-                match looked {
-                    Ok(file) => found.files.extend(file),
-                    // it has gone meanwhile, or is a link to nothing
-                    Err((_, error)) if error.kind() == ErrorKind::NotFound => {}
-                    Err((path, error)) => drop(found.unseen.insert(path, error)),
-                }
-            }
-        }
-        found.files.sort_unstable();
-        found.files.dedup();
-        Ok(found)
-    }
-
-    /// Whoever names a folder means what is in it, and nothing of that would be read.
-    fn prove(&self) -> Result<(), TransportError> {
-        for pattern in &self.paths {
-            let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            // two stars at the end find folders alone
-            let is_of_folders = pattern.ends_with('/') || last == "**" || !pattern.contains(['*', '?', '[']);
-            let is_folder = |path: glob::GlobResult| path.is_ok_and(|path| path.is_dir());
-            // of several that match some may be folders by chance
-            if is_of_folders && paths_of(pattern)?.any(is_folder) {
-                let error = TransportError::new(format!("`{pattern}` is a folder, and files are followed"));
-                return Err(error.help(format!("write `{}/*.json`", pattern.trim_end_matches('/'))));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn paths_of(pattern: &str) -> Result<glob::Paths, TransportError> {
-    glob::glob(pattern).map_err(|error| {
-        TransportError::new(format!("`{pattern}`: {error}")).help("write it as /var/log/app/*.json")
-    })
-}
-
-/// What a look has found.
-#[derive(Default)]
-struct Found {
-    files: Vec<PathBuf>,
-    /// What could not be looked at, folders among it: files may be there.
-    unseen: BTreeMap<PathBuf, std::io::Error>,
-}
-
-impl Found {
-    /// Whether a file of this name may be there all the same.
-    fn may_be(&self, path: &Path) -> bool {
-        self.unseen.keys().any(|unseen| path.starts_with(unseen))
-    }
-}
 
 impl LiveConfig for FollowConfig {
     fn check(&self, _: &OpenContext) -> Result<String, TransportError> {
@@ -486,7 +315,7 @@ impl Follower {
         if !goes_on {
             place.before = self.files_before(&partition);
         }
-        let position = Some(position_of(&place));
+        let position = Some(place.position());
         self.news.insert(0, Event::Opened { partition: Arc::clone(&partition), position });
         let followed = Followed {
             partition,
@@ -600,7 +429,7 @@ impl Follower {
         let partition = std::mem::replace(&mut followed.partition, Arc::clone(&renamed));
         (followed.place.before, followed.has_given) = (before, false);
         followed.placed = (before > 0).then_some(UNTOLD);
-        let position = Some(position_of(&followed.place));
+        let position = Some(followed.place.position());
         self.remember(&partition, files);
         self.news.insert(0, Event::Closed { partition });
         self.news.insert(0, Event::Opened { partition: renamed, position });
@@ -611,7 +440,7 @@ impl Follower {
     /// A file that was cut begins anew, and its lines have numbers of their own.
     fn begin_anew(&mut self, id: &str, note: Note) -> Option<Event> {
         let followed = self.files.get_mut(id)?;
-        let position = Some(position_of(&followed.place));
+        let position = Some(followed.place.position());
         let partition = Arc::clone(&followed.partition);
         self.news.insert(0, Event::Note(note));
         self.news.insert(0, Event::Opened { partition, position });
@@ -687,7 +516,7 @@ impl Follower {
                     return Some(Event::Delivery(Delivery {
                         ticket: self.ticket,
                         partition: Arc::clone(&followed.partition),
-                        position: Some(position_of(&followed.place)),
+                        position: Some(followed.place.position()),
                         source: None,
                         contents: Contents::Messages(messages),
                         frontier: Frontier::InOrder,
@@ -732,140 +561,6 @@ impl Follower {
             self.news.insert(0, Event::Note(Note { cause: "file_packed", count: 1, message }));
         }
         self.leave(id)
-    }
-}
-
-/// Of what a file begins with.
-fn hash_of(head: &[u8]) -> String {
-    blake3::hash(head).to_hex().as_str().get(..16).unwrap_or_default().to_owned()
-}
-
-fn position_of(place: &Place) -> Position {
-    // texts and numbers: nothing in it can fail
-    Position::new(serde_json::to_string(place).unwrap_or_default())
-}
-
-impl Followed {
-    /// It was found under this path, or no more.
-    fn find(&mut self, path: Option<&PathBuf>, id: &str) {
-        match path {
-            Some(path) if *path == self.path => self.is_gone = false,
-            Some(path) => {
-                self.path.clone_from(path);
-                (self.is_gone, self.quiet) = (false, None);
-                self.next = Some(path.to_string_lossy().into_owned());
-            }
-            None if self.is_gone => {}
-            None => {
-                (self.is_gone, self.quiet) = (true, None);
-                self.next = Some(format!("{}#{id}", self.path.display()));
-            }
-        }
-        self.next.take_if(|next| **next == *self.partition);
-    }
-
-    /// Whether its partition gets another name now, where partitions of these names will: one that is about to be free
-    /// is waited for, but not for ever, for two files may have taken each other's.
-    fn may_be_renamed(&self, leaving: &[Arc<str>], now: i64) -> bool {
-        let Some(next) = &self.next else { return false };
-        let is_quiet = self.quiet.is_some_and(|(_, since)| now - since >= LOOK_EVERY * 2);
-        is_quiet || leaving.iter().all(|name| **name != **next)
-    }
-
-    /// Whether it is out of reach and cannot be read either.
-    fn is_lost(&self) -> bool {
-        self.is_gone && self.trouble.is_some()
-    }
-
-    /// Whether it is out of reach and nothing is added to it any more.
-    fn is_left(&self, now: i64) -> bool {
-        self.is_gone && self.quiet.is_some_and(|(_, since)| now - since >= GONE_PATIENCE)
-    }
-
-    /// It has been read to its end, which is here.
-    fn rest(&mut self, now: i64) -> std::io::Result<()> {
-        let length = self.file.get_ref().metadata()?.len();
-        if self.quiet.is_none_or(|(before, _)| before != length) {
-            self.quiet = Some((length, now));
-        }
-        Ok(())
-    }
-
-    /// A file that is shorter than what was read of it has been cut: it begins anew.
-    fn cut(&mut self) -> Option<Note> {
-        let length = self.file.get_ref().metadata().ok()?.len();
-        if length >= self.place.offset {
-            return None;
-        }
-        self.place.before = self.place.files(self.has_given);
-        // also where nothing was given under its name: a checkpoint may have the place that it was read to
-        self.placed = Some(UNTOLD);
-        self.has_given = false;
-        self.place.offset = 0;
-        self.place.line = 0;
-        self.place.head = None;
-        self.head.clear();
-        self.file.seek(SeekFrom::Start(0)).ok()?;
-        let message = format!("{} was cut to {length} bytes; it is read from its beginning", self.partition);
-        Some(Note { cause: "file_cut", count: 1, message })
-    }
-
-    /// The whole lines that are there. A line that is still being written waits. What was read before a failure counts:
-    /// it is met again when reading goes on from there.
-    fn lines(&mut self, now: i64) -> std::io::Result<Messages> {
-        let mut messages = Messages::new(OriginBase::File { path: Arc::clone(&self.partition) });
-        let filled = self.fill(&mut messages, now);
-        self.is_astray = filled.is_err();
-        if self.place.head.is_none() && !self.head.is_empty() {
-            self.place.head = Some(hash_of(&self.head));
-        }
-        match filled {
-            Err(error) if messages.is_empty() => Err(error),
-            _ => Ok(messages),
-        }
-    }
-
-    fn fill(&mut self, messages: &mut Messages, now: i64) -> std::io::Result<()> {
-        if self.is_astray {
-            self.rewind()?;
-        }
-        let mut line = Vec::new();
-        while messages.len() < LIVE_PIECE_MESSAGES && messages.bytes() < LIVE_PIECE_BYTES {
-            line.clear();
-            let limit = MAX_EVENT_BYTES as u64 + 1;
-            let read = self.file.by_ref().take(limit).read_until(b'\n', &mut line)?;
-            let whole = line.ends_with(b"\n") || read as u64 == limit;
-            // what a file ends with when nobody writes to it any more is a line too
-            if read == 0 || !(whole || self.is_left(now)) {
-                self.rewind()?;
-                return self.rest(now);
-            }
-            if self.place.offset == 0 && is_packed(&line) {
-                self.is_packed = true;
-                return Ok(());
-            }
-            self.take(&line);
-            if !line.trim_ascii().is_empty() {
-                messages.push(self.place.number(), now, &line);
-            }
-        }
-        Ok(())
-    }
-
-    /// A line has been read.
-    fn take(&mut self, line: &[u8]) {
-        let wanted = (FOLLOWED_HEAD as usize).saturating_sub(self.head.len());
-        if wanted > 0 {
-            self.head.extend(line.iter().take(wanted));
-            self.place.head = None;
-        }
-        self.place.offset += line.len() as u64;
-        self.place.line += 1;
-        self.has_given = true;
-    }
-
-    fn rewind(&mut self) -> std::io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.place.offset)).map(drop)
     }
 }
 

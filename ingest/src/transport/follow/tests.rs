@@ -1,8 +1,11 @@
 //! Files that grow, are renamed, cut, and come back.
 
-use super::*;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::*;
+use crate::limits::FILE_NUMBERS;
+use crate::position::Position;
 
 thread_local! {
     /// The time of a test, which goes on where it waits for nothing else.
@@ -480,7 +483,7 @@ fn a_checkpoint_counts_once_for_a_file() {
     let place = Place { file: id.clone(), offset: 4, line: 1, head: None, before: 0, born: None };
     let config = FollowConfig { paths: Vec::new(), from_start: true };
     let mut positions = Positions::default();
-    positions.set("a", position_of(&place));
+    positions.set("a", place.position());
     let mut follower = config.follower(context(positions, true));
     follower.ready = true;
     follower.begin(&id, &log).unwrap();
@@ -643,7 +646,7 @@ fn what_lies_in_a_folder_that_cannot_be_looked_at_is_not_gone() {
     // and at the start
     let mut positions = Positions::default();
     let place = Place { file: id.clone(), offset: 4, line: 1, head: None, before: 0, born: None };
-    positions.set(&log.display().to_string(), position_of(&place));
+    positions.set(&log.display().to_string(), place.position());
     let mut follower = config.follower(context(positions, true));
     follower.see(unseen(), 0);
     assert!(follower.news.iter().all(|event| !matches!(event, Event::Closed { .. })));
