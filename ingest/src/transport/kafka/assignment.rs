@@ -23,10 +23,12 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::config::Begin;
 use super::ends::{Ends, Fetched};
+use super::made_anew;
+use super::partitions::{partition_name, split_name};
 use super::settings::Sasl;
 use super::topic_ids::{Place, TopicId, noted, signed};
-use super::{Begin, made_anew, partition_name, split_name};
 use crate::limits::{MAX_FAILED_TOPICS, MAX_PENDING_NOTES};
 use crate::position::Positions;
 use crate::transport::live::{Clock, Event, Note};

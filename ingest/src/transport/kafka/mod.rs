@@ -21,36 +21,34 @@
 
 mod assignment;
 mod commits;
+mod config;
 mod ends;
 mod gaps;
+mod partitions;
 mod settings;
 mod topic_ids;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Message as _, TopicPartitionList};
-use serde::Deserialize;
-use virga_engine::event::OriginBase;
 
-pub use settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
+pub use self::config::{Begin, KafkaConfig};
+pub use self::settings::{Mechanism, OWN_PROPERTIES, Sasl, Settings, Tls};
 
-use self::assignment::{Assigned, Context, State};
+use self::assignment::{Assigned, Context};
 use self::commits::Commits;
-use self::ends::STATISTICS_EVERY;
 use self::gaps::Gaps;
-use self::topic_ids::{NOTES, Place, TopicId, is_same, signature};
+use self::partitions::{Partition, Partitions, partition_name, split_name};
+use self::topic_ids::{Place, is_same, signature};
 use super::live::{
     Clock, Contents, Delivery, Event, Frontier, LiveConfig, LiveTransport, Messages, Note, OpenContext,
     PartitionLag, Ticket, TransportError,
 };
-use crate::limits::{LIVE_PIECE_BYTES, LIVE_PIECE_MESSAGES};
-use crate::position::{Position, Positions};
-use crate::sources::{SourceDef, source};
+use crate::position::Positions;
 
 /// How long messages wait for others to be given together: short beside the second that an alert may take.
 const LINGER: Duration = Duration::from_millis(20);
@@ -69,125 +67,9 @@ const REASONS: Duration = Duration::from_millis(500);
 /// How long what was fetched of a topic may take to be given out once the topic is another one.
 const LAST_OF_TOPIC: Duration = Duration::from_secs(1);
 
-/// An input's part of the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KafkaConfig {
-    /// Host and port of some of the brokers.
-    pub brokers: Vec<String>,
-    /// The topics; one that begins with `^` is a regular expression.
-    pub topics: Vec<String>,
-    /// The source of a topic's events, where it is not the input's.
-    #[serde(default)]
-    pub sources: BTreeMap<String, String>,
-    /// The consumer group.
-    pub group: String,
-    /// Where a partition begins of which neither checkpoint nor group know anything, where it is there when the input
-    /// begins; one that is found later begins at its first message.
-    #[serde(default)]
-    pub begin: Begin,
-    /// TLS.
-    pub tls: Option<Tls>,
-    /// Logging in.
-    pub sasl: Option<Sasl>,
-    /// Further properties of librdkafka.
-    #[serde(default)]
-    pub options: BTreeMap<String, String>,
-}
-
-/// Where an unknown partition begins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Begin {
-    /// At the first message that the broker keeps.
-    #[default]
-    Earliest,
-    /// At the end.
-    Latest,
-}
-
 /// What is said of a partition whose topic was deleted and made anew.
 fn made_anew(name: &str) -> String {
     format!("{name} was made anew: it is read from its beginning")
-}
-
-/// What a partition is called in checkpoints, metrics and the log.
-fn partition_name(topic: &str, partition: i32) -> String {
-    format!("{topic}/{partition}")
-}
-
-impl KafkaConfig {
-    fn sources(&self) -> Result<HashMap<String, &'static SourceDef>, TransportError> {
-        let find = |(topic, name): (&String, &String)| match source(name) {
-            Some(source) => Ok((topic.clone(), source)),
-            None => {
-                let error = TransportError::new(format!("topic {topic}: there is no source `{name}`"));
-                Err(error.help("`virga sources ls` lists them"))
-            }
-        };
-        self.sources.iter().map(find).collect()
-    }
-
-    fn consumer(&self, context: &OpenContext) -> Result<BaseConsumer<Context>, TransportError> {
-        if self.topics.is_empty() {
-            return Err(TransportError::new("`topics` is empty"));
-        }
-        let settings = Settings {
-            brokers: &self.brokers,
-            tls: self.tls.as_ref(),
-            sasl: self.sasl.as_ref(),
-            options: &self.options,
-        };
-        let mut client = settings.client()?;
-        let defaults = [
-            ("partition.assignment.strategy", "cooperative-sticky"),
-            ("session.timeout.ms", "45000"),
-            ("max.poll.interval.ms", "300000"),
-            // memory: what librdkafka holds ahead of us, of all partitions and of each. A fetch is counted as it
-            // comes, and unpacks to many times that: with ten megabytes each the process held 200 MB more
-            // (docs/benchmarks.md). A message that is larger than a fetch comes all the same, by itself
-            ("queued.max.messages.kbytes", "32768"),
-            ("queued.min.messages", "20000"),
-            ("fetch.message.max.bytes", "1048576"),
-            ("fetch.wait.max.ms", "100"),
-            ("topic.metadata.refresh.interval.ms", "30000"),
-        ];
-        for (name, value) in defaults {
-            if !self.options.contains_key(name) {
-                client.set(name, value);
-            }
-        }
-        // a killed process that comes back takes its partitions at once, without waiting out its own session
-        if !context.instance.is_empty() {
-            client.set("group.instance.id", format!("{}-{}", context.instance, context.input));
-        }
-        client
-            .set("group.id", &self.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("statistics.interval.ms", STATISTICS_EVERY)
-            // aborted transactions are no events
-            .set("isolation.level", "read_committed")
-            // an offset that is no longer kept: the earliest that is; it is told
-            .set("auto.offset.reset", "earliest")
-            // the ids of topics
-            .set(
-                "debug",
-                self.options.get("debug").map_or(NOTES.to_owned(), |more| format!("{NOTES},{more}")),
-            )
-            .set_log_level(RDKafkaLogLevel::Debug);
-        let state = State { own: context.positions.clone(), ..State::default() };
-        let context = Context {
-            instance: Arc::clone(&context.instance),
-            clock: Arc::clone(&context.clock),
-            sasl: self.sasl.clone(),
-            begin: self.begin,
-            state: Mutex::new(state),
-        };
-        let made = client.create_with_context::<_, BaseConsumer<Context>>(context);
-        made.map_err(|error| TransportError::new(format!("the client cannot be made: {error}")))
-    }
 }
 
 impl LiveConfig for KafkaConfig {
@@ -253,7 +135,7 @@ impl LiveConfig for KafkaConfig {
         Ok(Box::new(KafkaTransport {
             consumer,
             commits,
-            partitions: Partitions { sources, ..Partitions::default() },
+            partitions: Partitions::of(sources),
             gaps: Gaps::default(),
             waiting: VecDeque::new(),
             oldest_pending: None,
@@ -292,133 +174,6 @@ struct KafkaTransport {
     committed: TopicPartitionList,
     /// It has not been given to be committed.
     uncommitted: bool,
-}
-
-/// All partitions that have been this member's.
-#[derive(Default)]
-struct Partitions {
-    sources: HashMap<String, &'static SourceDef>,
-    all: Vec<Partition>,
-    numbers: HashMap<(String, i32), usize>,
-    /// The partition of the last message: the next is mostly of the same.
-    last: Option<usize>,
-}
-
-/// A partition that has been this member's.
-struct Partition {
-    topic: String,
-    number: i32,
-    name: Arc<str>,
-    source: Option<&'static SourceDef>,
-    pending: Messages,
-    /// The next offset, once one is known.
-    next: Option<i64>,
-    /// The topic that it counts in, once that is known.
-    topic_id: Option<TopicId>,
-    /// Since when the topic is another one, and has not been begun with.
-    made_anew: Option<Instant>,
-    /// The last time of a broker, for what has none.
-    latest: i64,
-    /// The end as the leader said it last.
-    end: Option<i64>,
-    /// The consumer has come to the end since the last message.
-    at_end: bool,
-    open: bool,
-    /// How often its leader has said nothing, one time after the other.
-    missed: u32,
-    /// Its topic no longer has it, and the group has not taken it: it may come back without a word.
-    is_gone: bool,
-}
-
-impl Partition {
-    fn take(&mut self) -> Messages {
-        let next = self.pending.next();
-        std::mem::replace(&mut self.pending, next)
-    }
-
-    /// Its topic has it again.
-    fn come_back(&mut self) -> Event {
-        (self.open, self.is_gone, self.missed) = (true, false, 0);
-        (self.next, self.end, self.at_end) = (None, None, false);
-        Event::Opened { partition: Arc::clone(&self.name), position: None }
-    }
-
-    /// How far it has been read.
-    fn position(&self) -> Option<Position> {
-        self.next.map(|offset| Place { offset, topic: self.topic_id.clone() }.position())
-    }
-
-    fn base(&self) -> OriginBase {
-        self.pending.base.clone()
-    }
-
-    /// Whether this is the next offset, or one behind others that are passed over.
-    fn goes_on(&self, offset: i64) -> bool {
-        !self.is_gone && self.next.is_some_and(|next| next <= offset)
-    }
-
-    /// Puts a message behind the others; whether there are enough for a piece.
-    fn push(&mut self, offset: i64, millis: Option<i64>, payload: &[u8], clock: &Clock) -> bool {
-        let arrived = millis.filter(|millis| *millis >= 0).map(|millis| millis.saturating_mul(1_000));
-        // a message without a time came with the one before it
-        let arrived = arrived.unwrap_or_else(|| match self.latest {
-            0 => clock(),
-            latest => latest,
-        });
-        self.latest = arrived;
-        self.next = Some(offset + 1);
-        self.at_end = false;
-        self.pending.push(offset.unsigned_abs(), arrived, payload);
-        self.pending.len() >= LIVE_PIECE_MESSAGES || self.pending.bytes() >= LIVE_PIECE_BYTES
-    }
-}
-
-impl Partitions {
-    fn number(&mut self, topic: &str, partition: i32) -> usize {
-        if let Some(last) = self.last
-            && let Some(known) = self.all.get(last)
-            && known.number == partition
-            && known.topic == topic
-        {
-            return last;
-        }
-        let key = (topic.to_owned(), partition);
-        let number = match self.numbers.get(&key) {
-            Some(number) => *number,
-            None => self.add(key),
-        };
-        self.last = Some(number);
-        number
-    }
-
-    /// The topic that a partition's offsets count in, as far as it is known.
-    fn topic_id(&self, topic: &str, partition: i32) -> Option<&TopicId> {
-        let number = self.numbers.get(&(topic.to_owned(), partition))?;
-        self.all.get(*number)?.topic_id.as_ref()
-    }
-
-    fn add(&mut self, key: (String, i32)) -> usize {
-        let number = self.all.len();
-        let base = OriginBase::Topic { topic: key.0.as_str().into(), partition: key.1 };
-        self.all.push(Partition {
-            topic: key.0.clone(),
-            number: key.1,
-            name: partition_name(&key.0, key.1).into(),
-            source: self.sources.get(&key.0).copied(),
-            pending: Messages::new(base),
-            next: None,
-            topic_id: None,
-            made_anew: None,
-            latest: 0,
-            end: None,
-            at_end: false,
-            open: false,
-            missed: 0,
-            is_gone: false,
-        });
-        self.numbers.insert(key, number);
-        number
-    }
 }
 
 impl KafkaTransport {
@@ -827,12 +582,6 @@ fn partitions_of(consumer: &BaseConsumer<Context>, topic: &str) -> Option<Vec<i3
     let known = metadata.topics().iter().find(|known| known.name() == topic && known.error().is_none())?;
     let numbers: Vec<i32> = known.partitions().iter().map(|partition| partition.id()).collect();
     (!numbers.is_empty()).then_some(numbers)
-}
-
-/// A partition's name taken apart.
-fn split_name(name: &str) -> (String, i32) {
-    let (topic, partition) = name.rsplit_once('/').unwrap_or((name, "0"));
-    (topic.to_owned(), partition.parse().unwrap_or(0))
 }
 
 impl LiveTransport for KafkaTransport {
