@@ -125,6 +125,7 @@ fn what_was_acted_on_stands_before_what_it_is_in() {
             r#""user""#,
             r#""user_2""#,
         ),
+        (r#","api_key_id":"k","url":"https://a.test/v1""#, r#""https://a.test/v1""#, r#""url""#, "-"),
         ("", "-", "-", "-"),
     ] {
         let event = activity("x", ADA, fields);

@@ -18,6 +18,8 @@ pub(super) const CALL: &[&str] = &["type", "status_code", "request_method"];
 /// Where what was acted on is named: what is in something before what it is in, a key before its user. The
 /// name of a field but for its `_id` is the kind of the thing.
 pub(super) const TARGETS: &[&str] = &[
+    // a call of the Compliance API, beside which the caller's own key stands
+    "url",
     "admin_api_key_id",
     "service_key_id",
     "scoped_api_key_id",
