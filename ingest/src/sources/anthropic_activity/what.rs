@@ -22,7 +22,6 @@ pub(super) const TARGETS: &[&str] = &[
     "url",
     "admin_api_key_id",
     "service_key_id",
-    "scoped_api_key_id",
     "api_key_id",
     "tunnel_token_id",
     "signing_key_id",

@@ -5,7 +5,7 @@
 //!
 //! What happened is `type` (`api_key.created`), and what is known of it stands in a member of that very
 //! name, dot and all: `"api_key.created": {"id": …}`. Collectors that cannot have a dot in a name write
-//! `api_key_created`. Rules may use either name for either form ([`members`]).
+//! `api_key_created`. Rules may use either name for either form (`members`).
 //!
 //! | actor | principal | type |
 //! |---|---|---|
