@@ -106,7 +106,7 @@ fn what_stood_before_an_event_does_not_change_what_it_is() {
 
 /// How many events of each file of the corpus belong to which source. What is of none is generic: of
 /// Azure 268 rows of Office and 4 of a made-up table; of Google Cloud load balancers, flows and a test
-/// log; of AI services Databricks, OpenAI's and Anthropic's administration; the other services.
+/// log; of AI services Databricks; the other services.
 const CORPUS: &[(&str, &[(&str, u64)])] = &[
     (
         "azure/azure_sentinel_training_lab.jsonl.gz",
@@ -122,7 +122,10 @@ const CORPUS: &[(&str, &[(&str, u64)])] = &[
     ("gcp/panther_gcp.dev.jsonl.gz", &[("gcp.audit", 86)]),
     ("gcp/plaso_gcp_logging.jsonl.gz", &[("gcp.audit", 9), ("generic", 2)]),
     ("genai/aws_bedrock_invocation_splunk.jsonl.gz", &[("aws.bedrock_invocation", 178)]),
-    ("genai/panther_genai.dev.jsonl.gz", &[("aws.bedrock_invocation", 4), ("generic", 111)]),
+    (
+        "genai/panther_genai.dev.jsonl.gz",
+        &[("anthropic.activity", 14), ("aws.bedrock_invocation", 4), ("generic", 81), ("openai.audit", 16)],
+    ),
     (
         "saas/panther_identity_saas.dev.jsonl.gz",
         &[("gcp.audit", 15), ("generic", 167), ("kubernetes.audit", 106)],

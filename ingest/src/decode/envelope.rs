@@ -1,6 +1,6 @@
 //! What wraps events on their way: arrays, `{"Records":[…]}` and its kin, EventBridge, CloudWatch
 //! Logs, CloudTrail's `LookupEvents`, Kinesis, SQS and SNS, Pub/Sub, CloudEvents, lists of Kubernetes,
-//! tables of Log Analytics, OTLP.
+//! pages of OpenAI and Anthropic, tables of Log Analytics, OTLP.
 //!
 //! In: the bytes of one whole JSON value. Out: whether it is an event, and if it is an envelope,
 //! where the things in it stand. Each of those may be an envelope again.
@@ -10,6 +10,7 @@
 //! | `[…]` | its elements |
 //! | `{"Records":[…]}`, and `records`, `value`, `Events`, `entries`, `receivedMessages`, `events`, `Messages` | the elements |
 //! | `{"kind":"EventList","items":[…]}` (Kubernetes) | the elements |
+//! | `{"object":"list","data":[…],"first_id":…,"last_id":…,"has_more":…}` (OpenAI; Anthropic without `object`) | the elements |
 //! | `{"CloudTrailEvent":"{…}", …}` (an element of `LookupEvents`) | the JSON in that string |
 //! | `{"detail-type":"… via CloudTrail","source":…,"detail":{…}}` (EventBridge) | `detail` |
 //! | `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"{…}"}]}` (CloudWatch Logs) | the JSON in each message |
@@ -117,6 +118,7 @@ const SUSPECT_FIRST_KEYS: &[(&[&[u8]], &[u8])] = &[
     // one that carries a Pub/Sub delivery
     (OF_CLOUD_EVENT, b"\"subscription\""),
     (OF_EVENT_LIST, b"\"EventList\""),
+    (OF_PAGE, b"\"has_more\""),
     (&[b"tables"], b"\"columns\""),
     (OF_INSIGHTS, b"\"results\""),
     (&[b"resourceSpans"], b"\"resourceSpans\""),
@@ -325,6 +327,10 @@ fn open_object(bytes: &[u8], start: usize, inner: &mut Vec<Inner>, allowance: &m
         elements(bytes, items.start, inner);
         return Shape::Envelope;
     }
+    if let Some(page) = members.data.as_ref().filter(|data| members.is_page(bytes, data)) {
+        elements(bytes, page.start, inner);
+        return Shape::Envelope;
+    }
     if let Some(rebuild) = members.rebuilt
         && (members.are(OF_TABLES) || members.are(OF_OTLP) || members.are(OF_INSIGHTS))
     {
@@ -526,6 +532,8 @@ const OF_MESSAGE: &[&[u8]] = &[
 const OF_CLOUD_EVENT: &[&[u8]] =
     &[b"specversion", b"type", b"id", b"source", b"time", b"datacontenttype", b"data"];
 const OF_EVENT_LIST: &[&[u8]] = &[b"kind", b"apiVersion", b"metadata", b"items"];
+/// A page of a list. An event that has `data` and more says nothing of a next page.
+const OF_PAGE: &[&[u8]] = &[b"object", b"data", b"first_id", b"last_id", b"has_more"];
 const OF_TABLES: &[&[u8]] = &[b"tables", b"error", b"statistics", b"render"];
 const OF_OTLP: &[&[u8]] = &[b"resourceSpans", b"resourceLogs"];
 const OF_INSIGHTS: &[&[u8]] = &[b"results", b"statistics", b"status", b"encryptionKey", b"queryLanguage"];
@@ -534,6 +542,13 @@ impl<'b> Members<'b> {
     /// Whether nothing but these stands in the object.
     fn are(&self, known: &[&[u8]]) -> bool {
         self.keys.iter().all(|key| known.contains(key))
+    }
+
+    /// Whether the object is a page whose `data` are objects, or nothing.
+    fn is_page(&self, bytes: &[u8], data: &Range<usize>) -> bool {
+        let holds_objects = bytes.get(data.start) == Some(&b'[')
+            && matches!(bytes.get(skip_whitespace(bytes, data.start + 1)), Some(b'{' | b']'));
+        holds_objects && self.keys.contains(&&b"has_more"[..]) && self.are(OF_PAGE)
     }
 
     fn note(&mut self, key: &'b [u8], bytes: &[u8], value: Range<usize>, first: bool) {
@@ -747,6 +762,12 @@ mod tests {
             ),
             (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1}]}"#, &[r#"{"a":1}"#]),
             (
+                r#"{"object":"list","data":[{"a":1},{"a":2}],"first_id":"x","last_id":"y","has_more":true}"#,
+                &[r#"{"a":1}"#, r#"{"a":2}"#],
+            ),
+            (r#"{"data":[{"a":1}],"has_more":false,"first_id":"x","last_id":"x"}"#, &[r#"{"a":1}"#]),
+            (r#"{"data":[],"has_more":false,"first_id":null,"last_id":null}"#, &[]),
+            (
                 r#"{"message":{"data":"eyJhIjoxfQ==","messageId":"1"},"subscription":"s"}"#,
                 &[r#"carried {"a":1}"#],
             ),
@@ -832,6 +853,11 @@ mod tests {
             r#"{"Type":"Notification","TopicArn":"t","Message":"in words"}"#,
             r#"{"results":[{"a":1}],"status":"ok"}"#,
             r#"{"results":[],"status":"ok"}"#,
+            // an answer that has data, and no page of a list
+            r#"{"object":"list","data":[{"a":1}]}"#,
+            r#"{"data":[{"a":1}],"has_more":true,"user":"u"}"#,
+            r#"{"data":[1,2],"has_more":true}"#,
+            r#"{"data":{"a":1},"has_more":true}"#,
             "{}",
         ] {
             assert_eq!(opened(text), (Shape::Event, vec![]), "{text}");

@@ -14,6 +14,7 @@
 //!
 //! To add a source: a folder with a `SourceDef`, and a line below.
 
+pub mod anthropic_activity;
 pub mod aws_bedrock_invocation;
 pub mod aws_cloudtrail;
 mod azure;
@@ -36,6 +37,7 @@ mod json_value;
 pub mod kubernetes_audit;
 pub mod net;
 mod normalise;
+pub mod openai_audit;
 pub mod otel_genai;
 mod prompt;
 mod recognise;
@@ -77,6 +79,8 @@ pub static SOURCES: &[&SourceDef] = &[
     &azure_apim::SOURCE,
     &gcp_audit::SOURCE,
     &gcp_vertex_prompt_response::SOURCE,
+    &openai_audit::SOURCE,
+    &anthropic_activity::SOURCE,
     &otel_genai::SOURCE,
     &generic::SOURCE,
 ];
