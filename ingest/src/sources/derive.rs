@@ -23,6 +23,13 @@ pub(super) fn first_lower(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text((0..inputs.len()).find_map(|input| inputs.scalar(input))?.to_lowercase())
 }
 
+/// The first input that holds a text, as the name of somebody: an address of mail is one however it is typed, and the
+/// one that a directory has too; an id is what it is.
+pub(super) fn first_name(inputs: &Inputs<'_>) -> Option<ColumnValue> {
+    let name = (0..inputs.len()).find_map(|input| inputs.string(input))?;
+    if name.contains('@') { text(name.to_lowercase()) } else { text(name) }
+}
+
 /// The first input that holds a number, also one in a string.
 pub(super) fn number(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     (0..inputs.len()).find_map(|input| inputs.number(input)).map(ColumnValue::Float)

@@ -22,7 +22,7 @@
 mod what;
 mod who;
 
-use super::derive::{address, address_kind, address_network, first, text};
+use super::derive::{address, address_kind, address_network, first, first_name, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -62,9 +62,9 @@ const ORG: &[&str] = &["organization_id", "organization_uuid"];
 
 const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "provider", inputs: &[], derive: |_| text("anthropic") },
-    Derivation { column: "principal", inputs: who::INPUTS, derive: who::principal },
+    Derivation { column: "principal", inputs: who::INPUTS, derive: first_name },
     Derivation { column: "principal_type", inputs: &["actor.type"], derive: who::principal_type },
-    Derivation { column: "principal_name", inputs: who::INPUTS, derive: who::principal },
+    Derivation { column: "principal_name", inputs: who::INPUTS, derive: first_name },
     Derivation { column: "credential_id", inputs: who::KEYS, derive: first },
     Derivation { column: "credential_kind", inputs: who::KEYS, derive: who::credential_kind },
     Derivation { column: "src_ip", inputs: IP, derive: address },
@@ -80,7 +80,7 @@ const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "error_code", inputs: what::CALL, derive: what::error_code },
     Derivation { column: "target", inputs: what::TARGETS, derive: first },
     Derivation { column: "target_type", inputs: what::TARGETS, derive: what::target_type },
-    Derivation { column: "target_user", inputs: what::USERS, derive: first },
+    Derivation { column: "target_user", inputs: what::USERS, derive: first_name },
     Derivation { column: "grants", inputs: what::GRANTS, derive: what::grants },
     Derivation { column: "grants_external", inputs: what::GRANTS, derive: what::grants_external },
     Derivation { column: "correlation_uid", inputs: &["request_id"], derive: first },

@@ -22,12 +22,6 @@ pub(super) const INPUTS: &[&str] = &[
 /// The key with which an actor called, as far as one did.
 pub(super) const KEYS: &[&str] = &["actor.admin_api_key_id", "actor.api_key_id"];
 
-/// A mail address is one principal however it is typed, and the one that a directory has too.
-pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    let name = (0..inputs.len()).find_map(|input| inputs.string(input))?;
-    if name.contains('@') { text(name.to_lowercase()) } else { text(name) }
-}
-
 /// `user`, `api`, `admin_api_key`, `service_account`, `unauthenticated_user` and so on.
 pub(super) fn principal_type(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     let kind = inputs.string(0)?;

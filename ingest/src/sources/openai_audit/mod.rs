@@ -23,7 +23,7 @@ mod members;
 mod what;
 mod who;
 
-use super::derive::{address, address_kind, address_network, count, first, number, text};
+use super::derive::{address, address_kind, address_network, count, first, first_name, number, text};
 use super::{CLOUD_NORMALIZED, Derivation, Identity, Inputs, Logsource, Otherwise, SourceDef};
 
 /// The source.
@@ -58,9 +58,9 @@ const IP: &[&str] = &["actor.session.ip_address"];
 
 const DERIVATIONS: &[Derivation] = &[
     Derivation { column: "provider", inputs: &[], derive: |_| text("openai") },
-    Derivation { column: "principal", inputs: who::INPUTS, derive: who::principal },
+    Derivation { column: "principal", inputs: who::INPUTS, derive: first_name },
     Derivation { column: "principal_type", inputs: who::INPUTS, derive: who::principal_type },
-    Derivation { column: "principal_name", inputs: who::INPUTS, derive: who::principal },
+    Derivation { column: "principal_name", inputs: who::INPUTS, derive: first_name },
     Derivation { column: "credential_id", inputs: &["actor.api_key.id"], derive: first },
     Derivation { column: "credential_kind", inputs: &["actor.type"], derive: who::credential_kind },
     Derivation { column: "src_ip", inputs: IP, derive: address },
@@ -92,7 +92,7 @@ const DERIVATIONS: &[Derivation] = &[
     },
     Derivation { column: "target", inputs: what::TARGETS, derive: first },
     Derivation { column: "target_type", inputs: &["type"], derive: what::target_type },
-    Derivation { column: "target_user", inputs: what::USERS, derive: first },
+    Derivation { column: "target_user", inputs: what::USERS, derive: first_name },
     Derivation { column: "grants", inputs: what::GRANTS, derive: what::grants },
     Derivation { column: "grants_external", inputs: what::GRANTS, derive: what::grants_external },
 ];

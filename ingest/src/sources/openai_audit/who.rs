@@ -21,12 +21,6 @@ fn find<'a>(inputs: &Inputs<'a>) -> Option<(Cow<'a, str>, &'static str)> {
     TYPES.into_iter().enumerate().find_map(|(input, kind)| Some((inputs.string(input)?, kind)))
 }
 
-/// A mail address is one principal however it is typed, and the one that a directory has too.
-pub(super) fn principal(inputs: &Inputs<'_>) -> Option<ColumnValue> {
-    let (name, _) = find(inputs)?;
-    if name.contains('@') { text(name.to_lowercase()) } else { text(name) }
-}
-
 pub(super) fn principal_type(inputs: &Inputs<'_>) -> Option<ColumnValue> {
     text(find(inputs)?.1)
 }
