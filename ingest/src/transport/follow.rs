@@ -19,7 +19,7 @@
 //!
 //! An event without an id of its own is known by its path and the number of its line. A path is that of one file after
 //! the other, and each begins with a first line. So the lines of the first file of a name are numbered from 1, those of
-//! the second from [`FILE_NUMBERS`] + 1, and so on: which file of its name one is stands in its place. What was read of
+//! the second from [`crate::limits::FILE_NUMBERS`] + 1, and so on: which file of its name one is stands in its place. What was read of
 //! the file before may be more than the checkpoint knows, and its numbers are far from those of the next all the same;
 //! but the next one's place must be in a checkpoint before anything is read of it. Names without a file are remembered
 //! in the checkpoint too: `names`.
