@@ -323,7 +323,8 @@ fn objects_that_no_store_serves_are_waited_for_with_their_messages_in_hand() {
         "each time that a message comes counts against it: {asked:?}"
     );
     assert!(asked.contains_key("ChangeMessageVisibilityBatch"), "{asked:?}");
-    // a try that had begun before the store answers again may end behind that, and then it is the object's
+    // tries that begin before the store answers again and end behind it, beside others that succeed, count as their
+    // objects': they are given again, which costs each one of its receives
     assert!(!place.log().contains("object_unreadable"), "{}", place.log());
     bucket.moto.clear_faults();
     bucket.wait_until_read(0, &place, LONG);

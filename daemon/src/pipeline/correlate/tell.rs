@@ -122,7 +122,8 @@ impl Vain {
         }
     }
 
-    /// Events that no source knows, where sources are to be found: no rule sees them, and nothing else shows it.
+    /// Events that no source knows, where sources are to be found: no rule sees them, and but for a metric
+    /// nothing else shows it.
     pub(super) fn unknown(&mut self, name: &Arc<str>, summary: &Summary) {
         let Some(first) = &summary.first_unknown else { return };
         let count = summary.events.get(generic::SOURCE.name).copied().unwrap_or(0);
